@@ -1,0 +1,4 @@
+"""The composition: task state, graph, nodes, policy, prompts, settings and the command line.
+
+Knows nothing of HTTP.
+"""
