@@ -1,0 +1,136 @@
+"""The only place that knows where a model keeps its decoder blocks and how a block hands on its output.
+
+Everything that reads or writes the residual stream goes through here, so that a family whose layout is new
+is refused in one place instead of being steered in the wrong one. A block's output is the residual stream
+after the block (`resid_post`), before the final norm. transformers' own `output_hidden_states` is not used:
+its capture does not see hooks added after it, and its last entry has already passed the final norm.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+from vectors.errors import SteeringMismatch, UnsupportedModel
+
+
+def _text_config(model: nn.Module) -> Any:
+    return model.config.get_text_config(decoder=True)
+
+
+def n_layers(model: nn.Module) -> int:
+    """Count the decoder blocks of a transformers causal language model."""
+    return int(_text_config(model).num_hidden_layers)
+
+
+def d_model(model: nn.Module) -> int:
+    """Width of the residual stream."""
+    return int(_text_config(model).hidden_size)
+
+
+def context_length(model: nn.Module) -> int:
+    """Count the positions the model was made for, prompt and new tokens together."""
+    return int(_text_config(model).max_position_embeddings)
+
+
+def _find_blocks(model: nn.Module) -> tuple[nn.Module, nn.ModuleList]:
+    """Return the module that holds the decoder blocks, and the blocks.
+
+    Lists inside a candidate (the experts of a block, say) are not candidates themselves.
+    """
+    base = model.base_model
+    assert isinstance(base, nn.Module)
+    want = n_layers(model)
+    found: dict[str, nn.ModuleList] = {}
+    for name, module in base.named_modules():
+        inside = any(name.startswith(f"{outer}.") for outer in found)
+        if isinstance(module, nn.ModuleList) and len(module) == want and not inside:
+            found[name] = module
+    if len(found) != 1:
+        where = ", ".join(found) or "none"
+        raise UnsupportedModel(
+            f"{type(model).__name__}: expected one list of {want} decoder blocks, found {where}; "
+            "use a decoder-only causal language model"
+        )
+    name, blocks = found.popitem()
+    return base.get_submodule(name.rpartition(".")[0]), blocks
+
+
+def decoder_blocks(model: nn.Module) -> list[nn.Module]:
+    """Return the decoder blocks in order: the list of `num_hidden_layers` modules under the base model.
+
+    Raises UnsupportedModel where there is no such list, or more than one.
+    """
+    return list(_find_blocks(model)[1])
+
+
+def final_norm(model: nn.Module) -> nn.Module:
+    """Return the norm between the last block and the unembedding, found beside the blocks.
+
+    Raises UnsupportedModel where there is none, or more than one.
+    """
+    parent, _ = _find_blocks(model)
+    norms = [child for child in parent.children() if "norm" in type(child).__name__.lower()]
+    if len(norms) != 1:
+        raise UnsupportedModel(
+            f"{type(model).__name__}: expected one norm beside the decoder blocks, found {len(norms)}; "
+            "the logit lens needs a model with a single final norm"
+        )
+    return norms[0]
+
+
+def unembedding(model: nn.Module) -> Tensor:
+    """Return the matrix [vocab, d_model] that turns the normed residual stream into logits."""
+    head = model.get_output_embeddings()  # type: ignore[operator]
+    if head is None:
+        raise UnsupportedModel(
+            f"{type(model).__name__} has no output embeddings; use a causal language model"
+        )
+    weight: Tensor = head.weight
+    return weight
+
+
+def residual(output: object) -> Tensor:
+    """Return the residual stream [batch, seq, d_model] in what a block returned: a tensor, or a tuple's first.
+
+    Raises UnsupportedModel where there is no such tensor: a hook must not pass over it in silence.
+    """
+    hidden = output[0] if isinstance(output, tuple) and output else output
+    if not isinstance(hidden, Tensor) or hidden.ndim != 3:
+        shape = list(hidden.shape) if isinstance(hidden, Tensor) else type(hidden).__name__
+        raise UnsupportedModel(f"a decoder block returned {shape}, expected a tensor [batch, seq, d_model]")
+    return hidden
+
+
+def with_residual(output: object, hidden: Tensor) -> object:
+    """Return what a block returned with its residual stream replaced by `hidden` [batch, seq, d_model]."""
+    return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
+
+
+@contextmanager
+def recording(model: nn.Module, layers: Sequence[int] | None = None) -> Iterator[dict[int, Tensor]]:
+    """Record the output [batch, seq, d_model] of the blocks `layers` (all by default) in each forward pass.
+
+    The dictionary holds the last forward pass, by layer, detached from the graph. Hooks that were attached
+    before, such as a steering table's, have already had their effect. Raises SteeringMismatch for a layer
+    that the model does not have.
+    """
+    blocks = decoder_blocks(model)
+    wanted = range(len(blocks)) if layers is None else layers
+    if outside := [layer for layer in wanted if not 0 <= layer < len(blocks)]:
+        raise SteeringMismatch(f"layer {outside[0]} does not exist: expected 0 to {len(blocks) - 1}")
+    captured: dict[int, Tensor] = {}
+
+    def capture(layer: int, output: object) -> None:
+        captured[layer] = residual(output).detach()
+
+    handles = [
+        blocks[layer].register_forward_hook(lambda _block, _args, output, layer=layer: capture(layer, output))
+        for layer in wanted
+    ]
+    try:
+        yield captured
+    finally:
+        for handle in handles:
+            handle.remove()
