@@ -1,0 +1,91 @@
+"""The files a run leaves behind, each written whole or not at all.
+
+    OUT/manifest.json              everything that determines the results
+    OUT/predictions.jsonl          the official harness's format
+    OUT/checkpoints.sqlite         where a killed run goes on
+    OUT/<instance_id>/trajectory/  per model node: prompt, decision, answer, counts
+    OUT/<instance_id>/context.md   the code the model was shown
+    OUT/<instance_id>/retrieval.json
+    OUT/<instance_id>/candidates/  per attempt: replacements, diffs, verdicts
+    OUT/<instance_id>/patch.diff
+    OUT/<instance_id>/result.json
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.settings import refuse_other_settings
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write UTF-8 text so that a reader, or a kill, finds the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+class Artifacts:
+    """The folder of one instance within a run's folder; names are relative to it."""
+
+    def __init__(self, out: Path, instance_id: str) -> None:
+        self.folder = out / instance_id
+        if self.folder.parent != out:
+            raise OrchestratorError(f"instance id {instance_id!r} does not name a folder: use a plain name")
+
+    def write(self, name: str, text: str) -> str:
+        """Write a text artifact; returns its name, which is what the graph's state keeps."""
+        write_atomic(self.folder / name, text)
+        return name
+
+    def write_json(self, name: str, value: Any) -> str:
+        """Write a JSON artifact; returns its name."""
+        return self.write(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def read(self, name: str) -> str:
+        """Read a text artifact back."""
+        return (self.folder / name).read_text("utf-8")
+
+    def read_json(self, name: str) -> Any:
+        """Read a JSON artifact back."""
+        return json.loads(self.read(name))
+
+    def has(self, name: str) -> bool:
+        """Whether an artifact was written."""
+        return (self.folder / name).is_file()
+
+    def clear(self) -> None:
+        """Remove what an earlier run of this instance left."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def open_run(
+    out: Path, determinants: dict[str, Any], facts: dict[str, Any], *, replacing: str | None = None
+) -> None:
+    """Create a run's folder and manifest, or check that the folder is of the same run.
+
+    `determinants` decide the result and must match; `facts` (host, Python) are recorded only. A manifest of other
+    settings is replaced only when the one instance in the folder is the one that is to start over (`replacing`).
+    Raises MixedRunError when the folder holds a run with other settings.
+    """
+    manifest = out / "manifest.json"
+    if manifest.is_file():
+        found = json.loads(manifest.read_text("utf-8"))["determinants"]
+        others = {path.name for path in out.iterdir() if path.is_dir()} - {replacing}
+        if found == determinants:
+            return
+        if replacing is None or others:
+            refuse_other_settings(found, determinants, out)
+    write_atomic(manifest, json.dumps({"determinants": determinants, "facts": facts}, indent=2) + "\n")

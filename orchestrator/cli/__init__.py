@@ -1,0 +1,97 @@
+"""The command line: parsing, views and exit codes.
+
+Exit codes: 0 done, 1 the work failed, 2 wrong use or wrong input, 130 interrupted. Commands are imported only
+when they are called, so that --help answers at once.
+"""
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+_COMMANDS = {
+    "solve": "Solve one task: read, retrieve, analyse, write a patch, validate it.",
+    "retrieve": "Rank a repository's files for a task, without a model.",
+    "vectors": "Extract, list and look into domain vectors.",
+    "models": "List, fetch and look into language models.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and one-line help, and imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order a user meets them."""
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None for an unknown one, which click reports."""
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"orchestrator.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="steered-orchestrator")
+def cli() -> None:
+    """Solve software tasks with steered small language models."""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The entry point: turns every error that is raised on purpose into one line and an exit code."""
+    try:
+        sys.exit(cli.main(args=argv, standalone_mode=False) or 0)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except KeyboardInterrupt:
+        click.echo("interrupted: run the same command again to go on where it was", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output went away (`… | head`); the interpreter must not fail again on exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        code = _exit_code(error)
+        if code is None:
+            raise
+        click.echo(f"orchestrate: {_one_line(error)}", err=True)
+        sys.exit(code)
+
+
+def _exit_code(error: Exception) -> int | None:
+    """2 for wrong input, 1 for work that failed, None for what was not raised on purpose."""
+    from pydantic import ValidationError
+
+    from orchestrator.errors import OrchestratorError
+    from retrieval.errors import RetrievalError
+    from swebench.errors import SwebenchError
+    from vectors.errors import VectorsError
+
+    if isinstance(error, ValidationError):
+        return 2
+    if isinstance(error, OrchestratorError | RetrievalError | SwebenchError | VectorsError):
+        return 2 if isinstance(error, ValueError | LookupError) else 1
+    return None
+
+
+def _one_line(error: Any) -> str:
+    from pydantic import ValidationError
+
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors())
+    # LookupError's own text is a repr when it is a KeyError; the first argument is always the message.
+    return " ".join(str(error.args[0] if error.args else error).split())

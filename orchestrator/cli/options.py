@@ -1,0 +1,36 @@
+"""Flags that several commands share, and how they become settings."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+dataset = click.option(
+    "--dataset", default="bundled", show_default=True, help="bundled, verified, lite, full, a hub name, or a file."
+)
+repos = click.option(
+    "--repos", type=FOLDER, help="Folder that holds repositories as owner__name or owner__name.git."
+)
+model = click.option("--model", help="Alias, hub id, folder or GGUF file.  [default: smollm2-135m]")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+
+
+def settings(**flags: Any) -> Any:
+    """Settings with the flags that were given on top."""
+    from orchestrator.logs import configure
+    from orchestrator.settings import Settings
+
+    chosen = Settings(**{name: value for name, value in flags.items() if value is not None})
+    configure(chosen.log_level)
+    return chosen
+
+
+def emit_progress(show: Callable[[dict[str, Any]], None]) -> Callable[[str, int, int], None]:
+    """A progress callback that renders through a view."""
+    from orchestrator import events
+
+    return lambda label, done, total: show(events.progress(label, done, total))

@@ -1,0 +1,44 @@
+"""What commands print at the end: one JSON document, or tables and a coloured patch."""
+
+import json
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.text import Text
+
+
+def print_json(document: Any) -> None:
+    """The only thing on stdout under --json."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def console() -> Console:
+    """Results go to stdout."""
+    return Console(highlight=False, markup=False)
+
+
+def print_result(result: dict[str, Any]) -> None:
+    """The patch with syntax colours, what validation found, the verdict of the tests and where the files are."""
+    out = console()
+    if result["patch"]:
+        out.print()
+        out.print(Syntax(result["patch"], "diff", theme="ansi_dark", background_color="default", word_wrap=True))
+        checks = f"applies: {_yes(result['applies'])}   parses: {_yes(result['parses'])}"
+        out.print(f"{checks}   files: {', '.join(result['files'])}")
+    else:
+        out.print("No candidate passed validation; every one is in the artifacts with its reason.", style="yellow")
+    if result["graded"]:
+        out.print(_graded(result["graded"]))
+    out.print(f"artifacts: {result['artifacts']}")
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _graded(graded: dict[str, Any]) -> Text:
+    if graded["resolved"]:
+        return Text(f"the task's own tests: resolved, in {graded['seconds']:.1f} s", style="green")
+    return Text(f"the task's own tests: not resolved ({graded['reason']})", style="yellow")

@@ -1,0 +1,90 @@
+"""`orchestrate solve`."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator.cli import options
+
+
+@click.command("solve")
+@click.argument("instance_id", metavar="ID", required=False)
+@options.dataset
+@options.model
+@click.option(
+    "--variant",
+    type=click.Choice(["adaptive", "baseline", "static", "dynamic"]),
+    default="adaptive",
+    show_default=True,
+    help="When to steer: zero-shot prompts only, never, always with one vector, always with each node's own.",
+)
+@click.option("--rag/--no-rag", default=True, show_default=True, help="Show retrieved code to the model.")
+@click.option("--few-shot", type=click.IntRange(0), default=0, metavar="N", help="Worked examples in each prompt.")
+@click.option("--samples", type=click.IntRange(1, 16), default=4, show_default=True, help="Candidates per attempt.")
+@options.repos
+@click.option("--vectors", type=options.FOLDER, help="Folder of vector files to use instead of the cache.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the run.  [default: runs/…]")
+@click.option("--run-tests/--no-run-tests", default=False, help="Candidates must pass the existing tests.")
+@click.option("--grade", is_flag=True, help="Afterwards run the task's own (hidden) tests on the patch.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--repo", type=options.FOLDER, help="A repository of your own; needs --problem.")
+@click.option("--problem", type=options.FILE, help="The problem statement for --repo, a UTF-8 text file.")
+@click.option("--commit", default="HEAD", show_default=True, help="Base commit for --repo.")
+@click.option("--fresh", is_flag=True, help="Start over instead of going on with a killed run.")
+@options.as_json
+def command(instance_id: str | None, as_json: bool, **flags: Any) -> int:
+    """Solve one task: the instance ID of a data set, or --problem FILE on --repo DIR.
+
+    A run that was interrupted or killed goes on where it was when the same command is given again.
+    """
+    local = flags["repo"] is not None or flags["problem"] is not None
+    if local == (instance_id is not None):
+        raise click.UsageError("name an instance ID, or give --repo DIR with --problem FILE")
+    if local and not (flags["repo"] and flags["problem"]):
+        raise click.UsageError("--repo and --problem belong together")
+    if local and flags["grade"]:
+        raise click.UsageError("--grade needs an instance of a data set: a problem of your own has no hidden tests")
+    result = _solve(instance_id, flags)
+    from orchestrator.cli.output import print_json, print_result
+
+    (print_json if as_json else print_result)(result)
+    return 0 if result["patch"] else 1
+
+
+def _solve(instance_id: str | None, flags: dict[str, Any]) -> dict[str, Any]:
+    from orchestrator.cli.view import view_for
+    from orchestrator.jobs import instance_job, local_job
+    from orchestrator.settings import RunConfig
+    from orchestrator.solve import solve
+    from orchestrator.workbench import Workbench
+    from swebench.grading import ensure_gradeable, grade
+
+    settings = options.settings(model=flags["model"], repos=flags["repos"])
+    config = RunConfig(**{name: flags[name] for name in RunConfig.model_fields if name in flags})
+    with view_for(sys.stderr.isatty()) as view:
+        progress = options.emit_progress(view.show)
+        with Workbench(settings, vectors=flags["vectors"], progress=progress) as bench:
+            instance = None
+            if instance_id is None:
+                job = local_job(config, flags["repo"], flags["problem"], flags["commit"])
+            else:
+                job, instance = instance_job(bench, config, flags["dataset"], instance_id)
+                if flags["grade"]:
+                    ensure_gradeable(instance)
+            out = flags["out"] or settings.runs / run_name(job.dataset, settings.model, config)
+            result = asyncio.run(solve(job, bench, config, out, fresh=flags["fresh"], emit=view.show)).as_dict()
+    if flags["grade"] and instance and result["patch"]:
+        verdict = grade(instance, job.repository.git_dir, result["patch"])
+        result["graded"] = {"resolved": verdict.resolved, "reason": verdict.reason, "seconds": verdict.seconds}
+    return result
+
+
+def run_name(dataset: str, model: str, config: Any) -> Path:
+    """The default folder of a run: data set, then model, variant and every setting that is not the default."""
+    parts = [Path(model).name, config.variant, "rag" if config.rag else "norag"]
+    for name, value in config.model_dump(exclude={"variant", "rag"}, exclude_defaults=True).items():
+        parts.append(f"{name.replace('_', '-')}{value}")
+    return Path(Path(dataset).stem, "-".join(parts).lower())

@@ -1,0 +1,156 @@
+"""How a run looks while it goes on: a live table on a terminal, plain lines elsewhere. Both go to stderr, so
+that stdout holds the result alone."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.events import Event
+
+NODES = ("code_reading", "retrieve", "bug_analysis", "patch_writing", "validate")
+SHOWN_FILES = 5
+
+
+class View(Protocol):
+    """Renders events; a context manager, because a terminal must be left as it was found."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def show(self, event: Event) -> None:
+        """Render one event."""
+        ...
+
+
+def steering_text(steering: dict[str, Any]) -> str:
+    """A decision in words: vector, layer, α absolute and as a share of the residual norm, mode, reason."""
+    if not steering["applied"]:
+        return f"unsteered ({steering['reason'].removeprefix('off: ')})"
+    return (
+        f"{steering['vector']} @ layer {steering['layer']}, α {steering['alpha']:.4g} "
+        f"({steering['relative_alpha']:.0%} of the residual), {steering['mode']} ({steering['reason']})"
+    )
+
+
+class PlainView:
+    """One line for each fact, for pipes and logs."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exit_: object) -> None:
+        return None
+
+    def show(self, event: Event) -> None:
+        """Print the event's line, if it has one; tokens and progress steps have none."""
+        line = _line(event)
+        if line:
+            print(line, file=sys.stderr, flush=True)
+
+
+def _line(event: Event) -> str | None:
+    match event:
+        case {"kind": "node_started", "node": node, "attempt": attempt}:
+            return f"{node}: started" + (f" (attempt {attempt + 1})" if attempt else "")
+        case {"kind": "decision", "node": node, "steering": steering}:
+            return f"{node}: {steering_text(steering)}"
+        case {"kind": "retrieved", "hits": hits}:
+            return "retrieve: " + ", ".join(f"{hit['path']} {hit['score']:.2f}" for hit in hits[:SHOWN_FILES])
+        case {"kind": "candidate", "number": number, "verdict": verdict, "path": path}:
+            return f"validate: candidate {number} in {path}: {verdict}"
+        case {"kind": "node_finished", "node": node, "seconds": seconds, "new_tokens": new}:
+            speed = f", {new} tokens, {new / seconds:.0f} tokens/s" if new and seconds else ""
+            return f"{node}: done in {seconds:.1f} s{speed}"
+        case {"kind": "progress", "label": label, "done": done, "total": total} if done in (0, total):
+            return f"{label}: {done}/{total}"
+        case {"kind": "resumed", "nodes": nodes}:
+            return f"going on with an earlier run; finished model nodes: {', '.join(nodes) or 'none'}"
+    return None
+
+
+class LiveView:
+    """A table of the nodes that is redrawn as they work."""
+
+    def __init__(self, console: Console) -> None:
+        self._rows: dict[str, dict[str, Any]] = {node: {"state": "waiting"} for node in NODES}
+        self._hits: list[dict[str, Any]] = []
+        self._progress = ""
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=8)
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress = ""
+        self._live.__exit__(kind, error, trace)
+
+    def show(self, event: Event) -> None:
+        """Take one event into the table."""
+        row = self._rows.get(event.get("node", ""), {})
+        match event:
+            case {"kind": "node_started", "attempt": attempt}:
+                row.update(state="running", since=time.perf_counter(), tokens=0)
+                row["note"] = f"attempt {attempt + 1}" if attempt else ""
+            case {"kind": "decision", "steering": steering}:
+                row["note"] = steering_text(steering)
+            case {"kind": "tokens", "count": count}:
+                row["tokens"] = count
+            case {"kind": "node_finished", "seconds": seconds, "new_tokens": new}:
+                row.update(state="done", seconds=seconds, tokens=new)
+            case {"kind": "retrieved", "hits": hits}:
+                self._hits = hits[:SHOWN_FILES]
+                self._rows["retrieve"]["note"] = f"{len(hits)} files"
+            case {"kind": "candidate", "number": number, "verdict": verdict}:
+                self._rows["validate"]["note"] = f"candidate {number}: {verdict}"
+            case {"kind": "progress", "label": label, "done": done, "total": total}:
+                self._progress = "" if done >= total else f"{label} {done}/{total}"
+            case {"kind": "resumed", "nodes": nodes}:
+                for node in nodes:
+                    self._rows[node].update(state="done", note="finished before")
+
+    def _render(self) -> RenderableType:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column("node", no_wrap=True)
+        table.add_column("state", no_wrap=True)
+        for name in ("tokens", "tokens/s", "s"):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("steering, files, verdicts", overflow="fold")
+        for node, row in self._rows.items():
+            seconds = row.get("seconds")
+            if row["state"] == "running":
+                seconds = time.perf_counter() - row["since"]
+            count = row.get("tokens") or 0
+            table.add_row(
+                Text(node, style="bold"),
+                Text(row["state"], style={"running": "yellow", "done": "green"}.get(row["state"], "dim")),
+                str(count) if count else "",
+                f"{count / seconds:.0f}" if count and seconds else "",
+                f"{seconds:.1f}" if seconds is not None else "",
+                Text(row.get("note", "")),
+            )
+        files = Table(box=None, pad_edge=False, show_header=False)
+        for hit in self._hits:
+            files.add_row(f"{hit['score']:.2f}", Text(hit["path"], style="cyan"))
+        parts: list[RenderableType] = [table]
+        if self._hits:
+            parts += [Text("\nretrieved", style="dim"), files]
+        if self._progress:
+            parts.append(Text(f"\n{self._progress}", style="dim"))
+        return Group(*parts)
+
+
+def view_for(stream_is_terminal: bool) -> View:
+    """The live table on a terminal, plain lines elsewhere."""
+    return LiveView(Console(stderr=True)) if stream_is_terminal else PlainView()

@@ -1,0 +1,68 @@
+"""From what a user names to a job that can be run: an instance of a data set, or a repository with a problem.
+
+Everything that can be wrong with the input is found here, before a model is loaded or a file is written.
+"""
+
+import hashlib
+from pathlib import Path
+
+from orchestrator.errors import ConfigError
+from orchestrator.fewshot import examples
+from orchestrator.settings import RunConfig
+from orchestrator.solve import Job
+from orchestrator.workbench import Workbench
+from retrieval.store import Repository, RepoStore
+from swebench.loading import load_instances
+from swebench.tasks import Instance, Task
+
+PROBLEM_BYTES = 1 << 20
+
+
+def instance_job(bench: Workbench, config: RunConfig, dataset: str, instance_id: str) -> tuple[Job, Instance]:
+    """The job of an instance, and the instance with its gold columns, which only grading may see.
+
+    Raises UnknownInstance, RepositoryUnavailable, CommitMissing, NoPythonFiles, NotGradeable, ConfigError.
+    """
+    found = load_instances(dataset, cache=bench.settings.cache)
+    instance = found.get(instance_id)
+    repository = bench.store.open(instance.repo)
+    return _job(repository, instance.task, config, found.name, found.fingerprint), instance
+
+
+def local_job(config: RunConfig, folder: Path, problem: Path, commit: str) -> Job:
+    """The job of a problem statement of the user's own on a repository of the user's own.
+
+    Raises ConfigError for a problem file that is too large or not UTF-8.
+    """
+    repository = RepoStore.local(folder)
+    statement = _read_problem(problem)
+    digest = hashlib.sha256(statement.encode()).hexdigest()
+    task = Task(
+        instance_id=f"{folder.resolve().name.lstrip('.-') or 'repository'}-{digest[:8]}",
+        repo=f"local/{repository.name.rsplit('/', 1)[-1]}",
+        base_commit=repository.resolve(commit),
+        problem_statement=statement,
+    )
+    return _job(repository, task, config, "local", digest)
+
+
+def _job(repository: Repository, task: Task, config: RunConfig, dataset: str, fingerprint: str) -> Job:
+    examples(config.few_shot)
+    commit = repository.resolve(task.base_commit)
+    repository.require_python(commit)
+    if config.run_tests and not task.test_cmd:
+        raise ConfigError(
+            f"--run-tests: the row of {task.instance_id} has no test_cmd, so its existing tests cannot be run here: "
+            "leave the flag out"
+        )
+    return Job(task, repository, commit, dataset, fingerprint)
+
+
+def _read_problem(path: Path) -> str:
+    size = path.stat().st_size
+    if size > PROBLEM_BYTES:
+        raise ConfigError(f"{path} has {size} bytes: a problem statement may have {PROBLEM_BYTES}; shorten it")
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from None

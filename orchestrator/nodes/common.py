@@ -1,0 +1,133 @@
+"""What every model node does: ask the policy, build the prompt, generate, and leave a record of all of it."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from orchestrator import events
+from orchestrator.policy import Domain, PromptContents, SteeringRecord
+from orchestrator.prompts import NodePrompt
+from orchestrator.state import State, Tools
+from vectors.engine import Generation, GenerationRequest
+from vectors.sampling import Sampling
+from vectors.steering import Steering
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A model node's generations, in the order of the samplings, and the node's record for the state."""
+
+    generations: tuple[Generation, ...]
+    record: dict[str, Any]
+
+
+async def ask(
+    runtime: Runtime[Tools],
+    node: Domain,
+    prompt: NodePrompt,
+    samplings: Sequence[Sampling],
+    *,
+    retrieved_tokens: int,
+    attempt: int = 0,
+) -> Answer:
+    """Generate once for each sampling, all in one batch, steered as the policy decides.
+
+    The decision, the prompt and the answers are written to the trajectory before this returns.
+    """
+    tools, started = runtime.context, time.perf_counter()
+    contents = PromptContents(node, tools.model.name, len(tools.examples), retrieved_tokens)
+    steering, steered = await _steering(runtime, contents)
+    runtime.stream_writer(events.decision(node, steered.as_dict()))
+    prompt_ids = tools.model.chat_ids(list(prompt.messages), prefix=prompt.prefix)
+    count_token = _token_counter(runtime, node)
+    tickets = [
+        tools.engine.submit(GenerationRequest(prompt_ids, steering, sampling, on_token=count_token))
+        for sampling in samplings
+    ]
+    try:
+        generations = tuple([await ticket for ticket in tickets])
+    except BaseException:
+        for ticket in tickets:
+            ticket.cancel()
+        raise
+    seconds = time.perf_counter() - started
+    record = {
+        "name": node,
+        "attempt": attempt,
+        "steering": steered.as_dict(),
+        "examples": len(tools.examples),
+        "retrieved_tokens": retrieved_tokens,
+        "prompt_tokens": len(prompt_ids),
+        "new_tokens": sum(generation.new_tokens for generation in generations),
+        "seconds": round(seconds, 3),
+    }
+    tools.artifacts.write_json(
+        f"trajectory/{node}-{attempt}.json",
+        {
+            **record,
+            "messages": list(prompt.messages),
+            "prefix": prompt.prefix,
+            "answers": [
+                {"text": generation.text, "finish": generation.finish_reason, "tokens": generation.new_tokens}
+                for generation in generations
+            ],
+        },
+    )
+    runtime.stream_writer(events.node_finished(node, seconds, record["new_tokens"], len(prompt_ids)))
+    return Answer(generations, record)
+
+
+async def _steering(
+    runtime: Runtime[Tools], contents: PromptContents
+) -> tuple[Steering | None, SteeringRecord]:
+    tools = runtime.context
+    decision = tools.policy.decide(contents)
+    if decision.vector is None:
+        return None, SteeringRecord(applied=False, reason=decision.reason)
+    report = from_any_thread(runtime, events.progress)
+    vector = await asyncio.to_thread(tools.vectors.get, tools.model, decision.vector, progress=report)
+    steering = vector.steering()
+    record = SteeringRecord(
+        applied=True,
+        reason=decision.reason,
+        vector=decision.vector,
+        layer=steering.layer,
+        alpha=round(steering.alpha, 4),
+        relative_alpha=round(vector.relative_alpha(steering), 4),
+        mode=steering.mode,
+        vector_sha256=vector.sha256,
+    )
+    return steering, record
+
+
+def from_any_thread(runtime: Runtime[Tools], make_event: Any) -> Any:
+    """Events are written on the loop's thread; the engine and the extraction run on threads of their own."""
+    loop, write = asyncio.get_running_loop(), runtime.stream_writer
+
+    def report(*args: Any) -> None:
+        loop.call_soon_threadsafe(write, make_event(*args))
+
+    return report
+
+
+def _token_counter(runtime: Runtime[Tools], node: Domain) -> Any:
+    count = 0
+
+    def next_event(text: str) -> events.Event:
+        nonlocal count
+        count += 1
+        return events.tokens(node, count, text)
+
+    return from_any_thread(runtime, next_event)
+
+
+def shown_context(state: State, tools: Tools) -> tuple[str, int]:
+    """The retrieved code a prompt shows, and its length in tokens; nothing without --rag."""
+    if not state["context"]:
+        return "", 0
+    context = tools.artifacts.read(state["context"])
+    return context, tools.model.count_tokens(context)

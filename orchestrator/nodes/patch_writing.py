@@ -1,0 +1,105 @@
+"""patch_writing: the model rewrites one bounded region; the system turns each rewrite into a diff.
+
+Models of this size fail at writing diffs and hold whole-block rewrites, so the model never sees or writes a
+line number: a candidate that becomes a patch applies and parses by construction.
+"""
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from orchestrator import events
+from orchestrator.nodes.common import ask, shown_context
+from orchestrator.prompts import STOPS, NodePrompt, Rewrite, node_prompt, trim_issue
+from orchestrator.regions import Target
+from orchestrator.state import State, Tools
+from swebench.diffs import unified_diff
+from swebench.edits import EditRejected, Region, apply_replacement
+from vectors.engine import Generation
+from vectors.sampling import Sampling
+
+TEMPERATURES = (0.0, 0.4, 0.7, 1.0)
+"""Of the first samples of an attempt; further samples go round. Later attempts begin further along."""
+MAX_NEW_TOKENS = 768
+
+
+async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
+    """Write this attempt's candidates: several samplings of one region, the next-best region at each attempt."""
+    tools, attempt = runtime.context, state["attempt"]
+    runtime.stream_writer(events.node_started("patch_writing", attempt))
+    if not state["regions"]:
+        name = tools.artifacts.write_json(f"candidates/{attempt}.json", [])
+        return {"candidates": name, "attempt": attempt + 1}
+    target = Target(**state["regions"][attempt % len(state["regions"])])
+    source = tools.repository.text(tools.commit, target.path)
+    prompt, retrieved_tokens = _prompt(state, tools, target, source)
+    answer = await ask(
+        runtime,
+        "patch_writing",
+        prompt,
+        _samplings(tools, attempt, target, source),
+        retrieved_tokens=retrieved_tokens,
+        attempt=attempt,
+    )
+    candidates = [
+        _candidate(number, prompt, generation, target, source)
+        for number, generation in enumerate(answer.generations)
+    ]
+    name = tools.artifacts.write_json(f"candidates/{attempt}.json", candidates)
+    return {"candidates": name, "attempt": attempt + 1, "nodes": [answer.record]}
+
+
+def _prompt(state: State, tools: Tools, target: Target, source: str) -> tuple[NodePrompt, int]:
+    """The prompt, and how many of its tokens are code of the repository.
+
+    Without retrieved context the model sees no code, only the signature that its answer is made to begin with.
+    """
+    context, retrieved_tokens = shown_context(state, tools)
+    lines = dedented(target.lines(source))
+    shown = "\n".join(lines) if tools.config.rag else ""
+    opening = "".join(line + "\n" for line in lines[: target.opening_lines])
+    prompt = node_prompt(
+        "patch_writing",
+        trim_issue(tools.task.problem_statement, tools.config.issue_tokens, tools.model.count_tokens),
+        context=context,
+        finding=state["analysis"],
+        rewrite=Rewrite(target.place, shown, opening),
+        examples=tools.examples,
+    )
+    return prompt, retrieved_tokens + (tools.model.count_tokens(shown) if shown else 0)
+
+
+def dedented(lines: list[str]) -> list[str]:
+    """Lines without the indentation of the first; the edit puts it back."""
+    indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
+    return [line.removeprefix(indent) for line in lines]
+
+
+def _samplings(tools: Tools, attempt: int, target: Target, source: str) -> list[Sampling]:
+    region_tokens = tools.model.count_tokens("\n".join(target.lines(source)))
+    limit = min(MAX_NEW_TOKENS, region_tokens * 3 // 2 + 64)
+    return [
+        Sampling(
+            limit,
+            temperature=TEMPERATURES[(number + attempt) % len(TEMPERATURES)],
+            top_p=0.95,
+            seed=tools.config.seed + 1000 * attempt + number,
+            stop=STOPS["patch_writing"],
+        )
+        for number in range(tools.config.samples)
+    ]
+
+
+def _candidate(
+    number: int, prompt: NodePrompt, generation: Generation, target: Target, source: str
+) -> dict[str, Any]:
+    """A candidate as the artifacts keep it: the rewrite, and its patch or why it has none."""
+    rewrite = (prompt.prefix + generation.text).removeprefix("```python\n")
+    candidate = {"number": number, "region": target.as_dict(), "rewrite": rewrite, "patch": "", "verdict": ""}
+    if generation.finish_reason == "length":
+        return candidate | {"verdict": "truncated"}
+    try:
+        after = apply_replacement(source, Region(target.path, target.start_line, target.end_line), rewrite)
+    except EditRejected as rejected:
+        return candidate | {"verdict": rejected.reason}
+    return candidate | {"patch": unified_diff(target.path, source, after)}

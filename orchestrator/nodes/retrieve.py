@@ -1,0 +1,57 @@
+"""retrieve: ranks files and definitions at the base commit, and fits the best of them to the budget.
+
+Without retrieved context (`--no-rag`) the ranking still tells the system where a patch may go, but no line of
+the repository is shown to the model.
+"""
+
+import asyncio
+import time
+
+from langgraph.runtime import Runtime
+
+from orchestrator import events
+from orchestrator.nodes.common import from_any_thread
+from orchestrator.regions import targets
+from orchestrator.state import State, Tools
+from retrieval.context import build_context
+from retrieval.search import SearchResult
+
+SHOWN_HITS = 10
+
+
+async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
+    """Search with the report and code_reading's findings; choose the regions a patch may rewrite."""
+    tools, started = runtime.context, time.perf_counter()
+    runtime.stream_writer(events.node_started("retrieve"))
+    found = await asyncio.to_thread(
+        tools.retriever.search,
+        tools.commit,
+        tools.task.problem_statement,
+        extra=[state["findings"]],
+        top_k=SHOWN_HITS,
+        progress=from_any_thread(runtime, events.progress),
+    )
+    sources = await asyncio.to_thread(_sources, tools, found)
+    hits = [{"path": hit.path, "score": round(hit.score, 4)} for hit in found.hits]
+    definitions = [
+        {"path": d.path, "name": d.name, "lines": [d.start_line, d.end_line], "score": round(d.score, 4)}
+        for d in found.definitions
+    ]
+    tools.artifacts.write_json("retrieval.json", {"hits": hits, "definitions": definitions})
+    context = ""
+    if tools.config.rag:
+        built = build_context(
+            found.hits, found.definitions, sources, tools.config.context_tokens, tools.model.count_tokens
+        )
+        context = tools.artifacts.write("context.md", built.text)
+    chosen = targets(
+        found.definitions, sources, tools.task.problem_statement, tools.config.region_lines
+    )
+    runtime.stream_writer(events.retrieved(hits, definitions))
+    runtime.stream_writer(events.node_finished("retrieve", time.perf_counter() - started))
+    return {"context": context, "regions": [target.as_dict() for target in chosen], "attempt": 0}
+
+
+def _sources(tools: Tools, found: SearchResult) -> dict[str, str]:
+    paths = {hit.path for hit in found.hits} | {definition.path for definition in found.definitions}
+    return {path: tools.repository.text(tools.commit, path) for path in sorted(paths)}

@@ -1,0 +1,63 @@
+"""validate: takes the first candidate that applies to a clean tree and parses.
+
+Where the user allows running code, the repository's existing tests must pass too. Hidden tests are never seen
+here: the task that the graph is given does not hold them.
+"""
+
+import asyncio
+import time
+from typing import Any, Literal
+
+from langgraph.runtime import Runtime
+
+from orchestrator import events
+from orchestrator.state import State, Tools
+from swebench.grading import run_existing_tests
+from swebench.validity import check_patch
+
+
+async def validate(state: State, runtime: Runtime[Tools]) -> State:
+    """Check the attempt's candidates in order and accept the first that holds."""
+    tools, started = runtime.context, time.perf_counter()
+    runtime.stream_writer(events.node_started("validate", state["attempt"] - 1))
+    candidates: list[dict[str, Any]] = tools.artifacts.read_json(state["candidates"])
+    accepted: dict[str, Any] | None = None
+    for candidate in candidates:
+        if not candidate["verdict"]:
+            candidate |= await asyncio.to_thread(_check, tools, candidate["patch"])
+        runtime.stream_writer(
+            events.candidate(candidate["number"], candidate["verdict"], candidate["region"]["path"])
+        )
+        if candidate["verdict"] == "valid":
+            accepted = candidate
+            break
+    tools.artifacts.write_json(state["candidates"], candidates)
+    runtime.stream_writer(events.node_finished("validate", time.perf_counter() - started))
+    if accepted is None:
+        return {"patch": "", "check": {"applies": False, "parses": False, "files": []}}
+    check = {key: accepted[key] for key in ("applies", "parses", "files")}
+    return {"patch": tools.artifacts.write("patch.diff", accepted["patch"]), "check": check}
+
+
+def _check(tools: Tools, patch: str) -> dict[str, Any]:
+    checked = check_patch(tools.repository.git_dir, tools.commit, patch)
+    found: dict[str, Any] = {
+        "files": list(checked.files),
+        "applies": checked.applies,
+        "parses": checked.parses,
+        "problems": list(checked.problems),
+    }
+    if not checked.valid:
+        return found | {"verdict": "; ".join(checked.problems) or "invalid"}
+    if not tools.config.run_tests:
+        return found | {"verdict": "valid"}
+    tests = run_existing_tests(tools.task, tools.repository.git_dir, patch)
+    found["tests"] = {"passed": tests.passed, "failed": list(tests.failed), "seconds": tests.seconds}
+    return found | {"verdict": "valid" if tests.ok else "breaks existing tests"}
+
+
+def after_validate(state: State, runtime: Runtime[Tools]) -> Literal["patch_writing", "__end__"]:
+    """The retry edge: back to patch_writing while there is no patch and there are attempts left."""
+    if state["patch"] or not state["regions"] or state["attempt"] > runtime.context.config.retries:
+        return "__end__"
+    return "patch_writing"

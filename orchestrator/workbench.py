@@ -1,0 +1,97 @@
+"""What tasks are worked on with, opened once and shared by all of them: model, engine, vectors, repositories.
+
+The model is opened last and only when needed, so that a wrong instance or a missing repository is told before
+anything large is loaded.
+"""
+
+import platform
+from collections.abc import Callable
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from orchestrator.settings import RunConfig, Settings
+from retrieval.search import Retriever
+from retrieval.store import Repository, RepoStore
+from swebench.bundles import ensure_repositories
+
+Progress = Callable[[str, int, int], None]
+
+_LIBRARIES = ("torch", "transformers", "tokenizers", "langgraph", "rank-bm25", "numpy")
+
+
+class Workbench:
+    """Use as a context manager: leaving it stops the engine's thread."""
+
+    def __init__(self, settings: Settings, *, vectors: Path | None, progress: Progress) -> None:
+        self.settings = settings
+        self._vectors_folder = vectors
+        self._progress = progress
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if "engine" in self.__dict__:
+            self.engine.close()
+
+    @cached_property
+    def model(self) -> Any:
+        """The loaded model; raises ModelUnavailable or UnsupportedModel."""
+        import torch
+
+        from vectors.models import load_model
+
+        dtype = None if self.settings.dtype == "auto" else getattr(torch, self.settings.dtype)
+        return load_model(self.settings.model, cache=self.settings.cache, dtype=dtype, progress=self._progress)
+
+    @cached_property
+    def engine(self) -> Any:
+        """The one engine, and so the one thread, that owns the model."""
+        from vectors.engine import Engine
+
+        return Engine(self.model.model, self.model.tokenizer)
+
+    @cached_property
+    def vectors(self) -> Any:
+        """The vector library: the user's folder if one was named, else the cache."""
+        from vectors.library import VectorLibrary
+
+        return VectorLibrary(self._vectors_folder or self.settings.cache / "vectors")
+
+    @cached_property
+    def store(self) -> RepoStore:
+        """Where repositories are looked for; the bundled tasks' own come from the package."""
+        mirrors = [self.settings.repos] if self.settings.repos else []
+        bundled = ensure_repositories(self.settings.cache)
+        return RepoStore([*mirrors, bundled], self.settings.cache / "repos", progress=self._progress)
+
+    def retriever(self, repository: Repository) -> Retriever:
+        """A retriever whose index is cached by blob."""
+        return Retriever(repository, self.settings.cache / "index")
+
+    def determinants(self, config: RunConfig, dataset: str, dataset_fingerprint: str) -> dict[str, Any]:
+        """Everything that determines the results of a run, for its manifest."""
+        from orchestrator.policy import DOMAINS
+
+        model = self.model
+        return {
+            **config.model_dump(),
+            "dataset": dataset,
+            "dataset_sha256": dataset_fingerprint,
+            "model": model.model_id,
+            "model_revision": model.revision,
+            "model_digest": model.digest,
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "vectors": {domain: self.vectors.fingerprint(model, domain) for domain in DOMAINS},
+            "version": version("steered-orchestrator"),
+            "libraries": {name: version(name) for name in _LIBRARIES},
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """What a manifest records beside the determinants."""
+        return {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
