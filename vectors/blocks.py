@@ -16,7 +16,8 @@ from vectors.errors import SteeringMismatch, UnsupportedModel
 
 
 def _text_config(model: nn.Module) -> Any:
-    return model.config.get_text_config(decoder=True)
+    config: Any = model.config
+    return config.get_text_config(decoder=True)
 
 
 def n_layers(model: nn.Module) -> int:
@@ -92,7 +93,7 @@ def unembedding(model: nn.Module) -> Tensor:
 
 
 def residual(output: object) -> Tensor:
-    """Return the residual stream [batch, seq, d_model] in what a block returned: a tensor, or a tuple's first.
+    """Return the residual stream [batch, seq, d_model] in what a block returned, a tensor or a tuple.
 
     Raises UnsupportedModel where there is no such tensor: a hook must not pass over it in silence.
     """
