@@ -1,14 +1,14 @@
 """The files a run leaves behind, each written whole or not at all.
 
-    OUT/manifest.json              everything that determines the results
-    OUT/predictions.jsonl          the official harness's format
-    OUT/checkpoints.sqlite         where a killed run goes on
-    OUT/<instance_id>/trajectory/  per model node: prompt, decision, answer, counts
-    OUT/<instance_id>/context.md   the code the model was shown
-    OUT/<instance_id>/retrieval.json
-    OUT/<instance_id>/candidates/  per attempt: replacements, diffs, verdicts
-    OUT/<instance_id>/patch.diff
-    OUT/<instance_id>/result.json
+OUT/manifest.json              everything that determines the results
+OUT/predictions.jsonl          the official harness's format
+OUT/checkpoints.sqlite         where a killed run goes on
+OUT/<instance_id>/trajectory/  per model node: prompt, decision, answer, counts
+OUT/<instance_id>/context.md   the code the model was shown
+OUT/<instance_id>/retrieval.json
+OUT/<instance_id>/candidates/  per attempt: replacements, diffs, verdicts
+OUT/<instance_id>/patch.diff
+OUT/<instance_id>/result.json
 """
 
 import json
@@ -42,7 +42,7 @@ class Artifacts:
 
     def __init__(self, out: Path, instance_id: str) -> None:
         self.folder = out / instance_id
-        if self.folder.parent != out:
+        if instance_id in ("", ".", "..") or Path(instance_id).name != instance_id:
             raise OrchestratorError(f"instance id {instance_id!r} does not name a folder: use a plain name")
 
     def write(self, name: str, text: str) -> str:
@@ -76,8 +76,9 @@ def open_run(
 ) -> None:
     """Create a run's folder and manifest, or check that the folder is of the same run.
 
-    `determinants` decide the result and must match; `facts` (host, Python) are recorded only. A manifest of other
-    settings is replaced only when the one instance in the folder is the one that is to start over (`replacing`).
+    `determinants` decide the result and must match; `facts` (host, Python) are recorded only. A manifest of
+    other settings is replaced only when the one instance in the folder is the one that is to start over
+    (`replacing`).
     Raises MixedRunError when the folder holds a run with other settings.
     """
     manifest = out / "manifest.json"

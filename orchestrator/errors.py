@@ -1,4 +1,7 @@
-"""The errors of this room. One that is also a ValueError or LookupError means the caller's input was wrong."""
+"""The errors of this room.
+
+One that is also a ValueError or LookupError means the caller's input was wrong.
+"""
 
 
 class OrchestratorError(Exception):

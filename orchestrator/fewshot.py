@@ -28,7 +28,9 @@ class Example:
 
 @cache
 def _all() -> tuple[Example, ...]:
-    rows: list[dict[str, Any]] = json.loads(files("orchestrator").joinpath("examples/repairs.json").read_text("utf-8"))
+    rows: list[dict[str, Any]] = json.loads(
+        files("orchestrator").joinpath("examples/repairs.json").read_text("utf-8")
+    )
     return tuple(Example(**{key: _text(value) for key, value in row.items()}) for row in rows)
 
 
@@ -45,5 +47,7 @@ def examples(count: int) -> tuple[Example, ...]:
     """The first `count` worked examples; ConfigError when there are not so many."""
     available = _all()
     if count > len(available):
-        raise ConfigError(f"--few-shot {count}: there are {len(available)} worked examples; ask for at most that many")
+        raise ConfigError(
+            f"--few-shot {count}: there are {len(available)} worked examples; ask for at most that many"
+        )
     return available[:count]

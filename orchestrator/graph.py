@@ -1,4 +1,4 @@
-"""The state machine: code_reading → retrieve → bug_analysis → patch_writing → validate, with one retry edge."""
+"""The state machine: code_reading, retrieve, bug_analysis, patch_writing, validate, and one retry edge."""
 
 import os
 

@@ -6,14 +6,15 @@ Everything that can be wrong with the input is found here, before a model is loa
 import hashlib
 from pathlib import Path
 
+from retrieval.store import Repository, RepoStore
+from swebench.loading import load_instances
+from swebench.tasks import Instance, Task
+
 from orchestrator.errors import ConfigError
 from orchestrator.fewshot import examples
 from orchestrator.settings import RunConfig
 from orchestrator.solve import Job
 from orchestrator.workbench import Workbench
-from retrieval.store import Repository, RepoStore
-from swebench.loading import load_instances
-from swebench.tasks import Instance, Task
 
 PROBLEM_BYTES = 1 << 20
 
@@ -52,8 +53,8 @@ def _job(repository: Repository, task: Task, config: RunConfig, dataset: str, fi
     repository.require_python(commit)
     if config.run_tests and not task.test_cmd:
         raise ConfigError(
-            f"--run-tests: the row of {task.instance_id} has no test_cmd, so its existing tests cannot be run here: "
-            "leave the flag out"
+            f"--run-tests: the row of {task.instance_id} has no test_cmd, "
+            "so its existing tests cannot be run here: leave the flag out"
         )
     return Job(task, repository, commit, dataset, fingerprint)
 
@@ -61,7 +62,9 @@ def _job(repository: Repository, task: Task, config: RunConfig, dataset: str, fi
 def _read_problem(path: Path) -> str:
     size = path.stat().st_size
     if size > PROBLEM_BYTES:
-        raise ConfigError(f"{path} has {size} bytes: a problem statement may have {PROBLEM_BYTES}; shorten it")
+        raise ConfigError(
+            f"{path} has {size} bytes: a problem statement may have {PROBLEM_BYTES}; shorten it"
+        )
     try:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:

@@ -13,7 +13,10 @@ from orchestrator.policy import Domain
 
 Message = dict[str, str]
 
-SYSTEM = "You maintain Python projects. You answer briefly, in the form that is asked for, about the code you are shown."
+SYSTEM = (
+    "You maintain Python projects. "
+    "You answer briefly, in the form that is asked for, about the code you are shown."
+)
 
 _INSTRUCTIONS: dict[Domain, str] = {
     "code_reading": (
@@ -32,7 +35,11 @@ _INSTRUCTIONS: dict[Domain, str] = {
     ),
 }
 
-_PREFIXES: dict[Domain, str] = {"code_reading": "Files:", "bug_analysis": "Fault:", "patch_writing": "```python\n"}
+_PREFIXES: dict[Domain, str] = {
+    "code_reading": "Files:",
+    "bug_analysis": "Fault:",
+    "patch_writing": "```python\n",
+}
 
 STOPS: dict[Domain, tuple[str, ...]] = {
     "code_reading": ("\n\n", "\n#"),
@@ -94,8 +101,8 @@ def _user(node: Domain, issue: str, context: str, finding: str, rewrite: Rewrite
 def trim_issue(issue: str, budget_tokens: int, count_tokens: Callable[[str], int]) -> str:
     """Leave out the middle of an issue that is longer than the budget.
 
-    The head says what is wrong and the tail often holds the traceback's last line, so two thirds of the budget
-    go to the head and one to the tail. The answer has at most `budget_tokens` tokens.
+    The head says what is wrong and the tail often holds the traceback's last line, so two thirds of the
+    budget go to the head and one to the tail. The answer has at most `budget_tokens` tokens.
     """
     mark = "\n[…]\n"
     # A token is at least one character, so what lies beyond can never be kept and need not be counted.

@@ -1,7 +1,7 @@
 """Where a patch may be written: bounded runs of lines in real definitions, best first.
 
-A small model can rewrite a few dozen lines and no more, so a definition that is longer is divided at statement
-boundaries, and its parts are ranked by how many of the report's own words they hold.
+A small model can rewrite a few dozen lines and no more, so a definition that is longer is divided at
+statement boundaries, and its parts are ranked by how many of the report's own words they hold.
 """
 
 import ast

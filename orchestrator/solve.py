@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from retrieval.store import Repository
+from swebench.predictions import Prediction, record_prediction
+from swebench.tasks import Task
 
 from orchestrator import events
 from orchestrator.artifacts import Artifacts, open_run
@@ -16,9 +19,6 @@ from orchestrator.policy import policy_for
 from orchestrator.settings import RunConfig
 from orchestrator.state import State, Tools
 from orchestrator.workbench import Workbench
-from retrieval.store import Repository
-from swebench.predictions import Prediction, record_prediction
-from swebench.tasks import Task
 
 
 class AlreadyRunning(OrchestratorError):
@@ -72,7 +72,8 @@ async def solve(
         lock.acquire(timeout=0)
     except Timeout:
         raise AlreadyRunning(
-            f"{job.task.instance_id} is being solved in {out} by another process: wait for it or choose another --out"
+            f"{job.task.instance_id} is being solved in {out} by another process: "
+            "wait for it or choose another --out"
         ) from None
     with lock:
         open_run(out, determinants, bench.facts(), replacing=job.task.instance_id if fresh else None)

@@ -12,10 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from orchestrator.settings import RunConfig, Settings
 from retrieval.search import Retriever
 from retrieval.store import Repository, RepoStore
 from swebench.bundles import ensure_repositories
+
+from orchestrator.settings import RunConfig, Settings
 
 Progress = Callable[[str, int, int], None]
 
@@ -25,7 +26,7 @@ _LIBRARIES = ("torch", "transformers", "tokenizers", "langgraph", "rank-bm25", "
 class Workbench:
     """Use as a context manager: leaving it stops the engine's thread."""
 
-    def __init__(self, settings: Settings, *, vectors: Path | None, progress: Progress) -> None:
+    def __init__(self, settings: Settings, *, vectors: Path | None = None, progress: Progress) -> None:
         self.settings = settings
         self._vectors_folder = vectors
         self._progress = progress
@@ -43,11 +44,12 @@ class Workbench:
     def model(self) -> Any:
         """The loaded model; raises ModelUnavailable or UnsupportedModel."""
         import torch
-
         from vectors.models import load_model
 
         dtype = None if self.settings.dtype == "auto" else getattr(torch, self.settings.dtype)
-        return load_model(self.settings.model, cache=self.settings.cache, dtype=dtype, progress=self._progress)
+        return load_model(
+            self.settings.model, cache=self.settings.cache, dtype=dtype, progress=self._progress
+        )
 
     @cached_property
     def engine(self) -> Any:
@@ -94,4 +96,8 @@ class Workbench:
 
     def facts(self) -> dict[str, Any]:
         """What a manifest records beside the determinants."""
-        return {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
+        return {
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "system": platform.system(),
+        }

@@ -75,10 +75,10 @@ def main(argv: list[str] | None = None) -> None:
 def _exit_code(error: Exception) -> int | None:
     """2 for wrong input, 1 for work that failed, None for what was not raised on purpose."""
     from pydantic import ValidationError
-
-    from orchestrator.errors import OrchestratorError
     from retrieval.errors import RetrievalError
     from swebench.errors import SwebenchError
+
+    from orchestrator.errors import OrchestratorError
     from vectors.errors import VectorsError
 
     if isinstance(error, ValidationError):
@@ -92,6 +92,8 @@ def _one_line(error: Any) -> str:
     from pydantic import ValidationError
 
     if isinstance(error, ValidationError):
-        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors())
+        return "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()
+        )
     # LookupError's own text is a repr when it is a KeyError; the first argument is always the message.
     return " ".join(str(error.args[0] if error.args else error).split())

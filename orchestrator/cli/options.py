@@ -10,7 +10,10 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 dataset = click.option(
-    "--dataset", default="bundled", show_default=True, help="bundled, verified, lite, full, a hub name, or a file."
+    "--dataset",
+    default="bundled",
+    show_default=True,
+    help="bundled, verified, lite, full, a hub name, or a file.",
 )
 repos = click.option(
     "--repos", type=FOLDER, help="Folder that holds repositories as owner__name or owner__name.git."

@@ -20,15 +20,19 @@ def console() -> Console:
 
 
 def print_result(result: dict[str, Any]) -> None:
-    """The patch with syntax colours, what validation found, the verdict of the tests and where the files are."""
+    """The patch with syntax colours, what validation and the tests found, and where the files are."""
     out = console()
     if result["patch"]:
         out.print()
-        out.print(Syntax(result["patch"], "diff", theme="ansi_dark", background_color="default", word_wrap=True))
+        out.print(
+            Syntax(result["patch"], "diff", theme="ansi_dark", background_color="default", word_wrap=True)
+        )
         checks = f"applies: {_yes(result['applies'])}   parses: {_yes(result['parses'])}"
         out.print(f"{checks}   files: {', '.join(result['files'])}")
     else:
-        out.print("No candidate passed validation; every one is in the artifacts with its reason.", style="yellow")
+        out.print(
+            "No candidate passed validation; every one is in the artifacts with its reason.", style="yellow"
+        )
     if result["graded"]:
         out.print(_graded(result["graded"]))
     out.print(f"artifacts: {result['artifacts']}")

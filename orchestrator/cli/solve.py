@@ -22,11 +22,17 @@ from orchestrator.cli import options
     help="When to steer: zero-shot prompts only, never, always with one vector, always with each node's own.",
 )
 @click.option("--rag/--no-rag", default=True, show_default=True, help="Show retrieved code to the model.")
-@click.option("--few-shot", type=click.IntRange(0), default=0, metavar="N", help="Worked examples in each prompt.")
-@click.option("--samples", type=click.IntRange(1, 16), default=4, show_default=True, help="Candidates per attempt.")
+@click.option(
+    "--few-shot", type=click.IntRange(0), default=0, metavar="N", help="Worked examples in each prompt."
+)
+@click.option(
+    "--samples", type=click.IntRange(1, 16), default=4, show_default=True, help="Candidates per attempt."
+)
 @options.repos
 @click.option("--vectors", type=options.FOLDER, help="Folder of vector files to use instead of the cache.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the run.  [default: runs/…]")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the run.  [default: runs/…]"
+)
 @click.option("--run-tests/--no-run-tests", default=False, help="Candidates must pass the existing tests.")
 @click.option("--grade", is_flag=True, help="Afterwards run the task's own (hidden) tests on the patch.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
@@ -46,7 +52,9 @@ def command(instance_id: str | None, as_json: bool, **flags: Any) -> int:
     if local and not (flags["repo"] and flags["problem"]):
         raise click.UsageError("--repo and --problem belong together")
     if local and flags["grade"]:
-        raise click.UsageError("--grade needs an instance of a data set: a problem of your own has no hidden tests")
+        raise click.UsageError(
+            "--grade needs an instance of a data set: a problem of your own has no hidden tests"
+        )
     result = _solve(instance_id, flags)
     from orchestrator.cli.output import print_json, print_result
 
@@ -55,12 +63,13 @@ def command(instance_id: str | None, as_json: bool, **flags: Any) -> int:
 
 
 def _solve(instance_id: str | None, flags: dict[str, Any]) -> dict[str, Any]:
+    from swebench.grading import ensure_gradeable, grade
+
     from orchestrator.cli.view import view_for
     from orchestrator.jobs import instance_job, local_job
     from orchestrator.settings import RunConfig
     from orchestrator.solve import solve
     from orchestrator.workbench import Workbench
-    from swebench.grading import ensure_gradeable, grade
 
     settings = options.settings(model=flags["model"], repos=flags["repos"])
     config = RunConfig(**{name: flags[name] for name in RunConfig.model_fields if name in flags})
@@ -75,15 +84,21 @@ def _solve(instance_id: str | None, flags: dict[str, Any]) -> dict[str, Any]:
                 if flags["grade"]:
                     ensure_gradeable(instance)
             out = flags["out"] or settings.runs / run_name(job.dataset, settings.model, config)
-            result = asyncio.run(solve(job, bench, config, out, fresh=flags["fresh"], emit=view.show)).as_dict()
+            result = asyncio.run(
+                solve(job, bench, config, out, fresh=flags["fresh"], emit=view.show)
+            ).as_dict()
     if flags["grade"] and instance and result["patch"]:
         verdict = grade(instance, job.repository.git_dir, result["patch"])
-        result["graded"] = {"resolved": verdict.resolved, "reason": verdict.reason, "seconds": verdict.seconds}
+        result["graded"] = {
+            "resolved": verdict.resolved,
+            "reason": verdict.reason,
+            "seconds": verdict.seconds,
+        }
     return result
 
 
 def run_name(dataset: str, model: str, config: Any) -> Path:
-    """The default folder of a run: data set, then model, variant and every setting that is not the default."""
+    """The default folder of a run: data set, then model, variant and what is not the default."""
     parts = [Path(model).name, config.variant, "rag" if config.rag else "norag"]
     for name, value in config.model_dump(exclude={"variant", "rag"}, exclude_defaults=True).items():
         parts.append(f"{name.replace('_', '-')}{value}")

@@ -3,6 +3,7 @@ that stdout holds the result alone."""
 
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -58,30 +59,31 @@ class PlainView:
 
 
 def _line(event: Event) -> str | None:
+    line = None
     match event:
         case {"kind": "node_started", "node": node, "attempt": attempt}:
-            return f"{node}: started" + (f" (attempt {attempt + 1})" if attempt else "")
+            line = f"{node}: started" + (f" (attempt {attempt + 1})" if attempt else "")
         case {"kind": "decision", "node": node, "steering": steering}:
-            return f"{node}: {steering_text(steering)}"
+            line = f"{node}: {steering_text(steering)}"
         case {"kind": "retrieved", "hits": hits}:
-            return "retrieve: " + ", ".join(f"{hit['path']} {hit['score']:.2f}" for hit in hits[:SHOWN_FILES])
+            line = "retrieve: " + ", ".join(f"{hit['path']} {hit['score']:.2f}" for hit in hits[:SHOWN_FILES])
         case {"kind": "candidate", "number": number, "verdict": verdict, "path": path}:
-            return f"validate: candidate {number} in {path}: {verdict}"
+            line = f"validate: candidate {number} in {path}: {verdict}"
         case {"kind": "node_finished", "node": node, "seconds": seconds, "new_tokens": new}:
             speed = f", {new} tokens, {new / seconds:.0f} tokens/s" if new and seconds else ""
-            return f"{node}: done in {seconds:.1f} s{speed}"
+            line = f"{node}: done in {seconds:.1f} s{speed}"
         case {"kind": "progress", "label": label, "done": done, "total": total} if done in (0, total):
-            return f"{label}: {done}/{total}"
+            line = f"{label}: {done}/{total}"
         case {"kind": "resumed", "nodes": nodes}:
-            return f"going on with an earlier run; finished model nodes: {', '.join(nodes) or 'none'}"
-    return None
+            line = f"going on with an earlier run; finished model nodes: {', '.join(nodes) or 'none'}"
+    return line
 
 
 class LiveView:
     """A table of the nodes that is redrawn as they work."""
 
-    def __init__(self, console: Console) -> None:
-        self._rows: dict[str, dict[str, Any]] = {node: {"state": "waiting"} for node in NODES}
+    def __init__(self, console: Console, nodes: Sequence[str]) -> None:
+        self._rows: dict[str, dict[str, Any]] = {node: {"state": "waiting"} for node in nodes}
         self._hits: list[dict[str, Any]] = []
         self._progress = ""
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=8)
@@ -143,7 +145,7 @@ class LiveView:
         files = Table(box=None, pad_edge=False, show_header=False)
         for hit in self._hits:
             files.add_row(f"{hit['score']:.2f}", Text(hit["path"], style="cyan"))
-        parts: list[RenderableType] = [table]
+        parts: list[RenderableType] = [table] if self._rows else []
         if self._hits:
             parts += [Text("\nretrieved", style="dim"), files]
         if self._progress:
@@ -151,6 +153,6 @@ class LiveView:
         return Group(*parts)
 
 
-def view_for(stream_is_terminal: bool) -> View:
-    """The live table on a terminal, plain lines elsewhere."""
-    return LiveView(Console(stderr=True)) if stream_is_terminal else PlainView()
+def view_for(stream_is_terminal: bool, nodes: Sequence[str] = NODES) -> View:
+    """The live table of these nodes on a terminal, plain lines elsewhere."""
+    return LiveView(Console(stderr=True), nodes) if stream_is_terminal else PlainView()

@@ -7,16 +7,16 @@ line number: a candidate that becomes a patch applies and parses by construction
 from typing import Any
 
 from langgraph.runtime import Runtime
+from swebench.diffs import unified_diff
+from swebench.edits import EditRejected, Region, apply_replacement
+from vectors.engine import Generation
+from vectors.sampling import Sampling
 
 from orchestrator import events
 from orchestrator.nodes.common import ask, shown_context
 from orchestrator.prompts import STOPS, NodePrompt, Rewrite, node_prompt, trim_issue
 from orchestrator.regions import Target
 from orchestrator.state import State, Tools
-from swebench.diffs import unified_diff
-from swebench.edits import EditRejected, Region, apply_replacement
-from vectors.engine import Generation
-from vectors.sampling import Sampling
 
 TEMPERATURES = (0.0, 0.4, 0.7, 1.0)
 """Of the first samples of an attempt; further samples go round. Later attempts begin further along."""
@@ -24,7 +24,7 @@ MAX_NEW_TOKENS = 768
 
 
 async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
-    """Write this attempt's candidates: several samplings of one region, the next-best region at each attempt."""
+    """Write this attempt's candidates: several samplings of one region, another at each attempt."""
     tools, attempt = runtime.context, state["attempt"]
     runtime.stream_writer(events.node_started("patch_writing", attempt))
     if not state["regions"]:
@@ -52,7 +52,7 @@ async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
 def _prompt(state: State, tools: Tools, target: Target, source: str) -> tuple[NodePrompt, int]:
     """The prompt, and how many of its tokens are code of the repository.
 
-    Without retrieved context the model sees no code, only the signature that its answer is made to begin with.
+    Without retrieved context the model sees no code, only the signature its answer is made to begin with.
     """
     context, retrieved_tokens = shown_context(state, tools)
     lines = dedented(target.lines(source))

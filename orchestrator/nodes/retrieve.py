@@ -8,13 +8,13 @@ import asyncio
 import time
 
 from langgraph.runtime import Runtime
+from retrieval.context import build_context
+from retrieval.search import SearchResult
 
 from orchestrator import events
 from orchestrator.nodes.common import from_any_thread
 from orchestrator.regions import targets
 from orchestrator.state import State, Tools
-from retrieval.context import build_context
-from retrieval.search import SearchResult
 
 SHOWN_HITS = 10
 
@@ -44,9 +44,7 @@ async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
             found.hits, found.definitions, sources, tools.config.context_tokens, tools.model.count_tokens
         )
         context = tools.artifacts.write("context.md", built.text)
-    chosen = targets(
-        found.definitions, sources, tools.task.problem_statement, tools.config.region_lines
-    )
+    chosen = targets(found.definitions, sources, tools.task.problem_statement, tools.config.region_lines)
     runtime.stream_writer(events.retrieved(hits, definitions))
     runtime.stream_writer(events.node_finished("retrieve", time.perf_counter() - started))
     return {"context": context, "regions": [target.as_dict() for target in chosen], "attempt": 0}

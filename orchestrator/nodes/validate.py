@@ -9,11 +9,11 @@ import time
 from typing import Any, Literal
 
 from langgraph.runtime import Runtime
+from swebench.grading import run_existing_tests
+from swebench.validity import check_patch
 
 from orchestrator import events
 from orchestrator.state import State, Tools
-from swebench.grading import run_existing_tests
-from swebench.validity import check_patch
 
 
 async def validate(state: State, runtime: Runtime[Tools]) -> State:
@@ -24,7 +24,7 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
     accepted: dict[str, Any] | None = None
     for candidate in candidates:
         if not candidate["verdict"]:
-            candidate |= await asyncio.to_thread(_check, tools, candidate["patch"])
+            candidate.update(await asyncio.to_thread(_check, tools, candidate["patch"]))
         runtime.stream_writer(
             events.candidate(candidate["number"], candidate["verdict"], candidate["region"]["path"])
         )

@@ -61,6 +61,10 @@ def test_worked_examples_come_as_turns_in_the_nodes_own_form():
     for node in DOMAINS:
         rewrite = REWRITE if node == "patch_writing" else None
         prompt = node_prompt(node, "x", rewrite=rewrite, examples=examples(2))
-        assert [message["role"] for message in prompt.messages] == ["system", *["user", "assistant"] * 2, "user"]
+        assert [message["role"] for message in prompt.messages] == [
+            "system",
+            *["user", "assistant"] * 2,
+            "user",
+        ]
         opening = prompt.prefix.removesuffix(rewrite.opening if rewrite else "")
         assert all(m["content"].startswith(opening) for m in prompt.messages if m["role"] == "assistant")

@@ -4,18 +4,24 @@ import ast
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from orchestrator.regions import Target, targets
 from retrieval.search import DefinitionHit
 
+from orchestrator.regions import Target, targets
+
 LONG = "def long(value):\n" + '    """Doc."""\n' + "".join(f"    step_{n} = value + {n}\n" for n in range(90))
-NESTED = "def nested(value):\n    if value:\n" + "".join(f"        step_{n} = {n}\n" for n in range(90)) + "    return value\n"
+NESTED = (
+    "def nested(value):\n    if value:\n"
+    + "".join(f"        step_{n} = {n}\n" for n in range(90))
+    + "    return value\n"
+)
 
 
 def hit(name: str, source: str, kind: str = "function") -> DefinitionHit:
     node = ast.parse(source).body[0]
     start = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-    return DefinitionHit(path="m.py", name=name, kind=kind, start_line=start, end_line=node.end_lineno, score=1.0)
+    return DefinitionHit(
+        path="m.py", name=name, kind=kind, start_line=start, end_line=node.end_lineno, score=1.0
+    )
 
 
 def one(source: str, issue: str = "", max_lines: int = 40) -> Target:

@@ -1,0 +1,71 @@
+"""`orchestrate models`: which models there are, where they are found, and what one consists of."""
+
+import sys
+from typing import Any
+
+import click
+
+from orchestrator.cli import options
+
+
+@click.group("models")
+def command() -> None:
+    """List, fetch and look into language models."""
+
+
+@command.command("list")
+@options.as_json
+def list_(as_json: bool) -> None:
+    """The known aliases and where each model is found; --model takes any other causal model as well."""
+    from orchestrator.cli.output import console, print_json
+    from vectors.models import list_models
+
+    rows = [
+        {"alias": row.alias, "id": row.model_id, "found": row.found}
+        for row in list_models(options.settings().cache)
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        console().print(f"{row['alias']:20} {row['id']:45} {row['found'] or '-'}")
+
+
+@command.command()
+@click.argument("name")
+def pull(name: str) -> None:
+    """Fetch a model into the cache, so that it loads without a network from then on."""
+    from orchestrator.cli.view import view_for
+    from vectors.models import pull as fetch
+
+    settings = options.settings()
+    with view_for(sys.stderr.isatty(), nodes=()) as view:
+        path = fetch(name, cache=settings.cache, progress=options.emit_progress(view.show))
+    click.echo(path)
+
+
+@command.command()
+@click.argument("name")
+@options.as_json
+def show(name: str, as_json: bool) -> None:
+    """Load a model and print what identifies it and its shape."""
+    from orchestrator.cli.output import console, print_json
+    from orchestrator.workbench import Workbench
+
+    with Workbench(options.settings(model=name), progress=lambda *_: None) as bench:
+        model = bench.model
+    facts: dict[str, Any] = {
+        "name": model.name,
+        "id": model.model_id,
+        "revision": model.revision,
+        "digest": model.digest,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "blocks": model.n_layers,
+        "d_model": model.d_model,
+        "context_tokens": model.context_length,
+    }
+    if as_json:
+        print_json(facts)
+        return
+    for key, value in facts.items():
+        console().print(f"{key:15} {value}")

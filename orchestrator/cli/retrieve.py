@@ -1,0 +1,40 @@
+"""`orchestrate retrieve`."""
+
+import sys
+from typing import Any
+
+import click
+
+from orchestrator.cli import options
+
+
+@click.command("retrieve")
+@click.argument("instance_id", metavar="ID")
+@options.dataset
+@options.repos
+@click.option(
+    "--top", type=click.IntRange(1, 1000), default=10, show_default=True, metavar="K", help="Files to list."
+)
+@options.as_json
+def command(instance_id: str, as_json: bool, dataset: str, repos: Any, top: int) -> int:
+    """Rank the files of an instance's repository at its base commit. No model is loaded."""
+    from orchestrator.cli.output import console, print_json
+    from orchestrator.cli.view import view_for
+    from orchestrator.jobs import instance_job
+    from orchestrator.settings import RunConfig
+    from orchestrator.workbench import Workbench
+
+    settings = options.settings(repos=repos)
+    with view_for(sys.stderr.isatty(), nodes=()) as view:
+        with Workbench(settings, progress=options.emit_progress(view.show)) as bench:
+            job, _ = instance_job(bench, RunConfig(), dataset, instance_id)
+            found = bench.retriever(job.repository).search(job.commit, job.task.problem_statement, top_k=top)
+    hits = [{"path": hit.path, "score": round(hit.score, 4)} for hit in found.hits]
+    seconds = {"index": round(found.seconds_index, 3), "query": round(found.seconds_query, 4)}
+    if as_json:
+        print_json({"instance_id": instance_id, "hits": hits, "seconds": seconds})
+        return 0
+    for hit in hits:
+        console().print(f"{hit['score']:7.3f}  {hit['path']}")
+    console().print(f"index {seconds['index']:.2f} s, query {seconds['query'] * 1000:.1f} ms", style="dim")
+    return 0
