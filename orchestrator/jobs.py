@@ -6,15 +6,14 @@ Everything that can be wrong with the input is found here, before a model is loa
 import hashlib
 from pathlib import Path
 
-from retrieval.store import Repository, RepoStore
-from swebench.loading import load_instances
-from swebench.tasks import Instance, Task
-
 from orchestrator.errors import ConfigError
 from orchestrator.fewshot import examples
 from orchestrator.settings import RunConfig
 from orchestrator.solve import Job
 from orchestrator.workbench import Workbench
+from retrieval.store import Repository, RepoStore
+from swebench.loading import load_instances
+from swebench.tasks import Instance, Task
 
 PROBLEM_BYTES = 1 << 20
 

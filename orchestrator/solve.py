@@ -6,9 +6,6 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-from retrieval.store import Repository
-from swebench.predictions import Prediction, record_prediction
-from swebench.tasks import Task
 
 from orchestrator import events
 from orchestrator.artifacts import Artifacts, open_run
@@ -19,6 +16,9 @@ from orchestrator.policy import policy_for
 from orchestrator.settings import RunConfig
 from orchestrator.state import State, Tools
 from orchestrator.workbench import Workbench
+from retrieval.store import Repository
+from swebench.predictions import Prediction, record_prediction
+from swebench.tasks import Task
 
 
 class AlreadyRunning(OrchestratorError):

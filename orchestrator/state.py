@@ -9,17 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypedDict
 
+from orchestrator.artifacts import Artifacts
+from orchestrator.fewshot import Example
+from orchestrator.policy import Policy
+from orchestrator.settings import RunConfig
 from retrieval.search import Retriever
 from retrieval.store import Repository
 from swebench.tasks import Task
 from vectors.engine import Engine
 from vectors.library import VectorLibrary
 from vectors.models import LanguageModel
-
-from orchestrator.artifacts import Artifacts
-from orchestrator.fewshot import Example
-from orchestrator.policy import Policy
-from orchestrator.settings import RunConfig
 
 
 class Input(TypedDict):

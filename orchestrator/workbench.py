@@ -12,11 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from orchestrator.settings import RunConfig, Settings
 from retrieval.search import Retriever
 from retrieval.store import Repository, RepoStore
 from swebench.bundles import ensure_repositories
-
-from orchestrator.settings import RunConfig, Settings
 
 Progress = Callable[[str, int, int], None]
 
@@ -44,6 +43,7 @@ class Workbench:
     def model(self) -> Any:
         """The loaded model; raises ModelUnavailable or UnsupportedModel."""
         import torch
+
         from vectors.models import load_model
 
         dtype = None if self.settings.dtype == "auto" else getattr(torch, self.settings.dtype)

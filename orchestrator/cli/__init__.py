@@ -75,10 +75,10 @@ def main(argv: list[str] | None = None) -> None:
 def _exit_code(error: Exception) -> int | None:
     """2 for wrong input, 1 for work that failed, None for what was not raised on purpose."""
     from pydantic import ValidationError
-    from retrieval.errors import RetrievalError
-    from swebench.errors import SwebenchError
 
     from orchestrator.errors import OrchestratorError
+    from retrieval.errors import RetrievalError
+    from swebench.errors import SwebenchError
     from vectors.errors import VectorsError
 
     if isinstance(error, ValidationError):

@@ -63,13 +63,12 @@ def command(instance_id: str | None, as_json: bool, **flags: Any) -> int:
 
 
 def _solve(instance_id: str | None, flags: dict[str, Any]) -> dict[str, Any]:
-    from swebench.grading import ensure_gradeable, grade
-
     from orchestrator.cli.view import view_for
     from orchestrator.jobs import instance_job, local_job
     from orchestrator.settings import RunConfig
     from orchestrator.solve import solve
     from orchestrator.workbench import Workbench
+    from swebench.grading import ensure_gradeable, grade
 
     settings = options.settings(model=flags["model"], repos=flags["repos"])
     config = RunConfig(**{name: flags[name] for name in RunConfig.model_fields if name in flags})

@@ -1,12 +1,12 @@
 """bug_analysis: reads the report and the retrieved code, and says where the fault is and what must change."""
 
 from langgraph.runtime import Runtime
-from vectors.sampling import Sampling
 
 from orchestrator import events
 from orchestrator.nodes.common import ask, shown_context
 from orchestrator.prompts import STOPS, node_prompt, trim_issue
 from orchestrator.state import State, Tools
+from vectors.sampling import Sampling
 
 
 async def bug_analysis(state: State, runtime: Runtime[Tools]) -> State:

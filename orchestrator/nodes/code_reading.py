@@ -1,12 +1,12 @@
 """code_reading: reads the report alone and names what it points to; its findings widen the query."""
 
 from langgraph.runtime import Runtime
-from vectors.sampling import Sampling
 
 from orchestrator import events
 from orchestrator.nodes.common import ask
 from orchestrator.prompts import STOPS, node_prompt, trim_issue
 from orchestrator.state import State, Tools
+from vectors.sampling import Sampling
 
 
 async def code_reading(state: State, runtime: Runtime[Tools]) -> State:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from langgraph.runtime import Runtime
-from vectors.engine import Generation, GenerationRequest
-from vectors.sampling import Sampling
 
 from orchestrator import events
 from orchestrator.policy import Domain, PromptContents, SteeringRecord
 from orchestrator.prompts import NodePrompt
 from orchestrator.state import State, Tools
+from vectors.engine import Generation, GenerationRequest
+from vectors.sampling import Sampling
 from vectors.steering import Steering
 
 

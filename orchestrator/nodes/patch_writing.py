@@ -7,16 +7,16 @@ line number: a candidate that becomes a patch applies and parses by construction
 from typing import Any
 
 from langgraph.runtime import Runtime
-from swebench.diffs import unified_diff
-from swebench.edits import EditRejected, Region, apply_replacement
-from vectors.engine import Generation
-from vectors.sampling import Sampling
 
 from orchestrator import events
 from orchestrator.nodes.common import ask, shown_context
 from orchestrator.prompts import STOPS, NodePrompt, Rewrite, node_prompt, trim_issue
 from orchestrator.regions import Target
 from orchestrator.state import State, Tools
+from swebench.diffs import unified_diff
+from swebench.edits import EditRejected, Region, apply_replacement
+from vectors.engine import Generation
+from vectors.sampling import Sampling
 
 TEMPERATURES = (0.0, 0.4, 0.7, 1.0)
 """Of the first samples of an attempt; further samples go round. Later attempts begin further along."""

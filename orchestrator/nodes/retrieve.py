@@ -8,13 +8,13 @@ import asyncio
 import time
 
 from langgraph.runtime import Runtime
-from retrieval.context import build_context
-from retrieval.search import SearchResult
 
 from orchestrator import events
 from orchestrator.nodes.common import from_any_thread
 from orchestrator.regions import targets
 from orchestrator.state import State, Tools
+from retrieval.context import build_context
+from retrieval.search import SearchResult
 
 SHOWN_HITS = 10
 

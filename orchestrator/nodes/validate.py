@@ -9,11 +9,11 @@ import time
 from typing import Any, Literal
 
 from langgraph.runtime import Runtime
-from swebench.grading import run_existing_tests
-from swebench.validity import check_patch
 
 from orchestrator import events
 from orchestrator.state import State, Tools
+from swebench.grading import run_existing_tests
+from swebench.validity import check_patch
 
 
 async def validate(state: State, runtime: Runtime[Tools]) -> State:

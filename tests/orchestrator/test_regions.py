@@ -4,9 +4,9 @@ import ast
 
 from hypothesis import given
 from hypothesis import strategies as st
-from retrieval.search import DefinitionHit
 
 from orchestrator.regions import Target, targets
+from retrieval.search import DefinitionHit
 
 LONG = "def long(value):\n" + '    """Doc."""\n' + "".join(f"    step_{n} = value + {n}\n" for n in range(90))
 NESTED = (
