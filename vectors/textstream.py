@@ -1,0 +1,87 @@
+"""Turns one row's tokens into text as they come: incremental decoding, and stop strings that span tokens.
+
+Decoding everything again at each token would be quadratic; decoding each token alone would break characters
+and leading spaces. So a short window is decoded: the tokens that last gave text, and those since.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+_REPLACEMENT = "\ufffd"  # what a decoder shows for bytes that do not make up a character yet
+_MAX_UNFINISHED_TOKENS = 4  # a UTF-8 character has at most four bytes, and a token at least one
+
+
+class Tokenizer(Protocol):
+    """What is needed of a transformers tokenizer."""
+
+    eos_token_id: int | None
+
+    def decode(
+        self, token_ids: list[int], *, skip_special_tokens: bool, clean_up_tokenization_spaces: bool
+    ) -> str:
+        """Return the text of the tokens."""
+        ...
+
+
+class TextStream:
+    """The text of one row, cut before the first stop string.
+
+    A piece is handed out only when it is certain: no character is unfinished in it, and it cannot turn out
+    to be the beginning of a stop string. The pieces joined are the row's text.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str]) -> None:
+        self._tokenizer = tokenizer
+        self._stop = stop
+        self._tokens: list[int] = []
+        self._window = 0  # tokens before this one are out of the window
+        self._read = 0  # tokens before this one have given their text
+        self._held = ""
+        self.stopped = False
+
+    def push(self, token: int) -> str:
+        """Add a token and return the text that has become certain, perhaps none."""
+        self._tokens.append(token)
+        return self._release(self._decode(len(self._tokens)))
+
+    def finish(self) -> str:
+        """Return the text still held back; no token follows."""
+        piece = self._release(self._decode(len(self._tokens), whole=True))
+        rest, self._held = self._held, ""
+        return piece + rest
+
+    def _decode(self, end: int, *, whole: bool = False) -> str:
+        before, now = self._text(self._read), self._text(end)
+        if not whole and now.endswith(_REPLACEMENT):
+            if end - self._read <= _MAX_UNFINISHED_TOKENS:
+                return ""
+            # More tokens than a character has bytes: the first of them are simply not text.
+            end -= _MAX_UNFINISHED_TOKENS - 1
+            now = self._text(end)
+        piece = now[len(before) :]
+        if piece:  # a window without text, of special tokens say, would lose the next token's leading space
+            self._window = self._read
+        self._read = end
+        return piece
+
+    def _text(self, end: int) -> str:
+        return self._tokenizer.decode(
+            self._tokens[self._window : end], skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+
+    def _release(self, piece: str) -> str:
+        if self.stopped:
+            return ""
+        text = self._held + piece
+        found = [at for at in (text.find(stop) for stop in self._stop) if at >= 0]
+        if found:
+            self.stopped, self._held = True, ""
+            return text[: min(found)]
+        certain = len(text) - max((_overlap(text, stop) for stop in self._stop), default=0)
+        self._held = text[certain:]
+        return text[:certain]
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Length of the longest end of `text` that is a beginning of `stop`."""
+    return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)
