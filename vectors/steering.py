@@ -65,7 +65,8 @@ class Steering:
             return torch.zeros_like(vector)
         # Scaled by the largest entry first: the square of a large entry would overflow to a silent zero.
         scaled = vector / vector.abs().max()
-        return scaled * (self.alpha / torch.linalg.vector_norm(scaled))
+        delta: Tensor = scaled * (self.alpha / torch.linalg.vector_norm(scaled))
+        return delta
 
 
 class _Row(NamedTuple):
