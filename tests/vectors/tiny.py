@@ -55,20 +55,31 @@ def tiny_model(family: str, dtype: torch.dtype = torch.float32) -> Any:
     elif family == "gemma3":  # a window shorter than the prompts, so that its sliding cache has work to do
         layers = ["sliding_attention", "full_attention"] * (LAYERS // 2)
         model = Gemma3ForCausalLM(
-            Gemma3TextConfig(**common, head_dim=16, sliding_window=8, layer_types=layers, tie_word_embeddings=False)
+            Gemma3TextConfig(
+                **common, head_dim=16, sliding_window=8, layer_types=layers, tie_word_embeddings=False
+            )
         )
     elif family == "phi3":
         model = Phi3ForCausalLM(Phi3Config(**common))
     elif family == "lfm2":
         layers = ["conv", "full_attention"] * (LAYERS // 2)
         model = Lfm2ForCausalLM(
-            Lfm2Config(**common, layer_types=layers, block_auto_adjust_ff_dim=False, tie_word_embeddings=False)
+            Lfm2Config(
+                **common, layer_types=layers, block_auto_adjust_ff_dim=False, tie_word_embeddings=False
+            )
         )
     else:
         model = GPT2LMHeadModel(
             GPT2Config(
-                vocab_size=VOCAB, n_positions=CONTEXT, n_embd=WIDTH, n_layer=LAYERS, n_head=4,
-                initializer_range=0.15, bos_token_id=None, eos_token_id=EOS, pad_token_id=PAD,
+                vocab_size=VOCAB,
+                n_positions=CONTEXT,
+                n_embd=WIDTH,
+                n_layer=LAYERS,
+                n_head=4,
+                initializer_range=0.15,
+                bos_token_id=None,
+                eos_token_id=EOS,
+                pad_token_id=PAD,
                 tie_word_embeddings=False,
             )
         )
@@ -116,7 +127,9 @@ def steer(
     return Steering(vector, layer, alpha, mode, positions)
 
 
-def hf_generate(model: Any, prompt_ids: Sequence[int], steering: Steering | None = None, new: int = 12) -> list[int]:
+def hf_generate(
+    model: Any, prompt_ids: Sequence[int], steering: Steering | None = None, new: int = 12
+) -> list[int]:
     """The oracle: transformers' own generate, alone in its batch, with a hook written down independently."""
     blocks = model.transformer.h if hasattr(model, "transformer") else model.model.layers
     with ExitStack() as stack, torch.no_grad():
