@@ -1,0 +1,177 @@
+"""Verdicts: hidden tests on a patch, the certificate of an instance, and the existing tests for a solver.
+
+Only instances whose row names its own test command can be graded in this environment. As in SWE-bench, an
+instance is resolved when all of FAIL_TO_PASS and PASS_TO_PASS pass. An instance counts only where, in this
+very environment, its gold patch resolves it and an empty patch does not: that is what a certificate says.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from swebench.errors import NotGradeable, PatchDoesNotApply
+from swebench.log_parsers import LOG_PARSERS, Status, parse_pytest
+from swebench.runner import TestRun, parse_command, run_tests
+from swebench.tasks import Instance, Task
+from swebench.trees import Scratch
+
+TIMEOUT_S = 900.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of grading one patch; `f2p` and `p2p` hold the status of each test."""
+
+    resolved: bool
+    applied: bool
+    f2p: dict[str, Status]
+    p2p: dict[str, Status]
+    reason: str
+    seconds: float
+    log: str
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Whether an instance's tests tell its gold patch from an empty one here."""
+
+    gold: Verdict
+    empty: Verdict
+
+    @property
+    def gold_resolves(self) -> bool:
+        """Whether the gold patch resolves the instance."""
+        return self.gold.resolved
+
+    @property
+    def empty_fails(self) -> bool:
+        """Whether without a patch every FAIL_TO_PASS test fails and every PASS_TO_PASS test passes."""
+        fails = {Status.FAILED, Status.ERROR, Status.MISSING}
+        return all(status in fails for status in self.empty.f2p.values()) and all(
+            status.passes for status in self.empty.p2p.values()
+        )
+
+    @property
+    def certified(self) -> bool:
+        """Whether the instance may be counted."""
+        return self.gold_resolves and self.empty_fails
+
+
+@dataclass(frozen=True)
+class ExistingTests:
+    """A run of the repository's existing tests on a patch.
+
+    `failed` are the tests that fail, or are gone, and did pass without the patch; `ok` says that there are
+    none and that the tests did run. `seconds` counts the run without the patch too, where one was needed.
+    """
+
+    ok: bool
+    passed: int
+    failed: tuple[str, ...]
+    statuses: dict[str, Status]
+    run: TestRun
+    seconds: float
+
+
+def ensure_gradeable(instance: Instance) -> None:
+    """Raise NotGradeable unless the instance's tests can be run in this environment."""
+    name = instance.instance_id
+    if not instance.task.test_cmd:
+        raise NotGradeable(
+            f"{name} has no test command of its own (test_cmd), so it cannot be graded here: "
+            "use the official harness on predictions.jsonl"
+        )
+    if instance.log_parser not in LOG_PARSERS:
+        raise NotGradeable(
+            f"{name}: log_parser {instance.log_parser!r} is unknown here: use {', '.join(LOG_PARSERS)}"
+        )
+    if not instance.fail_to_pass:
+        raise NotGradeable(f"{name}: FAIL_TO_PASS is empty, so no patch could be told from none")
+    parse_command(instance.task.test_cmd)
+
+
+def grade(instance: Instance, git_dir: Path, patch: str, *, timeout_s: float = TIMEOUT_S) -> Verdict:
+    """Run the hidden tests of an instance on a patch (empty: on none) in a repository, which stays as it is.
+
+    The files of the test patch replace whatever the patch made of them. Raises NotGradeable, CommitMissing,
+    GitFailed, UnsafePath; a patch that does not apply is a verdict.
+    """
+    ensure_gradeable(instance)
+    with Scratch(git_dir, instance.task.base_commit) as scratch:
+        try:
+            tests = scratch.apply(instance.test_patch, scratch.base) if instance.test_patch else scratch.base
+        except PatchDoesNotApply as failed:
+            raise NotGradeable(f"{instance.instance_id}: its test_patch does not apply: {failed}") from None
+        try:
+            patched = scratch.apply(patch, scratch.base) if patch.strip() else scratch.base
+        except PatchDoesNotApply as failed:
+            return _verdict(instance, {}, applied=False, reason=f"the patch does not apply: {failed}")
+        command = parse_command(instance.task.test_cmd or "")
+        run = run_tests(scratch, scratch.overlay(patched, tests), command, timeout_s)
+    statuses = LOG_PARSERS[instance.log_parser or ""](run.log)
+    return _verdict(instance, statuses, run, reason=_fault(run, statuses, timeout_s))
+
+
+def certify(instance: Instance, git_dir: Path, *, timeout_s: float = TIMEOUT_S) -> Certificate:
+    """Grade the gold patch and an empty one; raises as `grade` does."""
+    return Certificate(
+        gold=grade(instance, git_dir, instance.patch, timeout_s=timeout_s),
+        empty=grade(instance, git_dir, "", timeout_s=timeout_s),
+    )
+
+
+def run_existing_tests(
+    task: Task, git_dir: Path, patch: str, *, timeout_s: float = TIMEOUT_S
+) -> ExistingTests:
+    """Run the tests that the repository has at the base commit on a patch; hidden tests are not known here.
+
+    When a test fails they are run without the patch too, so that only what the patch broke is held against
+    it. Raises NotGradeable, PatchDoesNotApply, CommitMissing, GitFailed, UnsafePath.
+    """
+    if not task.test_cmd:
+        raise NotGradeable(
+            f"{task.instance_id} has no test command (test_cmd), so its existing tests cannot be run"
+        )
+    command = parse_command(task.test_cmd)
+    with Scratch(git_dir, task.base_commit) as scratch:
+        run = run_tests(scratch, scratch.apply(patch, scratch.base), command, timeout_s)
+        statuses = parse_pytest(run.log)
+        passed = sum(status.passes for status in statuses.values())
+        if run.exit_code == 0 or run.timed_out:
+            return ExistingTests(run.exit_code == 0, passed, (), statuses, run, run.seconds)
+        before = run_tests(scratch, scratch.base, command, timeout_s)
+    failed = tuple(
+        test
+        for test, status in parse_pytest(before.log).items()
+        if status.passes and not statuses.get(test, Status.MISSING).passes
+    )
+    ok = not failed and not before.timed_out and (bool(statuses) or run.exit_code == before.exit_code)
+    return ExistingTests(ok, passed, failed, statuses, run, run.seconds + before.seconds)
+
+
+def _fault(run: TestRun, statuses: dict[str, Status], timeout_s: float) -> str:
+    if run.timed_out:
+        return f"the tests did not end within {timeout_s:g} s"
+    if not statuses:
+        last = (run.log.strip().splitlines() or ["no output"])[-1]
+        return f"the log reports no test (exit code {run.exit_code}): {last[:200]}"
+    return ""
+
+
+def _verdict(
+    instance: Instance,
+    statuses: dict[str, Status],
+    run: TestRun | None = None,
+    *,
+    applied: bool = True,
+    reason: str = "",
+) -> Verdict:
+    f2p, p2p = (
+        {test: statuses.get(test, Status.MISSING) for test in tests}
+        for tests in (instance.fail_to_pass, instance.pass_to_pass)
+    )
+    bad = [sum(not status.passes for status in tests.values()) for tests in (f2p, p2p)]
+    resolved = not reason and not any(bad)
+    if not reason:
+        of_f2p, of_p2p = f"{bad[0]} of {len(f2p)} FAIL_TO_PASS", f"{bad[1]} of {len(p2p)} PASS_TO_PASS"
+        reason = "all tests pass" if resolved else f"{of_f2p} and {of_p2p} tests do not pass"
+    return Verdict(resolved, applied, f2p, p2p, reason, run.seconds if run else 0.0, run.log if run else "")

@@ -1,0 +1,43 @@
+"""What counts as Python that parses, and as the same Python."""
+
+import ast
+import threading
+import warnings
+
+_warnings_lock = threading.Lock()
+
+
+def is_python(path: str) -> bool:
+    """Whether a path is a Python source or stub."""
+    return path.endswith((".py", ".pyi"))
+
+
+def syntax_fault(source: str | bytes) -> SyntaxError | None:
+    """Why `source` does not parse, or None; bytes are decoded by their own coding line or mark."""
+    try:
+        _parse(source)
+    except SyntaxError as fault:
+        return fault
+    return None
+
+
+def same_code(before: str | bytes, after: str | bytes) -> bool:
+    """Whether two sources have equal syntax trees, and so differ in layout and comments at most.
+
+    A source that does not parse is the same only as one that is equal but for white space.
+    """
+    try:
+        return ast.dump(_parse(before)) == ast.dump(_parse(after))
+    except SyntaxError:
+        return before.split() == after.split()
+
+
+def _parse(source: str | bytes) -> ast.Module:
+    text = source.removeprefix("\ufeff") if isinstance(source, str) else source
+    # The parser warns of doubtful escapes, which is not ours to print; the filters belong to all threads.
+    with _warnings_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(text)
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise SyntaxError(str(error) or "too deeply nested") from None
