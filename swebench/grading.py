@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swebench.errors import NotGradeable, PatchDoesNotApply
-from swebench.log_parsers import LOG_PARSERS, Status, parse_pytest
+from swebench.log_parsers import LOG_PARSERS, Status, parse_pytest, status_of
 from swebench.runner import TestRun, parse_command, run_tests
 from swebench.tasks import Instance, Task
 from swebench.trees import Scratch
@@ -166,7 +166,7 @@ def _verdict(
     reason: str = "",
 ) -> Verdict:
     f2p, p2p = (
-        {test: statuses.get(test, Status.MISSING) for test in tests}
+        {test: status_of(test, statuses) for test in tests}
         for tests in (instance.fail_to_pass, instance.pass_to_pass)
     )
     bad = [sum(not status.passes for status in tests.values()) for tests in (f2p, p2p)]

@@ -47,6 +47,18 @@ def parse_pytest(log: str) -> dict[str, Status]:
     return found
 
 
+def status_of(test: str, statuses: dict[str, Status]) -> Status:
+    """The status of a test by the id that a row gives.
+
+    The lists of SWE-bench were made by cutting each id at its first white space, so an id that is not found
+    stands for all that begin with it up to there, and has the worst of their statuses.
+    """
+    if test in statuses:
+        return statuses[test]
+    cut = [status for found, status in statuses.items() if found.split(maxsplit=1)[:1] == [test]]
+    return min(cut, key=_RANK.__getitem__, default=Status.MISSING)
+
+
 def _node_id(text: str) -> str:
     """The node id in front of ` - message`; parameters may hold spaces, dashes and brackets themselves."""
     bracket, dash = text.find("["), text.find(" - ")
