@@ -4,9 +4,24 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import torch
+from hypothesis import settings
 
 from tests.vectors import tiny
 from vectors.engine import Engine
+
+# How long an example takes says more about the machine's other work than about the code.
+settings.register_profile("no_deadline", deadline=None)
+settings.load_profile("no_deadline")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny matrices are slower on many threads, and far slower where other processes want the cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session", params=tiny.FAMILIES)

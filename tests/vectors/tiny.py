@@ -28,7 +28,7 @@ from vectors.blocks import recording
 from vectors.steering import Steering
 
 FAMILIES = ("qwen3", "llama", "gemma3", "phi3", "lfm2", "gpt2")
-LAYERS, WIDTH, CONTEXT = 4, 64, 128
+LAYERS, WIDTH, CONTEXT = 4, 64, 512
 EOS, PAD, VOCAB = 256, 257, 258  # every byte is a token of its own
 
 
