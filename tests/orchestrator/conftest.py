@@ -1,0 +1,129 @@
+"""A small project under git, a tiny random model in a folder, and a scripted double of the engine.
+
+The double is for speed only: the same graph runs with the real embedded model in test_solve_real.py.
+"""
+
+import asyncio
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from vectors.engine import Generation, GenerationRequest
+
+CALC = '''"""Averages."""
+
+
+def mean(values):
+    """The arithmetic mean."""
+    total = sum(values)
+    return total / len(values)
+
+
+def spread(values):
+    """Largest minus smallest."""
+    return max(values) - min(values)
+'''
+
+TEXT = '''"""Words."""
+
+
+def shorten(text, width):
+    """At most width characters."""
+    if len(text) > width:
+        return text[:width]
+    return text
+'''
+
+PROBLEM = "mean() of an empty list fails\n\n>>> mean([])\nZeroDivisionError: division by zero\n\nI expected 0."
+
+
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), "-c", "user.name=Ada", "-c", "user.email=ada@example.org", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A checkout named `abacus` with two commits and two modules."""
+    folder = tmp_path / "abacus"
+    (folder / "abacus").mkdir(parents=True)
+    (folder / "abacus" / "calc.py").write_text(CALC)
+    (folder / "abacus" / "__init__.py").write_text("")
+    git(folder.parent, "init", "-q", "-b", "main", str(folder))
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "Averages")
+    (folder / "abacus" / "text.py").write_text(TEXT)
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "Words")
+    return folder
+
+
+@pytest.fixture
+def problem(tmp_path):
+    path = tmp_path / "problem.txt"
+    path.write_text(PROBLEM)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """A folder with a random two-block Llama over single bytes: enough to run everything, able to say nothing."""
+    folder = tmp_path_factory.mktemp("models") / "tiny-llama"
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    special = ["<|im_start|>", "<|im_end|>"]
+    vocab = {token: index for index, token in enumerate([*special, *alphabet])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|im_end|>")
+    wrapped.add_special_tokens({"additional_special_tokens": ["<|im_start|>"]})
+    wrapped.chat_template = (
+        "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(vocab),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=16384,
+        eos_token_id=vocab["<|im_end|>"],
+        pad_token_id=vocab["<|im_end|>"],
+        bos_token_id=None,
+        initializer_range=0.2,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    wrapped.save_pretrained(folder)
+    return folder
+
+
+class ScriptedEngine:
+    """Answers requests with texts in the order they are submitted, and keeps the requests."""
+
+    def __init__(self, answers: Sequence[str]) -> None:
+        self.answers = list(answers)
+        self.requests: list[GenerationRequest] = []
+
+    def submit(self, request: GenerationRequest) -> "asyncio.Future[Generation]":
+        self.requests.append(request)
+        text = self.answers.pop(0)
+        future: asyncio.Future[Generation] = asyncio.get_running_loop().create_future()
+        future.set_result(
+            Generation(
+                text=text,
+                token_ids=(1,),
+                finish_reason="stop",
+                prompt_tokens=len(request.prompt_ids),
+                new_tokens=1,
+                seconds=0.0,
+            )
+        )
+        return future

@@ -1,0 +1,184 @@
+"""The graph on a real repository, with the model's answers scripted: what is shown, tried, kept and recorded."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+
+from orchestrator.artifacts import Artifacts
+from orchestrator.fewshot import examples
+from orchestrator.graph import build_graph
+from orchestrator.policy import policy_for
+from orchestrator.settings import RunConfig
+from orchestrator.state import Tools
+from retrieval.search import Retriever
+from retrieval.store import RepoStore
+from swebench.tasks import Task
+from tests.orchestrator.conftest import PROBLEM, ScriptedEngine
+from vectors.steering import Steering
+
+READING = " abacus/calc.py\nSymbols: mean\nBehaviour: mean([]) divides by zero."
+ANALYSIS = " abacus/calc.py, mean\nCause: no guard for an empty list.\nChange: return 0 for an empty list."
+GOOD = "    if not values:\n        return 0\n    total = sum(values)\n    return total / len(values)\n"
+SAME = "    total = sum(values)\n    return total / len(values)\n"
+BROKEN = "    total = sum(values\n"
+
+
+class Model:
+    """Counts words as tokens and keeps the messages it was asked to encode."""
+
+    name = "scripted"
+
+    def __init__(self):
+        self.asked = []
+
+    def count_tokens(self, text):
+        return len(text.split())
+
+    def chat_ids(self, messages, prefix=""):
+        self.asked.append(SimpleNamespace(text=messages[-1]["content"], turns=len(messages), prefix=prefix))
+        return tuple(range(1, 10))
+
+
+class Vectors:
+    """Hands out a recognisable steering for each domain."""
+
+    def __init__(self):
+        self.asked = []
+
+    def get(self, model, domain, progress=None):
+        import torch
+
+        self.asked.append(domain)
+        return SimpleNamespace(
+            sha256="0" * 64,
+            steering=lambda: Steering(torch.ones(4), layer=2, alpha=3.0),
+            relative_alpha=lambda steering: 0.5,
+        )
+
+
+class Run:
+    """One task through the graph with scripted answers."""
+
+    def __init__(self, project, out, answers, **config):
+        self.config = RunConfig(**({"samples": 1} | config))
+        self.engine, self.model, self.vectors = ScriptedEngine(answers), Model(), Vectors()
+        repository = RepoStore.local(project)
+        commit = repository.resolve("HEAD")
+        self.tools = Tools(
+            task=Task(
+                instance_id="abacus-1", repo="local/abacus", base_commit=commit, problem_statement=PROBLEM
+            ),
+            commit=commit,
+            config=self.config,
+            policy=policy_for(self.config.variant),
+            examples=examples(self.config.few_shot),
+            model=self.model,
+            engine=self.engine,
+            vectors=self.vectors,
+            repository=repository,
+            retriever=Retriever(repository, out / "index"),
+            artifacts=Artifacts(out, "abacus-1"),
+        )
+        self.events = []
+
+    async def go(self):
+        graph = build_graph(InMemorySaver())
+        thread = {"configurable": {"thread_id": "t"}}
+        inputs = {"instance_id": "abacus-1"}
+        async for part in graph.astream(
+            inputs, thread, context=self.tools, stream_mode=["custom"], version="v2"
+        ):
+            self.events.append(part["data"])
+        return (await graph.aget_state(thread)).values
+
+    def steered(self):
+        return [request.steering is not None for request in self.engine.requests]
+
+
+async def test_a_good_rewrite_becomes_a_patch_that_git_applies(project, tmp_path):
+    run = Run(project, tmp_path / "out", [READING, ANALYSIS, GOOD])
+    state = await run.go()
+    patch = run.tools.artifacts.read(state["patch"])
+    assert "+    if not values:" in patch
+    assert state["check"] == {"applies": True, "parses": True, "files": ["abacus/calc.py"]}
+    assert [record["name"] for record in state["nodes"]] == ["code_reading", "bug_analysis", "patch_writing"]
+
+
+async def test_the_retry_edge_tries_the_next_region_and_gives_up_after_the_last_retry(project, tmp_path):
+    run = Run(project, tmp_path / "out", [READING, ANALYSIS, SAME, BROKEN, "    return 'x'\n"], retries=2)
+    state = await run.go()
+    regions = [run.tools.artifacts.read_json(f"candidates/{n}.json")[0]["region"]["name"] for n in range(3)]
+    assert len(set(regions)) == 3
+    verdicts = [run.tools.artifacts.read_json(f"candidates/{n}.json")[0]["verdict"] for n in range(3)]
+    assert verdicts[0] == "no_op"
+    assert bool(state["patch"]) == (verdicts[2] == "valid")
+    assert run.engine.answers == []
+
+
+async def test_without_a_valid_candidate_there_is_no_patch_and_every_candidate_says_why(project, tmp_path):
+    run = Run(project, tmp_path / "out", [READING, ANALYSIS, BROKEN, BROKEN], retries=0, samples=2)
+    state = await run.go()
+    assert state["patch"] == ""
+    assert all(c["verdict"] for c in run.tools.artifacts.read_json("candidates/0.json"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, [True, False, False]),
+        ({"rag": False}, [True, True, True]),
+        ({"few_shot": 2}, [False, False, False]),
+        ({"variant": "baseline", "rag": False}, [False, False, False]),
+        ({"variant": "dynamic"}, [True, True, True]),
+        ({"variant": "static"}, [True, True, True]),
+    ],
+    ids=str,
+)
+async def test_what_the_policy_decides_is_what_the_engine_gets_and_what_the_record_says(
+    project, tmp_path, settings, expected
+):
+    run = Run(project, tmp_path / "out", [READING, ANALYSIS, GOOD], **settings)
+    state = await run.go()
+    assert run.steered() == expected
+    assert [record["steering"]["applied"] for record in state["nodes"]] == expected
+    assert all(record["steering"]["reason"] for record in state["nodes"])
+    told = [event["steering"] for event in run.events if event["kind"] == "decision"]
+    assert told == [record["steering"] for record in state["nodes"]]
+
+
+async def test_static_uses_one_vector_and_dynamic_one_for_each_node(project, tmp_path):
+    static = Run(project, tmp_path / "a", [READING, ANALYSIS, GOOD], variant="static")
+    dynamic = Run(project, tmp_path / "b", [READING, ANALYSIS, GOOD], variant="dynamic")
+    await static.go()
+    await dynamic.go()
+    assert static.vectors.asked == ["code_reading"] * 3
+    assert dynamic.vectors.asked == ["code_reading", "bug_analysis", "patch_writing"]
+
+
+async def test_without_rag_no_line_of_the_body_is_shown_but_the_patch_still_lands_in_a_real_file(project, tmp_path):
+    run = Run(project, tmp_path / "out", [READING, ANALYSIS, GOOD], rag=False)
+    state = await run.go()
+    assert not any("sum(values)" in asked.text for asked in run.model.asked)
+    assert run.model.asked[-1].prefix.endswith('def mean(values):\n    """The arithmetic mean."""\n')
+    assert state["check"]["files"] == ["abacus/calc.py"]
+
+
+async def test_code_reading_never_sees_code_and_bug_analysis_sees_the_retrieved_definitions(project, tmp_path):
+    run = Run(project, tmp_path / "out", [READING, ANALYSIS, GOOD])
+    await run.go()
+    reading, analysis, _ = run.model.asked
+    assert "def mean" not in reading.text
+    assert "def mean" in analysis.text
+    assert "Symbols: mean" in analysis.text
+
+
+async def test_the_trajectory_holds_prompt_answer_and_decision_of_every_model_node(project, tmp_path):
+    run = Run(project, tmp_path / "out", [READING, ANALYSIS, GOOD])
+    await run.go()
+    for node in ("code_reading", "bug_analysis", "patch_writing"):
+        written = json.loads(run.tools.artifacts.read(f"trajectory/{node}-0.json"))
+        assert written["messages"]
+        assert written["answers"][0]["text"]
+        assert written["steering"]["reason"]
