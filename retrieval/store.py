@@ -1,0 +1,202 @@
+"""Where repositories come from, and what can be read from one at a commit without checking it out.
+
+Trees and blobs are read straight from the object store. Nothing here looks beyond the commit it is asked for:
+what a base commit's descendants changed stays invisible.
+"""
+
+import functools
+import io
+import re
+import tokenize
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import git
+
+from retrieval import gitio
+from retrieval.clone import clone
+from retrieval.errors import (
+    BadRepositoryName,
+    CommitMissing,
+    FileMissing,
+    GitFailed,
+    NotText,
+    RepositoryUnavailable,
+)
+from retrieval.progress import Progress, silent
+
+MAX_BLOB_BYTES = 2_000_000
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*")
+_REVISION = re.compile(r"[A-Za-z0-9_][\w./-]*(?:[~^][0-9]*)*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class TreeFile:
+    """A regular file of a commit; `size` in bytes, `mode` as git writes it (100644 or 100755)."""
+
+    path: str
+    blob: str
+    size: int
+    mode: str
+
+
+class Repository:
+    """A git repository, read only; `name` is what messages call it."""
+
+    def __init__(self, name: str, git_dir: Path) -> None:
+        self.name = name
+        self.git_dir = git_dir
+        self._tree = functools.lru_cache(maxsize=2)(self._read_tree)
+
+    def resolve(self, commit: str) -> str:
+        """The full hash of a commit given as a hash, branch, tag or HEAD.
+
+        Raises:
+            CommitMissing: there is no such commit here.
+        """
+        if _REVISION.fullmatch(commit) and ".." not in commit:
+            asked = f"{commit}^{{commit}}\n".encode()
+            answer = gitio.run(self.git_dir, "cat-file", "--batch-check=%(objectname)", stdin=asked).split()
+            if len(answer) == 1:  # else "… missing" or "… ambiguous"
+                return answer[0].decode()
+        raise CommitMissing(
+            f"commit {commit[:80]!r} is not in {self.name} ({self.git_dir}); check the hash, or bring the "
+            f"repository up to date: git -C {self.git_dir} fetch origin"
+        )
+
+    def files(self, commit: str) -> list[TreeFile]:
+        """The regular files of a commit, in git's order; no links, no submodules, no unprintable names."""
+        return list(self._tree(self.resolve(commit)).values())
+
+    def read_blobs(self, files: Iterable[TreeFile]) -> dict[str, bytes]:
+        """Blob hash to content, through one git process; blobs over MAX_BLOB_BYTES are left out."""
+        wanted = list(dict.fromkeys(file.blob for file in files if file.size <= MAX_BLOB_BYTES))
+        if not wanted:
+            return {}
+        stream = io.BytesIO(
+            gitio.run(self.git_dir, "cat-file", "--batch", stdin="\n".join(wanted).encode() + b"\n")
+        )
+        blobs: dict[str, bytes] = {}
+        for blob in wanted:
+            header = stream.readline().split()
+            if len(header) != 3:
+                raise GitFailed(f"blob {blob} is missing from {self.git_dir}; clone the repository in full")
+            blobs[blob] = stream.read(int(header[2]))
+            stream.read(1)
+        return blobs
+
+    def data(self, commit: str, path: str) -> bytes:
+        """The bytes of one file.
+
+        Raises:
+            FileMissing: no regular file of that path at the commit.
+            NotText: over MAX_BLOB_BYTES.
+        """
+        file = self._tree(self.resolve(commit)).get(path)
+        if file is None:
+            raise FileMissing(f"{self.name} has no regular file {path!r} at {commit[:12]}")
+        if file.size > MAX_BLOB_BYTES:
+            raise NotText(f"{path} of {self.name} has {file.size} bytes; {MAX_BLOB_BYTES} is the limit")
+        return self.read_blobs([file])[file.blob]
+
+    def text(self, commit: str, path: str) -> str:
+        """One file as text: in the encoding its PEP 263 cookie declares for Python, else UTF-8.
+
+        Line ends and a byte order mark stay as they are, so that encoding the text gives the file back.
+
+        Raises:
+            FileMissing: no regular file of that path at the commit.
+            NotText: too large, or not text in that encoding.
+        """
+        data = self.data(commit, path)
+        try:
+            declared, _ = tokenize.detect_encoding(io.BytesIO(data if path.endswith(".py") else b"").readline)
+            return data.decode(declared.removesuffix("-sig"))
+        except (SyntaxError, UnicodeError, LookupError):
+            raise NotText(
+                f"{path} of {self.name} at {commit[:12]} is not text in UTF-8 or in the encoding it declares"
+            ) from None
+
+    def _read_tree(self, sha: str) -> dict[str, TreeFile]:
+        tree: dict[str, TreeFile] = {}
+        listing = gitio.run(self.git_dir, "ls-tree", "-r", "-z", "-l", "--full-tree", sha)
+        for entry in listing.split(b"\0")[:-1]:
+            described, name = entry.split(b"\t", 1)
+            mode, _, blob, size = described.decode().split()
+            if not mode.startswith("100"):
+                continue
+            path = name.decode(errors="replace")
+            if path.isprintable() and "\ufffd" not in path:  # else JSON, prompts and patches cannot carry it
+                tree[path] = TreeFile(path, blob, int(size), mode)
+        return tree
+
+
+class RepoStore:
+    """Finds a repository: in the mirror folders, else among its own bare clones, else by cloning.
+
+    Args:
+        mirrors: Folders that hold `owner__name` or `owner__name.git`, bare or not; links will do.
+        cache: Folder for bare clones.
+        clone_base: Address that `/owner/name` is put behind; https, or file for a mirror server of one's own.
+        progress: Told about a clone.
+    """
+
+    def __init__(
+        self,
+        mirrors: Sequence[Path],
+        cache: Path,
+        clone_base: str = "https://github.com",
+        progress: Progress | None = None,
+    ) -> None:
+        self.mirrors = tuple(mirrors)
+        self.cache = cache
+        self.clone_base = clone_base.rstrip("/")
+        self.progress = progress or silent
+
+    def open(self, name: str) -> Repository:
+        """The repository `owner/name`.
+
+        Raises:
+            BadRepositoryName: not of that form.
+            RepositoryUnavailable: in none of the places; the message names them.
+        """
+        if not _NAME.fullmatch(name) or ".." in name:
+            raise BadRepositoryName(f"repository {name[:80]!r} is not of the form owner/name")
+        folder = name.replace("/", "__")
+        tried: list[str] = []
+        for place in [*self.mirrors, self.cache]:
+            for candidate in (place / folder, place / f"{folder}.git"):
+                git_dir = _git_dir(candidate)
+                if git_dir:
+                    return Repository(name, git_dir)
+            tried.append(f"{place}/{folder}[.git]")
+        url = f"{self.clone_base}/{name}"
+        try:
+            return Repository(name, clone(url, self.cache / f"{folder}.git", self.progress))
+        except GitFailed as failure:
+            tried.append(f"{url} ({failure})")
+        raise RepositoryUnavailable(
+            f"repository {name} cannot be had; tried {', '.join(tried)}; "
+            f"put a clone at {folder}.git in a mirror folder, or connect to the network"
+        )
+
+    @staticmethod
+    def local(path: Path) -> Repository:
+        """A repository of the user's own, named by its folder (of a checkout or a bare repository).
+
+        Raises:
+            RepositoryUnavailable: no git repository there.
+        """
+        git_dir = _git_dir(path)
+        if git_dir is None:
+            raise RepositoryUnavailable(f"{path} is not the top folder of a git repository; name one that is")
+        return Repository(path.resolve().name, git_dir)
+
+
+def _git_dir(path: Path) -> Path | None:
+    try:
+        with git.Repo(path.resolve(), expand_vars=False) as repository:
+            return Path(repository.git_dir)
+    except (git.InvalidGitRepositoryError, git.NoSuchPathError):
+        return None

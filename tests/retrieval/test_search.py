@@ -1,0 +1,214 @@
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from retrieval.errors import CommitMissing, NoPythonFiles
+from retrieval.recency import recency
+from retrieval.search import MAX_QUERY_CHARACTERS, Retriever
+from retrieval.store import RepoStore
+
+PROJECT = {
+    "pkg/__init__.py": "",
+    "pkg/dates.py": "class DateParser:\n    def parse_iso(self, text):\n        return text.split('-')\n",
+    "pkg/money.py": "def parse_amount(text, currency):\n    return float(text)\n\n\ndef add(a):\n    return a\n",
+    "pkg/views.py": "def render(page):\n    return page.title\n",
+    "src/_pytest/python.py": "def collect(module):\n    return module.currency\n",
+    "tests/test_money.py": "def test_parse_amount_currency():\n    parse_amount('1', 'EUR currency')\n",
+    "docs/money.py": "parse_amount currency amount\n" * 3,
+    "README.md": "parse_amount",
+}
+REPORT = "parse_amount loses the currency: `parse_amount('1.50', 'EUR')` in pkg/money.py rounds the amount"
+
+
+@pytest.fixture
+def project(workshop):
+    work = workshop()
+    work.commit(PROJECT)
+    return work
+
+
+def paths(result) -> list[str]:
+    return [hit.path for hit in result.hits]
+
+
+def test_the_file_and_the_definition_a_report_is_about_come_first(project, tmp_path):
+    result = Retriever(project.repository(), tmp_path / "cache").search("HEAD", REPORT)
+    assert result.hits[0].path == "pkg/money.py"
+    best = result.definitions[0]
+    assert (best.path, best.name, best.kind, best.start_line, best.end_line) == (
+        "pkg/money.py",
+        "parse_amount",
+        "function",
+        1,
+        2,
+    )
+    assert result.hits[0].score == pytest.approx(sum(result.hits[0].signals.values()))
+    assert result.seconds_index > 0
+    assert result.seconds_query > 0
+
+
+def test_tests_and_other_languages_are_left_out_and_documentation_comes_last(project, tmp_path):
+    found = paths(Retriever(project.repository(), tmp_path).search("HEAD", REPORT, top_k=50))
+    assert set(found) == {path for path in PROJECT if path.endswith(".py") and not path.startswith("tests/")}
+    assert "src/_pytest/python.py" in found
+    scores = [hit.score for hit in Retriever(project.repository(), tmp_path).search("HEAD", REPORT).hits]
+    assert scores == sorted(scores, reverse=True)
+    assert found.index("docs/money.py") > found.index("src/_pytest/python.py")
+
+
+def test_no_more_than_top_k_files_and_only_their_definitions(project, tmp_path):
+    result = Retriever(project.repository(), tmp_path).search("HEAD", REPORT, top_k=2)
+    assert len(result.hits) == 2
+    assert {definition.path for definition in result.definitions} <= set(paths(result))
+    assert len(result.definitions) <= 6
+
+
+def test_what_came_after_the_commit_never_influences_the_result(workshop, tmp_path):
+    whole, truncated = workshop("whole"), workshop("truncated")
+    for work in (whole, truncated):
+        work.commit(PROJECT)
+        base = work.commit({"pkg/views.py": "def render(page):\n    return page.currency\n"})
+    whole.commit({"pkg/money.py": "def parse_amount(): 'fixed the currency'\n"})
+    for _ in range(3):
+        whole.commit({"pkg/dates.py": f"# {whole.now}\nparse_amount = currency = 1\n"})
+    whole.git("tag", "later")
+    one, other = (
+        Retriever(work.repository(), tmp_path / work.folder.name / "cache").search(base, REPORT, top_k=50)
+        for work in (whole, truncated)
+    )
+    assert (one.hits, one.definitions) == (other.hits, other.definitions)
+    after = Retriever(whole.repository(), tmp_path / "cache").search("later", REPORT, top_k=50)
+    assert after.hits != one.hits, "the later commits do change what is found at the later commits"
+
+
+def test_a_file_changed_lately_counts_more_than_one_left_alone(workshop):
+    work = workshop()
+    work.commit({"old.py": "1", "new.py": "1", "twice.py": "1"})
+    work.commit({"new.py": "2", "twice.py": "2"}, days=200)
+    head = work.commit({"twice.py": "3"}, days=90)
+    changed = recency(work.repository(), head)
+    assert changed["old.py"] < changed["new.py"] < changed["twice.py"]
+    assert changed["new.py"] - changed["old.py"] == pytest.approx(0.3679, abs=1e-3)
+
+
+def test_a_shallow_clone_is_searched_with_what_history_it_has(project, tmp_path):
+    subprocess.run(
+        [
+            "git",
+            "clone",
+            "-q",
+            "--bare",
+            "--depth",
+            "1",
+            f"file://{project.folder}",
+            str(tmp_path / "owner__name.git"),
+        ],
+        check=True,
+    )
+    repository = RepoStore([tmp_path], tmp_path / "cache").open("owner/name")
+    assert Retriever(repository, tmp_path / "cache").search("HEAD", REPORT).hits[0].path == "pkg/money.py"
+
+
+def test_the_next_commit_costs_only_the_blobs_that_changed(project, tmp_path):
+    told: list[tuple[str, int, int]] = []
+    repository = project.repository()
+    Retriever(repository, tmp_path).search("HEAD", REPORT, progress=lambda *step: told.append(step))
+    assert told[-1][1:] == (6, 6)
+    told.clear()
+    project.commit({"pkg/views.py": "def render(page):\n    return None\n"})
+    Retriever(repository, tmp_path).search("HEAD", REPORT, progress=lambda *step: told.append(step))
+    assert told == [("indexing", 1, 1)]
+
+
+def test_a_warm_cache_a_cold_cache_and_a_damaged_cache_give_the_same_result(project, tmp_path):
+    def search():
+        result = Retriever(project.repository(), tmp_path / "cache").search("HEAD", REPORT)
+        return result.hits, result.definitions
+
+    cold = search()
+    assert search() == cold
+    for entry in (tmp_path / "cache").rglob("*"):
+        if entry.is_file():
+            entry.write_bytes(b"damaged")
+    assert search() == cold
+
+
+def test_a_report_of_two_megabytes_is_answered_by_its_beginning(project, tmp_path):
+    retriever = Retriever(project.repository(), tmp_path)
+    long = REPORT.ljust(MAX_QUERY_CHARACTERS) + "DateParser parse_iso " * 100_000
+    result, short = retriever.search("HEAD", long), retriever.search("HEAD", REPORT)
+    assert result.hits == short.hits
+    assert result.seconds_query < 5
+
+
+@pytest.mark.parametrize("query", ["", "\0\ud800 ☃", "zzz qqq"])
+def test_a_report_that_names_nothing_still_gives_an_answer(project, tmp_path, query):
+    result = Retriever(project.repository(), tmp_path).search("HEAD", query, extra=["", "none"])
+    assert len(result.hits) == 6
+
+
+def test_further_text_helps_but_counts_less_than_the_report(project, tmp_path):
+    retriever = Retriever(project.repository(), tmp_path)
+    helped = retriever.search("HEAD", "it is wrong", extra=["DateParser", "parse_iso splits text"])
+    assert helped.hits[0].path == "pkg/dates.py"
+    outweighed = retriever.search("HEAD", REPORT, extra=["DateParser parse_iso"])
+    assert outweighed.hits[0].path == "pkg/money.py"
+
+
+def test_a_repository_without_python_files_says_so(workshop, tmp_path):
+    work = workshop()
+    work.commit({"main.c": "int main;", "tests/test_a.py": "x"})
+    with pytest.raises(NoPythonFiles, match="project"):
+        Retriever(work.repository(), tmp_path).search("HEAD", REPORT)
+
+
+def test_a_commit_that_is_missing_says_so_before_any_work(workshop, tmp_path):
+    with pytest.raises(CommitMissing):
+        Retriever(workshop().repository(), tmp_path / "cache").search("HEAD", REPORT)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_binary_huge_empty_and_badly_encoded_files_are_ranked_by_their_paths(workshop, tmp_path):
+    work = workshop()
+    work.commit(
+        {
+            "binary.py": bytes(range(256)),
+            "huge.py": b"x = 1\n" * 400_000,
+            "empty.py": b"",
+            "latin.py": b"name = 'caf\xe9'\ndef parse_amount(): pass\n",
+        }
+    )
+    result = Retriever(work.repository(), tmp_path).search("HEAD", "parse_amount")
+    assert paths(result)[0] == "latin.py"
+    assert len(result.hits) == 4
+    assert Retriever(work.repository(), tmp_path).search("HEAD", "the binary").hits[0].path == "binary.py"
+
+
+def test_threads_that_share_a_retriever_get_the_same_answer(project, tmp_path):
+    retriever, found = Retriever(project.repository(), tmp_path), []
+    threads = [
+        threading.Thread(target=lambda: found.append(retriever.search("HEAD", REPORT).hits)) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert all(hits == found[0] for hits in found)
+
+
+def test_processes_that_share_a_cache_get_the_same_answer(project, tmp_path):
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from retrieval.search import Retriever; from retrieval.store import RepoStore\n"
+        "retriever = Retriever(RepoStore.local(Path(sys.argv[1])), Path(sys.argv[2]))\n"
+        "result = retriever.search('HEAD', sys.argv[3])\n"
+        "print(result.hits, result.definitions)"
+    )
+    command = [sys.executable, "-c", code, str(project.folder), str(tmp_path / "cache"), REPORT]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    answers = {process.communicate(timeout=60)[0] for process in running}
+    assert len(answers) == 1
+    assert "pkg/money.py" in answers.pop()
