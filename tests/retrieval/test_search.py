@@ -12,7 +12,7 @@ from retrieval.store import RepoStore
 PROJECT = {
     "pkg/__init__.py": "",
     "pkg/dates.py": "class DateParser:\n    def parse_iso(self, text):\n        return text.split('-')\n",
-    "pkg/money.py": "def parse_amount(text, currency):\n    return float(text)\n\n\ndef add(a):\n    return a\n",
+    "pkg/money.py": "def parse_amount(text, currency):\n    return float(text)\n\n\ndef add(a):\n    pass\n",
     "pkg/views.py": "def render(page):\n    return page.title\n",
     "src/_pytest/python.py": "def collect(module):\n    return module.currency\n",
     "tests/test_money.py": "def test_parse_amount_currency():\n    parse_amount('1', 'EUR currency')\n",
