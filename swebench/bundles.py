@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from swebench.errors import GitFailed
 from swebench.plumbing import git
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -51,4 +52,7 @@ def ensure_repositories(cache: Path, bundled: Path = BUNDLED) -> Path:
 def _import(stream: Path, repository: Path) -> None:
     repository.mkdir(parents=True)
     git(repository, "init", "--quiet", "--bare", "--initial-branch=main", "--template=")
-    git(repository, "fast-import", "--quiet", stdin=stream.read_bytes())
+    try:
+        git(repository, "fast-import", "--quiet", stdin=stream.read_bytes())
+    except GitFailed as failed:
+        raise GitFailed(f"{stream} is damaged, install the package again: {failed}") from None

@@ -38,7 +38,7 @@ def _main(limits: dict[str, int], command: list[str]) -> int:
 def _raise_loopback() -> None:
     """A new network namespace has no device up; tests may still talk to themselves."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        fcntl.ioctl(probe, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP_RUNNING))
+        fcntl.ioctl(probe, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP_RUNNING))
 
 
 def _wait_for(child: int) -> int:

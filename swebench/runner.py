@@ -31,6 +31,7 @@ MAX_LOG_BYTES = 16 << 20
 
 _LIMITS = {"AS": 8 << 30, "FSIZE": 256 << 20, "NPROC": 4096, "CORE": 0}
 _NAMESPACES = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child")
+_CONFINE = (sys.executable, "-I", "-S", confine.__file__)
 _PATH = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"])
 
 
@@ -53,7 +54,8 @@ class TestRun:
 def isolation() -> tuple[str, ...]:
     """The command prefix that isolates a run; empty where this user may not make namespaces."""
     try:
-        done = subprocess.run([*_NAMESPACES, "true"], capture_output=True, timeout=10, check=False)
+        probe = [*_NAMESPACES, *_CONFINE, "{}", "true"]
+        done = subprocess.run(probe, capture_output=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ()
     return _NAMESPACES if done.returncode == 0 else ()
@@ -92,7 +94,7 @@ def run_tests(scratch: Scratch, tree: str, command: list[str], timeout_s: float)
         started = time.monotonic()
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*prefix, sys.executable, "-I", "-S", confine.__file__, limits, *command],
+                [*prefix, *_CONFINE, limits, *command],
                 cwd=folder,
                 env=_environment(folder, home),
                 stdin=subprocess.DEVNULL,
@@ -111,7 +113,7 @@ def run_tests(scratch: Scratch, tree: str, command: list[str], timeout_s: float)
 
 
 def _environment(folder: Path, home: Path) -> dict[str, str]:
-    sources = [folder, *(path for path in (folder / "src", folder / "lib") if path.is_dir())]
+    sources = [folder, folder / "src"] if (folder / "src").is_dir() else [folder]
     return {
         "PATH": _PATH,
         "HOME": str(home),

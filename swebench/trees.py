@@ -59,6 +59,7 @@ class Scratch:
         self.base = ""
 
     def __enter__(self) -> Self:
+        objects = self._git_dir / self._git("rev-parse", "--git-path", "objects").decode().rstrip("\n")
         try:
             self.base = (
                 self._git("rev-parse", "--verify", "--quiet", f"{self._commit}^{{tree}}").decode().strip()
@@ -70,7 +71,6 @@ class Scratch:
             ) from None
         self._folder = tempfile.TemporaryDirectory(prefix="scratch-", ignore_cleanup_errors=True)
         root = Path(self._folder.name)
-        objects = self._git_dir / self._git("rev-parse", "--git-path", "objects").decode().rstrip("\n")
         (root / "objects" / "info").mkdir(parents=True)
         (root / "work").mkdir()
         (root / "objects" / "info" / "alternates").write_text(f"{objects}\n", "utf-8")

@@ -1,0 +1,108 @@
+"""Real repositories for the tests of this room."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from swebench.tasks import Instance
+
+Files = dict[str, str | bytes]
+
+
+def run_git(folder: Path, *arguments: str) -> str:
+    """Plain git, as a user would run it, with a fixed author and no configuration of the machine's."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        **{
+            f"GIT_{who}_{what}": "a@example.org"
+            for who in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")
+        },
+    }
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def write_files(folder: Path, files: Files) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def commit(folder: Path, files: Files, message: str = "change") -> str:
+    """Write files, commit everything, return the commit id."""
+    write_files(folder, files)
+    run_git(folder, "add", "--all")
+    run_git(folder, "commit", "--quiet", "--allow-empty", "-m", message)
+    return run_git(folder, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def make_repository(tmp_path: Path) -> Callable[[Files], tuple[Path, str]]:
+    """Makes a repository of one commit; returns its working tree and the commit id."""
+
+    def make(files: Files) -> tuple[Path, str]:
+        folder = tmp_path / "repository"
+        folder.mkdir()
+        run_git(folder, "init", "--quiet", "--initial-branch=main")
+        return folder, commit(folder, files)
+
+    return make
+
+
+CALC: Files = {
+    "calc.py": "def add(a, b):\n    return a - b\n\n\ndef double(a):\n    return 2 * a\n",
+    "tests/test_calc.py": "from calc import double\n\n\ndef test_double():\n    assert double(3) == 6\n",
+}
+FIX = (
+    "diff --git a/calc.py b/calc.py\n--- a/calc.py\n+++ b/calc.py\n@@ -1,3 +1,3 @@\n def add(a, b):\n"
+    "-    return a - b\n+    return a + b\n \n"
+)
+HIDDEN_TESTS = """\
+diff --git a/tests/test_calc.py b/tests/test_calc.py
+--- a/tests/test_calc.py
++++ b/tests/test_calc.py
+@@ -1,5 +1,9 @@
+-from calc import double
++from calc import add, double
+@
+@
+ def test_double():
+     assert double(3) == 6
++
++
++def test_add():
++    assert add(1, 2) == 3
+""".replace("\n@\n", "\n \n").replace("\n@\n", "\n \n")
+
+
+def calc_row(base_commit: str, **columns: object) -> dict[str, object]:
+    """A row of a one-bug repository, in SWE-bench's old layout."""
+    return {
+        "instance_id": "acme__calc-1",
+        "repo": "acme/calc",
+        "base_commit": base_commit,
+        "problem_statement": "add() subtracts",
+        "patch": FIX,
+        "test_patch": HIDDEN_TESTS,
+        "FAIL_TO_PASS": '["tests/test_calc.py::test_add"]',
+        "PASS_TO_PASS": '["tests/test_calc.py::test_double"]',
+        "test_cmd": "python -m pytest -rA -p no:cacheprovider",
+        "log_parser": "pytest",
+        **columns,
+    }
+
+
+@pytest.fixture
+def calc(make_repository: Callable[[Files], tuple[Path, str]]) -> tuple[Path, Instance]:
+    """A repository with one bug, and its instance."""
+    folder, base = make_repository(CALC)
+    return folder, Instance.from_row(calc_row(base))
