@@ -11,6 +11,7 @@ from retrieval.errors import (
     NotText,
     RepositoryUnavailable,
 )
+from retrieval.recency import recency
 from retrieval.store import MAX_BLOB_BYTES, RepoStore
 
 
@@ -187,7 +188,10 @@ def test_a_blob_over_the_limit_is_left_out_and_says_so_when_asked_for(workshop):
 
 def test_programs_named_in_a_repository_are_never_started(workshop, tmp_path):
     work = workshop()
-    sha = work.commit({"a.py": "x"})
+    unsigned = work.git("cat-file", "commit", work.commit({"a.py": "x"}))
+    signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n eA==\n -----END PGP SIGNATURE-----\n\n"
+    (tmp_path / "signed").write_text(unsigned.replace("\n\n", "\n" + signature, 1) + "\n")
+    sha = work.git("hash-object", "-t", "commit", "-w", str(tmp_path / "signed"))
     program = tmp_path / "program"
     program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
     program.chmod(0o755)
@@ -195,8 +199,6 @@ def test_programs_named_in_a_repository_are_never_started(workshop, tmp_path):
         work.git("config", key, str(program))
     work.git("config", "log.showSignature", "true")
     (work.folder / ".git/hooks/post-checkout").symlink_to(program)
-    from retrieval.recency import recency
-
     repository = work.repository()
     assert repository.text(sha, "a.py") == "x"
     assert recency(repository, sha)
