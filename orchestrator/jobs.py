@@ -4,18 +4,30 @@ Everything that can be wrong with the input is found here, before a model is loa
 """
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import ConfigError
 from orchestrator.fewshot import examples
 from orchestrator.settings import RunConfig
-from orchestrator.solve import Job
 from orchestrator.workbench import Workbench
+from retrieval.index import source_files
 from retrieval.store import Repository, RepoStore
 from swebench.loading import load_instances
 from swebench.tasks import Instance, Task
 
 PROBLEM_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Job:
+    """A task with the repository and the full commit id it was checked against."""
+
+    task: Task
+    repository: Repository
+    commit: str
+    dataset: str
+    dataset_fingerprint: str
 
 
 def instance_job(bench: Workbench, config: RunConfig, dataset: str, instance_id: str) -> tuple[Job, Instance]:
@@ -49,7 +61,7 @@ def local_job(config: RunConfig, folder: Path, problem: Path, commit: str) -> Jo
 def _job(repository: Repository, task: Task, config: RunConfig, dataset: str, fingerprint: str) -> Job:
     examples(config.few_shot)
     commit = repository.resolve(task.base_commit)
-    repository.require_python(commit)
+    source_files(repository, commit)
     if config.run_tests and not task.test_cmd:
         raise ConfigError(
             f"--run-tests: the row of {task.instance_id} has no test_cmd, "

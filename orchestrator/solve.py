@@ -12,28 +12,16 @@ from orchestrator.artifacts import Artifacts, open_run
 from orchestrator.errors import OrchestratorError
 from orchestrator.fewshot import examples
 from orchestrator.graph import build_graph
+from orchestrator.jobs import Job
 from orchestrator.policy import policy_for
 from orchestrator.settings import RunConfig
 from orchestrator.state import State, Tools
 from orchestrator.workbench import Workbench
-from retrieval.store import Repository
 from swebench.predictions import Prediction, record_prediction
-from swebench.tasks import Task
 
 
 class AlreadyRunning(OrchestratorError):
     """Another process works on this instance in this folder."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """A task with the repository and the full commit id it was checked against."""
-
-    task: Task
-    repository: Repository
-    commit: str
-    dataset: str
-    dataset_fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -79,6 +67,7 @@ async def solve(
         open_run(out, determinants, bench.facts(), replacing=job.task.instance_id if fresh else None)
         tools = _tools(job, bench, config, artifacts)
         async with AsyncSqliteSaver.from_conn_string(str(out / "checkpoints.sqlite")) as saver:
+            await saver.setup()
             if fresh:
                 await saver.adelete_thread(job.task.instance_id)
                 artifacts.clear()

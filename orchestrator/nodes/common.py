@@ -1,6 +1,7 @@
 """What every model node does: ask the policy, build the prompt, generate, and leave a record of all of it."""
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -105,11 +106,14 @@ async def _steering(
 
 
 def from_any_thread(runtime: Runtime[Tools], make_event: Any) -> Any:
-    """Events are written on the loop's thread; the engine and the extraction run on threads of their own."""
-    loop, write = asyncio.get_running_loop(), runtime.stream_writer
+    """Events are written on the loop's thread; the engine and the extraction run on threads of their own.
+
+    LangGraph finds the run that a writer belongs to in the context variables of the node.
+    """
+    loop, write, context = asyncio.get_running_loop(), runtime.stream_writer, contextvars.copy_context()
 
     def report(*args: Any) -> None:
-        loop.call_soon_threadsafe(write, make_event(*args))
+        loop.call_soon_threadsafe(write, make_event(*args), context=context)
 
     return report
 

@@ -5,6 +5,7 @@ The double is for speed only: the same graph runs with the real embedded model i
 
 import asyncio
 import subprocess
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -115,6 +116,11 @@ class ScriptedEngine:
     def submit(self, request: GenerationRequest) -> "asyncio.Future[Generation]":
         self.requests.append(request)
         text = self.answers.pop(0)
+        if request.on_token:
+            # The engine calls from a thread of its own.
+            thread = threading.Thread(target=request.on_token, args=(text,))
+            thread.start()
+            thread.join()
         future: asyncio.Future[Generation] = asyncio.get_running_loop().create_future()
         future.set_result(
             Generation(

@@ -174,6 +174,14 @@ async def test_code_reading_never_sees_code_and_bug_analysis_sees_the_retrieved_
     assert "Symbols: mean" in analysis.text
 
 
+async def test_every_token_is_told_while_the_run_goes_on(project, tmp_path, caplog):
+    run = Run(project, tmp_path / "out", [READING, ANALYSIS, GOOD])
+    await run.go()
+    told = [(event["node"], event["text"]) for event in run.events if event["kind"] == "tokens"]
+    assert told == [("code_reading", READING), ("bug_analysis", ANALYSIS), ("patch_writing", GOOD)]
+    assert not caplog.records
+
+
 async def test_the_trajectory_holds_prompt_answer_and_decision_of_every_model_node(project, tmp_path):
     run = Run(project, tmp_path / "out", [READING, ANALYSIS, GOOD])
     await run.go()
