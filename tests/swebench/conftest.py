@@ -66,22 +66,13 @@ FIX = (
     "diff --git a/calc.py b/calc.py\n--- a/calc.py\n+++ b/calc.py\n@@ -1,3 +1,3 @@\n def add(a, b):\n"
     "-    return a - b\n+    return a + b\n \n"
 )
-HIDDEN_TESTS = """\
-diff --git a/tests/test_calc.py b/tests/test_calc.py
---- a/tests/test_calc.py
-+++ b/tests/test_calc.py
-@@ -1,5 +1,9 @@
--from calc import double
-+from calc import add, double
-@
-@
- def test_double():
-     assert double(3) == 6
-+
-+
-+def test_add():
-+    assert add(1, 2) == 3
-""".replace("\n@\n", "\n \n").replace("\n@\n", "\n \n")
+HIDDEN_TESTS = (
+    "diff --git a/tests/test_calc.py b/tests/test_calc.py\n"
+    "--- a/tests/test_calc.py\n+++ b/tests/test_calc.py\n"
+    "@@ -1,5 +1,9 @@\n-from calc import double\n+from calc import add, double\n"
+    " \n \n def test_double():\n     assert double(3) == 6\n"
+    "+\n+\n+def test_add():\n+    assert add(1, 2) == 3\n"
+)
 
 
 def calc_row(base_commit: str, **columns: object) -> dict[str, object]:

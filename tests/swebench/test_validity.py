@@ -175,7 +175,7 @@ NOTES = "diff --git a/notes.md b/notes.md\n"
 OUT = "diff --git a/notes.md b/../owned\nsimilarity index 100%\n"
 
 HOSTILE = {
-    "absolute path": new_file("/tmp/owned"),
+    "absolute path": new_file("/owned"),
     "path that climbs": new_file("../../owned"),
     "path that climbs from inside": new_file("a/../../owned"),
     "path that climbs, quoted": new_file("x").replace("b/x", '"b/\\056\\056/owned"'),
@@ -185,14 +185,14 @@ HOSTILE = {
     "git's folder, trailing dot": new_file(".git./config"),
     "git's folder, further in": new_file("sub/.git/config"),
     "symbolic link": new_file("link", "/etc/passwd", "120000"),
-    "link and a file through it": new_file("link", "/tmp", "120000") + new_file("link/owned"),
+    "link and a file through it": new_file("link", "/", "120000") + new_file("link/owned"),
     "submodule": new_file("sub", "Subproject commit " + "a" * 40, "160000"),
     "file becomes a link": NOTES + "old mode 100644\nnew mode 120000\n",
     "mode change": NOTES + "old mode 100644\nnew mode 100755\n",
     "mode change with an edit": NOTES
     + "old mode 100644\nnew mode 100755\n--- a/notes.md\n+++ b/notes.md\n@@ -1 +1 @@\n-hello\n+bye\n",
     "rename out of the tree": OUT + "rename from notes.md\nrename to ../owned\n",
-    "copy out of the tree": OUT + "copy from notes.md\ncopy to /tmp/owned\n",
+    "copy out of the tree": OUT + "copy from notes.md\ncopy to /owned\n",
     "binary": "diff --git a/data/new.bin b/data/new.bin\nnew file mode 100644\nindex 0000000..1234567\n"
     "GIT binary patch\nliteral 2\nJcmZQzVPIqc0ssI2\n\nliteral 0\nHcmV?d00001\n\n",
     "binary in disguise": new_file("x.txt", "a\0b"),
@@ -205,13 +205,13 @@ HOSTILE = {
 
 
 def test_a_plain_diff_of_an_absolute_path_stays_in_the_tree(repository):
-    checked = check_patch(*repository, "--- /dev/null\n+++ /tmp/owned\n@@ -0,0 +1 @@\n+owned\n")
-    assert checked.files == ("tmp/owned",) and not Path("/tmp/owned").exists()
+    checked = check_patch(*repository, "--- /dev/null\n+++ /owned\n@@ -0,0 +1 @@\n+owned\n")
+    assert checked.files == ("owned",) and not Path("/owned").exists()
 
 
 @pytest.mark.parametrize("patch", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_patch_is_invalid_and_writes_nothing(repository, patch, tmp_path):
-    owned = Path("/tmp/owned")
+    owned = Path("/owned")
     assert not owned.exists()
     before = snapshot(tmp_path)
     checked = check_patch(*repository, patch)
