@@ -1,0 +1,122 @@
+"""Text and conversations → tokens, the same for every tokenizer.
+
+What a message says is data: a special token spelled out in an issue or a source file is encoded as the
+characters it is written with, and cannot end a turn or begin another. Thinking is off where a chat template
+knows it, because a small model's thinking takes minutes.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from vectors.errors import InvalidRequest, UnsupportedModel
+
+Message = Mapping[str, str]
+"""A turn: {"role": "system" | "user" | "assistant", "content": text}."""
+
+
+class Chat:
+    """Encodes for one transformers tokenizer; safe to use from several threads."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._backend = tokenizer.backend_tokenizer
+
+    @property
+    def thinking(self) -> str:
+        """ "off" for a template that can switch thinking off, "none" for one without it."""
+        return "off" if "enable_thinking" in (self._tokenizer.chat_template or "") else "none"
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of `text` and nothing else, special tokens in it spelled out."""
+        if self._special is None or not self._special.search(text):
+            return self._ids(self._backend, text)
+        return self._ids(self._literal, text)
+
+    def encode_chat(self, messages: Sequence[Message], prefix: str) -> list[int]:
+        """Return the tokens of a conversation up to and into the answer, which begins with `prefix`."""
+        spelled: dict[str, str] = {}
+
+        def hide(match: re.Match[str]) -> str:
+            mark = f"<{secrets.token_hex(12)}>"  # unguessable, so that no message can contain it
+            spelled[mark] = match[0]
+            return mark
+
+        if self._special is not None:
+            messages = [
+                {**message, "content": self._special.sub(hide, message["content"])} for message in messages
+            ]
+        rendered = self._render(messages, answer=True)
+        ids: list[int] = list(self._leading)
+        for piece in re.split(f"({'|'.join(spelled)})", rendered) if spelled else [rendered]:
+            ids += self.encode(spelled[piece]) if piece in spelled else self._ids(self._backend, piece)
+        return ids + self.encode(prefix)
+
+    def encode_content(self, text: str) -> tuple[list[int], int]:
+        """Return the tokens of a user's message up to its last content token, and where the content starts.
+
+        The markers that follow the content are left out: they carry outlier channels, and a causal model's
+        residual at the content does not depend on them.
+        """
+        rendered = self._render([{"role": "user", "content": text}], answer=False)
+        start = rendered.rfind(text)
+        if start < 0 or not text:
+            raise UnsupportedModel("the chat template changes a message's text; prompts cannot be located")
+        encoded = self._backend.encode(rendered, add_special_tokens=False)
+        inside = [
+            index
+            for index, (begin, end) in enumerate(encoded.offsets)
+            if begin < start + len(text) and end > start and end > begin
+        ]
+        leading = list(self._leading)
+        return leading + encoded.ids[: inside[-1] + 1], len(leading) + inside[0]
+
+    def _render(self, messages: Sequence[Message], *, answer: bool) -> str:
+        if not self._tokenizer.chat_template:
+            turns = [f"### {message['role'].title()}\n{message['content']}\n\n" for message in messages]
+            return "".join(turns) + ("### Assistant\n" if answer else "")
+        from jinja2 import TemplateError
+
+        try:
+            text: str = self._tokenizer.apply_chat_template(
+                [dict(message) for message in messages],
+                add_generation_prompt=answer,
+                tokenize=False,
+                enable_thinking=False,
+            )
+        except TemplateError as error:
+            raise InvalidRequest(f"the model's chat template refuses these messages: {error}") from error
+        return text
+
+    @cached_property
+    def _leading(self) -> tuple[int, ...]:
+        """The beginning-of-sequence token, where the tokenizer puts one and no template writes it."""
+        if self._tokenizer.chat_template:
+            return ()
+        bos = self._tokenizer.bos_token_id
+        return (bos,) if bos in self._backend.encode("", add_special_tokens=True).ids else ()
+
+    @cached_property
+    def _special(self) -> re.Pattern[str] | None:
+        tokens = [
+            token.content for token in self._backend.get_added_tokens_decoder().values() if token.special
+        ]
+        # Longest first, so that a token that begins like another is not cut short.
+        ordered = sorted(tokens, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+    @cached_property
+    def _literal(self) -> Any:
+        """A copy that spells special tokens out; made only for a text that needs it."""
+        from tokenizers import Tokenizer
+
+        copy = Tokenizer.from_str(self._backend.to_str())
+        copy.encode_special_tokens = True
+        return copy
+
+    @staticmethod
+    def _ids(backend: Any, text: str) -> list[int]:
+        ids: list[int] = backend.encode(text, add_special_tokens=False).ids
+        return ids
