@@ -20,31 +20,30 @@ SYSTEM = (
 
 _INSTRUCTIONS: dict[Domain, str] = {
     "code_reading": (
-        "Name the files, classes and functions of the project that this report points to, "
-        "then say in one sentence what goes wrong.\n"
-        "Answer in three lines: `Files:`, `Symbols:`, `Behaviour:`."
+        "Which functions, classes and files of the project does this report point to, and what goes wrong? "
+        "Answer in two sentences."
     ),
     "bug_analysis": (
-        "Say where the fault is, why it happens and what has to change. Do not write code.\n"
-        "Answer in three lines: `Fault:`, `Cause:`, `Change:`."
+        "Where is the fault, why does it happen, and what has to change? "
+        "Answer in three sentences, without code."
     ),
     "patch_writing": (
-        "Rewrite the following part of {place} so that the report no longer holds. Keep its name, its "
-        "arguments and its style, and change as little as possible.\n"
-        "Answer with the complete new code of this part and nothing else.\n\n{region}"
+        "Rewrite the following part of {place} so that what is reported no longer happens. "
+        "Keep its name, its arguments and its style, and change as little as possible. "
+        "Answer with the new code alone.\n\n{region}"
     ),
 }
 
 _PREFIXES: dict[Domain, str] = {
-    "code_reading": "Files:",
-    "bug_analysis": "Fault:",
+    "code_reading": "The report is about `",
+    "bug_analysis": "The fault is in `",
     "patch_writing": "```python\n",
 }
 
 STOPS: dict[Domain, tuple[str, ...]] = {
-    "code_reading": ("\n\n", "\n#"),
-    "bug_analysis": ("\n\n", "\n#"),
-    "patch_writing": ("\n```",),
+    "code_reading": ("\n",),
+    "bug_analysis": ("\n\n", "```"),
+    "patch_writing": ("```",),
 }
 
 

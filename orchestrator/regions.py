@@ -1,121 +1,179 @@
 """Where a patch may be written: bounded runs of lines in real definitions, best first.
 
-A small model can rewrite a few dozen lines and no more, so a definition that is longer is divided at
-statement boundaries, and its parts are ranked by how many of the report's own words they hold.
+A small model can rewrite a few dozen lines and no more, and a very small one a single line. So each
+definition gives two kinds of region: its whole body (of a long definition, the run of statements that shares
+most words with the report), and its most suspicious single statement. The two take turns, by rank.
 """
 
 import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain, zip_longest
 from typing import Any
 
+from retrieval.definitions import lines_of
 from retrieval.search import DefinitionHit
 
 _WORD = re.compile(r"[A-Za-z_]\w{2,}")
+_OPERATIONS = (ast.Compare, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Subscript, ast.Call, ast.Slice)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_SCOPES = (*_FUNCTIONS, ast.ClassDef)
 
 
 @dataclass(frozen=True)
 class Target:
-    """Lines start_line..end_line (1-based, inclusive) of `path`; the first `opening_lines` of them are a
-    signature and docstring, which a rewrite keeps."""
+    """A region to rewrite and what is shown around it; all lines are 1-based and inclusive.
+
+    The model is shown lines shown_start..shown_end of `path`, its answer is made to begin with those before
+    start_line, and what it writes then replaces start_line..end_line. `statement` says that the region is a
+    single statement (or the header of a compound one), so the answer ends with its line.
+    """
 
     path: str
     name: str
+    shown_start: int
+    shown_end: int
     start_line: int
     end_line: int
-    opening_lines: int
+    statement: bool
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for the state."""
         return asdict(self)
 
-    def lines(self, source: str) -> list[str]:
-        """The region's lines, without line ends."""
-        return source.splitlines()[self.start_line - 1 : self.end_line]
-
     @property
     def place(self) -> str:
         """How a prompt names this region."""
-        return f"{self.path}, {self.name}" if self.name else self.path
+        return f"{self.path}, {self.name}"
+
+    def shown(self, source: str) -> list[str]:
+        """The lines to show, moved left as far as the first of them is indented."""
+        lines = lines_of(source)[self.shown_start - 1 : self.shown_end]
+        margin = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
+        return [line.removeprefix(margin) for line in lines]
+
+    def opening(self, source: str) -> str:
+        """The beginning of the answer: the shown lines before the region, and the region's indentation.
+
+        One blank of the indentation is left out: the tokens of code models begin with it.
+        """
+        lines = self.shown(source)
+        before = self.start_line - self.shown_start
+        indent = lines[before][: len(lines[before]) - len(lines[before].lstrip())]
+        return "".join(line + "\n" for line in lines[:before]) + indent.removesuffix(" ")
 
 
 def targets(
     definitions: Sequence[DefinitionHit], sources: dict[str, str], issue: str, max_lines: int
 ) -> list[Target]:
-    """The regions worth rewriting, in the order of `definitions`, at most one for each definition.
+    """The regions worth rewriting, by rank: bodies and single statements of the functions in turn.
 
-    Classes are passed over: their methods are definitions of their own. `sources` maps path to text.
+    Classes are passed over, since their methods are definitions of their own, and so are definitions of files
+    that `sources` (path to text) does not hold.
     """
     words = set(_WORD.findall(issue))
-    chosen: list[Target] = []
+    bodies, statements = [], []
     for definition in definitions:
-        if definition.kind == "class":
+        source = sources.get(definition.path)
+        node = _find(source, definition) if source is not None else None
+        if source is None or node is None or definition.kind == "class":
             continue
-        source = sources[definition.path]
-        parts = list(_parts(source, definition, max_lines))
-        if parts:
-            chosen.append(max(parts, key=lambda part: _shared(part.lines(source), words)))
-    return chosen
-
-
-def _shared(lines: list[str], words: set[str]) -> int:
-    return len(words & set(_WORD.findall("\n".join(lines))))
-
-
-def _parts(source: str, definition: DefinitionHit, max_lines: int) -> Iterator[Target]:
-    """The whole definition if it is short enough, else the runs of statements it divides into."""
-    node = _find(source, definition)
-    if node is None:
-        end = min(definition.end_line, definition.start_line + max_lines - 1)
-        yield Target(definition.path, definition.name, definition.start_line, end, 1)
-        return
-    if definition.end_line - definition.start_line < max_lines:
-        opening = _first_body_line(node) - definition.start_line
-        yield Target(definition.path, definition.name, definition.start_line, definition.end_line, opening)
-        return
-    for start, end in _runs(node.body, max_lines):
-        yield Target(definition.path, definition.name, start, end, 0)
+        body = _body(definition, node, lines_of(source), words, max_lines)
+        bodies.append(body)
+        statements.append(_statement(body, node, lines_of(source), words))
+    turns = chain.from_iterable(zip_longest(bodies, statements))
+    return list(dict.fromkeys(target for target in turns if target is not None))
 
 
 def _find(source: str, definition: DefinitionHit) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The syntax tree of a definition; None where the file does not parse (Python 2, say)."""
     try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+        tree = ast.parse(source.removeprefix("\ufeff"))
+    except (SyntaxError, ValueError, RecursionError):
         return None
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            if first == definition.start_line:
-                return node
+        if isinstance(node, _FUNCTIONS) and _first_line(node) == definition.start_line:
+            return node
     return None
 
 
-def _first_body_line(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """The line of the first statement after the docstring; a definition on one line keeps nothing."""
-    documented = ast.get_docstring(node, clean=False) is not None and len(node.body) > 1
-    first = node.body[1 if documented else 0]
-    return _first_line(first)
+def _first_line(node: ast.stmt) -> int:
+    decorators = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
-def _first_line(statement: ast.stmt) -> int:
-    decorators = getattr(statement, "decorator_list", [])
-    return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
+def _last_line(node: ast.stmt) -> int:
+    return node.end_lineno or node.lineno
 
 
-def _runs(body: list[ast.stmt], max_lines: int) -> Iterator[tuple[int, int]]:
-    """Runs of consecutive statements of at most max_lines; a longer statement is entered."""
+def _body(
+    definition: DefinitionHit,
+    node: ast.FunctionDef | ast.AsyncFunctionDef,
+    lines: Sequence[str],
+    words: set[str],
+    max_lines: int,
+) -> Target:
+    start, end = definition.start_line, definition.end_line
+    if end - start < max_lines:
+        documented = ast.get_docstring(node, clean=False) is not None and len(node.body) > 1
+        first = max(_first_line(node.body[1 if documented else 0]), start)
+        return Target(definition.path, definition.name, start, end, first, end, statement=False)
+    start, end = max(_runs(node.body, max_lines), key=lambda run: _shared(lines[run[0] - 1 : run[1]], words))
+    return Target(definition.path, definition.name, start, end, start, end, statement=False)
+
+
+def _runs(body: Sequence[ast.stmt], max_lines: int) -> Iterator[tuple[int, int]]:
+    """Runs of consecutive statements of at most max_lines; a compound statement that is longer is entered."""
     run: tuple[int, int] | None = None
     for statement in body:
-        start, end = _first_line(statement), statement.end_lineno or statement.lineno
+        start, end = _first_line(statement), _last_line(statement)
         if run and end - run[0] < max_lines:
             run = (run[0], end)
             continue
         if run:
             yield run
-        run = (start, end) if end - start < max_lines else None
-        if run is None:
-            for field in ("body", "orelse", "finalbody"):
-                yield from _runs(getattr(statement, field, []), max_lines)
+        inner = [getattr(statement, field, []) for field in ("body", "orelse", "finalbody")]
+        if end - start >= max_lines and any(inner):
+            run = None
+            for block in inner:
+                yield from _runs(block, max_lines)
+        else:
+            run = (start, min(end, start + max_lines - 1))
     if run:
         yield run
+
+
+def _statement(
+    body: Target, node: ast.FunctionDef | ast.AsyncFunctionDef, lines: Sequence[str], words: set[str]
+) -> Target | None:
+    """The statement of the body that shares most words with the report; among equals, the busiest."""
+    best: tuple[tuple[int, int], int, int] | None = None
+    for statement in ast.walk(node):
+        if not isinstance(statement, ast.stmt) or isinstance(statement, _SCOPES) or _is_text(statement):
+            continue
+        inner = getattr(statement, "body", None)
+        start = statement.lineno
+        end = _first_line(inner[0]) - 1 if inner else _last_line(statement)
+        if not body.start_line <= start <= end <= body.end_line:
+            continue
+        rank = (_shared(lines[start - 1 : end], words), _operations(statement, end))
+        if best is None or rank > best[0]:
+            best = (rank, start, end)
+    if best is None:
+        return None
+    return Target(body.path, body.name, body.shown_start, body.shown_end, best[1], best[2], statement=True)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _operations(statement: ast.stmt, end: int) -> int:
+    return sum(
+        isinstance(node, _OPERATIONS) and getattr(node, "lineno", end) <= end for node in ast.walk(statement)
+    )
+
+
+def _shared(lines: Sequence[str], words: set[str]) -> int:
+    return len(words & set(_WORD.findall("\n".join(lines))))

@@ -59,23 +59,23 @@ class RunConfig(BaseModel):
     variant: Variant = "adaptive"
     rag: bool = True
     few_shot: int = Field(default=0, ge=0)
-    samples: int = Field(default=4, ge=1, le=16)
+    samples: int = Field(default=8, ge=1, le=16)
     """Candidate patches written at each attempt."""
-    retries: int = Field(default=2, ge=0, le=8)
+    retries: int = Field(default=3, ge=0, le=8)
     """Further attempts, each on the next-best region, when no candidate passes validation."""
     run_tests: bool = False
     """Whether candidates must also pass the repository's existing tests."""
     seed: int = Field(default=0, ge=0, lt=2**31)
 
-    issue_tokens: int = 1200
+    issue_tokens: int = 1000
     """Budget of the issue's text in a prompt; the middle of a longer one is left out."""
-    context_tokens: int = 1800
+    context_tokens: int = 1200
     """Budget of retrieved code in a prompt."""
     step_chars: int = 600
     """How much of an earlier node's answer a later node sees (the original's figure)."""
-    answer_tokens: int = 192
+    answer_tokens: int = 128
     """Most new tokens of code_reading and of bug_analysis."""
-    region_lines: int = 40
+    region_lines: int = 32
     """Longest region that patch_writing is asked to rewrite."""
 
 

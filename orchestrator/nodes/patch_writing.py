@@ -1,7 +1,7 @@
 """patch_writing: the model rewrites one bounded region; the system turns each rewrite into a diff.
 
-Models of this size fail at writing diffs and hold whole-block rewrites, so the model never sees or writes a
-line number: a candidate that becomes a patch applies and parses by construction.
+Models of this size fail at writing diffs and hold rewrites, so the model never sees or writes a line number:
+a candidate that becomes a patch applies and parses by construction.
 """
 
 from typing import Any
@@ -18,9 +18,10 @@ from swebench.edits import EditRejected, Region, apply_replacement
 from vectors.engine import Generation
 from vectors.sampling import Sampling
 
-TEMPERATURES = (0.0, 0.4, 0.7, 1.0)
-"""Of the first samples of an attempt; further samples go round. Later attempts begin further along."""
+LOWEST, HIGHEST = 0.3, 1.0
+"""Temperatures of an attempt's samples after the first, which is greedy."""
 MAX_NEW_TOKENS = 768
+STATEMENT_TOKENS = 64
 
 
 async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
@@ -42,7 +43,7 @@ async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
         attempt=attempt,
     )
     candidates = [
-        _candidate(number, prompt, generation, target, source)
+        {"number": number, "region": target.as_dict(), **_candidate(generation, target, source)}
         for number, generation in enumerate(answer.generations)
     ]
     name = tools.artifacts.write_json(f"candidates/{attempt}.json", candidates)
@@ -55,51 +56,43 @@ def _prompt(state: State, tools: Tools, target: Target, source: str) -> tuple[No
     Without retrieved context the model sees no code, only the signature its answer is made to begin with.
     """
     context, retrieved_tokens = shown_context(state, tools)
-    lines = dedented(target.lines(source))
-    shown = "\n".join(lines) if tools.config.rag else ""
-    opening = "".join(line + "\n" for line in lines[: target.opening_lines])
+    shown = "\n".join(target.shown(source)) if tools.config.rag else ""
     prompt = node_prompt(
         "patch_writing",
         trim_issue(tools.task.problem_statement, tools.config.issue_tokens, tools.model.count_tokens),
         context=context,
         finding=state["analysis"],
-        rewrite=Rewrite(target.place, shown, opening),
+        rewrite=Rewrite(target.place, shown, target.opening(source)),
         examples=tools.examples,
     )
     return prompt, retrieved_tokens + (tools.model.count_tokens(shown) if shown else 0)
 
 
-def dedented(lines: list[str]) -> list[str]:
-    """Lines without the indentation of the first; the edit puts it back."""
-    indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
-    return [line.removeprefix(indent) for line in lines]
-
-
 def _samplings(tools: Tools, attempt: int, target: Target, source: str) -> list[Sampling]:
-    region_tokens = tools.model.count_tokens("\n".join(target.lines(source)))
-    limit = min(MAX_NEW_TOKENS, region_tokens * 3 // 2 + 64)
+    region_tokens = tools.model.count_tokens("\n".join(target.shown(source)))
+    limit = STATEMENT_TOKENS if target.statement else min(MAX_NEW_TOKENS, region_tokens * 3 // 2 + 64)
+    samples = tools.config.samples
     return [
         Sampling(
             limit,
-            temperature=TEMPERATURES[(number + attempt) % len(TEMPERATURES)],
+            temperature=LOWEST + (HIGHEST - LOWEST) * number / (samples - 1) if number else 0.0,
             top_p=0.95,
             seed=tools.config.seed + 1000 * attempt + number,
-            stop=STOPS["patch_writing"],
+            stop=("\n",) if target.statement else STOPS["patch_writing"],
         )
-        for number in range(tools.config.samples)
+        for number in range(samples)
     ]
 
 
-def _candidate(
-    number: int, prompt: NodePrompt, generation: Generation, target: Target, source: str
-) -> dict[str, Any]:
-    """A candidate as the artifacts keep it: the rewrite, and its patch or why it has none."""
-    rewrite = (prompt.prefix + generation.text).removeprefix("```python\n")
-    candidate = {"number": number, "region": target.as_dict(), "rewrite": rewrite, "patch": "", "verdict": ""}
+def _candidate(generation: Generation, target: Target, source: str) -> dict[str, Any]:
+    """What was written, and its patch or why it has none."""
+    opening = target.opening(source)
+    written = opening[opening.rfind("\n") + 1 :] + generation.text
+    candidate = {"rewrite": written, "patch": "", "verdict": ""}
     if generation.finish_reason == "length":
         return candidate | {"verdict": "truncated"}
     try:
-        after = apply_replacement(source, Region(target.path, target.start_line, target.end_line), rewrite)
+        after = apply_replacement(source, Region(target.path, target.start_line, target.end_line), written)
     except EditRejected as rejected:
         return candidate | {"verdict": rejected.reason}
     return candidate | {"patch": unified_diff(target.path, source, after)}

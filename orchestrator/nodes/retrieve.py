@@ -7,6 +7,7 @@ the repository is shown to the model.
 import asyncio
 import time
 
+import structlog
 from langgraph.runtime import Runtime
 
 from orchestrator import events
@@ -14,9 +15,12 @@ from orchestrator.nodes.common import from_any_thread
 from orchestrator.regions import targets
 from orchestrator.state import State, Tools
 from retrieval.context import build_context
+from retrieval.errors import NotText
 from retrieval.search import SearchResult
 
 SHOWN_HITS = 10
+
+log = structlog.get_logger(__name__)
 
 
 async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
@@ -51,5 +55,11 @@ async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
 
 
 def _sources(tools: Tools, found: SearchResult) -> dict[str, str]:
-    paths = {hit.path for hit in found.hits} | {definition.path for definition in found.definitions}
-    return {path: tools.repository.text(tools.commit, path) for path in sorted(paths)}
+    """The texts of the files that were found; one that is not text can be neither shown nor patched."""
+    sources = {}
+    for hit in found.hits:
+        try:
+            sources[hit.path] = tools.repository.text(tools.commit, hit.path)
+        except NotText as error:
+            log.warning("file passed over", path=hit.path, reason=str(error))
+    return sources

@@ -40,11 +40,22 @@ def shorten(text, width):
     return text
 '''
 
-PROBLEM = "mean() of an empty list fails\n\n>>> mean([])\nZeroDivisionError: division by zero\n\nI expected 0."
+PROBLEM = (
+    "mean() of an empty list fails\n\n>>> mean([])\nZeroDivisionError: division by zero\n\nI expected 0."
+)
 
 
 def git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), "-c", "user.name=Ada", "-c", "user.email=ada@example.org", *arguments]
+    command = [
+        "git",
+        "-C",
+        str(folder),
+        "-c",
+        "user.name=Ada",
+        "-c",
+        "user.email=ada@example.org",
+        *arguments,
+    ]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
@@ -73,7 +84,7 @@ def problem(tmp_path):
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory):
-    """A folder with a random two-block Llama over single bytes: enough to run everything, able to say nothing."""
+    """A folder with a random Llama over single bytes: it runs everything and has nothing to say."""
     folder = tmp_path_factory.mktemp("models") / "tiny-llama"
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     special = ["<|im_start|>", "<|im_end|>"]
@@ -81,7 +92,9 @@ def tiny_model(tmp_path_factory):
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|im_end|>")
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|im_end|>"
+    )
     wrapped.add_special_tokens({"additional_special_tokens": ["<|im_start|>"]})
     wrapped.chat_template = (
         "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"

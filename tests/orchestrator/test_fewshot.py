@@ -21,13 +21,8 @@ def test_an_example_repairs_its_region(example):
 
 @pytest.mark.parametrize("example", ALL, ids=lambda example: example.place)
 def test_an_example_answers_in_the_form_the_nodes_ask_for(example):
-    lines = [line.split(":")[0] for line in example.answer("code_reading").splitlines()]
-    assert lines == ["Files", "Symbols", "Behaviour"]
-    assert [line.split(":")[0] for line in example.answer("bug_analysis").splitlines()] == [
-        "Fault",
-        "Cause",
-        "Change",
-    ]
+    assert example.answer("code_reading").startswith("The report is about `")
+    assert example.answer("bug_analysis").startswith("The fault is in `")
 
 
 def test_asking_for_more_examples_than_there_are_says_how_many_there_are():

@@ -1,4 +1,4 @@
-"""The graph on a real repository, with the model's answers scripted: what is shown, tried, kept and recorded."""
+"""The graph on a real repository with scripted answers: what is shown, tried, kept and recorded."""
 
 import json
 from types import SimpleNamespace
@@ -18,11 +18,11 @@ from swebench.tasks import Task
 from tests.orchestrator.conftest import PROBLEM, ScriptedEngine
 from vectors.steering import Steering
 
-READING = " abacus/calc.py\nSymbols: mean\nBehaviour: mean([]) divides by zero."
-ANALYSIS = " abacus/calc.py, mean\nCause: no guard for an empty list.\nChange: return 0 for an empty list."
-GOOD = "    if not values:\n        return 0\n    total = sum(values)\n    return total / len(values)\n"
-SAME = "    total = sum(values)\n    return total / len(values)\n"
-BROKEN = "    total = sum(values\n"
+READING = "mean` in `abacus/calc.py`. mean([]) divides by zero."
+ANALYSIS = "mean` of `abacus/calc.py`. It has no guard for an empty list. It has to return 0."
+GOOD = " if not values:\n        return 0\n    total = sum(values)\n    return total / len(values)\n"
+SAME = " total = sum(values)\n    return total / len(values)\n"
+BROKEN = " total = sum(values\n"
 
 
 class Model:
@@ -107,13 +107,13 @@ async def test_a_good_rewrite_becomes_a_patch_that_git_applies(project, tmp_path
 
 
 async def test_the_retry_edge_tries_the_next_region_and_gives_up_after_the_last_retry(project, tmp_path):
-    run = Run(project, tmp_path / "out", [READING, ANALYSIS, SAME, BROKEN, "    return 'x'\n"], retries=2)
+    run = Run(project, tmp_path / "out", [READING, ANALYSIS, SAME, BROKEN, BROKEN], retries=2)
     state = await run.go()
-    regions = [run.tools.artifacts.read_json(f"candidates/{n}.json")[0]["region"]["name"] for n in range(3)]
-    assert len(set(regions)) == 3
-    verdicts = [run.tools.artifacts.read_json(f"candidates/{n}.json")[0]["verdict"] for n in range(3)]
-    assert verdicts[0] == "no_op"
-    assert bool(state["patch"]) == (verdicts[2] == "valid")
+    tried = [run.tools.artifacts.read_json(f"candidates/{n}.json")[0] for n in range(3)]
+    assert len({tuple(candidate["region"].values()) for candidate in tried}) == 3
+    assert tried[0]["verdict"] == "no_op"
+    assert {candidate["verdict"] for candidate in tried[1:]} <= {"truncated", "does_not_parse"}
+    assert state["patch"] == ""
     assert run.engine.answers == []
 
 
@@ -157,21 +157,25 @@ async def test_static_uses_one_vector_and_dynamic_one_for_each_node(project, tmp
     assert dynamic.vectors.asked == ["code_reading", "bug_analysis", "patch_writing"]
 
 
-async def test_without_rag_no_line_of_the_body_is_shown_but_the_patch_still_lands_in_a_real_file(project, tmp_path):
+async def test_without_rag_no_line_of_the_body_is_shown_but_the_patch_still_lands_in_a_real_file(
+    project, tmp_path
+):
     run = Run(project, tmp_path / "out", [READING, ANALYSIS, GOOD], rag=False)
     state = await run.go()
     assert not any("sum(values)" in asked.text for asked in run.model.asked)
-    assert run.model.asked[-1].prefix.endswith('def mean(values):\n    """The arithmetic mean."""\n')
+    assert run.model.asked[-1].prefix.endswith('def mean(values):\n    """The arithmetic mean."""\n   ')
     assert state["check"]["files"] == ["abacus/calc.py"]
 
 
-async def test_code_reading_never_sees_code_and_bug_analysis_sees_the_retrieved_definitions(project, tmp_path):
+async def test_code_reading_never_sees_code_and_bug_analysis_sees_the_retrieved_definitions(
+    project, tmp_path
+):
     run = Run(project, tmp_path / "out", [READING, ANALYSIS, GOOD])
     await run.go()
     reading, analysis, _ = run.model.asked
     assert "def mean" not in reading.text
     assert "def mean" in analysis.text
-    assert "Symbols: mean" in analysis.text
+    assert "mean([]) divides by zero" in analysis.text
 
 
 async def test_every_token_is_told_while_the_run_goes_on(project, tmp_path, caplog):

@@ -1,4 +1,4 @@
-"""Regions are bounded, lie inside their definition and begin at a statement."""
+"""Regions are bounded, lie inside their definition, begin at a statement, and come in the promised order."""
 
 import ast
 
@@ -16,52 +16,79 @@ NESTED = (
 )
 
 
-def hit(name: str, source: str, kind: str = "function") -> DefinitionHit:
-    node = ast.parse(source).body[0]
-    start = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-    return DefinitionHit(
-        path="m.py", name=name, kind=kind, start_line=start, end_line=node.end_lineno, score=1.0
-    )
+def hits(source: str, path: str = "m.py") -> list[DefinitionHit]:
+    found = []
+    for node in ast.parse(source).body:
+        start = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+        kind = "class" if isinstance(node, ast.ClassDef) else "function"
+        found.append(DefinitionHit(path, node.name, kind, start, node.end_lineno, 1.0))
+    return found
 
 
-def one(source: str, issue: str = "", max_lines: int = 40) -> Target:
-    name = ast.parse(source).body[0].name
-    (target,) = targets([hit(name, source)], {"m.py": source}, issue, max_lines)
-    return target
+def body_and_statement(source: str, issue: str = "", max_lines: int = 40) -> list[Target]:
+    return targets(hits(source), {"m.py": source}, issue, max_lines)
 
 
-def test_a_short_function_is_one_region_that_opens_with_decorator_signature_and_docstring():
-    source = '@cached\ndef f(\n    a,\n):\n    """Doc."""\n    return a\n'
-    target = one(source)
-    assert (target.start_line, target.end_line, target.opening_lines) == (1, 6, 5)
+def test_a_short_function_is_rewritten_below_its_decorator_signature_and_docstring():
+    source = '@cached\ndef f(\n    a,\n):\n    """Doc."""\n    b = a\n    return b\n'
+    body = body_and_statement(source)[0]
+    assert (body.shown_start, body.shown_end, body.start_line, body.end_line) == (1, 7, 6, 7)
+    assert body.opening(source) == '@cached\ndef f(\n    a,\n):\n    """Doc."""\n   '
 
 
-def test_a_function_on_one_line_keeps_nothing():
-    assert one("def f(a): return a\n").opening_lines == 0
+def test_a_method_is_shown_from_the_left_margin():
+    source = "class C:\n    def f(self):\n        return 1\n"
+    hit = DefinitionHit("m.py", "C.f", "method", 2, 3, 1.0)
+    body, _ = targets([hit], {"m.py": source}, "", 40)
+    assert body.shown(source) == ["def f(self):", "    return 1"]
+
+
+def test_the_statement_shares_most_words_with_the_report_and_a_compound_one_gives_its_header():
+    source = "def f(width, text):\n    n = 1\n    if width > 3:\n        n = 2\n    return n\n"
+    _, statement = body_and_statement(source, issue="the width is ignored")
+    assert (statement.start_line, statement.end_line, statement.statement) == (3, 3, True)
+
+
+def test_bodies_and_statements_of_the_ranked_definitions_take_turns():
+    source = "def f(a):\n    b = a\n    return b\n\n\ndef g(a):\n    b = a + 1\n    return b\n"
+    order = [(target.name, target.statement) for target in body_and_statement(source)]
+    assert order == [("f", False), ("f", True), ("g", False), ("g", True)]
 
 
 def test_a_long_function_gives_the_part_that_shares_most_words_with_the_report():
-    target = one(LONG, issue="the value of step_70 is wrong, so are step_71 and step_72")
-    assert "    step_71 = value + 71" in target.lines(LONG)
+    body, statement = body_and_statement(LONG, issue="step_70 is wrong, and so are step_71 and step_72")
+    assert "step_71 = value + 71" in body.shown(LONG)
+    assert body.start_line <= statement.start_line <= statement.end_line <= body.end_line
 
 
 @given(st.integers(3, 60))
-def test_every_region_is_bounded_and_parses_on_its_own(max_lines):
+def test_every_region_is_bounded_and_what_is_shown_parses_on_its_own(max_lines):
     for source in (LONG, NESTED):
-        target = one(source, max_lines=max_lines)
-        lines = target.lines(source)
-        assert 0 < len(lines) <= max_lines
-        indent = len(lines[0]) - len(lines[0].lstrip())
-        ast.parse("\n".join(line[indent:] for line in lines))
+        for target in body_and_statement(source, max_lines=max_lines):
+            assert target.shown_start <= target.start_line <= target.end_line <= target.shown_end
+            assert target.shown_end - target.shown_start < max_lines
+            ast.parse("\n".join(target.shown(source)))
 
 
-def test_classes_are_passed_over_because_their_methods_are_definitions_of_their_own():
+@given(st.integers(3, 60), st.sampled_from([LONG, NESTED]))
+def test_the_opening_and_the_region_make_up_what_is_shown(max_lines, source):
+    for target in body_and_statement(source, max_lines=max_lines):
+        assert "\n".join(target.shown(source)).startswith(target.opening(source))
+
+
+def test_classes_and_files_that_could_not_be_read_are_passed_over():
     source = "class C:\n    def f(self):\n        return 1\n"
-    assert targets([hit("C", source, kind="class")], {"m.py": source}, "", 40) == []
+    assert body_and_statement(source) == []
+    assert targets(hits("def f():\n    return 1\n", path="unread.py"), {}, "", 40) == []
 
 
-def test_a_file_that_does_not_parse_still_gives_a_bounded_region():
-    broken = "def f(a):\n    print 'python 2'\n    return a\n"
-    found = DefinitionHit(path="m.py", name="f", kind="function", start_line=1, end_line=3, score=1.0)
-    (target,) = targets([found], {"m.py": broken}, "", 2)
-    assert (target.start_line, target.end_line) == (1, 2)
+def test_a_file_that_does_not_parse_gives_no_region():
+    hit = DefinitionHit("m.py", "f", "function", 1, 3, 1.0)
+    assert targets([hit], {"m.py": "def f(a):\n    print 'python 2'\n    return a\n"}, "", 40) == []
+
+
+def test_a_form_feed_or_a_byte_order_mark_does_not_shift_the_lines():
+    source = "\ufeffx = 1\n\f\ndef f(a):\n    return a\n"
+    hit = DefinitionHit("m.py", "f", "function", 3, 4, 1.0)
+    body, _ = targets([hit], {"m.py": source}, "", 40)
+    assert body.shown(source) == ["def f(a):", "    return a"]
