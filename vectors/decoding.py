@@ -105,7 +105,7 @@ class Batch:
         return self._forward()
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these rows, in this order; the cache of the others is freed."""
+        """Go on with these rows, in this order, some perhaps twice; the cache of the others is freed."""
         kept = torch.tensor(rows)
         self._positions = self._positions[kept]
         self._mask = self._mask[kept.to(self._device)]
@@ -148,14 +148,21 @@ def decode(
 ) -> None:
     """Generate for all rows together; `done` is called with each as soon as it has finished."""
     sampler = Sampler([row.sampling for row in rows])
+    distinct = {(row.prompt_ids, row.steering): row for row in rows}
     batch = Batch(
         model,
         table,
-        [row.prompt_ids for row in rows],
-        [row.steering for row in rows],
+        [row.prompt_ids for row in distinct.values()],
+        [row.steering for row in distinct.values()],
         max(row.sampling.max_new_tokens for row in rows),
     )
     live, logits = list(rows), batch.prefill()
+    if len(distinct) < len(rows):
+        # Samples of one prompt differ from their first new token on, so the prompt is computed once.
+        place = {key: number for number, key in enumerate(distinct)}
+        copies = [place[row.prompt_ids, row.steering] for row in rows]
+        batch.keep(copies)
+        logits = logits[copies]
     while True:
         tokens = sampler.choose(logits)
         for row, token in zip(live, tokens, strict=True):
