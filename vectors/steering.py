@@ -137,9 +137,8 @@ class SteeringTable:
         rows than the table has, and leaves the table empty then.
         """
         n_layers, max_rows, _, width = self._add.shape
-        for layer in self._steered_layers():
-            self._add[layer].fill_(-0.0)
-            self._multiply[layer].zero_()
+        self._add.fill_(-0.0)
+        self._multiply.zero_()
         self._rows = []
         if len(steerings) > max_rows:
             raise SteeringMismatch(f"{len(steerings)} rows do not fit a steering table of {max_rows}")
@@ -158,10 +157,8 @@ class SteeringTable:
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these rows of the batch, in this order."""
         for layer in self._steered_layers():
-            for table, nothing in ((self._add, -0.0), (self._multiply, 0.0)):
-                kept = table[layer, list(rows)]
-                table[layer].fill_(nothing)
-                table[layer, : len(rows)] = kept
+            for table in (self._add, self._multiply):
+                table[layer, : len(rows)] = table[layer, list(rows)]
         self._rows = [self._rows[row] for row in rows]
 
     @contextmanager

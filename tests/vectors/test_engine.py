@@ -220,6 +220,18 @@ def test_the_end_of_sequence_token_ends_the_generation_as_in_plain_generate():
     assert "eos" not in generation.text
 
 
+def test_a_token_that_the_generation_config_names_as_an_end_gives_no_text():
+    model, ids = tiny_model("llama"), prompt(4, 9)
+    whole = hf_generate(model, ids, new=6)
+    model.generation_config.eos_token_id = [EOS, whole[3]]
+    wanted = hf_generate(model, ids, new=6)
+    assert len(wanted) < len(whole)
+    with Engine(model, byte_tokenizer()) as engine:
+        (generation,) = run(engine, GenerationRequest(ids, sampling=Sampling(6)))
+    assert list(generation.token_ids) == wanted
+    assert generation.text == byte_tokenizer().decode(wanted[:-1])
+
+
 # --- wrong requests and faults
 
 

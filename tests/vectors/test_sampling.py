@@ -2,8 +2,10 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models
+from transformers import PreTrainedTokenizerFast
 
 from tests.vectors.tiny import EOS, byte_tokenizer
 from vectors.errors import InvalidRequest
@@ -125,6 +127,8 @@ def test_the_pieces_joined_are_the_text(text):
 
 
 @given(st.binary(max_size=60))
+@example(b"\xff\xff\xff\xff\xf0\x9f\x98\x80")
+@example(b"\xff\xff\xf0\x9f\x98\x80\xff")
 def test_bytes_that_are_not_text_come_out_as_decoding_them_all_at_once_would(data):
     assert "".join(stream(data)) == byte_tokenizer().decode(list(data))
 
@@ -168,6 +172,14 @@ def test_a_stop_string_is_noticed_at_the_token_that_completes_it():
 def test_special_tokens_give_no_text():
     out = TextStream(byte_tokenizer(), ())
     assert [out.push(token) for token in (ord("a"), EOS, ord("b"))] == ["a", "", "b"]
+
+
+def test_a_special_token_between_words_does_not_cost_the_space_after_it():
+    vocabulary = {"▁one": 0, "▁two": 1, "<end>": 2}
+    words = Tokenizer(models.WordLevel(vocabulary, "<end>"))
+    words.decoder = decoders.Metaspace()
+    out = TextStream(PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<end>"), ())
+    assert [out.push(token) for token in (0, 2, 2, 1, 1)] == ["one", "", "", " two", " two"]
 
 
 def test_a_window_of_a_few_tokens_is_decoded_however_long_the_text_is():

@@ -117,7 +117,7 @@ def test_blocks_that_no_row_steers_hand_on_the_very_object_they_returned(qwen3):
     handles = note(returned)
     with SteeringTable(qwen3, 3) as table:
         handles += note(handed_on)
-        table.bind([Steering(random_vector(1), 1, 5.0), None, None], [10] * 3)
+        table.bind([Steering(random_vector(1), 1, 5.0), Steering(random_vector(1), 2, 0.0), None], [10] * 3)
         residuals(qwen3, table)
     for handle in handles:
         handle.remove()
@@ -172,14 +172,13 @@ def test_rows_that_are_kept_take_their_steering_along(model, table):
 
 def test_binding_anew_leaves_nothing_of_the_batch_before(model, table):
     _, bare = residuals(model)
-    table.bind(
-        [steer(model, layer, 1.0, mode=mode) for layer, mode in ((0, "add"), (1, "multiply"), (3, "add"))],
-        [10] * 3,
-    )
-    residuals(model, table)
-    table.bind([steer(model, 2, 1.0), None, None], [10] * 3)
-    _, logits = residuals(model, table)
-    assert torch.equal(logits[1:], bare[1:])
+    modes = ("add", "multiply", "add")
+    table.bind([steer(model, layer, 1.0, mode=mode) for layer, mode in enumerate(modes)], [10] * 3)
+    table.keep([0, 1])
+    for layer in range(3):
+        table.bind([None if row == layer else steer(model, layer, 1.0) for row in range(3)], [10] * 3)
+        _, logits = residuals(model, table)
+        assert torch.equal(logits[layer], bare[layer])
 
 
 def test_detaching_removes_every_hook(qwen3):
