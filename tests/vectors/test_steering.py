@@ -170,13 +170,14 @@ def test_rows_that_are_kept_take_their_steering_along(model, table):
     assert torch.equal(after_keep, bound)
 
 
-def test_binding_anew_leaves_nothing_of_the_batch_before(model, table):
+@pytest.mark.parametrize("mode", ["add", "multiply"])
+def test_binding_anew_leaves_nothing_of_the_batch_before(model, table, mode):
     _, bare = residuals(model)
-    modes = ("add", "multiply", "add")
-    table.bind([steer(model, layer, 1.0, mode=mode) for layer, mode in enumerate(modes)], [10] * 3)
+    steerings = [steer(model, layer, 1.0, mode=mode) for layer in range(3)]
+    table.bind(steerings, [10] * 3)
     table.keep([0, 1])
-    for layer in range(3):
-        table.bind([None if row == layer else steer(model, layer, 1.0) for row in range(3)], [10] * 3)
+    for layer, steering in enumerate(steerings):
+        table.bind([None if row == layer else steering for row in range(3)], [10] * 3)
         _, logits = residuals(model, table)
         assert torch.equal(logits[layer], bare[layer])
 
