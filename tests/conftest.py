@@ -1,0 +1,23 @@
+"""What every room's tests share: the cache folder of this machine, and the embedded model."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+
+@pytest.fixture(scope="session")
+def cache_dir() -> Path:
+    """The project's cache, so that the embedded model is fetched once per machine and not once per run."""
+    return Path(os.environ.get("ORCHESTRATE_CACHE") or platformdirs.user_cache_path("orchestrate"))
+
+
+@pytest.fixture(scope="session")
+def smollm2(cache_dir):
+    """The embedded model in float32, in which exactness is claimed."""
+    import torch
+
+    from vectors.models import load_model
+
+    return load_model("smollm2-135m", cache=cache_dir, dtype=torch.float32)
