@@ -1,8 +1,9 @@
 """Where a patch may be written: bounded runs of lines in real definitions, best first.
 
 A small model can rewrite a few dozen lines and no more, and a very small one a single line. So each
-definition gives two kinds of region: its whole body (of a long definition, the run of statements that shares
-most words with the report), and its most suspicious single statement. The two take turns, by rank.
+definition gives two kinds of region: its most suspicious statement, and its body (of a long definition, the
+run of statements that shares most words with the report). They take turns, by rank. The statement comes
+first: it is cheap to try, and a model that sees no fault in it repeats it, which is no patch.
 """
 
 import ast
@@ -67,7 +68,7 @@ class Target:
 def targets(
     definitions: Sequence[DefinitionHit], sources: dict[str, str], issue: str, max_lines: int
 ) -> list[Target]:
-    """The regions worth rewriting, by rank: bodies and single statements of the functions in turn.
+    """The regions worth rewriting, by rank: single statements and bodies of the functions in turn.
 
     Classes are passed over, since their methods are definitions of their own, and so are definitions of files
     that `sources` (path to text) does not hold.
@@ -82,7 +83,7 @@ def targets(
         body = _body(definition, node, lines_of(source), words, max_lines)
         bodies.append(body)
         statements.append(_statement(body, node, lines_of(source), words))
-    turns = chain.from_iterable(zip_longest(bodies, statements))
+    turns = chain.from_iterable(zip_longest(statements, bodies))
     return list(dict.fromkeys(target for target in turns if target is not None))
 
 
@@ -147,8 +148,8 @@ def _runs(body: Sequence[ast.stmt], max_lines: int) -> Iterator[tuple[int, int]]
 def _statement(
     body: Target, node: ast.FunctionDef | ast.AsyncFunctionDef, lines: Sequence[str], words: set[str]
 ) -> Target | None:
-    """The statement of the body that shares most words with the report; among equals, the busiest."""
-    best: tuple[tuple[int, int], int, int] | None = None
+    """The statement of the body with most words of the report and most operations, which are what breaks."""
+    best: tuple[int, int, int] | None = None
     for statement in ast.walk(node):
         if not isinstance(statement, ast.stmt) or isinstance(statement, _SCOPES) or _is_text(statement):
             continue
@@ -157,7 +158,7 @@ def _statement(
         end = _first_line(inner[0]) - 1 if inner else _last_line(statement)
         if not body.start_line <= start <= end <= body.end_line:
             continue
-        rank = (_shared(lines[start - 1 : end], words), _operations(statement, end))
+        rank = _shared(lines[start - 1 : end], words) + _operations(statement, end)
         if best is None or rank > best[0]:
             best = (rank, start, end)
     if best is None:

@@ -18,8 +18,8 @@ from swebench.edits import EditRejected, Region, apply_replacement
 from vectors.engine import Generation
 from vectors.sampling import Sampling
 
-LOWEST, HIGHEST = 0.3, 1.0
-"""Temperatures of an attempt's samples after the first, which is greedy."""
+TEMPERATURES = {"statement": (0.5, 1.5), "body": (0.3, 1.0)}
+"""Of an attempt's samples after the first, which is greedy. A single statement is mostly repeated below 1."""
 MAX_NEW_TOKENS = 768
 STATEMENT_TOKENS = 64
 
@@ -71,11 +71,12 @@ def _prompt(state: State, tools: Tools, target: Target, source: str) -> tuple[No
 def _samplings(tools: Tools, attempt: int, target: Target, source: str) -> list[Sampling]:
     region_tokens = tools.model.count_tokens("\n".join(target.shown(source)))
     limit = STATEMENT_TOKENS if target.statement else min(MAX_NEW_TOKENS, region_tokens * 3 // 2 + 64)
+    low, high = TEMPERATURES["statement" if target.statement else "body"]
     samples = tools.config.samples
     return [
         Sampling(
             limit,
-            temperature=LOWEST + (HIGHEST - LOWEST) * number / (samples - 1) if number else 0.0,
+            temperature=low + (high - low) * number / (samples - 1) if number else 0.0,
             top_p=0.95,
             seed=tools.config.seed + 1000 * attempt + number,
             stop=("\n",) if target.statement else STOPS["patch_writing"],
