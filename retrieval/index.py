@@ -49,6 +49,19 @@ class Index:
     """[n_files], at most 1."""
 
 
+def source_files(repository: Repository, commit: str) -> list[TreeFile]:
+    """The files that are ranked: Python, tests left out.
+
+    Raises:
+        CommitMissing: the repository does not hold the commit.
+        NoPythonFiles: there are none.
+    """
+    files = [f for f in repository.files(commit) if f.path.endswith(".py") and not is_test(f.path)]
+    if not files:
+        raise NoPythonFiles(f"{repository.name} has no Python file outside its tests at {commit[:12]}")
+    return files
+
+
 def build_index(
     repository: Repository, commit: str, cache: FeatureCache, progress: Progress = silent
 ) -> Index:
@@ -59,9 +72,7 @@ def build_index(
         NoPythonFiles: nothing to rank.
     """
     sha = repository.resolve(commit)
-    files = [f for f in repository.files(sha) if f.path.endswith(".py") and not is_test(f.path)]
-    if not files:
-        raise NoPythonFiles(f"{repository.name} has no Python file outside its tests at {sha[:12]}")
+    files = source_files(repository, sha)
     features = _features(repository, files, cache, progress)
     changed = recency(repository, sha)
     numbering = _Numbering()
