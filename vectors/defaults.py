@@ -4,8 +4,13 @@ Layers are given as relative depth and strength as a share of the residual norm,
 numbers nor absolute α carry over: mid-depth vectors' norms differ sixtyfold between model families.
 """
 
-SHARE = 0.5
-"""α of an additive steering as a share of the mean residual norm at its layer."""
+SHARE = 0.2
+"""α as a share of the mean residual norm at its layer.
+
+Read off SmolLM2-135M, three domains × three prompts, 56 greedy tokens: from 0.1 on every answer differs from
+the unsteered one; at 0.2 the domain shows and one of nine answers repeats itself, at 0.3 five do, and from
+0.5 on all are loops.
+"""
 
 _QWEN3_BLOCKS = 28
 # Best layers of a sweep on Qwen3-0.6B (Edmond, steering-research), so that this very model gets them back.

@@ -162,7 +162,8 @@ def _tokenizer(reader: Any, gguf: Path) -> Any:
     backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in control])
 
     def named(role: str) -> str:
-        return tokens[_field(reader, f"tokenizer.ggml.{role}_token_id")]
+        token: int = _field(reader, f"tokenizer.ggml.{role}_token_id")
+        return tokens[token]
 
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend,

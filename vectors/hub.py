@@ -61,7 +61,7 @@ def fetch(repo_id: str, progress: Progress) -> Path:
 
 def _bar(label: str, progress: Progress) -> type[Any]:
     """A progress bar class for the hub's client that reports bytes to `progress` and draws nothing."""
-    from tqdm import tqdm
+    from tqdm import tqdm  # type: ignore[import-untyped]
 
     class Bar(tqdm):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:

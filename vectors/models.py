@@ -129,11 +129,12 @@ def load_model(
     UnsupportedModel where it is none whose decoder blocks can be found.
     """
     source = _locate(name, cache, progress)
-    import torch
+    with checkpoints.garbage_kept():
+        import torch
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = dtype or default_dtype(device)
-    model, tokenizer = checkpoints.load(source.folder, dtype, device)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        dtype = dtype or default_dtype(device)
+        model, tokenizer = checkpoints.load(source.folder, dtype, device)
     from vectors.blocks import context_length, d_model, decoder_blocks
 
     return LanguageModel(
