@@ -1,15 +1,16 @@
 """Where a patch may be written: bounded runs of lines in real definitions, best first.
 
 A small model can rewrite a few dozen lines and no more, and a very small one a single line. So each
-definition gives two kinds of region: its most suspicious statement, and its body (of a long definition, the
-run of statements that shares most words with the report). They take turns, by rank. The statement comes
-first: it is cheap to try, and a model that sees no fault in it repeats it, which is no patch.
+definition gives two kinds of region: its most suspicious line, and its body (of a long definition, the run of
+statements that shares most words with the report). They take turns, by rank. The line comes first: it is
+cheap to try.
 """
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -17,9 +18,8 @@ from retrieval.definitions import lines_of
 from retrieval.search import DefinitionHit
 
 _WORD = re.compile(r"[A-Za-z_]\w{2,}")
-_OPERATIONS = (ast.Compare, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Subscript, ast.Call, ast.Slice)
+_OPERATIONS = ast.Compare | ast.BoolOp | ast.BinOp | ast.UnaryOp | ast.Subscript | ast.Call | ast.Slice
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_SCOPES = (*_FUNCTIONS, ast.ClassDef)
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Target:
     """A region to rewrite and what is shown around it; all lines are 1-based and inclusive.
 
     The model is shown lines shown_start..shown_end of `path`, its answer is made to begin with those before
-    start_line, and what it writes then replaces start_line..end_line. `statement` says that the region is a
-    single statement (or the header of a compound one), so the answer ends with its line.
+    start_line, and what it writes then replaces start_line..end_line. `is_line` says that the region is a
+    single line of a definition, so the answer ends with it.
     """
 
     path: str
@@ -37,7 +37,7 @@ class Target:
     shown_end: int
     start_line: int
     end_line: int
-    statement: bool
+    is_line: bool
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for the state."""
@@ -68,13 +68,13 @@ class Target:
 def targets(
     definitions: Sequence[DefinitionHit], sources: dict[str, str], issue: str, max_lines: int
 ) -> list[Target]:
-    """The regions worth rewriting, by rank: single statements and bodies of the functions in turn.
+    """The regions worth rewriting, by rank: single lines and bodies of the functions in turn.
 
     Classes are passed over, since their methods are definitions of their own, and so are definitions of files
     that `sources` (path to text) does not hold.
     """
     words = set(_WORD.findall(issue))
-    bodies, statements = [], []
+    bodies, single_lines = [], []
     for definition in definitions:
         source = sources.get(definition.path)
         node = _find(source, definition) if source is not None else None
@@ -82,8 +82,8 @@ def targets(
             continue
         body = _body(definition, node, lines_of(source), words, max_lines)
         bodies.append(body)
-        statements.append(_statement(body, node, lines_of(source), words))
-    turns = chain.from_iterable(zip_longest(statements, bodies))
+        single_lines.append(_line(body, node, lines_of(source), words))
+    turns = chain.from_iterable(zip_longest(single_lines, bodies))
     return list(dict.fromkeys(target for target in turns if target is not None))
 
 
@@ -119,9 +119,9 @@ def _body(
     if end - start < max_lines:
         documented = ast.get_docstring(node, clean=False) is not None and len(node.body) > 1
         first = max(_first_line(node.body[1 if documented else 0]), start)
-        return Target(definition.path, definition.name, start, end, first, end, statement=False)
+        return Target(definition.path, definition.name, start, end, first, end, is_line=False)
     start, end = max(_runs(node.body, max_lines), key=lambda run: _shared(lines[run[0] - 1 : run[1]], words))
-    return Target(definition.path, definition.name, start, end, start, end, statement=False)
+    return Target(definition.path, definition.name, start, end, start, end, is_line=False)
 
 
 def _runs(body: Sequence[ast.stmt], max_lines: int) -> Iterator[tuple[int, int]]:
@@ -145,35 +145,18 @@ def _runs(body: Sequence[ast.stmt], max_lines: int) -> Iterator[tuple[int, int]]
         yield run
 
 
-def _statement(
+def _line(
     body: Target, node: ast.FunctionDef | ast.AsyncFunctionDef, lines: Sequence[str], words: set[str]
 ) -> Target | None:
-    """The statement of the body with most words of the report and most operations, which are what breaks."""
-    best: tuple[int, int, int] | None = None
-    for statement in ast.walk(node):
-        if not isinstance(statement, ast.stmt) or isinstance(statement, _SCOPES) or _is_text(statement):
-            continue
-        inner = getattr(statement, "body", None)
-        start = statement.lineno
-        end = _first_line(inner[0]) - 1 if inner else _last_line(statement)
-        if not body.start_line <= start <= end <= body.end_line:
-            continue
-        rank = _shared(lines[start - 1 : end], words) + _operations(statement, end)
-        if best is None or rank > best[0]:
-            best = (rank, start, end)
-    if best is None:
-        return None
-    return Target(body.path, body.name, body.shown_start, body.shown_end, best[1], best[2], statement=True)
-
-
-def _is_text(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-
-
-def _operations(statement: ast.stmt, end: int) -> int:
-    return sum(
-        isinstance(node, _OPERATIONS) and getattr(node, "lineno", end) <= end for node in ast.walk(statement)
+    """The line of the body with most words of the report and most operations, which are what breaks."""
+    operations = Counter(
+        inner.lineno for inner in ast.walk(node) if isinstance(inner, _OPERATIONS | ast.stmt)
     )
+    inside = [line for line in operations if body.start_line <= line <= body.end_line]
+    if not inside:
+        return None
+    best = max(sorted(inside), key=lambda line: _shared(lines[line - 1 : line], words) + operations[line])
+    return replace(body, start_line=best, end_line=best, is_line=True)
 
 
 def _shared(lines: Sequence[str], words: set[str]) -> int:

@@ -59,8 +59,8 @@ class RunConfig(BaseModel):
     variant: Variant = "adaptive"
     rag: bool = True
     few_shot: int = Field(default=0, ge=0)
-    samples: int = Field(default=8, ge=1, le=16)
-    """Candidate patches written at each attempt."""
+    samples: int = Field(default=4, ge=1, le=16)
+    """Sampled rewrites at each attempt on a body; an attempt on a line tries each of its tokens once."""
     retries: int = Field(default=3, ge=0, le=8)
     """Further attempts, each on the next-best region, when no candidate passes validation."""
     run_tests: bool = False

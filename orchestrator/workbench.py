@@ -56,7 +56,7 @@ class Workbench:
         """The one engine, and so the one thread, that owns the model."""
         from vectors.engine import Engine
 
-        return Engine(self.model.model, self.model.tokenizer)
+        return Engine(self.model.model, self.model.tokenizer, max_rows=32)
 
     @cached_property
     def vectors(self) -> Any:

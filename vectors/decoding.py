@@ -34,6 +34,7 @@ class Row:
     on_token: Callable[[str], None] | None = None
     cancelled: bool = False
     token_ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
     finish_reason: FinishReason | None = None
     error: GenerationFault | None = None
@@ -43,7 +44,7 @@ class Row:
         """Whether no further token is wanted."""
         return self.finish_reason is not None or self.error is not None
 
-    def accept(self, token: int | None, eos_ids: frozenset[int]) -> None:
+    def accept(self, token: int | None, eos_ids: frozenset[int], logprob: float | None = None) -> None:
         """Take the next token, or None for logits that are not finite."""
         if self.cancelled:
             self.finish_reason = "cancelled"
@@ -54,6 +55,8 @@ class Row:
             )
             return
         self.token_ids.append(token)
+        if logprob is not None:
+            self.logprobs.append(logprob)
         piece = "" if token in eos_ids else self.stream.push(token)
         if token in eos_ids or self.stream.stopped:
             self.finish_reason = "stop"
@@ -165,8 +168,8 @@ def decode(
         logits = logits[copies]
     while True:
         tokens = sampler.choose(logits)
-        for row, token in zip(live, tokens, strict=True):
-            row.accept(token, eos_ids)
+        for row, token, logprob in zip(live, tokens, sampler.logprobs(logits, tokens), strict=True):
+            row.accept(token, eos_ids, logprob)
             if row.finished:
                 done(row)
         going = [i for i, row in enumerate(live) if not row.finished]

@@ -48,7 +48,8 @@ class Generation:
     """What was generated.
 
     `token_ids` are the new tokens, with the end-of-sequence token or those that completed a stop string;
-    `text` ends before either. `seconds` counts from the start of the batch, not the time spent waiting.
+    `text` ends before either. `logprobs` are theirs, if
+    they were asked for. `seconds` counts from the start of the batch, not the time spent waiting.
     """
 
     text: str
@@ -57,6 +58,7 @@ class Generation:
     prompt_tokens: int
     new_tokens: int
     seconds: float
+    logprobs: tuple[float, ...] = ()
 
 
 class Ticket:
@@ -151,6 +153,9 @@ class Engine:
                 f"prompt_ids must be at least one token id from 0 to {self._vocab_size - 1}; "
                 "encode the prompt with this model's tokenizer"
             )
+        named = [*request.sampling.follow, request.sampling.avoid or 0]
+        if min(named) < 0 or max(named) >= self._vocab_size:
+            raise InvalidRequest(f"follow and avoid must be token ids from 0 to {self._vocab_size - 1}")
         if len(prompt_ids) + request.sampling.max_new_tokens > limit:
             raise InvalidRequest(
                 f"{len(prompt_ids)} prompt tokens and {request.sampling.max_new_tokens} new ones exceed the "
@@ -219,6 +224,7 @@ def _settle(ticket: Ticket, seconds: float) -> None:
             prompt_tokens=len(row.prompt_ids),
             new_tokens=len(row.token_ids),
             seconds=seconds,
+            logprobs=tuple(row.logprobs),
         )
     )
 

@@ -25,7 +25,9 @@ class Sampling:
 
     `temperature` 0 is greedy. `top_p` keeps the smallest set of most likely tokens whose probability reaches
     it (nucleus sampling, Holtzman et al. 2019, arXiv 1904.09751). The text ends before the first of the
-    `stop` strings. Raises InvalidRequest for a value out of range.
+    `stop` strings. The new tokens begin with `follow`, and the one after those is not `avoid`: that is how
+    one asks what else the model would have written at a certain place. `logprobs` asks for the natural
+    log-probability of every new token. Raises InvalidRequest for a value out of range.
     """
 
     max_new_tokens: int = 256
@@ -33,6 +35,9 @@ class Sampling:
     top_p: float = 1.0
     seed: int = 0
     stop: tuple[str, ...] = ()
+    follow: tuple[int, ...] = ()
+    avoid: int | None = None
+    logprobs: bool = False
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
@@ -45,6 +50,10 @@ class Sampling:
             raise InvalidRequest(f"seed is {self.seed}: expected 0 to 2**63 - 1")
         if isinstance(self.stop, str) or not all(self.stop):
             raise InvalidRequest("stop must be a tuple of strings that are not empty")
+        if len(self.follow) >= self.max_new_tokens:
+            raise InvalidRequest(
+                f"{len(self.follow)} tokens to follow leave none of max_new_tokens = {self.max_new_tokens}"
+            )
 
 
 class Sampler:
@@ -52,6 +61,7 @@ class Sampler:
 
     def __init__(self, samplings: Sequence[Sampling]) -> None:
         self._rows = [(sampling, torch.Generator().manual_seed(sampling.seed)) for sampling in samplings]
+        self._step = 0
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these rows of the batch, in this order."""
@@ -59,12 +69,38 @@ class Sampler:
 
     def choose(self, logits: Tensor) -> list[int | None]:
         """Choose one token per row from `logits` [rows, vocab]; None where a row's logits are not finite."""
+        step, self._step = self._step, self._step + 1
+        avoided = [
+            (row, each.avoid)
+            for row, (each, _) in enumerate(self._rows)
+            if each.avoid is not None and step == len(each.follow)
+        ]
+        if avoided:
+            logits = logits.clone()
+            for row, token in avoided:
+                logits[row, token] = -torch.inf
         top, tokens = logits.max(dim=-1)
         sampled = [row for row, (sampling, _) in enumerate(self._rows) if sampling.temperature > 0]
         if sampled:
             tokens[sampled] = self._nucleus(logits[sampled].float(), sampled)
-        finite = torch.isfinite(top).tolist()
-        return [token if ok else None for token, ok in zip(tokens.tolist(), finite, strict=True)]
+        finite, chosen = torch.isfinite(top).tolist(), tokens.tolist()
+        for row, (sampling, _) in enumerate(self._rows):
+            if step < len(sampling.follow):
+                chosen[row] = sampling.follow[step]
+        return [token if ok else None for token, ok in zip(chosen, finite, strict=True)]
+
+    def logprobs(self, logits: Tensor, tokens: Sequence[int | None]) -> list[float | None]:
+        """Natural log-probability of each row's token under `logits` [rows, vocab], for rows that asked."""
+        wanted = [
+            row for row, (each, _) in enumerate(self._rows) if each.logprobs and tokens[row] is not None
+        ]
+        found: list[float | None] = [None] * len(self._rows)
+        if wanted:
+            ids = torch.tensor([tokens[row] for row in wanted], device=logits.device)
+            values = torch.log_softmax(logits[wanted].float(), dim=-1).gather(1, ids.unsqueeze(1))
+            for row, value in zip(wanted, values.flatten().tolist(), strict=True):
+                found[row] = value
+        return found
 
     def _nucleus(self, logits: Tensor, rows: list[int]) -> Tensor:
         """Sample from `logits` [len(rows), vocab] with each row's temperature, top_p and generator."""

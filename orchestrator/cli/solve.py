@@ -26,7 +26,7 @@ from orchestrator.cli import options
     "--few-shot", type=click.IntRange(0), default=0, metavar="N", help="Worked examples in each prompt."
 )
 @click.option(
-    "--samples", type=click.IntRange(1, 16), default=4, show_default=True, help="Candidates per attempt."
+    "--samples", type=click.IntRange(1, 16), default=4, show_default=True, help="Sampled rewrites of a body."
 )
 @options.repos
 @click.option("--vectors", type=options.FOLDER, help="Folder of vector files to use instead of the cache.")

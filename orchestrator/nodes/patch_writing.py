@@ -4,6 +4,7 @@ Models of this size fail at writing diffs and hold rewrites, so the model never 
 a candidate that becomes a patch applies and parses by construction.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -18,10 +19,12 @@ from swebench.edits import EditRejected, Region, apply_replacement
 from vectors.engine import Generation
 from vectors.sampling import Sampling
 
-TEMPERATURES = {"statement": (0.5, 1.5), "body": (0.3, 1.0)}
-"""Of an attempt's samples after the first, which is greedy. A single statement is mostly repeated below 1."""
+LOWEST, HIGHEST = 0.3, 1.0
+"""Temperatures of a body's samples after the first, which is greedy."""
 MAX_NEW_TOKENS = 768
-STATEMENT_TOKENS = 64
+MAX_DEVIATIONS = 32
+LINE_TOKENS = 48
+"""New tokens of a line beyond those of the original."""
 
 
 async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
@@ -34,19 +37,18 @@ async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
     target = Target(**state["regions"][attempt % len(state["regions"])])
     source = tools.repository.text(tools.commit, target.path)
     prompt, retrieved_tokens = _prompt(state, tools, target, source)
+    samplings = (
+        _deviations(tools, target, source) if target.is_line else _samples(tools, attempt, target, source)
+    )
     answer = await ask(
-        runtime,
-        "patch_writing",
-        prompt,
-        _samplings(tools, attempt, target, source),
-        retrieved_tokens=retrieved_tokens,
-        attempt=attempt,
+        runtime, "patch_writing", prompt, samplings, retrieved_tokens=retrieved_tokens, attempt=attempt
     )
     candidates = [
-        {"number": number, "region": target.as_dict(), **_candidate(generation, target, source)}
-        for number, generation in enumerate(answer.generations)
+        {"region": target.as_dict(), "score": score, **_candidate(generation, target, source)}
+        for score, generation in _ranked(samplings, answer.generations)
     ]
-    name = tools.artifacts.write_json(f"candidates/{attempt}.json", candidates)
+    numbered = [{"number": number, **candidate} for number, candidate in enumerate(candidates)]
+    name = tools.artifacts.write_json(f"candidates/{attempt}.json", numbered)
     return {"candidates": name, "attempt": attempt + 1, "nodes": [answer.record]}
 
 
@@ -68,21 +70,62 @@ def _prompt(state: State, tools: Tools, target: Target, source: str) -> tuple[No
     return prompt, retrieved_tokens + (tools.model.count_tokens(shown) if shown else 0)
 
 
-def _samplings(tools: Tools, attempt: int, target: Target, source: str) -> list[Sampling]:
+def _samples(tools: Tools, attempt: int, target: Target, source: str) -> list[Sampling]:
+    """Whole rewrites of a body, from greedy to temperature HIGHEST."""
     region_tokens = tools.model.count_tokens("\n".join(target.shown(source)))
-    limit = STATEMENT_TOKENS if target.statement else min(MAX_NEW_TOKENS, region_tokens * 3 // 2 + 64)
-    low, high = TEMPERATURES["statement" if target.statement else "body"]
     samples = tools.config.samples
     return [
         Sampling(
-            limit,
-            temperature=low + (high - low) * number / (samples - 1) if number else 0.0,
+            min(MAX_NEW_TOKENS, region_tokens * 3 // 2 + 64),
+            temperature=LOWEST + (HIGHEST - LOWEST) * number / (samples - 1) if number else 0.0,
             top_p=0.95,
             seed=tools.config.seed + 1000 * attempt + number,
-            stop=("\n",) if target.statement else STOPS["patch_writing"],
+            stop=STOPS["patch_writing"],
         )
         for number in range(samples)
     ]
+
+
+def _deviations(tools: Tools, target: Target, source: str) -> list[Sampling]:
+    """What else the model would have written in the place of each token of a line.
+
+    A model that has just read a line repeats it, at any sensible temperature. So each candidate is made to
+    repeat the line up to one of its tokens and to leave it there, with the likeliest other token.
+    """
+    line = "\n".join(target.shown(source)) + "\n"
+    line = line[len(target.opening(source)) :].split("\n", 1)[0] + "\n"
+    original = tools.model.encode(line)
+    step = -(-len(original) // MAX_DEVIATIONS)
+    return [
+        Sampling(
+            len(original) + LINE_TOKENS,
+            stop=("\n",),
+            follow=tuple(original[:place]),
+            avoid=original[place],
+            logprobs=True,
+        )
+        for place in reversed(range(len(original) - 1, -1, -step))
+    ]
+
+
+def _ranked(
+    samplings: Sequence[Sampling], generations: Sequence[Generation]
+) -> list[tuple[float | None, Generation]]:
+    """Generations with their scores, best first.
+
+    A deviation's score is the log-probability of its first own token over that of the original one, which the
+    deviations further on have repeated; the last place has no such neighbour and is compared with certainty.
+    Samples keep their order and have no score.
+    """
+    if not samplings[0].logprobs:
+        return [(None, generation) for generation in generations]
+    furthest = samplings[-1].follow
+    scored = []
+    for sampling, generation in zip(samplings, generations, strict=True):
+        place = len(sampling.follow)
+        repeated = generations[-1].logprobs[place] if place < len(furthest) else 0.0
+        scored.append((generation.logprobs[place] - repeated, generation))
+    return sorted(scored, key=lambda pair: -pair[0])
 
 
 def _candidate(generation: Generation, target: Target, source: str) -> dict[str, Any]:

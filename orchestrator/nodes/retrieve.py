@@ -50,8 +50,8 @@ async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
         context = tools.artifacts.write("context.md", built.text)
     chosen = targets(found.definitions, sources, tools.task.problem_statement, tools.config.region_lines)
     if not tools.config.rag:
-        # A statement is reached through the lines before it, which would be shown code.
-        chosen = [target for target in chosen if not target.statement]
+        # A line is reached through those before it, which would be shown code.
+        chosen = [target for target in chosen if not target.is_line]
     runtime.stream_writer(events.retrieved(hits, definitions))
     runtime.stream_writer(events.node_finished("retrieve", time.perf_counter() - started))
     return {"context": context, "regions": [target.as_dict() for target in chosen], "attempt": 0}

@@ -22,7 +22,11 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
     runtime.stream_writer(events.node_started("validate", state["attempt"] - 1))
     candidates: list[dict[str, Any]] = tools.artifacts.read_json(state["candidates"])
     accepted: dict[str, Any] | None = None
+    first_with: dict[str, int] = {}
     for candidate in candidates:
+        first = first_with.setdefault(candidate["patch"], candidate["number"])
+        if candidate["patch"] and first != candidate["number"]:
+            candidate["verdict"] = f"same as candidate {first}"
         if not candidate["verdict"]:
             candidate.update(await asyncio.to_thread(_check, tools, candidate["patch"]))
         runtime.stream_writer(

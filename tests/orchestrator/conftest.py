@@ -143,6 +143,7 @@ class ScriptedEngine:
                 prompt_tokens=len(request.prompt_ids),
                 new_tokens=1,
                 seconds=0.0,
+                logprobs=(-1.0,) if request.sampling.logprobs else (),
             )
         )
         return future

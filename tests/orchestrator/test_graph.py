@@ -26,7 +26,7 @@ BROKEN = " total = sum(values\n"
 
 
 class Model:
-    """Counts words as tokens and keeps the messages it was asked to encode."""
+    """Counts words as tokens, takes a line for one token, and keeps the messages it was asked to encode."""
 
     name = "scripted"
 
@@ -35,6 +35,9 @@ class Model:
 
     def count_tokens(self, text):
         return len(text.split())
+
+    def encode(self, text):
+        return [1]
 
     def chat_ids(self, messages, prefix=""):
         self.asked.append(SimpleNamespace(text=messages[-1]["content"], turns=len(messages), prefix=prefix))
@@ -118,10 +121,11 @@ async def test_the_retry_edge_tries_the_next_region_and_gives_up_after_the_last_
 
 
 async def test_without_a_valid_candidate_there_is_no_patch_and_every_candidate_says_why(project, tmp_path):
-    run = Run(project, tmp_path / "out", [READING, ANALYSIS, BROKEN, BROKEN], retries=0, samples=2)
+    run = Run(project, tmp_path / "out", [READING, ANALYSIS, BROKEN, SAME, SAME], samples=2, retries=1)
     state = await run.go()
     assert state["patch"] == ""
-    assert all(c["verdict"] for c in run.tools.artifacts.read_json("candidates/0.json"))
+    verdicts = [c["verdict"] for n in (0, 1) for c in run.tools.artifacts.read_json(f"candidates/{n}.json")]
+    assert verdicts == ["truncated", "no_op", "no_op"]
 
 
 @pytest.mark.parametrize(

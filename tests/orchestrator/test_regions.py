@@ -25,13 +25,13 @@ def hits(source: str, path: str = "m.py") -> list[DefinitionHit]:
     return found
 
 
-def statement_and_body(source: str, issue: str = "", max_lines: int = 40) -> list[Target]:
+def line_and_body(source: str, issue: str = "", max_lines: int = 40) -> list[Target]:
     return targets(hits(source), {"m.py": source}, issue, max_lines)
 
 
 def test_a_short_function_is_rewritten_below_its_decorator_signature_and_docstring():
     source = '@cached\ndef f(\n    a,\n):\n    """Doc."""\n    b = a\n    return b\n'
-    _, body = statement_and_body(source)
+    _, body = line_and_body(source)
     assert (body.shown_start, body.shown_end, body.start_line, body.end_line) == (1, 7, 6, 7)
     assert body.opening(source) == '@cached\ndef f(\n    a,\n):\n    """Doc."""\n   '
 
@@ -43,28 +43,28 @@ def test_a_method_is_shown_from_the_left_margin():
     assert body.shown(source) == ["def f(self):", "    return 1"]
 
 
-def test_the_statement_has_most_words_of_the_report_and_operations_and_a_compound_one_gives_its_header():
+def test_the_line_has_most_words_of_the_report_and_operations():
     source = "def f(width, text):\n    n = 1\n    if width > 3:\n        n = 2\n    return n\n"
-    statement, _ = statement_and_body(source, issue="the width is ignored")
-    assert (statement.start_line, statement.end_line, statement.statement) == (3, 3, True)
+    line, _ = line_and_body(source, issue="the width is ignored")
+    assert (line.start_line, line.end_line, line.is_line) == (3, 3, True)
 
 
-def test_statements_and_bodies_of_the_ranked_definitions_take_turns():
+def test_lines_and_bodies_of_the_ranked_definitions_take_turns():
     source = "def f(a):\n    b = a\n    return b\n\n\ndef g(a):\n    b = a + 1\n    return b\n"
-    order = [(target.name, target.statement) for target in statement_and_body(source)]
+    order = [(target.name, target.is_line) for target in line_and_body(source)]
     assert order == [("f", True), ("f", False), ("g", True), ("g", False)]
 
 
 def test_a_long_function_gives_the_part_that_shares_most_words_with_the_report():
-    statement, body = statement_and_body(LONG, issue="step_70 is wrong, and so are step_71 and step_72")
+    line, body = line_and_body(LONG, issue="step_70 is wrong, and so are step_71 and step_72")
     assert "step_71 = value + 71" in body.shown(LONG)
-    assert body.start_line <= statement.start_line <= statement.end_line <= body.end_line
+    assert body.start_line <= line.start_line <= line.end_line <= body.end_line
 
 
 @given(st.integers(3, 60))
 def test_every_region_is_bounded_and_what_is_shown_parses_on_its_own(max_lines):
     for source in (LONG, NESTED):
-        for target in statement_and_body(source, max_lines=max_lines):
+        for target in line_and_body(source, max_lines=max_lines):
             assert target.shown_start <= target.start_line <= target.end_line <= target.shown_end
             assert target.shown_end - target.shown_start < max_lines
             ast.parse("\n".join(target.shown(source)))
@@ -72,13 +72,19 @@ def test_every_region_is_bounded_and_what_is_shown_parses_on_its_own(max_lines):
 
 @given(st.integers(3, 60), st.sampled_from([LONG, NESTED]))
 def test_the_opening_and_the_region_make_up_what_is_shown(max_lines, source):
-    for target in statement_and_body(source, max_lines=max_lines):
+    for target in line_and_body(source, max_lines=max_lines):
         assert "\n".join(target.shown(source)).startswith(target.opening(source))
+
+
+def test_a_line_inside_a_string_or_a_comment_is_never_the_region():
+    source = 'def f(a):\n    b = """\n    width width\n    """\n    # width\n    return b\n'
+    line, _ = line_and_body(source, issue="width")
+    assert line.start_line in (2, 6)
 
 
 def test_classes_and_files_that_could_not_be_read_are_passed_over():
     source = "class C:\n    def f(self):\n        return 1\n"
-    assert statement_and_body(source) == []
+    assert line_and_body(source) == []
     assert targets(hits("def f():\n    return 1\n", path="unread.py"), {}, "", 40) == []
 
 
