@@ -40,7 +40,7 @@ class Chat:
         spelled: dict[str, str] = {}
 
         def hide(match: re.Match[str]) -> str:
-            mark = f"<{secrets.token_hex(12)}>"  # unguessable, so that no message can contain it
+            mark = _unguessable()
             spelled[mark] = match[0]
             return mark
 
@@ -60,18 +60,13 @@ class Chat:
         The markers that follow the content are left out: they carry outlier channels, and a causal model's
         residual at the content does not depend on them.
         """
-        rendered = self._render([{"role": "user", "content": text}], answer=False)
-        start = rendered.rfind(text)
-        if start < 0 or not text:
-            raise UnsupportedModel("the chat template changes a message's text; prompts cannot be located")
-        encoded = self._backend.encode(rendered, add_special_tokens=False)
-        inside = [
-            index
-            for index, (begin, end) in enumerate(encoded.offsets)
-            if begin < start + len(text) and end > start and end > begin
-        ]
-        leading = list(self._leading)
-        return leading + encoded.ids[: inside[-1] + 1], len(leading) + inside[0]
+        mark = _unguessable()
+        before, found, _ = self._render([{"role": "user", "content": mark}], answer=False).partition(mark)
+        if not found or not text:
+            raise UnsupportedModel("a message's text cannot be located in what the chat template makes of it")
+        encoded = self._backend.encode(before + text, add_special_tokens=False)
+        start = next(i for i, (_, end) in enumerate(encoded.offsets) if end > len(before))
+        return [*self._leading, *encoded.ids], len(self._leading) + start
 
     def _render(self, messages: Sequence[Message], *, answer: bool) -> str:
         if not self._tokenizer.chat_template:
@@ -120,3 +115,8 @@ class Chat:
     def _ids(backend: Any, text: str) -> list[int]:
         ids: list[int] = backend.encode(text, add_special_tokens=False).ids
         return ids
+
+
+def _unguessable() -> str:
+    """A mark that no message can contain."""
+    return f"<{secrets.token_hex(12)}>"

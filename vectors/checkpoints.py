@@ -76,6 +76,8 @@ def load(folder: Path, dtype: "torch.dtype", device: str) -> tuple[Any, Any]:
     """
     if missing := missing_from(folder):
         raise ModelUnavailable(incomplete(folder, missing))
+    from safetensors import SafetensorError
+
     try:
         import transformers
 
@@ -92,9 +94,9 @@ def load(folder: Path, dtype: "torch.dtype", device: str) -> tuple[Any, Any]:
         model = model.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        if isinstance(error, UnsupportedModel):
-            raise
+    except UnsupportedModel:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UnsupportedModel(f"{folder.name} cannot be loaded: {reason}; fetch the model again") from error
     if tokenizer.pad_token_id is None:

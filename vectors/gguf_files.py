@@ -46,7 +46,9 @@ def convert_into(folder: Path, gguf: Path, sha256: str, progress: Progress) -> N
         _convert(gguf, staging, progress)
         (staging / SOURCE_FILE).write_text(json.dumps({"gguf": gguf.name, "sha256": sha256}))
         staging.replace(folder)
-    except (ValueError, KeyError, IndexError, NotImplementedError) as error:
+    except (OSError, UnsupportedModel):
+        raise
+    except Exception as error:  # the readers raise whatever a malformed file makes them stumble over
         reason = " ".join(str(error).split())[:200]
         raise UnsupportedModel(
             f"{gguf.name} cannot be converted: {reason}; expected a GGUF file of a causal language model"
