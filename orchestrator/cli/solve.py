@@ -1,6 +1,7 @@
 """`orchestrate solve`."""
 
 import asyncio
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ def command(instance_id: str | None, as_json: bool, **flags: Any) -> int:
 
 
 def _solve(instance_id: str | None, flags: dict[str, Any]) -> dict[str, Any]:
+    from orchestrator.artifacts import Artifacts
     from orchestrator.cli.view import view_for
     from orchestrator.jobs import instance_job, local_job
     from orchestrator.settings import RunConfig
@@ -88,17 +90,16 @@ def _solve(instance_id: str | None, flags: dict[str, Any]) -> dict[str, Any]:
             ).as_dict()
     if flags["grade"] and instance and result["patch"]:
         verdict = grade(instance, job.repository.git_dir, result["patch"])
-        result["graded"] = {
-            "resolved": verdict.resolved,
-            "reason": verdict.reason,
-            "seconds": verdict.seconds,
-        }
+        graded = {"resolved": verdict.resolved, "reason": verdict.reason, "seconds": verdict.seconds}
+        result["graded"] = graded
+        Artifacts(out, instance.instance_id).write_json("result.json", result)
     return result
 
 
 def run_name(dataset: str, model: str, config: Any) -> Path:
     """The default folder of a run: data set, then model, variant and what is not the default."""
-    parts = [Path(model).name, config.variant, "rag" if config.rag else "norag"]
+    parts = [model.rstrip("/").rsplit("/", 1)[-1], config.variant, "rag" if config.rag else "norag"]
     for name, value in config.model_dump(exclude={"variant", "rag"}, exclude_defaults=True).items():
         parts.append(f"{name.replace('_', '-')}{value}")
-    return Path(Path(dataset).stem, "-".join(parts).lower())
+    folder = dataset.rsplit("/", 1)[-1].removesuffix(".jsonl").removesuffix(".json").removesuffix(".parquet")
+    return Path(*(re.sub(r"[^\w.-]+", "-", part).lower() for part in (folder, "-".join(parts))))

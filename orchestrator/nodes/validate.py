@@ -15,6 +15,11 @@ from orchestrator.state import State, Tools
 from swebench.grading import run_existing_tests
 from swebench.validity import check_patch
 
+MAX_TESTED = 8
+"""Candidates of one attempt whose tests are run, best first."""
+TEST_TIMEOUT_S = 60.0
+"""A candidate may loop for ever; one that the tests do not get through in this time is refused."""
+
 
 async def validate(state: State, runtime: Runtime[Tools]) -> State:
     """Check the attempt's candidates in order and accept the first that holds."""
@@ -23,12 +28,16 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
     candidates: list[dict[str, Any]] = tools.artifacts.read_json(state["candidates"])
     accepted: dict[str, Any] | None = None
     first_with: dict[str, int] = {}
+    tested = 0
     for candidate in candidates:
         first = first_with.setdefault(candidate["patch"], candidate["number"])
         if candidate["patch"] and first != candidate["number"]:
             candidate["verdict"] = f"same as candidate {first}"
+        if not candidate["verdict"] and tools.config.run_tests and tested == MAX_TESTED:
+            candidate["verdict"] = f"not tested: {MAX_TESTED} better ones were"
         if not candidate["verdict"]:
             candidate.update(await asyncio.to_thread(_check, tools, candidate["patch"]))
+            tested += "tests" in candidate
         runtime.stream_writer(
             events.candidate(candidate["number"], candidate["verdict"], candidate["region"]["path"])
         )
@@ -55,7 +64,7 @@ def _check(tools: Tools, patch: str) -> dict[str, Any]:
         return found | {"verdict": "; ".join(checked.problems) or "invalid"}
     if not tools.config.run_tests:
         return found | {"verdict": "valid"}
-    tests = run_existing_tests(tools.task, tools.repository.git_dir, patch)
+    tests = run_existing_tests(tools.task, tools.repository.git_dir, patch, timeout_s=TEST_TIMEOUT_S)
     found["tests"] = {"passed": tests.passed, "failed": list(tests.failed), "seconds": tests.seconds}
     return found | {"verdict": "valid" if tests.ok else "breaks existing tests"}
 

@@ -1,0 +1,249 @@
+"""The command line as a user meets it: results, wrong input in one line, exit codes, kills and resuming."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from orchestrator.cli import main
+from tests.orchestrator.conftest import git
+
+INSTANCE = "harborlab__tidetable-23"
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch, cache_dir):
+    """Runs are written to a folder of the test's own; the cache is shared, as on a user's machine."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ORCHESTRATE_CACHE", str(cache_dir))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+def run(capsys, *arguments):
+    """Exit code, stdout and stderr of a command."""
+    with pytest.raises(SystemExit) as exit_:
+        main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return exit_.value.code or 0, captured.out, captured.err
+
+
+def refused(capsys, *arguments):
+    """The one line that a command with wrong input ends with."""
+    code, out, err = run(capsys, *arguments)
+    assert code in (1, 2)
+    assert out == ""
+    lines = [line for line in err.splitlines() if not line.startswith(("Usage:", "Try ")) and line]
+    assert len(lines) == 1
+    assert "Traceback" not in err
+    return code, lines[0]
+
+
+def test_help_lists_the_commands_without_importing_what_they_need():
+    code = (
+        "import sys, orchestrator.cli as c\n"
+        "try: c.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'langgraph', 'pydantic', 'rich', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "solve" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", ["solve", "retrieve", "vectors", "models"])
+def test_every_command_explains_itself(capsys, command):
+    code, out, _ = run(capsys, command, "--help")
+    assert code == 0
+    assert "Usage:" in out
+
+
+def test_an_unknown_instance_names_the_nearest_ids(capsys):
+    code, line = refused(capsys, "solve", "harborlab__tidetable-24")
+    assert code == 2
+    assert INSTANCE in line
+
+
+def test_an_unknown_model_says_which_places_were_tried(capsys, tmp_path):
+    code, line = refused(capsys, "solve", INSTANCE, "--model", "no-such/model")
+    assert code == 2
+    assert "no-such/model" in line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_unknown_dataset_is_refused(capsys):
+    assert refused(capsys, "retrieve", INSTANCE, "--dataset", "nothing.jsonl")[0] == 2
+
+
+def row(**changes):
+    base = {
+        "instance_id": "nobody__nothing-1",
+        "repo": "nobody/nothing",
+        "base_commit": "0" * 40,
+        "problem_statement": "It fails.",
+    }
+    return json.dumps(base | changes) + "\n"
+
+
+def test_a_repository_that_cannot_be_had_says_where_it_was_looked_for(capsys, tmp_path, monkeypatch):
+    (tmp_path / "rows.jsonl").write_text(row())
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    code, line = refused(
+        capsys, "retrieve", "nobody__nothing-1", "--dataset", "rows.jsonl", "--repos", tmp_path
+    )
+    assert code == 2
+    assert str(tmp_path) in line
+
+
+def test_a_missing_base_commit_is_named(capsys, tmp_path, project):
+    (tmp_path / "nobody__nothing").symlink_to(project)
+    (tmp_path / "rows.jsonl").write_text(row())
+    code, line = refused(capsys, "solve", "nobody__nothing-1", "--dataset", "rows.jsonl", "--repos", tmp_path)
+    assert code == 2
+    assert "0" * 12 in line
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"), [("  \n", "empty"), ("x" * (2 << 20), "bytes")], ids=["empty", "2 MB"]
+)
+def test_a_problem_statement_that_is_empty_or_too_large_is_refused(
+    capsys, tmp_path, project, statement, expected
+):
+    (tmp_path / "problem.txt").write_text(statement)
+    code, line = refused(capsys, "solve", "--repo", project, "--problem", "problem.txt")
+    assert code == 2
+    assert expected in line
+
+
+def test_a_problem_that_is_not_utf8_is_refused(capsys, tmp_path, project):
+    (tmp_path / "problem.txt").write_bytes("Größe".encode("latin-1"))
+    code, line = refused(capsys, "solve", "--repo", project, "--problem", "problem.txt")
+    assert code == 2
+    assert "UTF-8" in line
+
+
+def test_a_repository_without_python_files_is_refused(capsys, tmp_path, problem):
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "README").write_text("nothing\n")
+    git(tmp_path, "init", "-q", "bare")
+    git(tmp_path / "bare", "add", "-A")
+    git(tmp_path / "bare", "commit", "-qm", "Nothing")
+    code, line = refused(capsys, "solve", "--repo", "bare", "--problem", problem)
+    assert code == 2
+    assert "no Python file" in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["x", "--repo", "."],
+        ["--repo", "."],
+        [INSTANCE, "--few-shot", "99"],
+        [INSTANCE, "--variant", "often"],
+    ],
+    ids=str,
+)
+def test_flags_that_do_not_go_together_are_wrong_use(capsys, arguments):
+    assert refused(capsys, "solve", *arguments)[0] == 2
+
+
+def test_run_tests_on_a_problem_of_ones_own_says_that_no_test_command_is_known(capsys, project, problem):
+    code, line = refused(capsys, "solve", "--repo", project, "--problem", problem, "--run-tests")
+    assert code == 2
+    assert "--run-tests" in line
+
+
+def test_retrieve_prints_one_json_document_with_scores_that_fall(capsys):
+    code, out, _ = run(capsys, "retrieve", INSTANCE, "--json", "--top", "3")
+    found = json.loads(out)
+    assert code == 0
+    assert found["hits"][0]["path"] == "tidetable/stats.py"
+    scores = [hit["score"] for hit in found["hits"]]
+    assert scores == sorted(scores, reverse=True)
+    assert set(found["seconds"]) == {"index", "query"}
+
+
+def solve_arguments(project, problem, model, out):
+    folder = ["--repo", str(project), "--problem", str(problem), "--model", str(model), "--out", str(out)]
+    return ["solve", *folder, "--no-rag", "--samples", "2", "--json"]
+
+
+def test_solve_prints_the_promised_document_and_leaves_its_artifacts(
+    capsys, project, problem, tiny_model, tmp_path
+):
+    code, out, err = run(capsys, *solve_arguments(project, problem, tiny_model, tmp_path / "out"))
+    result = json.loads(out)
+    assert code == (0 if result["patch"] else 1)
+    assert list(result) == [
+        "instance_id", "status", "patch", "applies", "parses", "files", "nodes", "artifacts", "graded"
+    ]  # fmt: skip
+    assert [node["name"] for node in result["nodes"]][:2] == ["code_reading", "bug_analysis"]
+    for node in result["nodes"]:
+        assert {"name", "steering", "prompt_tokens", "new_tokens", "seconds"} <= set(node)
+        assert {"applied", "vector", "layer", "alpha", "mode", "reason"} <= set(node["steering"])
+        assert node["steering"]["applied"]
+    folder = tmp_path / "out" / result["instance_id"]
+    assert json.loads((folder / "result.json").read_text()) == result
+    predictions = [
+        json.loads(line) for line in (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()
+    ]
+    assert [set(row) for row in predictions] == [{"instance_id", "model_name_or_path", "model_patch"}]
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["determinants"]["rag"] is False
+    assert "code_reading: done" in err
+
+
+def comparable(out):
+    """A result without what two equal runs differ in: times and places."""
+    result = json.loads(out)
+    for node in result["nodes"]:
+        del node["seconds"]
+    del result["artifacts"]
+    return result
+
+
+def kill_at(arguments, line):
+    """Start a command and kill -9 it as soon as it prints a line that begins like this."""
+    command = [sys.executable, "-c", "from orchestrator.cli import main; main()", *arguments]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy()
+    )
+    for printed in process.stderr:
+        if printed.startswith(line):
+            process.send_signal(signal.SIGKILL)
+            break
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("node", ["code_reading", "retrieve", "bug_analysis", "patch_writing", "validate"])
+def test_a_run_killed_in_any_node_goes_on_with_that_node_and_ends_as_if_it_had_not_been(
+    capsys, project, problem, tiny_model, tmp_path, node
+):
+    _, whole, _ = run(capsys, *solve_arguments(project, problem, tiny_model, tmp_path / "whole"))
+    arguments = solve_arguments(project, problem, tiny_model, tmp_path / "killed")
+    kill_at(arguments, f"{node}: started")
+    _, resumed, err = run(capsys, *arguments)
+    assert comparable(resumed) == comparable(whole)
+    started = [line.split(":")[0] for line in err.splitlines() if ": started" in line]
+    order = ["code_reading", "retrieve", "bug_analysis", "patch_writing", "validate"]
+    assert started[0] == node
+    assert not set(started) & set(order[: order.index(node)]) - {"patch_writing", "validate"}
+    assert "going on with an earlier run" in err
+
+
+def test_a_finished_run_is_not_run_again_and_other_settings_are_refused(
+    capsys, project, problem, tiny_model, tmp_path
+):
+    arguments = solve_arguments(project, problem, tiny_model, tmp_path / "out")
+    _, first, _ = run(capsys, *arguments)
+    _, second, err = run(capsys, *arguments)
+    assert second == first
+    assert "started" not in err
+    code, line = refused(capsys, *arguments, "--seed", "7")
+    assert code == 2
+    assert "seed is 0 there and 7 here" in line
+    assert "started" in run(capsys, *arguments, "--fresh")[2]
