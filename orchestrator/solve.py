@@ -57,13 +57,13 @@ async def solve(
     out.mkdir(parents=True, exist_ok=True)
     lock = FileLock(out / f".{job.task.instance_id}.lock")
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         raise AlreadyRunning(
             f"{job.task.instance_id} is being solved in {out} by another process: "
             "wait for it or choose another --out"
         ) from None
-    with lock:
+    with held:
         open_run(out, determinants, bench.facts(), replacing=job.task.instance_id if fresh else None)
         tools = _tools(job, bench, config, artifacts)
         async with AsyncSqliteSaver.from_conn_string(str(out / "checkpoints.sqlite")) as saver:
