@@ -43,7 +43,7 @@ _PREFIXES: dict[Domain, str] = {
 STOPS: dict[Domain, tuple[str, ...]] = {
     "code_reading": ("\n",),
     "bug_analysis": ("\n\n", "```"),
-    "patch_writing": ("```",),
+    "patch_writing": ("```", "\ndef ", "\nclass ", "\n@", "\nif __name__"),
 }
 
 

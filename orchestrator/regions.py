@@ -101,7 +101,7 @@ def _find(source: str, definition: DefinitionHit) -> ast.FunctionDef | ast.Async
 
 def _first_line(node: ast.stmt) -> int:
     decorators = getattr(node, "decorator_list", [])
-    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
+    return min([int(node.lineno), *(int(decorator.lineno) for decorator in decorators)])
 
 
 def _last_line(node: ast.stmt) -> int:
@@ -155,7 +155,11 @@ def _line(
     inside = [line for line in operations if body.start_line <= line <= body.end_line]
     if not inside:
         return None
-    best = max(sorted(inside), key=lambda line: _shared(lines[line - 1 : line], words) + operations[line])
+
+    def suspicion(line: int) -> int:
+        return _shared(lines[line - 1 : line], words) + operations[line]
+
+    best = max(sorted(inside), key=suspicion)
     return replace(body, start_line=best, end_line=best, is_line=True)
 
 

@@ -6,6 +6,7 @@ after the block (`resid_post`), before the final norm. transformers' own `output
 its capture does not see hooks added after it, and its last entry has already passed the final norm.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -113,9 +114,10 @@ def with_residual(output: object, hidden: Tensor) -> object:
 def recording(model: nn.Module, layers: Sequence[int] | None = None) -> Iterator[dict[int, Tensor]]:
     """Record the output [batch, seq, d_model] of the blocks `layers` (all by default) in each forward pass.
 
-    The dictionary holds the last forward pass, by layer, detached from the graph. Hooks that were attached
-    before, such as a steering table's, have already had their effect. Raises SteeringMismatch for a layer
-    that the model does not have.
+    The dictionary holds the last forward pass of this thread, by layer, detached from the graph; an engine
+    may be generating with the same model on a thread of its own. Hooks that were attached before, such as a
+    steering table's, have already had their effect. Raises SteeringMismatch for a layer that the model does
+    not have.
     """
     blocks = decoder_blocks(model)
     wanted = range(len(blocks)) if layers is None else layers
@@ -123,8 +125,11 @@ def recording(model: nn.Module, layers: Sequence[int] | None = None) -> Iterator
         raise SteeringMismatch(f"layer {outside[0]} does not exist: expected 0 to {len(blocks) - 1}")
     captured: dict[int, Tensor] = {}
 
+    owner = threading.get_ident()
+
     def capture(layer: int, output: object) -> None:
-        captured[layer] = residual(output).detach()
+        if threading.get_ident() == owner:
+            captured[layer] = residual(output).detach()
 
     handles = [
         blocks[layer].register_forward_hook(lambda _block, _args, output, layer=layer: capture(layer, output))

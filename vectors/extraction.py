@@ -5,16 +5,14 @@ after that token is run: the template's markers carry outlier channels, and a ca
 """
 
 import json
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from vectors import defaults
-from vectors.blocks import decoder_blocks, residual
+from vectors.blocks import recording
 from vectors.domain_vector import DomainVector
 from vectors.errors import UnsupportedModel
 from vectors.models import LanguageModel
@@ -117,45 +115,19 @@ def _read(
         position = torch.arange(width, device=device)
         content = (position >= first[:, None]) & (position <= last[:, None])
 
-        def read(
-            layer: int, hidden: Tensor, chosen: Any = chosen, content: Tensor = content, last: Tensor = last
-        ) -> None:
-            hidden = hidden.float()
+        with recording(lm.model) as captured, torch.inference_mode():
+            lm.model.base_model(
+                input_ids=torch.tensor(padded, device=device),
+                attention_mask=(position <= last[:, None]).long(),
+                use_cache=False,
+            )
+        for layer, output in captured.items():
+            hidden = output.float()
             norms[layer] += hidden[content].norm(dim=-1).sum().cpu()
             if token == "last":  # noqa: S105 - as above
                 picked = hidden[torch.arange(len(chosen), device=device), last]
             else:
                 picked = (hidden * content[..., None]).sum(1) / content.sum(1, keepdim=True)
             residuals[chosen, layer] = picked.cpu()
-
-        with _reading(lm.model, read), torch.inference_mode():
-            lm.model.base_model(
-                input_ids=torch.tensor(padded, device=device),
-                attention_mask=(position <= last[:, None]).long(),
-                use_cache=False,
-            )
         report(done + len(chosen))
     return residuals, norms / sum(len(ids) - start for ids, start in prompts)
-
-
-@contextmanager
-def _reading(model: Any, read: Callable[[int, Tensor], None]) -> Iterator[None]:
-    """Call `read(layer, [batch, seq, d_model])` for each block in the forward passes of this thread.
-
-    The engine may be generating with the same model on its own thread: what passes there is not ours.
-    """
-    owner = threading.get_ident()
-
-    def hook(layer: int, output: object) -> None:
-        if threading.get_ident() == owner:
-            read(layer, residual(output))
-
-    handles = [
-        block.register_forward_hook(lambda _block, _args, output, layer=layer: hook(layer, output))
-        for layer, block in enumerate(decoder_blocks(model))
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -42,7 +42,7 @@ def _bench(model: str | None, view: Any, folder: Path | None = None) -> Any:
 )
 @options.as_json
 def extract(
-    domains: tuple[str, ...], model: str | None, method: str, token: str, out: Path | None, as_json: bool
+    domains: tuple[str, ...], model: str | None, method: Any, token: Any, out: Path | None, as_json: bool
 ) -> None:
     """Extract the vectors of DOMAINS (all, if none is named) from a model."""
     from orchestrator.cli.output import console, print_json

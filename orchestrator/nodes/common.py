@@ -56,6 +56,7 @@ async def ask(
             ticket.cancel()
         raise
     seconds = time.perf_counter() - started
+    new_tokens = sum(generation.new_tokens for generation in generations)
     record = {
         "name": node,
         "attempt": attempt,
@@ -63,7 +64,7 @@ async def ask(
         "examples": len(tools.examples),
         "retrieved_tokens": retrieved_tokens,
         "prompt_tokens": len(prompt_ids),
-        "new_tokens": sum(generation.new_tokens for generation in generations),
+        "new_tokens": new_tokens,
         "seconds": round(seconds, 3),
     }
     tools.artifacts.write_json(
@@ -78,7 +79,7 @@ async def ask(
             ],
         },
     )
-    runtime.stream_writer(events.node_finished(node, seconds, record["new_tokens"], len(prompt_ids)))
+    runtime.stream_writer(events.node_finished(node, seconds, new_tokens, len(prompt_ids)))
     return Answer(generations, record)
 
 

@@ -21,7 +21,7 @@ from vectors.sampling import Sampling
 
 LOWEST, HIGHEST = 0.3, 1.0
 """Temperatures of a body's samples after the first, which is greedy."""
-MAX_NEW_TOKENS = 768
+MAX_NEW_TOKENS = 512
 MAX_DEVIATIONS = 32
 LINE_TOKENS = 48
 """New tokens of a line beyond those of the original."""
@@ -76,7 +76,7 @@ def _samples(tools: Tools, attempt: int, target: Target, source: str) -> list[Sa
     samples = tools.config.samples
     return [
         Sampling(
-            min(MAX_NEW_TOKENS, region_tokens * 3 // 2 + 64),
+            min(MAX_NEW_TOKENS, region_tokens * 5 // 4 + 48),
             temperature=LOWEST + (HIGHEST - LOWEST) * number / (samples - 1) if number else 0.0,
             top_p=0.95,
             seed=tools.config.seed + 1000 * attempt + number,
@@ -120,12 +120,13 @@ def _ranked(
     if not samplings[0].logprobs:
         return [(None, generation) for generation in generations]
     furthest = samplings[-1].follow
-    scored = []
+    scored: list[tuple[float, Generation]] = []
     for sampling, generation in zip(samplings, generations, strict=True):
         place = len(sampling.follow)
         repeated = generations[-1].logprobs[place] if place < len(furthest) else 0.0
         scored.append((generation.logprobs[place] - repeated, generation))
-    return sorted(scored, key=lambda pair: -pair[0])
+    scored.sort(key=lambda pair: -pair[0])
+    return [*scored]
 
 
 def _candidate(generation: Generation, target: Target, source: str) -> dict[str, Any]:
