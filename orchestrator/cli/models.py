@@ -17,7 +17,7 @@ def command() -> None:
 @options.as_json
 def list_(as_json: bool) -> None:
     """The known aliases and where each model is found; --model takes any other causal model as well."""
-    from orchestrator.cli.output import console, print_json
+    from orchestrator.cli.output import print_json
     from vectors.models import list_models
 
     rows = [
@@ -28,7 +28,7 @@ def list_(as_json: bool) -> None:
         print_json(rows)
         return
     for row in rows:
-        console().print(f"{row['alias']:20} {row['id']:45} {row['found'] or '-'}")
+        click.echo(f"{row['alias']:20} {row['id']:45} {row['found'] or '-'}")
 
 
 @command.command()
@@ -49,7 +49,7 @@ def pull(name: str) -> None:
 @options.as_json
 def show(name: str, as_json: bool) -> None:
     """Load a model and print what identifies it and its shape."""
-    from orchestrator.cli.output import console, print_json
+    from orchestrator.cli.output import print_json
     from orchestrator.workbench import Workbench
 
     with Workbench(options.settings(model=name), progress=lambda *_: None) as bench:
@@ -68,4 +68,4 @@ def show(name: str, as_json: bool) -> None:
         print_json(facts)
         return
     for key, value in facts.items():
-        console().print(f"{key:15} {value}")
+        click.echo(f"{key:15} {value}")

@@ -35,7 +35,7 @@ def print_result(result: dict[str, Any]) -> None:
         )
     if result["graded"]:
         out.print(_graded(result["graded"]))
-    out.print(f"artifacts: {result['artifacts']}")
+    out.print(f"artifacts: {result['artifacts']}", soft_wrap=True)
 
 
 def _yes(value: bool) -> str:

@@ -100,6 +100,6 @@ def run_name(dataset: str, model: str, config: Any) -> Path:
     """The default folder of a run: data set, then model, variant and what is not the default."""
     parts = [model.rstrip("/").rsplit("/", 1)[-1], config.variant, "rag" if config.rag else "norag"]
     for name, value in config.model_dump(exclude={"variant", "rag"}, exclude_defaults=True).items():
-        parts.append(f"{name.replace('_', '-')}{value}")
+        parts.append(name.replace("_", "-") + ("" if value is True else str(value)))
     folder = dataset.rsplit("/", 1)[-1].removesuffix(".jsonl").removesuffix(".json").removesuffix(".parquet")
     return Path(*(re.sub(r"[^\w.-]+", "-", part).lower() for part in (folder, "-".join(parts))))

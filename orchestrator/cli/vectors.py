@@ -45,7 +45,7 @@ def extract(
     domains: tuple[str, ...], model: str | None, method: Any, token: Any, out: Path | None, as_json: bool
 ) -> None:
     """Extract the vectors of DOMAINS (all, if none is named) from a model."""
-    from orchestrator.cli.output import console, print_json
+    from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
     from vectors.extraction import extract as extract_vector
     from vectors.prompt_sets import domain_names, load_prompt_set
@@ -63,7 +63,7 @@ def extract(
         print_json(rows)
         return
     for row in rows:
-        console().print(f"{row['domain']:22} layer {row['layer']:>2}, α {row['alpha']:.2f}  {row['file']}")
+        click.echo(f"{row['domain']:22} layer {row['layer']:>2}, α {row['alpha']:.2f}  {row['file']}")
 
 
 def _summary(vector: Any) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def _summary(vector: Any) -> dict[str, Any]:
 @options.as_json
 def list_(as_json: bool) -> None:
     """The vectors in the cache, of every model."""
-    from orchestrator.cli.output import console, print_json
+    from orchestrator.cli.output import print_json
     from vectors.library import VectorLibrary
 
     rows = VectorLibrary(options.settings().cache / "vectors").list()
@@ -89,9 +89,9 @@ def list_(as_json: bool) -> None:
         print_json([{"domain": row.domain, "model": row.model_id, "file": str(row.path)} for row in rows])
         return
     for row in rows:
-        console().print(f"{row.domain:22} {row.model_id:40} {row.path}")
+        click.echo(f"{row.domain:22} {row.model_id:40} {row.path}")
     if not rows:
-        console().print("none yet: `orchestrate vectors extract` makes them, and so does the first solve")
+        click.echo("none yet: `orchestrate vectors extract` makes them, and so does the first solve")
 
 
 @command.command()

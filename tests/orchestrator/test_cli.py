@@ -15,10 +15,10 @@ INSTANCE = "harborlab__tidetable-23"
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(tmp_path, monkeypatch, cache_dir):
-    """Runs are written to a folder of the test's own; the cache is shared, as on a user's machine."""
+def _own_folder(tmp_path, monkeypatch):
+    """Runs and cache are in a folder of the test's own, as on a new machine."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ORCHESTRATE_CACHE", str(cache_dir))
+    monkeypatch.setenv("ORCHESTRATE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
