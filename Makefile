@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-ID ?= harborlab__tidetable-31
+ID ?= harborlab__tidetable-23
 READY := $(VENV)/.ready
 
 .PHONY: solve test check clean
