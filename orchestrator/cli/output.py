@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
+from orchestrator.cli.terminal import visible
+
 
 def print_json(document: Any) -> None:
     """The only thing on stdout under --json."""
@@ -25,10 +27,16 @@ def print_result(result: dict[str, Any]) -> None:
     if result["patch"]:
         out.print()
         out.print(
-            Syntax(result["patch"], "diff", theme="ansi_dark", background_color="default", word_wrap=True)
+            Syntax(
+                visible(result["patch"]),
+                "diff",
+                theme="ansi_dark",
+                background_color="default",
+                word_wrap=True,
+            )
         )
         checks = f"applies: {_yes(result['applies'])}   parses: {_yes(result['parses'])}"
-        out.print(f"{checks}   files: {', '.join(result['files'])}")
+        out.print(f"{checks}   files: {visible(', '.join(result['files']))}")
     else:
         out.print(
             "No candidate passed validation; every one is in the artifacts with its reason.", style="yellow"

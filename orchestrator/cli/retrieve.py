@@ -19,6 +19,7 @@ from orchestrator.cli import options
 def command(instance_id: str, as_json: bool, dataset: str, repos: Any, top: int) -> int:
     """Rank the files of an instance's repository at its base commit. No model is loaded."""
     from orchestrator.cli.output import print_json
+    from orchestrator.cli.terminal import visible
     from orchestrator.cli.view import view_for
     from orchestrator.jobs import instance_job
     from orchestrator.settings import RunConfig
@@ -37,6 +38,6 @@ def command(instance_id: str, as_json: bool, dataset: str, repos: Any, top: int)
         print_json({"instance_id": instance_id, "hits": hits, "seconds": seconds})
         return 0
     for hit in hits:
-        click.echo(f"{hit['score']:7.3f}  {hit['path']}")
+        click.echo(f"{hit['score']:7.3f}  {visible(hit['path'])}")
     click.echo(f"index {seconds['index']:.2f} s, query {seconds['query'] * 1000:.1f} ms", err=True)
     return 0

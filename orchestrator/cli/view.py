@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.terminal import visible
 from orchestrator.events import Event
 
 NODES = ("code_reading", "retrieve", "bug_analysis", "patch_writing", "validate")
@@ -45,6 +46,9 @@ def steering_text(steering: dict[str, Any]) -> str:
 class PlainView:
     """One line for each fact, for pipes and logs."""
 
+    def __init__(self) -> None:
+        self._last = ""
+
     def __enter__(self) -> Self:
         return self
 
@@ -54,8 +58,9 @@ class PlainView:
     def show(self, event: Event) -> None:
         """Print the event's line, if it has one; tokens and progress steps have none."""
         line = _line(event)
-        if line:
-            print(line, file=sys.stderr, flush=True)
+        if line and line != self._last:
+            self._last = line
+            print(visible(line), file=sys.stderr, flush=True)
 
 
 def _line(event: Event) -> str | None:
@@ -140,11 +145,11 @@ class LiveView:
                 str(count) if count else "",
                 f"{count / seconds:.0f}" if count and seconds else "",
                 f"{seconds:.1f}" if seconds is not None else "",
-                Text(row.get("note", "")),
+                Text(visible(row.get("note", ""))),
             )
         files = Table(box=None, pad_edge=False, show_header=False)
         for hit in self._hits:
-            files.add_row(f"{hit['score']:.2f}", Text(hit["path"], style="cyan"))
+            files.add_row(f"{hit['score']:.2f}", Text(visible(hit["path"]), style="cyan"))
         parts: list[RenderableType] = [table] if self._rows else []
         if self._hits:
             parts += [Text("\nretrieved", style="dim"), files]

@@ -1,0 +1,59 @@
+"""What a person sees while a run goes on: the same facts on a terminal and in a pipe."""
+
+import io
+
+from rich.console import Console
+
+from orchestrator import events
+from orchestrator.cli.view import NODES, LiveView, PlainView
+
+STEERED = {
+    "applied": True,
+    "vector": "code_reading",
+    "layer": 16,
+    "alpha": 37.8,
+    "relative_alpha": 0.2,
+    "mode": "add",
+    "reason": "zero-shot prompt without retrieved code",
+}
+RUN = [
+    events.resumed(["code_reading"]),
+    events.node_started("bug_analysis"),
+    events.decision("bug_analysis", STEERED | {"applied": False, "reason": "off: the prompt holds 9 tokens"}),
+    events.tokens("bug_analysis", 1, "The"),
+    events.node_finished("bug_analysis", 2.0, new_tokens=40, prompt_tokens=900),
+    events.node_started("patch_writing", attempt=1),
+    events.decision("patch_writing", STEERED),
+    events.retrieved([{"path": "[bold]/a.py", "score": 2.5}], []),
+    events.progress("indexing", 0, 9),
+    events.progress("indexing", 0, 9),
+    events.candidate(3, "valid", "[bold]/a.py"),
+]
+FACTS = ("layer 16", "20% of the residual", "the prompt holds 9 tokens", "[bold]/a.py", "valid")
+
+
+def test_a_pipe_gets_every_fact_as_one_line_and_none_twice(capsys):
+    with PlainView() as view:
+        for event in RUN:
+            view.show(event)
+    lines = capsys.readouterr().err.splitlines()
+    text = "\n".join(lines)
+    for fact in (*FACTS, "attempt 2", "20 tokens/s", "finished model nodes: code_reading"):
+        assert fact in text
+    assert lines.count("indexing: 0/9") == 1
+
+
+def test_a_terminal_gets_the_same_facts_in_its_table():
+    out = io.StringIO()
+    with LiveView(Console(file=out, width=200, force_terminal=True, color_system=None), NODES) as view:
+        for event in RUN:
+            view.show(event)
+    shown = out.getvalue()
+    for fact in (*FACTS, "finished before", "running"):
+        assert fact in shown
+
+
+def test_a_path_cannot_drive_the_terminal(capsys):
+    with PlainView() as view:
+        view.show(events.retrieved([{"path": "a\x1b[2J\x9b2J.py", "score": 1.0}], []))
+    assert not {"\x1b", "\x9b"} & set(capsys.readouterr().err)
