@@ -52,9 +52,7 @@ def main(argv: list[str] | None = None) -> None:
     """The entry point: turns every error that is raised on purpose into one line and an exit code."""
     try:
         sys.exit(cli.main(args=argv, standalone_mode=False) or 0)
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("interrupted: run the same command again to go on where it was", err=True)
         sys.exit(130)
     except click.ClickException as error:

@@ -32,7 +32,7 @@ def command(instance_id: str, as_json: bool, dataset: str, repos: Any, top: int)
     ):
         job, _ = instance_job(bench, RunConfig(), dataset, instance_id)
         found = bench.retriever(job.repository).search(job.commit, job.task.problem_statement, top_k=top)
-    hits = [{"path": hit.path, "score": round(hit.score, 4)} for hit in found.hits]
+    hits: list[dict[str, Any]] = [{"path": hit.path, "score": round(hit.score, 4)} for hit in found.hits]
     seconds = {"index": round(found.seconds_index, 3), "query": round(found.seconds_query, 4)}
     if as_json:
         print_json({"instance_id": instance_id, "hits": hits, "seconds": seconds})

@@ -7,6 +7,8 @@ import subprocess
 import sys
 
 import pytest
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from orchestrator.cli import main
 from tests.orchestrator.conftest import git
@@ -204,18 +206,18 @@ def comparable(out):
     return result
 
 
-def kill_at(arguments, line):
-    """Start a command and kill -9 it as soon as it prints a line that begins like this."""
+def stop_at(arguments, line, how=signal.SIGKILL):
+    """Signal a command as soon as it prints a line that begins like this; its code and what follows."""
     command = [sys.executable, "-c", "from orchestrator.cli import main; main()", *arguments]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy()
     )
     for printed in process.stderr:
         if printed.startswith(line):
-            process.send_signal(signal.SIGKILL)
+            process.send_signal(how)
             break
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    _, rest = process.communicate(timeout=60)
+    return process.returncode, rest
 
 
 @pytest.mark.slow
@@ -225,7 +227,7 @@ def test_a_run_killed_in_any_node_goes_on_with_that_node_and_ends_as_if_it_had_n
 ):
     _, whole, _ = run(capsys, *solve_arguments(project, problem, tiny_model, tmp_path / "whole"))
     arguments = solve_arguments(project, problem, tiny_model, tmp_path / "killed")
-    kill_at(arguments, f"{node}: started")
+    assert stop_at(arguments, f"{node}: started")[0] == -signal.SIGKILL
     _, resumed, err = run(capsys, *arguments)
     assert comparable(resumed) == comparable(whole)
     started = [line.split(":")[0] for line in err.splitlines() if ": started" in line]
@@ -233,6 +235,40 @@ def test_a_run_killed_in_any_node_goes_on_with_that_node_and_ends_as_if_it_had_n
     assert started[0] == node
     assert not set(started) & set(order[: order.index(node)]) - {"patch_writing", "validate"}
     assert "going on with an earlier run" in err
+
+
+def test_ctrl_c_ends_with_130_says_how_to_go_on_and_leaves_a_run_that_does(
+    capsys, project, problem, tiny_model, tmp_path
+):
+    arguments = solve_arguments(project, problem, tiny_model, tmp_path / "out")
+    code, rest = stop_at(arguments, "bug_analysis: started", signal.SIGINT)
+    assert code == 130
+    assert rest.splitlines()[-1].startswith("interrupted: run the same command again")
+    assert "Traceback" not in rest
+    assert "code_reading: started" not in run(capsys, *arguments)[2]
+
+
+def test_a_vector_of_another_model_is_refused_by_name(capsys, tiny_model, tmp_path):
+    code, out, _ = run(
+        capsys,
+        "vectors",
+        "extract",
+        "code_reading",
+        "--model",
+        tiny_model,
+        "--out",
+        tmp_path / "mine",
+        "--json",
+    )
+    (extracted,) = json.loads(out)
+    with safe_open(extracted["file"], framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata() | {"model_digest": "f" * 64, "model_id": "other/model"}
+    save_file(tensors, tmp_path / "other.safetensors", metadata=metadata)
+    assert run(capsys, "vectors", "show", extracted["file"], "--model", tiny_model)[0] == 0
+    code, line = refused(capsys, "vectors", "show", tmp_path / "other.safetensors", "--model", tiny_model)
+    assert code == 2
+    assert "other/model" in line
 
 
 def test_a_finished_run_is_not_run_again_and_other_settings_are_refused(
