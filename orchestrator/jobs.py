@@ -4,6 +4,7 @@ Everything that can be wrong with the input is found here, before a model is loa
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def instance_job(bench: Workbench, config: RunConfig, dataset: str, instance_id:
 
     Raises UnknownInstance, RepositoryUnavailable, CommitMissing, NoPythonFiles, NotGradeable, ConfigError.
     """
-    found = load_instances(dataset, cache=bench.settings.cache)
+    found = load_instances(dataset, cache=bench.settings.cache, progress=bench.progress)
     instance = found.get(instance_id)
     repository = bench.store.open(instance.repo)
     return _job(repository, instance.task, config, found.name, found.fingerprint), instance
@@ -49,9 +50,10 @@ def local_job(config: RunConfig, folder: Path, problem: Path, commit: str) -> Jo
     repository = RepoStore.local(folder)
     statement = _read_problem(problem)
     digest = hashlib.sha256(statement.encode()).hexdigest()
+    name = re.sub(r"[^\w.-]+", "-", folder.resolve().name).strip(".-") or "repository"
     task = Task(
-        instance_id=f"{folder.resolve().name.lstrip('.-') or 'repository'}-{digest[:8]}",
-        repo=f"local/{repository.name.rsplit('/', 1)[-1]}",
+        instance_id=f"{name[:100]}-{digest[:8]}",
+        repo=f"local/{name}",
         base_commit=repository.resolve(commit),
         problem_statement=statement,
     )

@@ -28,7 +28,7 @@ class Workbench:
     def __init__(self, settings: Settings, *, vectors: Path | None = None, progress: Progress) -> None:
         self.settings = settings
         self._vectors_folder = vectors
-        self._progress = progress
+        self.progress = progress
 
     def __enter__(self) -> Self:
         return self
@@ -47,9 +47,7 @@ class Workbench:
         from vectors.models import load_model
 
         dtype = None if self.settings.dtype == "auto" else getattr(torch, self.settings.dtype)
-        return load_model(
-            self.settings.model, cache=self.settings.cache, dtype=dtype, progress=self._progress
-        )
+        return load_model(self.settings.model, cache=self.settings.cache, dtype=dtype, progress=self.progress)
 
     @cached_property
     def engine(self) -> Any:
@@ -70,7 +68,7 @@ class Workbench:
         """Where repositories are looked for; the bundled tasks' own come from the package."""
         mirrors = [self.settings.repos] if self.settings.repos else []
         bundled = ensure_repositories(self.settings.cache)
-        return RepoStore([*mirrors, bundled], self.settings.cache / "repos", progress=self._progress)
+        return RepoStore([*mirrors, bundled], self.settings.cache / "repos", progress=self.progress)
 
     def retriever(self, repository: Repository) -> Retriever:
         """A retriever whose index is cached by blob."""
