@@ -62,10 +62,6 @@ class Artifacts:
         """Read a JSON artifact back."""
         return json.loads(self.read(name))
 
-    def has(self, name: str) -> bool:
-        """Whether an artifact was written."""
-        return (self.folder / name).is_file()
-
     def clear(self) -> None:
         """Remove what an earlier run of this instance left."""
         shutil.rmtree(self.folder, ignore_errors=True)

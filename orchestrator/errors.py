@@ -14,7 +14,3 @@ class ConfigError(OrchestratorError, ValueError):
 
 class MixedRunError(OrchestratorError, ValueError):
     """The output folder holds a run with other settings."""
-
-
-class MissingExtra(OrchestratorError):
-    """An optional dependency is not installed."""
