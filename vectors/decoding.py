@@ -32,6 +32,8 @@ class Row:
     sampling: Sampling
     stream: TextStream
     on_token: Callable[[str], None] | None = None
+    wants_distribution: bool = False
+    distribution: Tensor | None = None
     cancelled: bool = False
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
@@ -167,6 +169,9 @@ def decode(
         batch.keep(copies)
         logits = logits[copies]
     while True:
+        for number, row in enumerate(live):
+            if row.wants_distribution and not row.token_ids:
+                row.distribution = torch.log_softmax(logits[number].cpu(), dim=-1)
         tokens = sampler.choose(logits)
         for row, token, logprob in zip(live, tokens, sampler.logprobs(logits, tokens), strict=True):
             row.accept(token, eos_ids, logprob)

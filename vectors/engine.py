@@ -10,13 +10,13 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from torch import nn
+from torch import Tensor, nn
 
 from vectors.blocks import context_length, d_model, n_layers
 from vectors.decoding import FinishReason, Row, decode, end_of_sequence_ids
@@ -34,22 +34,25 @@ class GenerationRequest:
     """What to generate. A forced prefix of the answer is simply the end of `prompt_ids`.
 
     `on_token` is called on the engine's thread, once for each new token, with the text that has become
-    certain (perhaps none); it must be quick, and what it raises fails this request.
+    certain (perhaps none); it must be quick, and what it raises fails this request. `distribution` asks for
+    the log-probabilities of every token as the first new one.
     """
 
     prompt_ids: tuple[int, ...]
     steering: Steering | None = None
     sampling: Sampling = field(default_factory=Sampling)
     on_token: Callable[[str], None] | None = None
+    distribution: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Generation:
     """What was generated.
 
     `token_ids` are the new tokens, with the end-of-sequence token or those that completed a stop string;
-    `text` ends before either. `logprobs` are theirs, if
-    they were asked for. `seconds` counts from the start of the batch, not the time spent waiting.
+    `text` ends before either. If asked for, `logprobs` are the tokens' natural log-probabilities and
+    `distribution` [vocab] those of every token as the first new one, in float32. `seconds` counts from the
+    start of the batch, not the time spent waiting.
     """
 
     text: str
@@ -59,6 +62,7 @@ class Generation:
     new_tokens: int
     seconds: float
     logprobs: tuple[float, ...] = ()
+    distribution: Tensor | None = None
 
 
 class Ticket:
@@ -127,6 +131,7 @@ class Engine:
         self._validate(request)
         stream = TextStream(self._tokenizer, request.sampling.stop)
         row = Row(request.prompt_ids, request.steering, request.sampling, stream, request.on_token)
+        row.wants_distribution = request.distribution
         ticket = Ticket(row, self._withdraw)
         with self._changed:
             if self._closed:
@@ -134,6 +139,16 @@ class Engine:
             self._waiting.append(ticket)
             self._changed.notify()
         return ticket
+
+    def score(
+        self, prompt_ids: Sequence[int], continuation: Sequence[int], steering: Steering | None = None
+    ) -> Ticket:
+        """Queue the scoring of a given continuation of a prompt: its generation's `logprobs` are the answer.
+
+        Raises as `submit` does.
+        """
+        forced = Sampling(max_new_tokens=len(continuation), follow=tuple(continuation), logprobs=True)
+        return self.submit(GenerationRequest(tuple(prompt_ids), steering, forced))
 
     def close(self) -> None:
         """Cancel what waits and what runs, wait for the thread to end, and leave the model bare."""
@@ -225,6 +240,7 @@ def _settle(ticket: Ticket, seconds: float) -> None:
             new_tokens=len(row.token_ids),
             seconds=seconds,
             logprobs=tuple(row.logprobs),
+            distribution=row.distribution,
         )
     )
 

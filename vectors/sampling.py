@@ -50,9 +50,9 @@ class Sampling:
             raise InvalidRequest(f"seed is {self.seed}: expected 0 to 2**63 - 1")
         if isinstance(self.stop, str) or not all(self.stop):
             raise InvalidRequest("stop must be a tuple of strings that are not empty")
-        if len(self.follow) >= self.max_new_tokens:
+        if len(self.follow) > self.max_new_tokens:
             raise InvalidRequest(
-                f"{len(self.follow)} tokens to follow leave none of max_new_tokens = {self.max_new_tokens}"
+                f"{len(self.follow)} tokens to follow are more than max_new_tokens = {self.max_new_tokens}"
             )
 
 

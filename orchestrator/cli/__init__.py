@@ -4,45 +4,28 @@ Exit codes: 0 done, 1 the work failed, 2 wrong use or wrong input, 130 interrupt
 when they are called, so that --help answers at once.
 """
 
-import importlib
 import os
 import sys
 from typing import Any
 
 import click
 
+from orchestrator.cli.lazy import LazyGroup
+
 _COMMANDS = {
     "solve": "Solve one task: read, retrieve, analyse, write a patch, validate it.",
     "retrieve": "Rank a repository's files for a task, without a model.",
-    "vectors": "Extract, list and look into domain vectors.",
+    "vectors": "The laboratory: extract, calibrate, analyse, compose, export and import domain vectors.",
     "models": "List, fetch and look into language models.",
 }
 
 
-class LazyGroup(click.Group):
-    """A group that knows its commands' names and one-line help, and imports a command when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All commands, in the order a user meets them."""
-        del ctx
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; None for an unknown one, which click reports."""
-        del ctx
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"orchestrator.cli.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    package="orchestrator.cli",
+    lazy=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="steered-orchestrator")
 def cli() -> None:
     """Solve software tasks with steered small language models."""

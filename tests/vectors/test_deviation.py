@@ -50,8 +50,8 @@ def test_log_probabilities_are_those_of_the_bare_model(model):
     assert silent.logprobs == ()
 
 
-def test_tokens_to_follow_that_leave_no_room_or_are_none_of_the_models_are_refused(qwen3):
+def test_tokens_to_follow_that_are_too_many_or_are_none_of_the_models_are_refused(qwen3):
     with pytest.raises(InvalidRequest, match="follow"):
-        Sampling(2, follow=(1, 2))
+        Sampling(1, follow=(1, 2))
     with Engine(qwen3, tiny.byte_tokenizer()) as engine, pytest.raises(InvalidRequest, match="token ids"):
         engine.submit(GenerationRequest(PROMPT, None, Sampling(4, follow=(tiny.VOCAB,))))

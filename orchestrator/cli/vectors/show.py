@@ -1,0 +1,73 @@
+"""`orchestrate vectors show`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator.cli import options
+from orchestrator.cli.vectors.common import bench, summary
+
+SHOWN_TOKENS = 10
+
+
+@click.command("show")
+@click.argument("vector", metavar="DOMAIN|FILE")
+@options.model
+@click.option(
+    "--layer", type=click.IntRange(0), help="Layer for tokens and cosines.  [default: the domain's own]"
+)
+@options.as_json
+def command(vector: str, model: str | None, layer: int | None, as_json: bool) -> None:
+    """Norm per layer, tokens promoted and suppressed through the logit lens, cosine to the other domains."""
+    from orchestrator.cli.output import print_json
+    from orchestrator.cli.view import view_for
+    from vectors.lens import cosines, logit_lens
+    from vectors.prompt_sets import domain_names
+
+    with view_for(sys.stderr.isatty(), nodes=()) as view, bench(model, view) as opened:
+        if vector.endswith(".safetensors"):
+            shown = opened.vectors.load(Path(vector), opened.model)
+        else:
+            shown = opened.vectors.get(opened.model, vector, progress=options.emit_progress(view.show))
+        at = shown.steering(layer=layer).layer
+        others = [
+            opened.vectors.get(opened.model, domain, progress=options.emit_progress(view.show))
+            for domain in domain_names()
+            if domain != shown.domain
+        ]
+        lens = logit_lens(opened.model, shown.directions[at], SHOWN_TOKENS)
+        facts = summary(shown) | {
+            "shown_layer": at,
+            "norms": [round(float(norm), 4) for norm in shown.norms()],
+            "residual_norms": [round(float(norm), 4) for norm in shown.residual_norms],
+            "promoted": lens.promoted,
+            "suppressed": lens.suppressed,
+            "cosine": cosines(shown, others, at),
+        }
+    (print_json if as_json else _print_facts)(facts)
+
+
+def _print_facts(facts: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from orchestrator.cli.output import console
+
+    out = console()
+    out.print(
+        f"{facts['domain']}: default layer {facts['layer']}, α {facts['alpha']:.2f} "
+        f"({facts['relative_alpha']:.0%} of the residual norm)\n"
+    )
+    table = Table("layer", "‖v‖", "residual", "‖v‖ / residual", box=None)
+    for index, (norm, residual) in enumerate(zip(facts["norms"], facts["residual_norms"], strict=True)):
+        mark = "  ← shown" if index == facts["shown_layer"] else ""
+        table.add_row(str(index), f"{norm:.2f}", f"{residual:.2f}", f"{norm / residual:.3f}{mark}")
+    out.print(table)
+    for name in ("promoted", "suppressed"):
+        out.print(
+            f"\n{name} at layer {facts['shown_layer']}:  " + "  ".join(repr(token) for token in facts[name])
+        )
+    out.print("\ncosine to the other domains:")
+    for domain, cosine in facts["cosine"].items():
+        out.print(f"  {domain:22} {cosine:+.3f}")
