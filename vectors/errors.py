@@ -39,3 +39,7 @@ class GenerationFault(VectorsError):
 
 class EngineClosed(VectorsError):
     """A request submitted to an engine that was closed."""
+
+
+class UnfitAnalysis(VectorsError, ValueError):
+    """What an analysis was given and cannot use: prompts, a grid, weights, or the name of a figure's file."""
