@@ -43,3 +43,7 @@ class EngineClosed(VectorsError):
 
 class UnfitAnalysis(VectorsError, ValueError):
     """What an analysis was given and cannot use: prompts, a grid, weights, or the name of a figure's file."""
+
+
+class PeerUnavailable(VectorsError):
+    """Another library that the engine is measured against, and that is missing, cannot be built or failed."""
