@@ -13,10 +13,16 @@ from vectors.models import LanguageModel
 
 @dataclass(frozen=True)
 class Lens:
-    """Tokens whose logits a direction raises and lowers most, strongest first."""
+    """Tokens whose logits a direction raises and lowers most, strongest first.
+
+    The z-scores say by how much: standard deviations from the mean over the vocabulary, which compares layers
+    whose directions have different norms.
+    """
 
     promoted: tuple[str, ...]
     suppressed: tuple[str, ...]
+    promoted_z: tuple[float, ...]
+    suppressed_z: tuple[float, ...]
 
 
 def logit_lens(lm: LanguageModel, direction: Tensor, k: int) -> Lens:
@@ -28,10 +34,14 @@ def logit_lens(lm: LanguageModel, direction: Tensor, k: int) -> Lens:
     scaled = _norm_scale(final_norm(lm.model), lm.d_model) * direction.to(matrix.device)
     logits = (matrix @ scaled.to(matrix.dtype)).float()[: len(lm.tokenizer)]
 
+    scores = (logits - logits.mean()) / logits.std()
+    top, bottom = scores.topk(k), (-scores).topk(k)
+
     def texts(ids: Tensor) -> tuple[str, ...]:
         return tuple(lm.tokenizer.decode([token]) for token in ids.tolist())
 
-    return Lens(texts(logits.topk(k).indices), texts((-logits).topk(k).indices))
+    z = tuple(top.values.tolist()), tuple((-bottom.values).tolist())
+    return Lens(texts(top.indices), texts(bottom.indices), *z)
 
 
 def _norm_scale(norm: nn.Module, d_model: int) -> Tensor:

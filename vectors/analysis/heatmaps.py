@@ -1,0 +1,122 @@
+"""Heat maps: a sweep's measures over layers × α with the zones marked, and a lens's tokens over layers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import CenteredNorm, ListedColormap, Normalize, PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from vectors.analysis.estimates import Estimate
+from vectors.analysis.figures import new_figure, sample_size
+from vectors.analysis.sweep import ZONE_RULE, ZONES, Cell, Sweep
+
+_ZONE_COLOURS = ("#56B4E9", "#F0E442", "#D55E00")
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """A measure and how it is drawn."""
+
+    title: str
+    of: Callable[[Cell], Estimate]
+    colours: str
+    norm: Normalize
+    digits: str
+
+
+def sweep_figure(sweep: Sweep, title: str, *, shares: bool) -> Figure:
+    """Draw the measures of a sweep and its zones; columns are shares of the residual norm, or α itself.
+
+    A cell shows the value and, smaller, its interval. Black lines run where zones meet.
+    """
+    layers = sorted({cell.layer for cell in sweep.cells})
+    strengths = sorted({_strength(cell, shares) for cell in sweep.cells})
+    grid = np.empty((len(layers), len(strengths)), dtype=object)
+    for cell in sweep.cells:
+        grid[layers.index(cell.layer), strengths.index(_strength(cell, shares))] = cell
+    some = sweep.cells[0]
+    figure = new_figure(
+        3.5 + 2.0 * len(strengths),
+        2.5 + 0.9 * len(layers),
+        f"{title}\n{sample_size([some.change_rate.n, some.task_nats.n], 'prompts and pairs of texts')}",
+    )
+    axes = figure.subplots(2, 3).flatten()
+    zones = np.vectorize(lambda cell: ZONES.index(cell.zone))(grid)
+    for place, panel in zip(axes, _panels(), strict=False):
+        values = np.vectorize(lambda cell, of=panel.of: of(cell).value)(grid)
+        image = place.imshow(values, origin="lower", aspect="auto", cmap=panel.colours, norm=panel.norm)
+        figure.colorbar(image, ax=place)
+        place.set_title(panel.title, fontsize=10)
+        for (row, column), cell in np.ndenumerate(grid):
+            ink = "black" if _is_light(image.to_rgba(values[row, column])) else "white"
+            _write(place, column, row, panel.of(cell), panel.digits, ink)
+    axes[4].imshow(zones, origin="lower", aspect="auto", cmap=ListedColormap(_ZONE_COLOURS), vmin=0, vmax=2)
+    axes[4].set_title("zone of each α, and of the layer", fontsize=10)
+    of_layer = sweep.zones()
+    axes[4].secondary_yaxis("right").set_yticks(
+        range(len(layers)), [of_layer[layer] for layer in layers], fontsize=8
+    )
+    for place in axes[:5]:
+        _outline(place, zones)
+        place.set_xticks(range(len(strengths)), [f"{s:.0%}" if shares else f"{s:g}" for s in strengths])
+        place.set_yticks(range(len(layers)), layers)
+        place.set_xlabel("α, share of the residual norm" if shares else "α, absolute")
+        place.set_ylabel("layer")
+    _legend(axes[5], sweep)
+    return figure
+
+
+def _panels() -> Sequence[_Panel]:
+    return (
+        _Panel("change rate of greedy outputs", lambda c: c.change_rate, "cividis", Normalize(0, 1), ".0%"),
+        _Panel("KL of the first token, bits", lambda c: c.kl_bits, "cividis", PowerNorm(0.5, vmin=0), ".2f"),
+        _Panel(
+            "domain − neutral text, change of\nlog-likelihood, nats per token",
+            lambda c: c.task_nats,
+            "PuOr",
+            CenteredNorm(),
+            "+.2f",
+        ),
+        _Panel("degenerate outputs", lambda c: c.degenerate, "cividis", Normalize(0, 1), ".0%"),
+    )
+
+
+def _strength(cell: Cell, shares: bool) -> float:
+    return round(cell.share if shares else cell.alpha, 6)
+
+
+def _write(axes: Axes, column: int, row: int, estimate: Estimate, digits: str, ink: str) -> None:
+    axes.text(column, row + 0.12, f"{estimate.value:{digits}}", ha="center", va="center", color=ink, fontsize=8)
+    interval = f"{estimate.low:{digits}} … {estimate.high:{digits}}"
+    axes.text(column, row - 0.24, interval, ha="center", va="center", color=ink, fontsize=5)
+
+
+def _is_light(colour: Any) -> bool:
+    red, green, blue, _ = colour
+    return bool(0.299 * red + 0.587 * green + 0.114 * blue > 0.5)
+
+
+def _outline(axes: Axes, zones: Any) -> None:
+    """Draw a line between neighbouring cells of different zones."""
+    for (row, column), zone in np.ndenumerate(zones):
+        if column + 1 < zones.shape[1] and zones[row, column + 1] != zone:
+            axes.plot([column + 0.5] * 2, [row - 0.5, row + 0.5], color="black", linewidth=2)
+        if row + 1 < zones.shape[0] and zones[row + 1, column] != zone:
+            axes.plot([column - 0.5, column + 0.5], [row + 0.5] * 2, color="black", linewidth=2)
+
+
+def _legend(axes: Axes, sweep: Sweep) -> None:
+    axes.axis("off")
+    axes.legend(
+        [Patch(facecolor=colour, edgecolor="black") for colour in _ZONE_COLOURS],
+        ZONES,
+        loc="upper left",
+        frameon=False,
+    )
+    repeats = sweep.repeat_change_rate
+    note = f"{ZONE_RULE}\n\nUnsteered outputs that differ when repeated: {repeats.value:.0%} of {repeats.n}."
+    axes.text(0, 0.62, note, wrap=True, va="top", fontsize=9, transform=axes.transAxes)
