@@ -64,6 +64,7 @@ class _Answer:
     prompt_ids: tuple[int, ...]
     turns: Sequence[_Turn]
     token_ids: list[int] = field(default_factory=list)
+    text: str = ""
     ended: bool = False
 
 
@@ -138,7 +139,7 @@ def compare(
         for name, own in turns.items()
     }
     _take_turns(engine, [answer for each in answers.values() for answer in each], progress)
-    return _conditions(lm, answers, [vector.domain for vector in singles])
+    return _conditions(answers, [vector.domain for vector in singles])
 
 
 def _take_turns(engine: Engine, answers: Sequence[_Answer], progress: Progress) -> None:
@@ -153,22 +154,17 @@ def _take_turns(engine: Engine, answers: Sequence[_Answer], progress: Progress) 
         written = collect((engine.submit(request) for request in requests), f"turn {turn + 1}", progress)
         for answer, generation in zip(going, written, strict=True):
             answer.token_ids += generation.token_ids
+            answer.text += generation.text
             answer.ended = generation.finish_reason == "stop"
 
 
-def _conditions(
-    lm: LanguageModel, answers: Mapping[str, Sequence[_Answer]], domains: Sequence[str]
-) -> list[Condition]:
-    texts = {
-        name: [lm.tokenizer.decode(answer.token_ids, skip_special_tokens=True) for answer in each]
-        for name, each in answers.items()
-    }
+def _conditions(answers: Mapping[str, Sequence[_Answer]], domains: Sequence[str]) -> list[Condition]:
     hits = {
         name: {
-            domain: [keyword_hits(text, load_prompt_set(domain).keywords) for text in each]
+            domain: [keyword_hits(answer.text, load_prompt_set(domain).keywords) for answer in each]
             for domain in domains
         }
-        for name, each in texts.items()
+        for name, each in answers.items()
     }
     totals = {name: [sum(each) for each in zip(*hits[name].values(), strict=True)] for name in answers}
     return [
@@ -178,13 +174,7 @@ def _conditions(
             {domain: paired(hits[name][domain], hits[domain][domain]) for domain in domains},
             mean(totals[name]),
             paired(totals[name], totals["unsteered"]),
-            rate(
-                sum(
-                    degenerate(answer.token_ids, text)
-                    for answer, text in zip(answers[name], texts[name], strict=True)
-                ),
-                len(texts[name]),
-            ),
+            rate(sum(map(degenerate, each)), len(each)),
         )
-        for name in answers
+        for name, each in answers.items()
     ]

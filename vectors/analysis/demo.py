@@ -180,5 +180,5 @@ def _measured(run: _Run) -> dict[str, float]:
         ),
         "tokens": sum(answer.new_tokens for answer in answers),
         "coherence": fmean(bool(one & other) for one, other in pairwise(words)),
-        "degenerate": fmean(degenerate(answer.token_ids, answer.text) for answer in answers),
+        "degenerate": fmean(degenerate(answer) for answer in answers),
     }

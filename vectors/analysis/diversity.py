@@ -70,7 +70,7 @@ def diversity(
     for ((temperature, condition), prompt, _), answer in zip(rows, answers, strict=True):
         key = temperature, condition is not None
         texts.setdefault(key, [set() for _ in prompts])[prompt].add(answer.text)
-        broken.setdefault(key, [0 for _ in prompts])[prompt] += degenerate(answer.token_ids, answer.text)
+        broken.setdefault(key, [0 for _ in prompts])[prompt] += degenerate(answer)
     found = []
     for temperature in temperatures:
         plain, steered = (

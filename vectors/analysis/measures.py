@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Collection, Sequence
 from itertools import pairwise
+from typing import Protocol
 
 from torch import Tensor
 
@@ -20,9 +21,23 @@ def distinct_2(token_ids: Sequence[int]) -> float:
     return len(set(pairs)) / len(pairs) if pairs else 1.0
 
 
-def degenerate(token_ids: Sequence[int], text: str) -> bool:
-    """Whether an answer, given as its tokens and its text, repeats itself or says nothing."""
-    return distinct_2(token_ids) < REPEATS_BELOW or not text.strip()
+class Written(Protocol):
+    """Anything written by the model: a generation, or several that continue one another."""
+
+    @property
+    def token_ids(self) -> Sequence[int]:
+        """Its tokens."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """Its text."""
+        ...
+
+
+def degenerate(answer: Written) -> bool:
+    """Whether an answer repeats itself or says nothing."""
+    return distinct_2(answer.token_ids) < REPEATS_BELOW or not answer.text.strip()
 
 
 def keyword_hits(text: str, keywords: Collection[str]) -> int:
