@@ -16,6 +16,7 @@ _COMMANDS = {
     "solve": "Solve one task: read, retrieve, analyse, write a patch, validate it.",
     "retrieve": "Rank a repository's files for a task, without a model.",
     "vectors": "The laboratory: extract, calibrate, analyse, compose, export and import domain vectors.",
+    "bench": "Measure the engine beside its peers on this machine.",
     "models": "List, fetch and look into language models.",
 }
 
