@@ -29,6 +29,10 @@ class VectorFileError(VectorsError, ValueError):
     """A vector file that is malformed, or that was made for another model."""
 
 
+class NotExpressible(VectorsError, ValueError):
+    """A steering that the format of a file cannot say."""
+
+
 class SteeringNotApplied(VectorsError):
     """A forward pass that should have been steered and was not; its output must not be used."""
 
@@ -47,3 +51,11 @@ class UnfitAnalysis(VectorsError, ValueError):
 
 class PeerUnavailable(VectorsError):
     """Another library that the engine is measured against, and that is missing, cannot be built or failed."""
+
+
+class TextSetError(VectorsError, ValueError):
+    """Held-out texts that do not exist or are not of the expected form."""
+
+
+class CertificateError(VectorsError, ValueError):
+    """A file of certificates that is malformed, or a calibration that cannot be carried out as asked."""
