@@ -50,7 +50,7 @@ def extract(
     def report(done: int) -> None:
         progress(f"extracting {prompt_set.domain}", done, len(prompts))
 
-    residuals, norms = _read(lm, prompts, token, batch_size, report)
+    residuals, norms = read_residuals(lm, prompts, token, batch_size, report)
     if not (torch.isfinite(residuals).all() and torch.isfinite(norms).all()):
         raise UnsupportedModel(
             f"{lm.model_id} has residuals that are not finite in {lm.dtype}; load it in float32"
@@ -91,14 +91,17 @@ def _first_components(differences: Tensor) -> Tensor:
     return along
 
 
-def _read(
+def read_residuals(
     lm: LanguageModel,
     prompts: Sequence[_Prompt],
     token: Token,
     batch_size: int,
     report: Callable[[int], None],
 ) -> tuple[Tensor, Tensor]:
-    """Return the prompts' residuals [prompts, n_layers, d_model] and the mean norms [n_layers], float32."""
+    """Return the residual of each prompt [prompts, n_layers, d_model] and the mean norms [n_layers], float32.
+
+    The prompts are as `Chat.encode_content` gives them; `report` is told how many are done.
+    """
     device = next(lm.model.parameters()).device
     residuals = torch.empty(len(prompts), lm.n_layers, lm.d_model)
     norms = torch.zeros(lm.n_layers)
