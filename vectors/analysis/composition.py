@@ -14,10 +14,12 @@ from torch import nn
 
 from vectors.analysis.collecting import collect
 from vectors.analysis.estimates import Estimate, mean, paired, rate
+from vectors.analysis.likelihood import text_margins
 from vectors.analysis.measures import degenerate, keyword_hits
 from vectors.domain_vector import DomainVector
 from vectors.engine import Engine, GenerationRequest
 from vectors.errors import UnfitAnalysis
+from vectors.heldout import Pair
 from vectors.models import LanguageModel
 from vectors.progress import Progress, silent
 from vectors.prompt_sets import load_prompt_set
@@ -26,14 +28,7 @@ from vectors.steering import Steering
 
 Mode = Literal["add", "weighted", "switch"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-
-
-@dataclass(frozen=True)
-class Part:
-    """A domain's vector in a composition and its weight."""
-
-    vector: DomainVector
-    weight: float
+_NOTHING = 1e-6  # of the residual norm: what is left of vectors that cancel each other out
 
 
 @dataclass(frozen=True)
@@ -41,13 +36,16 @@ class Condition:
     """One way to steer the answers, and what came of it, by domain, as means over prompts.
 
     hits: distinct keywords of the domain in an answer; `against_single` is their paired difference from the
-    answers under the domain's own vector alone. total: hits of all the domains; `against_unsteered` is their
-    paired difference from the unsteered answers. degenerate: share of answers that repeat or say nothing.
+    answers under the domain's own vector alone. text_nats: mean log-likelihood a token of the domain's
+    held-out texts minus that of neutral ones, as the paired change from the unsteered model; taking turns it
+    is that of the domain's own turn. total: hits of all the domains; `against_unsteered` is their paired
+    difference from the unsteered answers. degenerate: share of answers that repeat or say nothing.
     """
 
     name: str
     hits: Mapping[str, Estimate]
     against_single: Mapping[str, Estimate]
+    text_nats: Mapping[str, Estimate]
     total: Estimate
     against_unsteered: Estimate
     degenerate: Estimate
@@ -68,78 +66,90 @@ class _Answer:
     ended: bool = False
 
 
-def composed(parts: Sequence[Part]) -> DomainVector:
-    """Add up the displacements that the parts' own default steerings would make, each times its weight.
+def composed(vectors: Sequence[DomainVector], weights: Sequence[float]) -> DomainVector:
+    """Add up the displacements that the vectors' default steerings would make, each times its weight.
 
-    At layer l the direction is Σ w_i · s_i · ‖h_l‖ · v_i/‖v_i‖, with s_i the part's default share of the
+    At layer l the direction is Σ w_i · s_i · ‖h_l‖ · v_i/‖v_i‖, with s_i the vector's default share of the
     residual norm: steering with the result's default α adds exactly Σ w_i · α_i · v_i/‖v_i‖. The default
-    layer is the parts' mean, rounded. Raises UnfitAnalysis for fewer than two domains, vectors of different
-    models, and parts that cancel each other out.
+    layer is the mean of the vectors', rounded. Raises UnfitAnalysis for fewer than two domains, vectors of
+    different models, and vectors that cancel each other out.
     """
-    vectors = [part.vector for part in parts]
     domains = [vector.domain for vector in vectors]
-    if len(set(domains)) < 2 or len(set(domains)) < len(domains):
-        raise UnfitAnalysis(f"cannot compose {', '.join(domains)}: name at least two different domains")
-    if len({vector.metadata.get("model_digest") for vector in vectors}) > 1:
+    if len(domains) < 2 or len(set(domains)) < len(domains) or len(weights) != len(domains):
+        raise UnfitAnalysis(
+            f"cannot compose {', '.join(domains)} with {len(weights)} weights: "
+            "name at least two different domains and a weight for each"
+        )
+    if len({vector.metadata["model_digest"] for vector in vectors}) > 1:
         raise UnfitAnalysis(f"the vectors of {', '.join(domains)} belong to different models")
     norms = torch.stack([vector.residual_norms for vector in vectors]).mean(0)
-    directions = torch.stack(
-        [
-            part.weight * _share(part.vector) * nn.functional.normalize(part.vector.directions, dim=1)
-            for part in parts
-        ]
-    ).sum(0) * norms.unsqueeze(1)
+    directions = torch.zeros_like(vectors[0].directions)
+    for vector, weight in zip(vectors, weights, strict=True):
+        share = vector.relative_alpha(vector.steering())
+        directions += weight * share * nn.functional.normalize(vector.directions, dim=1)
+    directions *= norms.unsqueeze(1)
     layer = round(sum(vector.default_layer for vector in vectors) / len(vectors))
     alpha = float(directions[layer].norm())
-    if not alpha > 1e-6 * float(norms[layer]):
-        raise UnfitAnalysis(f"with these weights {', '.join(domains)} cancel each other out")
-    return DomainVector("+".join(domains), directions, norms, layer, alpha, _metadata(parts))
-
-
-def _share(vector: DomainVector) -> float:
-    return vector.relative_alpha(vector.steering())
-
-
-def _metadata(parts: Sequence[Part]) -> dict[str, str]:
-    """What all the parts agree on, and what they are."""
-    first, *others = (part.vector.metadata for part in parts)
-    shared = {key: value for key, value in first.items() if all(o.get(key) == value for o in others)}
-    named = [
-        {"domain": part.vector.domain, "sha256": part.vector.sha256, "weight": part.weight} for part in parts
+    if not _NOTHING * float(norms[layer]) < alpha < float("inf"):
+        raise UnfitAnalysis(
+            f"with these weights {', '.join(domains)} cancel each other out or are not finite"
+        )
+    first, *others = (vector.metadata for vector in vectors)
+    metadata = {key: value for key, value in first.items() if all(o.get(key) == value for o in others)}
+    parts = [
+        {"domain": vector.domain, "sha256": vector.sha256, "weight": weight}
+        for vector, weight in zip(vectors, weights, strict=True)
     ]
-    return shared | {"method": "composition", "parts": json.dumps(named)}
+    metadata |= {"method": "composition", "parts": json.dumps(parts)}
+    return DomainVector("+".join(domains), directions, norms, layer, alpha, metadata)
+
+
+def weights_of(mode: Mode, vectors: Sequence[DomainVector], weights: Sequence[float] | None) -> list[float]:
+    """What a mode multiplies each vector with: 1 unless weighted, and equal parts of 1 if none are given."""
+    if mode != "weighted":
+        return [1.0] * len(vectors)
+    return list(weights or [1 / len(vectors)] * len(vectors))
 
 
 def compare(
     engine: Engine,
     lm: LanguageModel,
-    parts: Mapping[Mode, Sequence[Part]],
+    vectors: Sequence[DomainVector],
+    modes: Sequence[Mode],
     probes: Sequence[str],
+    pairs: Mapping[str, Sequence[Pair]],
     *,
+    weights: Sequence[float] | None = None,
     tokens: int = 16,
     progress: Progress = silent,
 ) -> list[Condition]:
-    """Answer each probe greedily, unsteered, under each single vector and in each mode of `parts`.
+    """Answer each probe greedily, unsteered, under each single vector and composed in each mode.
 
     An answer has `tokens` for each domain. In mode `switch` the domains take turns: the first vector steers
     the first `tokens`, the second goes on from there, and so on; a turn after the end of the answer is empty.
+    `weights` are those of mode `weighted`. `pairs` are held-out texts by domain, for those that have any (see
+    `text_margins`).
     """
-    singles = [part.vector for part in next(iter(parts.values()))]
-    whole = tokens * len(singles)
+    whole = tokens * len(vectors)
     turns: dict[str, list[_Turn]] = {"unsteered": [(None, whole)]}
-    for vector in singles:
-        turns[vector.domain] = [(vector.steering(), whole)]
-    for mode, chosen in parts.items():
+    turns |= {vector.domain: [(vector.steering(), whole)] for vector in vectors}
+    for mode in modes:
         if mode == "switch":
-            turns[mode] = [(part.vector.steering(), tokens) for part in chosen]
+            turns[mode] = [(vector.steering(), tokens) for vector in vectors]
         else:
-            turns[mode] = [(composed(chosen).steering(), whole)]
-    answers = {
-        name: [_Answer(lm.chat_ids([{"role": "user", "content": probe}]), own) for probe in probes]
-        for name, own in turns.items()
-    }
+            steering = composed(vectors, weights_of(mode, vectors, weights)).steering()
+            turns[mode] = [(steering, whole)]
+    prompts = [lm.chat_ids([{"role": "user", "content": probe}]) for probe in probes]
+    answers = {name: [_Answer(prompt, own) for prompt in prompts] for name, own in turns.items()}
     _take_turns(engine, [answer for each in answers.values() for answer in each], progress)
-    return _conditions(answers, [vector.domain for vector in singles])
+    single = {vector.domain: vector.steering() for vector in vectors}
+    likelihoods: dict[str, dict[str, Estimate]] = {name: {} for name in turns}
+    for domain, own_pairs in pairs.items():
+        steerings = [own[0][0] if len(own) == 1 else single[domain] for own in turns.values()]
+        unsteered, *others = text_margins(engine, lm, own_pairs, prompts, steerings, progress)
+        for name, margins in zip(turns, [unsteered, *others], strict=True):
+            likelihoods[name][domain] = paired(margins, unsteered)
+    return _conditions(answers, likelihoods, list(single))
 
 
 def _take_turns(engine: Engine, answers: Sequence[_Answer], progress: Progress) -> None:
@@ -158,7 +168,11 @@ def _take_turns(engine: Engine, answers: Sequence[_Answer], progress: Progress) 
             answer.ended = generation.finish_reason == "stop"
 
 
-def _conditions(answers: Mapping[str, Sequence[_Answer]], domains: Sequence[str]) -> list[Condition]:
+def _conditions(
+    answers: Mapping[str, Sequence[_Answer]],
+    likelihoods: Mapping[str, Mapping[str, Estimate]],
+    domains: Sequence[str],
+) -> list[Condition]:
     hits = {
         name: {
             domain: [keyword_hits(answer.text, load_prompt_set(domain).keywords) for answer in each]
@@ -172,6 +186,7 @@ def _conditions(answers: Mapping[str, Sequence[_Answer]], domains: Sequence[str]
             name,
             {domain: mean(hits[name][domain]) for domain in domains},
             {domain: paired(hits[name][domain], hits[domain][domain]) for domain in domains},
+            likelihoods[name],
             mean(totals[name]),
             paired(totals[name], totals["unsteered"]),
             rate(sum(map(degenerate, each)), len(each)),

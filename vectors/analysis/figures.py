@@ -68,3 +68,9 @@ def bars(axes: Any, groups: Sequence[str], series: Mapping[str, Sequence[Estimat
     axes.set_xticks(range(len(groups)), groups)
     axes.set_ylabel(label)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def ink_on(colour: Sequence[float]) -> str:
+    """Black or white, whichever can be read on a colour (its luma, ITU-R BT.601)."""
+    red, green, blue, _ = colour
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"

@@ -1,7 +1,8 @@
-"""Heat maps: a sweep's measures over layers × α with the zones marked, and a lens's tokens over layers."""
+"""The sweep as heat maps, layers × α: one for each measure, and one of the zones."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from vectors.analysis.estimates import Estimate
-from vectors.analysis.figures import new_figure, sample_size
+from vectors.analysis.figures import ink_on, new_figure, sample_size
 from vectors.analysis.sweep import ZONE_RULE, ZONES, Cell, Sweep
 
+_NOTE_CHARS = 64
 _ZONE_COLOURS = ("#56B4E9", "#F0E442", "#D55E00")
 
 
@@ -40,8 +42,8 @@ def sweep_figure(sweep: Sweep, title: str, *, shares: bool) -> Figure:
         grid[layers.index(cell.layer), strengths.index(_strength(cell, shares))] = cell
     some = sweep.cells[0]
     figure = new_figure(
-        3.5 + 2.0 * len(strengths),
-        2.5 + 0.9 * len(layers),
+        5 + 2.6 * max(3, len(strengths)),
+        2.5 + 0.9 * max(4, len(layers)),
         f"{title}\n{sample_size([some.change_rate.n, some.task_nats.n], 'prompts and pairs of texts')}",
     )
     axes = figure.subplots(2, 3).flatten()
@@ -49,11 +51,12 @@ def sweep_figure(sweep: Sweep, title: str, *, shares: bool) -> Figure:
     for place, panel in zip(axes, _panels(), strict=False):
         values = np.vectorize(lambda cell, of=panel.of: of(cell).value)(grid)
         image = place.imshow(values, origin="lower", aspect="auto", cmap=panel.colours, norm=panel.norm)
-        figure.colorbar(image, ax=place)
+        figure.colorbar(image, ax=place, pad=0.02)
         place.set_title(panel.title, fontsize=10)
         for (row, column), cell in np.ndenumerate(grid):
-            ink = "black" if _is_light(image.to_rgba(values[row, column])) else "white"
-            _write(place, column, row, panel.of(cell), panel.digits, ink)
+            _write(
+                place, column, row, panel.of(cell), panel.digits, ink_on(image.to_rgba(values[row, column]))
+            )
     axes[4].imshow(zones, origin="lower", aspect="auto", cmap=ListedColormap(_ZONE_COLOURS), vmin=0, vmax=2)
     axes[4].set_title("zone of each α, and of the layer", fontsize=10)
     of_layer = sweep.zones()
@@ -64,8 +67,8 @@ def sweep_figure(sweep: Sweep, title: str, *, shares: bool) -> Figure:
         _outline(place, zones)
         place.set_xticks(range(len(strengths)), [f"{s:.0%}" if shares else f"{s:g}" for s in strengths])
         place.set_yticks(range(len(layers)), layers)
-        place.set_xlabel("α, share of the residual norm" if shares else "α, absolute")
-        place.set_ylabel("layer")
+    figure.supxlabel("α, as a share of the mean residual norm at the layer" if shares else "α, absolute")
+    figure.supylabel("layer")
     _legend(axes[5], sweep)
     return figure
 
@@ -90,14 +93,11 @@ def _strength(cell: Cell, shares: bool) -> float:
 
 
 def _write(axes: Axes, column: int, row: int, estimate: Estimate, digits: str, ink: str) -> None:
-    axes.text(column, row + 0.12, f"{estimate.value:{digits}}", ha="center", va="center", color=ink, fontsize=8)
+    axes.text(
+        column, row + 0.12, f"{estimate.value:{digits}}", ha="center", va="center", color=ink, fontsize=8
+    )
     interval = f"{estimate.low:{digits}} … {estimate.high:{digits}}"
     axes.text(column, row - 0.24, interval, ha="center", va="center", color=ink, fontsize=5)
-
-
-def _is_light(colour: Any) -> bool:
-    red, green, blue, _ = colour
-    return bool(0.299 * red + 0.587 * green + 0.114 * blue > 0.5)
 
 
 def _outline(axes: Axes, zones: Any) -> None:
@@ -119,4 +119,5 @@ def _legend(axes: Axes, sweep: Sweep) -> None:
     )
     repeats = sweep.repeat_change_rate
     note = f"{ZONE_RULE}\n\nUnsteered outputs that differ when repeated: {repeats.value:.0%} of {repeats.n}."
-    axes.text(0, 0.62, note, wrap=True, va="top", fontsize=9, transform=axes.transAxes)
+    text = "\n".join(fill(line, _NOTE_CHARS) for line in note.split("\n"))
+    axes.text(0, 0.6, text, va="top", fontsize=9, transform=axes.transAxes).set_in_layout(False)

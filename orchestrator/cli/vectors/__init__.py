@@ -6,11 +6,18 @@ _COMMANDS = {
     "extract": "Extract vectors of domains from a model.",
     "list": "The vectors in the cache, of every model.",
     "show": "Norms, logit lens and cosines of one vector.",
+    "lens": "Tokens a vector promotes and suppresses at each layer.",
+    "sweep": "What a vector does at every layer and α, and its zones.",
+    "diversity": "How many different answers a prompt gets, steered and not.",
+    "compose": "Several domains at once, against each alone.",
+    "demo": "Three tasks in steps: unsteered, one vector, each step its own.",
+    "export": "Write a vector for llama.cpp, lm-eval, repeng or steering-vectors.",
+    "import": "Read a vector that another tool wrote.",
 }
 
 command = LazyGroup(
     "vectors",
     package="orchestrator.cli.vectors",
     lazy=_COMMANDS,
-    help="Extract, list and look into domain vectors.",
+    help="Extract, list, analyse and compose domain vectors.",
 )

@@ -1,0 +1,150 @@
+"""What the analysing commands share: their options, what identifies a result, tables and interruption."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from orchestrator.cli import options
+from orchestrator.cli.vectors.common import bench, summary
+
+prompts = click.option(
+    "--prompts",
+    type=options.FILE,
+    help="Prompts of your own: a JSON list of texts, or one a line in any other file.  [default: built in]",
+)
+seed = click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+
+
+_WIDEST = 1000
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _figure_name(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None:
+        from vectors.analysis.figures import check_name
+
+        check_name(path)
+    return path
+
+
+figure = click.option(
+    "--figure",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_figure_name,
+    metavar="FILE",
+    help="Draw the result as FILE.png or FILE.svg.",
+)
+
+
+def tokens(default: int) -> Callable[[_Command], _Command]:
+    """How long an output is."""
+    return click.option(
+        "--tokens",
+        type=click.IntRange(1, 512),
+        default=default,
+        show_default=True,
+        help="New tokens of an output.",
+    )
+
+
+def limit(default: int, help_: str) -> Callable[[_Command], _Command]:
+    """How many observations are made."""
+    return click.option(
+        "--limit", type=click.IntRange(2), default=default, show_default=True, metavar="N", help=help_
+    )
+
+
+def _numbers(number: type[int] | type[float]) -> Any:
+    """An option's callback that turns 1,2,3 into a tuple of numbers."""
+
+    def read(_context: click.Context, _option: click.Parameter, text: str | None) -> Any:
+        try:
+            return tuple(number(part) for part in text.split(",")) if text else ()
+        except ValueError:
+            raise click.BadParameter(f"{text!r} is no list of numbers such as 1,2,3") from None
+
+    return {"callback": read, "metavar": "N,N,…"}
+
+
+integers, numbers = _numbers(int), _numbers(float)
+
+
+@contextmanager
+def opened(model: str | None) -> Iterator[Any]:
+    """A workbench whose progress is on the screen. Ctrl-C says that nothing was kept, and exits with 130."""
+    from orchestrator.cli.view import view_for
+
+    try:
+        with view_for(sys.stderr.isatty(), nodes=()) as view, bench(model, view) as workbench:
+            yield workbench
+    except KeyboardInterrupt:
+        click.echo("interrupted: an analysis keeps nothing until it is complete", err=True)
+        raise click.exceptions.Exit(130) from None
+
+
+def vector_of(workbench: Any, name: str) -> Any:
+    """A domain's vector, or one from a file; raises VectorFileError or PromptSetError."""
+    if name.endswith(".safetensors"):
+        return workbench.vectors.load(Path(name), workbench.model)
+    return workbench.vectors.get(workbench.model, name, progress=workbench.progress)
+
+
+def provenance(workbench: Any, vectors: Sequence[Any], **settings: Any) -> dict[str, Any]:
+    """What a result was measured on and with."""
+    model = workbench.model
+    return {
+        "model": model.model_id,
+        "model_revision": model.revision,
+        "model_digest": model.digest,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "vectors": [summary(vector) for vector in vectors],
+        "settings": settings,
+    }
+
+
+def heading(facts: Mapping[str, Any]) -> str:
+    """The first line of a table or figure: vectors, model and dtype."""
+    domains = ", ".join(vector["domain"] for vector in facts["vectors"])
+    return f"{domains} on {facts['model']} ({facts['dtype']})"
+
+
+def shown(estimate: Any, form: str = ".2f") -> str:
+    """An estimate in a table: the value and its interval."""
+    return f"{estimate.value:{form}} ({estimate.low:{form}} … {estimate.high:{form}})"
+
+
+def draw(figure: Any, path: Path) -> None:
+    """Write a figure and say where."""
+    from vectors.analysis.figures import save
+
+    save(figure, path)
+    click.echo(f"figure: {path}", err=True)
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], notes: Sequence[str]
+) -> None:
+    """A table of results on stdout, with what it was measured on above and what must be known below."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    # At its full width, also in a pipe or a narrow terminal: a figure that is cut is worse than a long line.
+    out = Console(width=_WIDEST, highlight=False, markup=False)
+    for part in (title, table, *notes):
+        out.print(part)
+
+
+def evidence(*ns: int) -> str:
+    """The sample size under a table, and whether it suffices to claim anything."""
+    from vectors.analysis.figures import sample_size
+
+    return sample_size(ns, "observations a figure")

@@ -1,0 +1,128 @@
+"""`orchestrate vectors compose`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator.cli import options
+from orchestrator.cli.vectors import analysis
+
+
+@click.command("compose")
+@click.argument("domains", nargs=-1, required=True)
+@options.model
+@click.option(
+    "--mode",
+    "modes",
+    type=click.Choice(["add", "weighted", "switch"]),
+    multiple=True,
+    default=["add", "weighted", "switch"],
+    help="Sum, weighted sum, or one vector after the other; may be repeated.  [default: all three]",
+)
+@click.option(
+    "--weights", **analysis.numbers, help="For mode weighted, one a domain.  [default: equal parts of 1]"
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the vector of the one --mode, add or weighted, as FILE.safetensors.",
+)
+@analysis.prompts
+@analysis.limit(12, "Prompts, and pairs of texts.")
+@analysis.tokens(16)
+@analysis.figure
+@options.as_json
+def command(
+    domains: tuple[str, ...],
+    model: str | None,
+    modes: tuple[Any, ...],
+    weights: tuple[float, ...],
+    out: Path | None,
+    prompts: Path | None,
+    limit: int,
+    tokens: int,
+    figure: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare ways to steer with several DOMAINS with each of their vectors alone.
+
+    \b
+    add       h + Σ αᵢ·vᵢ, every vector at its full strength
+    weighted  h + Σ wᵢ·αᵢ·vᵢ
+    switch    the vectors take turns: each steers the next --tokens of the answer
+
+    All answers are greedy and equally long, --tokens for each domain. Measured are the distinct keywords of
+    each domain in an answer, and how much likelier its held-out texts become than neutral ones. The work is
+    (1 + domains + modes) × --limit answers, and a few times as many scored texts: minutes on a CPU.
+    """
+    if weights and "weighted" not in modes:
+        raise click.UsageError("--weights belongs to --mode weighted")
+    if out and (len(modes) != 1 or modes == ("switch",)):
+        raise click.UsageError("--out needs one --mode, add or weighted: taking turns is no vector")
+    if out and out.suffix != ".safetensors":
+        raise click.UsageError(f"--out {out.name}: a vector file ends in .safetensors")
+    from orchestrator.cli.output import print_json
+    from vectors.analysis.composition import compare, composed, weights_of
+    from vectors.analysis.probes import load_probes
+    from vectors.heldout import domains_with_texts, load_heldout
+
+    probes = load_probes(prompts, limit)
+    pairs = {domain: load_heldout(domain).proposal for domain in domains if domain in domains_with_texts()}
+    with analysis.opened(model) as bench:
+        vectors = [analysis.vector_of(bench, domain) for domain in domains]
+        made = composed(vectors, weights_of(modes[0], vectors, weights))
+        conditions = compare(
+            bench.engine,
+            bench.model,
+            vectors,
+            modes,
+            probes,
+            pairs,
+            weights=weights,
+            tokens=tokens,
+            progress=bench.progress,
+        )
+        settings = {"modes": modes, "weights": weights, "tokens": tokens, "prompts": probes}
+        facts = analysis.provenance(bench, vectors, **settings)
+    if out:
+        from vectors.library import save
+
+        save(made, out)
+        click.echo(f"vector: {out}", err=True)
+    if figure:
+        from vectors.analysis.charts import composition_figure
+
+        analysis.draw(composition_figure(conditions, analysis.heading(facts)), figure)
+    if as_json:
+        print_json(facts | {"conditions": [asdict(each) for each in conditions]})
+        return
+    analysis.print_table(
+        analysis.heading(facts),
+        [
+            "steered by",
+            *(f"{domain}: {what}" for domain in domains for what in ("hits", "− single", "text, nats/token")),
+            "all hits − unsteered",
+            "degenerate",
+        ],
+        [_row(each, domains) for each in conditions],
+        [analysis.evidence(conditions[0].total.n)],
+    )
+
+
+def _row(condition: Any, domains: tuple[str, ...]) -> list[str]:
+    row = [condition.name]
+    for domain in domains:
+        text = condition.text_nats.get(domain)
+        row += [
+            analysis.shown(condition.hits[domain]),
+            analysis.shown(condition.against_single[domain], "+.2f"),
+            analysis.shown(text, "+.2f") if text else "no texts",
+        ]
+    return [
+        *row,
+        analysis.shown(condition.against_unsteered, "+.2f"),
+        analysis.shown(condition.degenerate, ".0%"),
+    ]

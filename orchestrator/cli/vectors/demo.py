@@ -1,0 +1,99 @@
+"""`orchestrate vectors demo`."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from orchestrator.cli import options
+from orchestrator.cli.vectors import analysis
+
+
+@click.command("demo")
+@options.model
+@click.option(
+    "--reports",
+    type=click.IntRange(1, 8),
+    default=4,
+    show_default=True,
+    help="Reports of each of the three scenarios; each is one observation.",
+)
+@click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True, help="Runs of a report.")
+@analysis.tokens(32)
+@click.option("--temperature", type=click.FloatRange(0), default=0.7, show_default=True)
+@analysis.seed
+@analysis.figure
+@options.as_json
+def command(
+    model: str | None,
+    reports: int,
+    seeds: int,
+    tokens: int,
+    temperature: float,
+    seed: int,
+    figure: Path | None,
+    as_json: bool,
+) -> None:
+    """Three kinds of tasks solved in steps: unsteered, with one vector, and with each step's own.
+
+    \b
+    simple bug fix      read, analyze, fix
+    test failure        read, analyze, test, fix
+    feature regression  read new, read old, analyze, fix, test
+
+    \b
+    baseline   never steered
+    static     code_reading's vector in every step
+    dynamic    the step's own vector
+
+    The work is 36 × --reports × --seeds answers of --tokens: by default 144, a minute or a few on a CPU.
+    """
+    from orchestrator.cli.output import print_json
+    from vectors.analysis.demo import METRICS, demo, demo_domains
+
+    with analysis.opened(model) as bench:
+        vectors = {domain: analysis.vector_of(bench, domain) for domain in demo_domains()}
+        rows = demo(
+            bench.engine,
+            bench.model,
+            vectors,
+            reports=reports,
+            seeds=range(seed, seed + seeds),
+            tokens=tokens,
+            temperature=temperature,
+            progress=bench.progress,
+        )
+        settings = {"reports": reports, "seeds": list(range(seed, seed + seeds))}
+        facts = analysis.provenance(
+            bench, list(vectors.values()), **settings, tokens=tokens, temperature=temperature
+        )
+    if figure:
+        from vectors.analysis.charts import demo_figure
+
+        analysis.draw(demo_figure(rows, f"Demo scenarios on {facts['model']} ({facts['dtype']})"), figure)
+    if as_json:
+        print_json(facts | {"rows": [asdict(row) for row in rows]})
+        return
+    analysis.print_table(
+        f"Demo scenarios on {facts['model']} ({facts['dtype']}): mean of a run, and paired difference",
+        [
+            "scenario",
+            "variant",
+            "n",
+            *(f"{metric}{what}" for metric in METRICS for what in ("", " − baseline")),
+        ],
+        [
+            [
+                row.scenario,
+                row.variant,
+                str(row.metrics["hits"].n),
+                *(
+                    analysis.shown(each, form)
+                    for metric in METRICS
+                    for each, form in ((row.metrics[metric], ".2f"), (row.gains[metric], "+.2f"))
+                ),
+            ]
+            for row in rows
+        ],
+        [analysis.evidence(*(row.metrics["hits"].n for row in rows))],
+    )
