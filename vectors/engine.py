@@ -1,32 +1,34 @@
 """The engine: one thread that owns a model and generates for everyone.
 
-Requests that wait together run in one batch, each row with its own steering and sampling. Callers hold a
-Ticket, which they wait for, await or cancel. A wrong request is refused by `submit`, in the caller's thread;
-a fault of one row fails that row alone, a fault of a forward pass the batch it was in, and neither what
-comes after.
+Requests join and leave the running batch at token boundaries, each with its own steering and sampling.
+Callers hold a Ticket, which they wait for, await or cancel. A wrong request is refused by `submit`, in the
+caller's thread; a fault of one row fails that row alone.
 """
 
 import asyncio
+import os
 import threading
-import time
-from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 
 from vectors.blocks import context_length, d_model, n_layers
-from vectors.decoding import FinishReason, Row, decode, end_of_sequence_ids
-from vectors.errors import EngineClosed, GenerationFault, InvalidRequest, VectorsError
-from vectors.sampling import Sampling
-from vectors.steering import Steering, SteeringTable
+from vectors.constraint import ConstraintCompiler
+from vectors.errors import EngineClosed, GenerationFault, InvalidRequest
+from vectors.hf_forward import HFForward
+from vectors.kvcache import KeyValueCache
+from vectors.llama_forward import LlamaForward
+from vectors.prefixes import PrefixStore
+from vectors.row import FinishReason, Row
+from vectors.sampling import Sampler, Sampling
+from vectors.scheduler import Counts, Scheduler
+from vectors.steering import RowSteering, Steering
 from vectors.textstream import TextStream, Tokenizer
-
-_GATHER_S = 0.005  # requests submitted one after the other, by a loop or by asyncio.gather, share a batch
-_MAX_PREFILL_TOKENS = 65_536  # bounds the memory of a prefill: rows × longest prompt
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,9 @@ class Generation:
 
     `token_ids` are the new tokens, with the end-of-sequence token or those that completed a stop string;
     `text` ends before either. If asked for, `logprobs` are the tokens' natural log-probabilities and
-    `distribution` [vocab] those of every token as the first new one, in float32. `seconds` counts from the
-    start of the batch, not the time spent waiting.
+    `distribution` [vocab] those of every token as the first new one, in float32. `reused_tokens` of the
+    prompt came from a prefix that was there. `seconds` counts from the row's admission, not the time spent
+    waiting.
     """
 
     text: str
@@ -61,16 +64,28 @@ class Generation:
     prompt_tokens: int
     new_tokens: int
     seconds: float
+    reused_tokens: int = 0
     logprobs: tuple[float, ...] = ()
     distribution: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class EngineStats:
+    """A moment of an engine: what runs, what the cache holds, and what has been done so far."""
+
+    running: int
+    waiting: int
+    cache_tokens: int
+    cache_tokens_used: int
+    prefixes: int
+    done: Counts
 
 
 class Ticket:
     """A request on its way. Wait for it with `result()` in a thread, or `await` it in an event loop."""
 
-    def __init__(self, row: Row, withdraw: Callable[["Ticket"], None]) -> None:
+    def __init__(self, row: Row) -> None:
         self._row = row
-        self._withdraw = withdraw
         self._future: Future[Generation] = Future()
 
     def result(self, timeout: float | None = None) -> Generation:
@@ -90,27 +105,51 @@ class Ticket:
     def cancel(self) -> None:
         """Stop at the next token. The result is what there is by then, with the reason "cancelled"."""
         self._row.cancelled = True
-        self._withdraw(self)
 
 
 class Engine:
     """Owns the model from now on: nothing else may change it or run it steered.
 
-    Use as a context manager, or call `close`.
+    The model's linear layers are packed in place. At most `max_rows` rows run at once, in a key-value cache
+    of at least `cache_tokens` tokens. Use as a context manager, or call `close`. Raises UnsupportedModel for
+    a model whose attention cannot be batched.
     """
 
-    def __init__(self, model: nn.Module, tokenizer: Tokenizer, max_rows: int = 16) -> None:
+    def __init__(
+        self, model: nn.Module, tokenizer: Tokenizer, max_rows: int = 16, cache_tokens: int = 65_536
+    ) -> None:
         self._model = model.eval()
         self._tokenizer = tokenizer
-        self._max_rows = max_rows
-        self._eos_ids = end_of_sequence_ids(model, tokenizer)
+        self._forward = LlamaForward(model) if LlamaForward.fits(model) else HFForward(model)
         embeddings: Any = model.get_input_embeddings()  # type: ignore[operator]
-        self._vocab_size = int(embeddings.weight.shape[0])
-        self._table = SteeringTable(model, max_rows)
+        like = embeddings.weight
+        self._vocab_size = int(like.shape[0])
+        self._dtype, self._device = like.dtype, like.device
+        self._constraints = ConstraintCompiler(tokenizer, self._vocab_size)
+        self._cache = KeyValueCache(
+            n_layers(model),
+            self._forward.kv_heads,
+            self._forward.head_dim,
+            cache_tokens,
+            like.dtype,
+            like.device,
+        )
+        self._prefixes = PrefixStore(self._cache, n_layers(model), resumable=self._forward.resumable)
+        self._scheduler = Scheduler(
+            self._forward,
+            self._cache,
+            self._prefixes,
+            end_of_sequence_ids(model, tokenizer),
+            n_layers(model),
+            max_rows,
+            like.device,
+        )
         self._changed = threading.Condition()
-        self._waiting: deque[Ticket] = deque()
-        self._running: list[Ticket] = []
+        self._arrived: list[Ticket] = []
+        self._waiting: list[Row] = []
+        self._tickets: dict[Row, Ticket] = {}
         self._closed = False
+        self._process = os.getpid()
         self._thread = threading.Thread(target=self._work, name="steered-engine", daemon=True)
         self._thread.start()
 
@@ -125,20 +164,22 @@ class Engine:
     def submit(self, request: GenerationRequest) -> Ticket:
         """Queue a request. Safe from any thread, and returns at once.
 
-        Raises SteeringMismatch for a steering that does not fit the model, InvalidRequest for a prompt that
-        does not, EngineClosed after `close`.
+        Raises SteeringMismatch for a steering that does not fit the model, InvalidRequest for a prompt or a
+        constraint that does not, EngineClosed after `close` and in a forked process.
         """
-        self._validate(request)
-        stream = TextStream(self._tokenizer, request.sampling.stop)
-        row = Row(request.prompt_ids, request.steering, request.sampling, stream, request.on_token)
-        row.wants_distribution = request.distribution
-        ticket = Ticket(row, self._withdraw)
+        return self.submit_all([request])[0]
+
+    def submit_all(self, requests: Sequence[GenerationRequest]) -> list[Ticket]:
+        """Queue requests so that the engine meets them together. Raises as `submit` does, queueing none."""
+        tickets = [Ticket(self._row(request)) for request in requests]
+        if os.getpid() != self._process:
+            raise EngineClosed("the engine belongs to another process; make one in this process")
         with self._changed:
             if self._closed:
                 raise EngineClosed("the engine is closed; make a new one")
-            self._waiting.append(ticket)
+            self._arrived.extend(tickets)
             self._changed.notify()
-        return ticket
+        return tickets
 
     def score(
         self, prompt_ids: Sequence[int], continuation: Sequence[int], steering: Steering | None = None
@@ -147,107 +188,130 @@ class Engine:
 
         Raises as `submit` does.
         """
-        forced = Sampling(max_new_tokens=len(continuation), follow=tuple(continuation), logprobs=True)
-        return self.submit(GenerationRequest(tuple(prompt_ids), steering, forced))
+        return self.submit(scoring(prompt_ids, continuation, steering))
+
+    def stats(self) -> EngineStats:
+        """What the engine is doing and has done."""
+        with self._changed:
+            waiting = len(self._arrived) + len(self._waiting)
+        return EngineStats(
+            running=len(self._scheduler.rows),
+            waiting=waiting,
+            cache_tokens=self._cache.tokens,
+            cache_tokens_used=self._cache.used,
+            prefixes=len(self._prefixes),
+            done=self._scheduler.counts,
+        )
 
     def close(self) -> None:
         """Cancel what waits and what runs, wait for the thread to end, and leave the model bare."""
+        if os.getpid() != self._process:
+            return  # the thread stayed with the process that made it
         with self._changed:
             self._closed = True
-            unfinished = [*self._waiting, *self._running]
             self._changed.notify()
-        for ticket in unfinished:
-            ticket.cancel()
         self._thread.join()
-        self._table.detach()
+        self._forward.detach()
 
-    def _validate(self, request: GenerationRequest) -> None:
-        prompt_ids, limit = request.prompt_ids, context_length(self._model)
+    def _row(self, request: GenerationRequest) -> Row:
+        """Check a request and prepare its row."""
+        prompt_ids, sampling = request.prompt_ids, request.sampling
         if not prompt_ids or min(prompt_ids) < 0 or max(prompt_ids) >= self._vocab_size:
             raise InvalidRequest(
                 f"prompt_ids must be at least one token id from 0 to {self._vocab_size - 1}; "
                 "encode the prompt with this model's tokenizer"
             )
-        named = [*request.sampling.follow, request.sampling.avoid or 0]
+        named = [*sampling.follow, sampling.avoid or 0]
         if min(named) < 0 or max(named) >= self._vocab_size:
             raise InvalidRequest(f"follow and avoid must be token ids from 0 to {self._vocab_size - 1}")
-        if len(prompt_ids) + request.sampling.max_new_tokens > limit:
-            raise InvalidRequest(
-                f"{len(prompt_ids)} prompt tokens and {request.sampling.max_new_tokens} new ones exceed the "
-                f"model's context of {limit}; shorten the prompt or lower max_new_tokens"
-            )
+        for limit, what in ((context_length(self._model), "model's context"), (self._cache.tokens, "cache")):
+            if len(prompt_ids) + sampling.max_new_tokens > limit:
+                raise InvalidRequest(
+                    f"{len(prompt_ids)} prompt tokens and {sampling.max_new_tokens} new ones exceed the "
+                    f"{what} of {limit}; shorten the prompt or lower max_new_tokens"
+                )
         if request.steering is not None:
             request.steering.validate(n_layers(self._model), d_model(self._model))
-
-    def _withdraw(self, ticket: Ticket) -> None:
-        """Settle a cancelled ticket that has not started; one that runs stops at its next token."""
-        with self._changed:
-            waiting = ticket in self._waiting
-            if waiting:
-                self._waiting.remove(ticket)
-        if waiting:
-            ticket._row.finish_reason = "cancelled"
-            _settle(ticket, 0.0)
-
-    def _work(self) -> None:
-        while (batch := self._next_batch()) is not None:
-            if batch:
-                self._generate(batch)
-
-    def _generate(self, batch: list[Ticket]) -> None:
-        started = time.perf_counter()
-        tickets = {ticket._row: ticket for ticket in batch}
-
-        def settle(row: Row) -> None:
-            _settle(tickets[row], time.perf_counter() - started)
-
-        try:
-            decode(self._model, self._table, list(tickets), self._eos_ids, settle)
-        except BaseException as error:  # whatever it is, nobody may be left waiting
-            for ticket in batch:
-                if not ticket._future.done():
-                    ticket._future.set_exception(_fault(error))
-
-    def _next_batch(self) -> list[Ticket] | None:
-        """Wait for requests and take those that fit in one batch; None once the engine is closed."""
-        with self._changed:
-            self._running = []
-            self._changed.wait_for(lambda: self._waiting or self._closed)
-            self._changed.wait_for(lambda: len(self._waiting) >= self._max_rows or self._closed, _GATHER_S)
-            if self._closed:
-                return None
-            longest = 0
-            while self._waiting and len(self._running) < self._max_rows:
-                longest = max(longest, len(self._waiting[0]._row.prompt_ids))
-                if self._running and longest * (len(self._running) + 1) > _MAX_PREFILL_TOKENS:
-                    break
-                self._running.append(self._waiting.popleft())
-            return self._running
-
-
-def _settle(ticket: Ticket, seconds: float) -> None:
-    row = ticket._row
-    if row.error is not None:
-        ticket._future.set_exception(row.error)
-        return
-    assert row.finish_reason is not None
-    ticket._future.set_result(
-        Generation(
-            text="".join(row.pieces),
-            token_ids=tuple(row.token_ids),
-            finish_reason=row.finish_reason,
-            prompt_tokens=len(row.prompt_ids),
-            new_tokens=len(row.token_ids),
-            seconds=seconds,
-            logprobs=tuple(row.logprobs),
-            distribution=row.distribution,
+        constraint = self._constraints.compile(sampling.constraint) if sampling.constraint else None
+        return Row(
+            prompt_len=len(prompt_ids),
+            known=[*prompt_ids, *sampling.follow],
+            steering=RowSteering.of(request.steering, len(prompt_ids), self._dtype, self._device),
+            sampling=sampling,
+            sampler=Sampler(sampling, prompt_ids, constraint),
+            stream=TextStream(self._tokenizer, sampling.stop),
+            wants_distribution=request.distribution,
+            on_token=request.on_token,
         )
+
+    @torch.inference_mode()
+    def _work(self) -> None:
+        try:
+            while self._take_arrived():
+                cancelled = [row for row in self._waiting if row.cancelled]
+                for row in cancelled:
+                    row.end("cancelled")
+                    self._waiting.remove(row)
+                self._scheduler.admit(self._waiting)
+                self._settle(cancelled + self._scheduler.step())
+            error = None
+        except BaseException as fault:  # whatever it is, nobody may be left waiting
+            error = GenerationFault(f"the engine failed: {type(fault).__name__}: {fault}")
+            error.__cause__ = fault
+        with self._changed:
+            self._closed = True
+        self._take_arrived()
+        for row in self._waiting:
+            row.end(None if error else "cancelled", error)
+        self._settle([*self._waiting, *self._scheduler.abandon(error)])
+
+    def _take_arrived(self) -> bool:
+        """Wait until there is something to do; False once the engine is closed."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._arrived or self._waiting or self._scheduler.rows or self._closed
+            )
+            for ticket in self._arrived:
+                self._waiting.append(ticket._row)
+                self._tickets[ticket._row] = ticket
+            self._arrived.clear()
+            return not self._closed
+
+    def _settle(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            future = self._tickets.pop(row)._future
+            if row.error is not None:
+                future.set_exception(row.error)
+            else:
+                future.set_result(_generation(row))
+
+
+def scoring(
+    prompt_ids: Sequence[int], continuation: Sequence[int], steering: Steering | None = None
+) -> GenerationRequest:
+    """A request for the log-probabilities of a given continuation's tokens, and for nothing else."""
+    forced = Sampling(max_new_tokens=len(continuation), follow=tuple(continuation), logprobs=True)
+    return GenerationRequest(tuple(prompt_ids), steering, forced)
+
+
+def end_of_sequence_ids(model: nn.Module, tokenizer: Tokenizer) -> frozenset[int]:
+    """Return every token id that ends a generation, of the model's generation config and of the tokenizer."""
+    config: Any = model.generation_config
+    ids = config.eos_token_id if config is not None else None
+    listed = ids if isinstance(ids, list) else [ids]
+    return frozenset(token for token in (*listed, tokenizer.eos_token_id) if token is not None)
+
+
+def _generation(row: Row) -> Generation:
+    assert row.finish_reason is not None
+    return Generation(
+        text="".join(row.pieces),
+        token_ids=row.token_ids,
+        finish_reason=row.finish_reason,
+        prompt_tokens=row.prompt_len,
+        new_tokens=row.new_tokens,
+        seconds=row.seconds,
+        reused_tokens=row.reused,
+        logprobs=tuple(row.logprobs),
+        distribution=row.distribution,
     )
-
-
-def _fault(error: BaseException) -> VectorsError:
-    if isinstance(error, VectorsError):
-        return error
-    fault = GenerationFault(f"the forward pass failed: {type(error).__name__}: {error}")
-    fault.__cause__ = error
-    return fault

@@ -1,4 +1,4 @@
-"""How the next token is chosen, for each row of a batch on its own: greedy, or temperature and nucleus.
+"""How the next token is chosen, for each row on its own: greedy, or temperature, top-k and nucleus.
 
 A sampled row draws from a generator of its own and the draw is turned into a token by the inverse of the
 cumulative distribution, so that what a row samples depends on its seed and its logits alone: not on its
@@ -8,11 +8,15 @@ neighbours, and not on the device.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from vectors.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from vectors.constraint import ConstrainedTokens, Constraint
 
 _MIN_TEMPERATURE = (
     1e-6  # below this float32 divides by zero; no logits are close enough to tell the two apart
@@ -23,18 +27,24 @@ _MIN_TEMPERATURE = (
 class Sampling:
     """Settings of one generation.
 
-    `temperature` 0 is greedy. `top_p` keeps the smallest set of most likely tokens whose probability reaches
-    it (nucleus sampling, Holtzman et al. 2019, arXiv 1904.09751). The text ends before the first of the
-    `stop` strings. The new tokens begin with `follow`, and the one after those is not `avoid`: that is how
-    one asks what else the model would have written at a certain place. `logprobs` asks for the natural
-    log-probability of every new token. Raises InvalidRequest for a value out of range.
+    `temperature` 0 is greedy. `top_k` keeps the most likely tokens (0: all), `top_p` the smallest set of them
+    whose probability reaches it (nucleus sampling, Holtzman et al. 2019, arXiv 1904.09751).
+    `repetition_penalty` divides the positive logits of tokens that stand in the prompt or were generated, and
+    multiplies the negative ones (Keskar et al. 2019, arXiv 1909.05858). The text ends before the first of
+    the `stop` strings and matches `constraint`. The new tokens begin with `follow`, and the one after those
+    is not `avoid`: that is how one asks what else the model would have written at a certain place.
+    `logprobs` asks for the natural log-probability of every new token, as the model gave it before any of
+    these settings. Raises InvalidRequest for a value out of range.
     """
 
     max_new_tokens: int = 256
     temperature: float = 0.0
     top_p: float = 1.0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
     seed: int = 0
     stop: tuple[str, ...] = ()
+    constraint: "Constraint | None" = None
     follow: tuple[int, ...] = ()
     avoid: int | None = None
     logprobs: bool = False
@@ -46,6 +56,10 @@ class Sampling:
             raise InvalidRequest(f"temperature is {self.temperature}: expected 0 (greedy) or more")
         if not 0 < self.top_p <= 1:
             raise InvalidRequest(f"top_p is {self.top_p}: expected more than 0 and at most 1")
+        if self.top_k < 0:
+            raise InvalidRequest(f"top_k is {self.top_k}: expected 0 (all tokens) or more")
+        if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
+            raise InvalidRequest(f"repetition_penalty is {self.repetition_penalty}: expected more than 0")
         if not 0 <= self.seed < 2**63:
             raise InvalidRequest(f"seed is {self.seed}: expected 0 to 2**63 - 1")
         if isinstance(self.stop, str) or not all(self.stop):
@@ -57,62 +71,81 @@ class Sampling:
 
 
 class Sampler:
-    """Chooses the next token of each row; holds the rows' generators."""
+    """What one row's choices depend on beside its logits."""
 
-    def __init__(self, samplings: Sequence[Sampling]) -> None:
-        self._rows = [(sampling, torch.Generator().manual_seed(sampling.seed)) for sampling in samplings]
-        self._step = 0
+    def __init__(
+        self, sampling: Sampling, prompt_ids: Sequence[int], constraint: "ConstrainedTokens | None" = None
+    ) -> None:
+        self.sampling = sampling
+        self._generator = torch.Generator().manual_seed(sampling.seed)
+        self._constraint = constraint
+        self._new = 0
+        self._seen = set(prompt_ids) if sampling.repetition_penalty != 1 else set()
 
-    def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these rows of the batch, in this order."""
-        self._rows = [self._rows[row] for row in rows]
+    def accept(self, token: int) -> None:
+        """Take the row's next token, chosen or forced. Raises InvalidRequest if the constraint refuses it."""
+        self._new += 1
+        if self._constraint is not None:
+            self._constraint.accept(token)
+        if self.sampling.repetition_penalty != 1:
+            self._seen.add(token)
 
-    def choose(self, logits: Tensor) -> list[int | None]:
-        """Choose one token per row from `logits` [rows, vocab]; None where a row's logits are not finite."""
-        step, self._step = self._step, self._step + 1
-        avoided = [
-            (row, each.avoid)
-            for row, (each, _) in enumerate(self._rows)
-            if each.avoid is not None and step == len(each.follow)
-        ]
-        if avoided:
-            logits = logits.clone()
-            for row, token in avoided:
-                logits[row, token] = -torch.inf
-        top, tokens = logits.max(dim=-1)
-        sampled = [row for row, (sampling, _) in enumerate(self._rows) if sampling.temperature > 0]
-        if sampled:
-            tokens[sampled] = self._nucleus(logits[sampled].float(), sampled)
-        finite, chosen = torch.isfinite(top).tolist(), tokens.tolist()
-        for row, (sampling, _) in enumerate(self._rows):
-            if step < len(sampling.follow):
-                chosen[row] = sampling.follow[step]
-        return [token if ok else None for token, ok in zip(chosen, finite, strict=True)]
+    @property
+    def adjusts(self) -> bool:
+        """Whether `adjusted` would change the logits."""
+        return bool(self._constraint or self._seen) or self._avoids()
 
-    def logprobs(self, logits: Tensor, tokens: Sequence[int | None]) -> list[float | None]:
-        """Natural log-probability of each row's token under `logits` [rows, vocab], for rows that asked."""
-        wanted = [
-            row for row, (each, _) in enumerate(self._rows) if each.logprobs and tokens[row] is not None
-        ]
-        found: list[float | None] = [None] * len(self._rows)
-        if wanted:
-            ids = torch.tensor([tokens[row] for row in wanted], device=logits.device)
-            values = torch.log_softmax(logits[wanted].float(), dim=-1).gather(1, ids.unsqueeze(1))
-            for row, value in zip(wanted, values.flatten().tolist(), strict=True):
-                found[row] = value
-        return found
+    def adjusted(self, logits: Tensor) -> Tensor:
+        """The row's logits [vocab] after penalty, `avoid` and constraint, as a new tensor."""
+        logits = logits.clone()
+        if self._seen:
+            seen = torch.tensor(sorted(self._seen), device=logits.device)
+            penalty, values = self.sampling.repetition_penalty, logits[seen]
+            logits[seen] = torch.where(values > 0, values / penalty, values * penalty)
+        if self._avoids():
+            logits[self.sampling.avoid] = -torch.inf
+        if self._constraint is not None:
+            logits[~self._constraint.allowed().to(logits.device)] = -torch.inf
+        return logits
 
-    def _nucleus(self, logits: Tensor, rows: list[int]) -> Tensor:
-        """Sample from `logits` [len(rows), vocab] with each row's temperature, top_p and generator."""
-        settings = [self._rows[row][0] for row in rows]
-        draws = torch.cat([torch.rand(1, generator=self._rows[row][1]) for row in rows])
-        columns = torch.tensor([[each.temperature, each.top_p] for each in settings], device=logits.device)
-        temperature, top_p = columns[:, :1].clamp_min(_MIN_TEMPERATURE), columns[:, 1:]
-        ordered, order = torch.sort(logits, dim=-1, descending=True, stable=True)
-        probabilities = torch.softmax((ordered - ordered[:, :1]) / temperature, dim=-1)
-        reached = probabilities.cumsum(dim=-1)
-        kept = torch.where(reached - probabilities < top_p, probabilities, 0).cumsum(dim=-1)
-        target = draws.to(logits.device).unsqueeze(1) * kept[:, -1:]
-        # The clamp only matters to a row of NaN, which `choose` reports instead of using its token.
-        index = torch.searchsorted(kept, target, right=True).clamp_(max=logits.shape[1] - 1)
-        return order.gather(1, index).squeeze(1)
+    def draw(self) -> float:
+        """The next number of the row's own generator, in [0, 1)."""
+        return float(torch.rand(1, generator=self._generator))
+
+    def _avoids(self) -> bool:
+        return self.sampling.avoid is not None and self._new == len(self.sampling.follow)
+
+
+def choose(samplers: Sequence[Sampler], logits: Tensor) -> list[int | None]:
+    """Choose one token per row from `logits` [rows, vocab]; None where a row's logits are not finite."""
+    changing = [row for row, sampler in enumerate(samplers) if sampler.adjusts]
+    if changing:
+        logits = logits.clone()
+        for row in changing:
+            logits[row] = samplers[row].adjusted(logits[row])
+    top, tokens = logits.max(dim=-1)
+    sampled = [row for row, sampler in enumerate(samplers) if sampler.sampling.temperature > 0]
+    if sampled:
+        tokens[sampled] = _nucleus(logits[sampled], [samplers[row] for row in sampled])
+    finite = torch.isfinite(top).tolist()
+    return [token if ok else None for token, ok in zip(tokens.tolist(), finite, strict=True)]
+
+
+def _nucleus(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
+    """Sample from `logits` [rows, vocab] with each row's temperature, top_k, top_p and generator."""
+    settings = [sampler.sampling for sampler in samplers]
+    draws = torch.tensor([sampler.draw() for sampler in samplers])
+    columns = torch.tensor(
+        [[each.temperature, each.top_p, each.top_k or logits.shape[1]] for each in settings],
+        device=logits.device,
+    )
+    temperature, top_p, top_k = columns[:, :1].clamp_min(_MIN_TEMPERATURE), columns[:, 1:2], columns[:, 2:]
+    ordered, order = torch.sort(logits, dim=-1, descending=True, stable=True)
+    ordered = ordered.masked_fill(torch.arange(logits.shape[1], device=logits.device) >= top_k, -torch.inf)
+    probabilities = torch.softmax((ordered - ordered[:, :1]) / temperature, dim=-1)
+    reached = probabilities.cumsum(dim=-1)
+    kept = torch.where(reached - probabilities < top_p, probabilities, 0).cumsum(dim=-1)
+    target = draws.to(logits.device).unsqueeze(1) * kept[:, -1:]
+    # The clamp only matters to a row of NaN, which `choose` reports instead of using its token.
+    index = torch.searchsorted(kept, target, right=True).clamp_(max=logits.shape[1] - 1)
+    return order.gather(1, index).squeeze(1)

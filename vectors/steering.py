@@ -1,21 +1,17 @@
-"""Steering vectors as data: what one request asks for, and the table that applies a batch of them.
+"""Steering vectors as data: what one request asks for, and how the tokens of one forward pass are steered.
 
-The hooks of a SteeringTable stay on the blocks for good and read a preallocated table, so that steering one
-generation never adds or removes a hook while another runs. Each row of a batch has its own vector, layer, α
-and mode, or none. Deltas are scaled in float32 and cast once to the model's dtype.
+No hook comes or goes with a request: a pass carries a plan, and after each block the plan changes exactly the
+tokens of the rows that steer there. Tokens of rows that do not are never touched. Deltas are scaled in
+float32 and cast once to the model's dtype.
 """
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Literal, NamedTuple, Self
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from vectors.blocks import d_model, decoder_blocks, residual, with_residual
 from vectors.errors import SteeringMismatch, SteeringNotApplied
 
 
@@ -69,150 +65,77 @@ class Steering:
         return delta
 
 
-class _Row(NamedTuple):
-    """A steered row of the batch, and the first position it touches."""
+@dataclass(frozen=True, eq=False)
+class RowSteering:
+    """A steering as one row uses it: `delta` [d_model] in the model's dtype, from position `start` on.
+
+    Rows with equal keys steer alike.
+    """
 
     layer: int
     multiply: bool
     start: int
+    delta: Tensor
+    key: bytes
+
+    @classmethod
+    def of(
+        cls, steering: Steering | None, prompt_len: int, dtype: torch.dtype, device: torch.device
+    ) -> "RowSteering | None":
+        """The row's steering, or None where it changes nothing: α = 0 is the same as no steering."""
+        if steering is None or steering.alpha == 0:
+            return None
+        start = prompt_len if steering.positions == "generated" else 0
+        delta = steering.delta().to(device=device, dtype=dtype)
+        content = delta.cpu().view(torch.uint8).numpy().tobytes()
+        key = f"{steering.layer} {steering.mode} {start} ".encode() + content
+        return cls(steering.layer, steering.mode == "multiply", start, delta, key)
 
 
-class _Action(NamedTuple):
-    """What one block does in one forward pass: `where` [rows, seq, 1] bounds it, None means everywhere."""
+class SteeringPlan:
+    """Which tokens of one pass are steered after which block, and by what.
 
-    multiply: bool
-    where: Tensor | None
-
-
-class _Pass(threading.local):
-    """The forward pass being steered on this thread; a forward pass of any other thread stays bare."""
-
-    plan: dict[int, _Action] | None = None
-    fired: set[int]
-
-
-class SteeringTable:
-    """Permanent hooks on every block of a model, and the two tables [layers, rows, 1, d_model] they read.
-
-    `bind` says what each row of the batch wants, `steered` arms the hooks for one forward pass. In a forward
-    pass outside `steered`, and on blocks that no row steers, the hooks return None: the block's output is
-    passed on untouched. A row that is not steered stays bit-equal beside rows that are: its additive delta
-    is -0.0, the one number x + y leaves every x as it is, and its factor is 0.
-
-    One batch at a time, on one thread; the model lies on one device. Use as a context manager or call
-    `detach` to remove the hooks.
+    `spans` gives for each piece of the pass its steering, the index of its first token in the pass, that
+    token's position in the row, and the number of its tokens.
     """
 
-    def __init__(self, model: nn.Module, max_rows: int) -> None:
-        blocks = decoder_blocks(model)
-        like = next(model.parameters())
-        shape = (len(blocks), max_rows, 1, d_model(model))
-        self._add = torch.full(shape, -0.0, dtype=like.dtype, device=like.device)
-        self._multiply = torch.zeros(shape, dtype=like.dtype, device=like.device)
-        self._rows: list[_Row | None] = []
-        self._pass = _Pass()
-        self._handles = [
-            block.register_forward_hook(lambda _block, _args, output, layer=layer: self._steer(layer, output))
-            for layer, block in enumerate(blocks)
-        ]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    def __init__(
+        self, spans: Sequence[tuple[RowSteering | None, int, int, int]], device: torch.device
     ) -> None:
-        self.detach()
-
-    def detach(self) -> None:
-        """Remove the hooks; the model is bare again."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-
-    def bind(self, steerings: Sequence[Steering | None], prompt_lens: Sequence[int]) -> None:
-        """Fill the tables: row i of the next batch wants `steerings[i]` after `prompt_lens[i]` prompt tokens.
-
-        α = 0 is the same as None. Raises SteeringMismatch for a steering that does not fit the model or more
-        rows than the table has, and leaves the table empty then.
-        """
-        n_layers, max_rows, _, width = self._add.shape
-        self._add.fill_(-0.0)
-        self._multiply.zero_()
-        self._rows = []
-        if len(steerings) > max_rows:
-            raise SteeringMismatch(f"{len(steerings)} rows do not fit a steering table of {max_rows}")
-        for steering in steerings:
-            if steering is not None:
-                steering.validate(n_layers, width)
-        for row, (steering, prompt_len) in enumerate(zip(steerings, prompt_lens, strict=True)):
-            if steering is None or steering.alpha == 0:
-                self._rows.append(None)
+        found: dict[tuple[int, bool], tuple[list[int], list[Tensor]]] = {}
+        for steering, first, position, count in spans:
+            if steering is None or position + count <= steering.start:
                 continue
-            multiply = steering.mode == "multiply"
-            (self._multiply if multiply else self._add)[steering.layer, row, 0] = steering.delta()
-            start = prompt_len if steering.positions == "generated" else 0
-            self._rows.append(_Row(steering.layer, multiply, start))
+            spared = max(0, steering.start - position)
+            tokens, deltas = found.setdefault((steering.layer, steering.multiply), ([], []))
+            tokens.extend(range(first + spared, first + count))
+            deltas.append(steering.delta.expand(count - spared, -1))
+        self._actions: dict[int, list[tuple[bool, Tensor, Tensor]]] = {}
+        for (layer, multiply), (tokens, deltas) in found.items():
+            action = (multiply, torch.tensor(tokens, device=device), torch.cat(deltas))
+            self._actions.setdefault(layer, []).append(action)
+        self._missing = set(self._actions)
 
-    def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these rows of the batch, in this order."""
-        for layer in self._steered_layers():
-            for table in (self._add, self._multiply):
-                table[layer, : len(rows)] = table[layer, list(rows)]
-        self._rows = [self._rows[row] for row in rows]
+    def touches(self, layer: int) -> bool:
+        """Whether a token is steered after a block."""
+        return layer in self._actions
 
-    @contextmanager
-    def steered(self, position_ids: Tensor) -> Iterator[None]:
-        """Steer the one forward pass made inside, whose tokens have `position_ids` [rows, seq] (on the CPU).
+    def apply(self, layer: int, hidden: Tensor) -> Tensor:
+        """Steer the output [tokens, d_model] of a block in place, and return it."""
+        for multiply, tokens, deltas in self._actions.get(layer, ()):
+            if hidden.shape[-1] != deltas.shape[-1]:
+                raise SteeringNotApplied(
+                    f"block {layer} returned width {hidden.shape[-1]}, the steering has {deltas.shape[-1]}"
+                )
+            # Each token stands once in an action, so the order of the additions cannot matter.
+            change = hidden[tokens] * deltas if multiply else deltas
+            hidden.index_add_(0, tokens, change)
+        self._missing.discard(layer)
+        return hidden
 
-        Raises SteeringNotApplied if a block that had to be steered did not run, in which case the output of
-        the forward pass must not be used.
-        """
-        plan = self._plan(position_ids)
-        self._pass.plan, self._pass.fired = plan, set()
-        try:
-            yield
-        finally:
-            self._pass.plan = None
-        if missed := plan.keys() - self._pass.fired:
+    def check(self) -> None:
+        """Raise SteeringNotApplied unless every block that had to be steered was."""
+        if self._missing:
             raise SteeringNotApplied(
-                f"the forward pass did not steer layers {sorted(missed)}; discard its output"
+                f"the forward pass did not steer layers {sorted(self._missing)}; discard its output"
             )
-
-    def _steered_layers(self) -> set[int]:
-        return {row.layer for row in self._rows if row is not None}
-
-    def _plan(self, position_ids: Tensor) -> dict[int, _Action]:
-        if len(position_ids) != len(self._rows):
-            raise SteeringNotApplied(f"{len(position_ids)} rows in the forward pass, {len(self._rows)} bound")
-        starts = [row.start if row else 0 for row in self._rows]
-        touched = position_ids >= torch.tensor(starts).unsqueeze(1)
-        some, every = touched.any(1).tolist(), touched.all(1).tolist()
-        plan: dict[int, _Action] = {}
-        for layer in self._steered_layers():
-            rows = [i for i, row in enumerate(self._rows) if row and row.layer == layer]
-            if any(some[i] for i in rows):
-                multiply = any(row.multiply for row in self._rows if row and row.layer == layer)
-                everywhere = all(every[i] for i in rows)
-                where = None if everywhere else touched.unsqueeze(2).to(self._add.device)
-                plan[layer] = _Action(multiply, where)
-        return plan
-
-    def _steer(self, layer: int, output: object) -> object:
-        plan = self._pass.plan
-        if plan is None or (action := plan.get(layer)) is None:
-            return None
-        hidden = residual(output)
-        rows = len(self._rows)
-        if hidden.shape[0] != rows or hidden.shape[2] != self._add.shape[3]:
-            raise SteeringNotApplied(
-                f"block {layer} returned {list(hidden.shape)}, expected [{rows}, seq, {self._add.shape[3]}]"
-            )
-        delta = self._add[layer, :rows]
-        if action.multiply:
-            delta = torch.addcmul(delta, hidden, self._multiply[layer, :rows])
-        steered = hidden + delta
-        if action.where is not None:
-            steered = torch.where(action.where, steered, hidden)
-        self._pass.fired.add(layer)
-        return with_residual(output, steered)

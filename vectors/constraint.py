@@ -1,0 +1,90 @@
+"""Constraints on what may be generated: a choice, a regular expression, a JSON schema or a grammar.
+
+The grammars themselves are llguidance's; here they meet one model's tokenizer and one row's tokens.
+"""
+
+import json
+import threading
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from llguidance import LLMatcher
+from llguidance.hf import from_tokenizer
+from torch import Tensor
+
+from vectors.errors import InvalidRequest
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """The text must match `text`, read as `kind` says: `lark` is llguidance's dialect of Lark grammars."""
+
+    kind: Literal["regex", "json_schema", "lark"]
+    text: str
+
+    @classmethod
+    def choice(cls, *choices: str) -> "Constraint":
+        """The text must be one of `choices`."""
+        if not choices or not all(choices):
+            raise InvalidRequest("a choice needs at least one text, and none may be empty")
+        return cls(
+            "lark", "start: " + " | ".join(json.dumps(choice, ensure_ascii=False) for choice in choices)
+        )
+
+    def grammar(self) -> str:
+        """The grammar in llguidance's own form."""
+        make: Any = {
+            "regex": LLMatcher.grammar_from_regex,
+            "json_schema": LLMatcher.grammar_from_json_schema,
+            "lark": LLMatcher.grammar_from_lark,
+        }[self.kind]
+        grammar: str = make(self.text)
+        return grammar
+
+
+class ConstrainedTokens:
+    """Which tokens may come next in one row."""
+
+    def __init__(self, matcher: Any, vocab_size: int) -> None:
+        self._matcher = matcher
+        self._vocab_size = vocab_size
+
+    def allowed(self) -> Tensor:
+        """The tokens that may come next, [vocab] of bool; of a finished text only the end is one."""
+        bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
+        allowed = np.zeros(self._vocab_size, dtype=np.uint8)
+        known = np.unpackbits(bits, bitorder="little")[: self._vocab_size]
+        allowed[: len(known)] = known
+        return torch.from_numpy(allowed).bool()
+
+    def accept(self, token: int) -> None:
+        """Take a token. Raises InvalidRequest for one that the constraint does not allow."""
+        if not self._matcher.consume_token(token):
+            raise InvalidRequest(f"token {token} does not fit the constraint: {self._matcher.get_error()}")
+
+
+class ConstraintCompiler:
+    """Makes constraints for the rows of one engine; the tokenizer is analysed once, on first use."""
+
+    def __init__(self, tokenizer: Any, vocab_size: int) -> None:
+        self._tokenizer, self._vocab_size = tokenizer, vocab_size
+        self._analysed: Any = None
+        self._lock = threading.Lock()
+
+    def compile(self, constraint: Constraint) -> ConstrainedTokens:
+        """Prepare a constraint for one row. Raises InvalidRequest, naming what is wrong with it."""
+        with self._lock:
+            if self._analysed is None:
+                self._analysed = from_tokenizer(self._tokenizer, n_vocab=self._vocab_size)
+        try:
+            matcher = LLMatcher(self._analysed, constraint.grammar())
+            problem = matcher.get_error()
+        except ValueError as error:
+            problem = str(error)
+        if problem:
+            raise InvalidRequest(
+                f"the {constraint.kind} constraint is refused: {' '.join(problem.split())[:300]}"
+            )
+        return ConstrainedTokens(matcher, self._vocab_size)

@@ -1,0 +1,128 @@
+"""One request on its way through the engine: what was asked, how far it is, and what has come of it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from torch import Tensor
+
+from vectors.errors import GenerationFault, InvalidRequest
+from vectors.kvcache import Block
+from vectors.sampling import Sampler, Sampling
+from vectors.steering import RowSteering
+from vectors.textstream import TextStream
+
+FinishReason = Literal["stop", "length", "cancelled"]
+
+
+@dataclass(eq=False)
+class Row:
+    """A generation. `cancelled` may be set from any thread; in the end `finish_reason` or `error` is set.
+
+    `known` are the tokens there are: the prompt, those to follow, and what was generated. The first
+    `computed` of them are in the cache. `resume` = (layer, hidden) is what a reused prefix left to do: its
+    tokens have to pass the blocks after that layer.
+    """
+
+    prompt_len: int
+    known: list[int]
+    steering: RowSteering | None
+    sampling: Sampling
+    sampler: Sampler
+    stream: TextStream
+    wants_distribution: bool = False
+    on_token: Callable[[str], None] | None = None
+
+    cancelled: bool = False
+    block: Block | None = None
+    computed: int = 0
+    resume: tuple[int, Tensor] | None = None
+    resumed: int = 0
+    reused: int = 0
+    records: dict[int, list[Tensor]] = field(default_factory=dict)
+    states: dict[int, Tensor] = field(default_factory=dict)
+    started: float = 0.0
+
+    new_tokens: int = 0
+    logprobs: list[float] = field(default_factory=list)
+    distribution: Tensor | None = None
+    pieces: list[str] = field(default_factory=list)
+    finish_reason: FinishReason | None = None
+    error: Exception | None = None
+    seconds: float = 0.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether no further token is wanted."""
+        return self.finish_reason is not None or self.error is not None
+
+    @property
+    def decoding(self) -> bool:
+        """Whether only the newest token is left to compute."""
+        return self.computed >= self.prompt_len and self.needed - self.computed == 1
+
+    @property
+    def needed(self) -> int:
+        """How many of the known tokens have to be computed; the very last token of a generation has not."""
+        return min(len(self.known), self.prompt_len + self.sampling.max_new_tokens - 1)
+
+    @property
+    def token_ids(self) -> tuple[int, ...]:
+        """The new tokens so far."""
+        return tuple(self.known[self.prompt_len : self.prompt_len + self.new_tokens])
+
+    def wanted(self, start: int, end: int) -> list[int]:
+        """Positions of start..end whose logits are needed: the newest, and those of tokens to be scored."""
+        first = self.prompt_len - 1
+        return [
+            position
+            for position in range(max(start, first), end)
+            if position + 1 == len(self.known)
+            or self.sampling.logprobs
+            or (self.wants_distribution and position == first)
+        ]
+
+    def accept(self, token: int | None, eos_ids: frozenset[int], logprob: float | None = None) -> None:
+        """Take the next token, one to follow or a chosen one, or None for logits that are not finite."""
+        if token is None:
+            number = self.new_tokens + 1
+            self.error = GenerationFault(
+                f"the logits of token {number} are not finite; lower α or use a wider dtype"
+            )
+            return
+        forced = self.prompt_len + self.new_tokens < len(self.known)
+        if not forced:
+            self.known.append(token)
+        self.new_tokens += 1
+        if logprob is not None:
+            self.logprobs.append(logprob)
+        ended = token in eos_ids and not forced
+        try:
+            if not ended:
+                self.sampler.accept(token)
+        except InvalidRequest as error:
+            self.error = error
+            return
+        piece = "" if ended else self.stream.push(token)
+        if ended or self.stream.stopped:
+            self.finish_reason = "stop"
+        elif self.new_tokens == self.sampling.max_new_tokens:
+            self.finish_reason = "length"
+        if self.finish_reason:
+            piece += self.stream.finish()
+        self.pieces.append(piece)
+        if self.on_token:
+            try:
+                self.on_token(piece)
+            except Exception as error:
+                self.error = GenerationFault(f"on_token raised {type(error).__name__}: {error}")
+                self.error.__cause__ = error
+
+    def end(self, reason: FinishReason | None = None, error: Exception | None = None) -> None:
+        """Stop for a reason that lies outside the row."""
+        self.finish_reason, self.error = reason, error
+
+    def settle(self) -> None:
+        """Note how long it took, from its admission."""
+        self.seconds = time.perf_counter() - self.started if self.started else 0.0
