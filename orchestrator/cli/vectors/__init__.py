@@ -6,6 +6,7 @@ _COMMANDS = {
     "extract": "Extract vectors of domains from a model.",
     "list": "The vectors in the cache, of every model.",
     "show": "Norms, logit lens and cosines of one vector.",
+    "calibrate": "Where a vector helps, certified on texts held out from the search.",
     "lens": "Tokens a vector promotes and suppresses at each layer.",
     "sweep": "What a vector does at every layer and α, and its zones.",
     "diversity": "How many different answers a prompt gets, steered and not.",

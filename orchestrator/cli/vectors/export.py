@@ -1,0 +1,103 @@
+"""`orchestrate vectors export`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator.cli import options
+from orchestrator.cli.vectors.analysis import vector_of
+from orchestrator.cli.vectors.common import bench
+
+FORMATS = ("gguf", "lm-eval", "repeng", "steering-vectors", "safetensors")
+
+
+def _layers(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
+    if given == ("all",):
+        return "all"
+    try:
+        return tuple(sorted({int(number) for number in given}))
+    except ValueError:
+        raise click.BadParameter(f"{' '.join(given)!r} is neither numbers of layers nor all") from None
+
+
+@click.command("export")
+@click.argument("vector", metavar="DOMAIN|FILE")
+@options.model
+@click.option("--format", "name", type=click.Choice(FORMATS), required=True)
+@click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    callback=_layers,
+    metavar="N|all",
+    help="Block whose output is steered, from 0; may be repeated.  [default: the domain's own]",
+)
+@click.option(
+    "--alpha", type=float, help="Absolute, on the unit vector.  [default: the domain's share of the residual]"
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["add", "multiply"]),
+    default="add",
+    show_default=True,
+    help="multiply is refused: no format can say it.",
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE", help="To write."
+)
+@options.as_json
+def command(
+    vector: str,
+    model: str | None,
+    name: str,
+    layers: Any,
+    alpha: float | None,
+    mode: Any,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Write a domain's vector, or one of FILE.safetensors, for another tool.
+
+    \b
+    gguf              llama.cpp's --control-vector (not block 0)
+    lm-eval           the file of its model type `steered`, .pt
+    repeng            ControlVector.import_gguf
+    steering-vectors  the fields of its SteeringVector
+    safetensors       the project's own: every layer, and --layer and --alpha as its defaults
+
+    With strength (coefficient, multiplier) 1 the tool does what α does here. It adds the vectors of all
+    layers in the file at once.
+    """
+    from orchestrator.cli.output import print_json
+    from orchestrator.cli.view import view_for
+    from vectors.formats.exchange import export_vector
+
+    with view_for(sys.stderr.isatty(), nodes=()) as view, bench(model, view) as opened:
+        exported = vector_of(opened, vector)
+        said = export_vector(exported, opened.model, name, out, layers=layers, alpha=alpha, mode=mode)
+        facts = {
+            "file": str(out),
+            "format": name,
+            "domain": exported.domain,
+            "model": opened.model.model_id,
+            "mode": "add",
+            "layers": [
+                {
+                    "layer": steering.layer,
+                    "alpha": round(steering.alpha, 4),
+                    "relative_alpha": round(exported.relative_alpha(steering), 4),
+                }
+                for steering in said
+            ],
+        }
+    if as_json:
+        print_json(facts)
+        return
+    for row in facts["layers"]:
+        share = f"{row['relative_alpha']:.0%} of the residual norm"
+        click.echo(f"layer {row['layer']:>2}, α {row['alpha']:.4g} ({share})")
+    if layers == "all" and name == "gguf":
+        click.echo("block 0 is left out: no control vector of llama.cpp can hold it")
+    click.echo(f"{name}: {out}")

@@ -1,0 +1,74 @@
+"""`orchestrate vectors import`."""
+
+import re
+import sys
+from pathlib import Path
+
+import click
+
+from orchestrator.cli import options
+from orchestrator.cli.vectors.common import bench, summary
+from orchestrator.cli.vectors.export import FORMATS
+
+
+def _domain(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,63}", name, re.ASCII):
+        raise click.BadParameter("expected up to 64 letters, digits and . _ -, the first a letter or digit")
+    return name
+
+
+@click.command("import")
+@click.argument("file", type=options.FILE)
+@options.model
+@click.option(
+    "--format",
+    "name",
+    type=click.Choice(FORMATS),
+    help="[default: found from the content; a file of repeng is read as gguf]",
+)
+@click.option(
+    "--domain", callback=_domain, metavar="NAME", help="What the vector is of; only our own say it."
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write FILE.safetensors.  [default: into the cache]",
+)
+@options.as_json
+def command(
+    file: Path, model: str | None, name: str | None, domain: str | None, out: Path | None, as_json: bool
+) -> None:
+    """Read another tool's FILE of steering vectors as a domain's vector for a model.
+
+    Only additions to the output of decoder blocks can be read, and the file must fit the model: no format but
+    our own says whose it is. Nothing in a file is run.
+    """
+    from orchestrator.cli.output import print_json
+    from orchestrator.cli.terminal import visible
+    from orchestrator.cli.view import view_for
+    from vectors import formats
+    from vectors.formats.exchange import import_vector
+    from vectors.library import save
+
+    name = name or formats.detect(file)
+    if domain is None and name != formats.OWN:
+        raise click.UsageError(f"a file of the format {name} does not say what it is of: add --domain NAME")
+    if out and out.suffix != ".safetensors":
+        raise click.UsageError(f"--out {out.name}: a vector file ends in .safetensors")
+    with view_for(sys.stderr.isatty(), nodes=()) as view, bench(model, view) as opened:
+        vector = import_vector(file, opened.model, name, domain, progress=opened.progress)
+        if out:
+            save(vector, out)
+        else:
+            out = opened.vectors.save(vector, opened.model)
+        layers = [layer for layer, direction in enumerate(vector.directions) if direction.any()]
+        facts = summary(vector) | {"format": name, "layers": layers, "file": str(out)}
+    if as_json:
+        print_json(facts)
+        return
+    click.echo(
+        f"{visible(vector.domain)}: a vector at {len(layers)} of {len(vector.directions)} layers; by default at "
+        f"layer {facts['layer']}, α {facts['alpha']:.4g} ({facts['relative_alpha']:.0%} of the residual norm)"
+    )
+    click.echo(f"vector: {out}")

@@ -1,0 +1,123 @@
+"""Domain vectors out to a file of any format, and in from one."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from vectors import defaults, library
+from vectors.domain_vector import DomainVector
+from vectors.errors import NotExpressible, VectorFileError
+from vectors.extraction import extract
+from vectors.formats import FORMATS, OWN, read, write
+from vectors.formats.checks import check_suffix
+from vectors.models import LanguageModel
+from vectors.progress import Progress, silent
+from vectors.prompt_sets import domain_names, load_prompt_set
+from vectors.steering import Steering
+
+_NORMS_FROM = "code_reading"
+"""The prompts on which residual norms are measured for a domain that has none of its own."""
+_UNKNOWN = {"token": "unknown", "tokens_read": "[]", "prompt_set_sha256": "unknown", "prompts": "0"}
+"""What the metadata of an extracted vector tells and another tool's file does not."""
+
+
+def export_vector(
+    vector: DomainVector,
+    lm: LanguageModel,
+    name: str,
+    path: Path,
+    *,
+    layers: Sequence[int] | Literal["all"] = (),
+    alpha: float | None = None,
+    mode: Literal["add", "multiply"] = "add",
+) -> list[Steering]:
+    """Write a vector into a file of the format `name` and return what the file says, by layer.
+
+    No layers mean the vector's default one, "all" those that the format can name and the vector has. `alpha`
+    is absolute; without it each layer gets the vector's default share of its residual norm. The project's own
+    format holds every layer whatever is chosen: one layer and α become its defaults. Raises NotExpressible
+    for what the format cannot say, SteeringMismatch for a layer that the vector or the model lacks.
+    """
+    if name == OWN:
+        return [_export_own(vector, lm, path, [] if layers == "all" else layers, alpha, mode)]
+    if layers == "all":
+        first = FORMATS[name].first_layer
+        layers = [layer for layer in range(first, lm.n_layers) if vector.directions[layer].any()]
+    steerings = [vector.steering(layer, alpha, mode) for layer in layers or [vector.default_layer]]
+    write(name, path, steerings, lm)
+    return steerings
+
+
+def _export_own(
+    vector: DomainVector,
+    lm: LanguageModel,
+    path: Path,
+    layers: Sequence[int],
+    alpha: float | None,
+    mode: Literal["add", "multiply"],
+) -> Steering:
+    if mode != "add":
+        raise NotExpressible(f"{OWN} keeps the α of mode add only, not of {mode}; export mode add")
+    if len(layers) > 1:
+        raise NotExpressible(f"{OWN} holds every layer and one default, not {len(layers)}; name one layer")
+    steering = vector.steering(layers[0] if layers else None, alpha)
+    steering.validate(lm.n_layers, lm.d_model)
+    check_suffix(path, (f".{OWN}",))
+    library.save(
+        dataclasses.replace(vector, default_layer=steering.layer, default_alpha=steering.alpha), path
+    )
+    return steering
+
+
+def import_vector(
+    path: Path, lm: LanguageModel, name: str, domain: str | None, progress: Progress = silent
+) -> DomainVector:
+    """Read a file of the format `name` as a domain's vector for a model.
+
+    The project's own files come as they are, renamed if a domain is given. Another tool's file needs one, and
+    what it adds at strength 1 becomes the direction of its layer: a direction's norm is the file's α there.
+    Layers that the file lacks are zero, and steering there is refused. The default layer is the file's
+    nearest to the domain's own default, with the file's α. The residual norms, which no such file has, are
+    measured on the domain's prompts, or on those of `code_reading` for a domain without prompts. Raises
+    VectorFileError for a file that is malformed or does not fit the model.
+    """
+    if name == OWN:
+        vector = library.load(path, lm)
+        facts = {"method": "unknown", **_UNKNOWN, **vector.metadata}
+        facts |= {"source_method": facts["method"], **_origin(path, name)}
+        return dataclasses.replace(vector, domain=domain or vector.domain, metadata=facts)
+    if domain is None:
+        raise VectorFileError(f"{path.name}: a file of the format {name} does not say its domain; name one")
+    steerings = read(name, path, lm)
+    directions = torch.zeros(lm.n_layers, lm.d_model)
+    for steering in steerings:
+        directions[steering.layer] = steering.delta()
+    wanted = defaults.layer_for(domain, lm.n_layers)
+    chosen = min(steerings, key=lambda steering: abs(steering.layer - wanted))
+    prompts = load_prompt_set(domain if domain in domain_names() else _NORMS_FROM)
+    measured = extract(lm, prompts, progress=progress)
+    return DomainVector(
+        domain=domain,
+        directions=directions,
+        residual_norms=measured.residual_norms,
+        default_layer=chosen.layer,
+        default_alpha=abs(chosen.alpha),
+        metadata={
+            **measured.metadata,
+            **_UNKNOWN,
+            **_origin(path, name),
+            "layers": json.dumps([steering.layer for steering in steerings]),
+            "residual_norms_from": prompts.domain,
+        },
+    )
+
+
+def _origin(path: Path, name: str) -> dict[str, str]:
+    """Where a vector came from; with the file's hash as its method it can never pass for an extracted one."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"method": f"imported from {name}, sha256 {digest}", "source_file": path.name}
