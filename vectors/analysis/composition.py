@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import torch
-from torch import nn
 
 from vectors.analysis.collecting import collect
 from vectors.analysis.estimates import Estimate, mean, paired, rate
@@ -69,10 +68,9 @@ class _Answer:
 def composed(vectors: Sequence[DomainVector], weights: Sequence[float]) -> DomainVector:
     """Add up the displacements that the vectors' default steerings would make, each times its weight.
 
-    At layer l the direction is Σ w_i · s_i · ‖h_l‖ · v_i/‖v_i‖, with s_i the vector's default share of the
-    residual norm: steering with the result's default α adds exactly Σ w_i · α_i · v_i/‖v_i‖. The default
-    layer is the mean of the vectors', rounded. Raises UnfitAnalysis for fewer than two domains, vectors of
-    different models, and vectors that cancel each other out.
+    At every layer the direction is Σ w_i · α_i · v_i/‖v_i‖, with α_i what the i-th vector is steered with
+    there by default; at its own default layer, the mean of theirs, the result adds exactly that sum. Raises
+    UnfitAnalysis for fewer than two domains and for vectors that cancel each other out.
     """
     domains = [vector.domain for vector in vectors]
     if len(domains) < 2 or len(set(domains)) < len(domains) or len(weights) != len(domains):
@@ -80,14 +78,11 @@ def composed(vectors: Sequence[DomainVector], weights: Sequence[float]) -> Domai
             f"cannot compose {', '.join(domains)} with {len(weights)} weights: "
             "name at least two different domains and a weight for each"
         )
-    if len({vector.metadata["model_digest"] for vector in vectors}) > 1:
-        raise UnfitAnalysis(f"the vectors of {', '.join(domains)} belong to different models")
-    norms = torch.stack([vector.residual_norms for vector in vectors]).mean(0)
+    layers = range(len(vectors[0].directions))
     directions = torch.zeros_like(vectors[0].directions)
     for vector, weight in zip(vectors, weights, strict=True):
-        share = vector.relative_alpha(vector.steering())
-        directions += weight * share * nn.functional.normalize(vector.directions, dim=1)
-    directions *= norms.unsqueeze(1)
+        directions += weight * torch.stack([vector.steering(layer).delta() for layer in layers])
+    norms = torch.stack([vector.residual_norms for vector in vectors]).mean(0)
     layer = round(sum(vector.default_layer for vector in vectors) / len(vectors))
     alpha = float(directions[layer].norm())
     if not _NOTHING * float(norms[layer]) < alpha < float("inf"):
