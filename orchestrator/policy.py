@@ -5,6 +5,7 @@ took the share of real file paths from 68 % to 0 % beside retrieved code (Edmond
 default is to steer only prompts that hold neither, and every decision says why it was made.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, get_args
 
@@ -12,6 +13,9 @@ Domain = Literal["code_reading", "bug_analysis", "patch_writing"]
 DOMAINS: tuple[Domain, ...] = get_args(Domain)
 Variant = Literal["adaptive", "baseline", "static", "dynamic"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
+Regime = Literal["zero-shot", "few-shot", "rag"]
+REGIMES: tuple[Regime, ...] = get_args(Regime)
+PolicyName = Literal["rule", "evidence"]
 
 
 @dataclass(frozen=True)
@@ -23,13 +27,36 @@ class PromptContents:
     examples: int
     retrieved_tokens: int
 
+    @property
+    def regime(self) -> Regime | None:
+        """What certificates call such a prompt; None for one that holds both, in which none are made."""
+        if self.examples and self.retrieved_tokens:
+            return None
+        return "few-shot" if self.examples else "rag" if self.retrieved_tokens else "zero-shot"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A certified setting: where and how strongly a domain's vector steers in a regime, and what showed it.
+
+    alpha is absolute. `facts` go into the trace: metric, n, effect, interval, the hash of the very vector.
+    """
+
+    layer: int
+    alpha: float
+    facts: Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Decision:
-    """Which vector steers a prompt, or none, and the reason in words."""
+    """Which vector steers a prompt, or none, and the reason in words.
+
+    With evidence it steers at the layer and α certified, else at the vector's own defaults.
+    """
 
     vector: Domain | None
     reason: str
+    evidence: Evidence | None = None
 
     @property
     def applied(self) -> bool:
@@ -86,6 +113,26 @@ class Adaptive:
         return Decision(prompt.domain, "zero-shot prompt without retrieved code")
 
 
+class Certified:
+    """Each node's own vector, in regimes in which a certificate shows that it helps; else off."""
+
+    def __init__(self, certified: Mapping[tuple[str, str], Evidence]) -> None:
+        self._certified = certified
+
+    def decide(self, prompt: PromptContents) -> Decision:
+        """On at the layer and α that were certified for the prompt's domain and regime."""
+        regime = prompt.regime
+        if regime is None:
+            return Decision(None, "off: no certificate for prompts with both examples and retrieved code")
+        evidence = self._certified.get((prompt.domain, regime))
+        if evidence is None:
+            return Decision(None, f"off: no certificate for {prompt.domain}, {regime}")
+        low, high = evidence.facts["interval"]
+        shown = f"{evidence.facts['metric']} {evidence.facts['effect']:+.3g}, {low:+.3g} to {high:+.3g}"
+        reason = f"certified {regime}: {shown}, n = {evidence.facts['n']}"
+        return Decision(prompt.domain, reason, evidence)
+
+
 _POLICIES: dict[Variant, type[Policy]] = {
     "adaptive": Adaptive,
     "baseline": Baseline,
@@ -95,7 +142,7 @@ _POLICIES: dict[Variant, type[Policy]] = {
 
 
 def policy_for(variant: Variant) -> Policy:
-    """The policy of a variant's name."""
+    """The policy of a variant's name, by the rule."""
     return _POLICIES[variant]()
 
 
@@ -115,6 +162,7 @@ class SteeringRecord:
     relative_alpha: float | None = None
     mode: str | None = None
     vector_sha256: str | None = None
+    evidence: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

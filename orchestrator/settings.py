@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from platformdirs import user_cache_path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -16,7 +16,7 @@ from pydantic_settings import (
 )
 
 from orchestrator.errors import MixedRunError
-from orchestrator.policy import Variant
+from orchestrator.policy import PolicyName, Variant
 
 
 class Settings(BaseSettings):
@@ -57,6 +57,8 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     variant: Variant = "adaptive"
+    policy: PolicyName = "rule"
+    """What the variant adaptive goes by: the rule, or the certificates of the vectors."""
     rag: bool = True
     few_shot: int = Field(default=0, ge=0)
     samples: int = Field(default=4, ge=1, le=16)
@@ -77,6 +79,17 @@ class RunConfig(BaseModel):
     """Most new tokens of code_reading and of bug_analysis."""
     region_lines: int = 32
     """Longest region that patch_writing is asked to rewrite."""
+
+    @field_validator("policy")
+    @classmethod
+    def _needs_something_to_decide(cls, policy: PolicyName, info: ValidationInfo) -> PolicyName:
+        variant = info.data.get("variant")
+        if policy == "evidence" and variant != "adaptive":
+            raise ValueError(
+                f"it decides for the variant adaptive, and {variant} leaves nothing to decide: "
+                "leave one of the two out"
+            )
+        return policy
 
 
 def refuse_other_settings(found: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:

@@ -9,11 +9,12 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from orchestrator import events
 from orchestrator.artifacts import Artifacts, open_run
+from orchestrator.certified import evidence
 from orchestrator.errors import OrchestratorError
 from orchestrator.fewshot import examples
 from orchestrator.graph import build_graph
 from orchestrator.jobs import Job
-from orchestrator.policy import policy_for
+from orchestrator.policy import Certified, policy_for
 from orchestrator.settings import RunConfig
 from orchestrator.state import State, Tools
 from orchestrator.workbench import Workbench
@@ -82,11 +83,12 @@ async def solve(
 
 
 def _tools(job: Job, bench: Workbench, config: RunConfig, artifacts: Artifacts) -> Tools:
+    certified = config.policy == "evidence"
     return Tools(
         task=job.task,
         commit=job.commit,
         config=config,
-        policy=policy_for(config.variant),
+        policy=Certified(evidence(bench.certificates)) if certified else policy_for(config.variant),
         examples=examples(config.few_shot),
         model=bench.model,
         engine=bench.engine,

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from orchestrator.certified import certificates
 from orchestrator.settings import RunConfig, Settings
 from retrieval.search import Retriever
 from retrieval.store import Repository, RepoStore
@@ -64,6 +65,11 @@ class Workbench:
         return VectorLibrary(self._vectors_folder or self.settings.cache / "vectors")
 
     @cached_property
+    def certificates(self) -> Any:
+        """The certificates of the nodes' vectors; raises CertificateError for a malformed file."""
+        return certificates(self)
+
+    @cached_property
     def store(self) -> RepoStore:
         """Where repositories are looked for; the bundled tasks' own come from the package."""
         mirrors = [self.settings.repos] if self.settings.repos else []
@@ -79,7 +85,13 @@ class Workbench:
         from orchestrator.policy import DOMAINS
 
         model = self.model
+        decided: dict[str, Any] = {}
+        if config.policy == "evidence":
+            from vectors.certificates import digest
+
+            decided["certificates"] = digest(self.certificates)
         return {
+            **decided,
             **config.model_dump(),
             "dataset": dataset,
             "dataset_sha256": dataset_fingerprint,

@@ -22,6 +22,13 @@ from orchestrator.cli import options
     show_default=True,
     help="When to steer: zero-shot prompts only, never, always with one vector, always with each node's own.",
 )
+@click.option(
+    "--policy",
+    type=click.Choice(["rule", "evidence"]),
+    default="rule",
+    show_default=True,
+    help="What adaptive goes by: zero-shot prompts only, or certificates of `vectors calibrate`.",
+)
 @click.option("--rag/--no-rag", default=True, show_default=True, help="Show retrieved code to the model.")
 @click.option(
     "--few-shot", type=click.IntRange(0), default=0, metavar="N", help="Worked examples in each prompt."

@@ -92,7 +92,12 @@ async def _steering(
         return None, SteeringRecord(applied=False, reason=decision.reason)
     report = from_any_thread(runtime, events.progress)
     vector = await asyncio.to_thread(tools.vectors.get, tools.model, decision.vector, progress=report)
-    steering = vector.steering()
+    evidence = decision.evidence
+    if evidence and evidence.facts["vector_sha256"] != vector.sha256:
+        return None, SteeringRecord(
+            applied=False, reason=f"off: the certificate for {decision.vector} is of another vector"
+        )
+    steering = vector.steering(evidence.layer, evidence.alpha) if evidence else vector.steering()
     record = SteeringRecord(
         applied=True,
         reason=decision.reason,
@@ -102,6 +107,7 @@ async def _steering(
         relative_alpha=round(vector.relative_alpha(steering), 4),
         mode=steering.mode,
         vector_sha256=vector.sha256,
+        evidence=evidence.facts if evidence else None,
     )
     return steering, record
 

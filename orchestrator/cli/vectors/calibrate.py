@@ -1,0 +1,223 @@
+"""`orchestrate vectors calibrate`."""
+
+import re
+import sys
+import time
+from typing import Any
+
+import click
+
+from orchestrator.cli import options
+
+_METRICS = ("likelihood", "gold", "validity", "keywords", "degeneration")
+_REGIMES = ("zero-shot", "few-shot", "rag")
+
+
+def _layers(_context: Any, _option: Any, value: str | None) -> list[int] | None:
+    """`10,13,16` or `10-16`."""
+    if value is None:
+        return None
+    parts = [re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip()) for part in value.split(",")]
+    if not all(parts):
+        raise click.BadParameter(f"{value!r}: expected layers such as 10,13,16 or a range such as 10-16")
+    found = [layer for part in parts if part for layer in range(int(part[1]), int(part[2] or part[1]) + 1)]
+    if not found or len(set(found)) < len(found):
+        raise click.BadParameter(f"{value!r}: expected different layers, a range from low to high")
+    return found
+
+
+def _shares(_context: Any, _option: Any, value: str) -> list[float]:
+    """`0.05,0.1`."""
+    try:
+        found = [float(part) for part in value.split(",")]
+    except ValueError:
+        found = []
+    if not found or len(set(found)) < len(found) or not all(0 < share <= 10 for share in found):
+        raise click.BadParameter(f"{value!r}: expected different shares above 0, such as 0.05,0.1,0.2")
+    return found
+
+
+@click.command("calibrate")
+@click.argument("domain")
+@options.model
+@click.option(
+    "--regime",
+    "regimes",
+    type=click.Choice(_REGIMES),
+    multiple=True,
+    default=("zero-shot",),
+    show_default=True,
+    help="What the prompts hold; may be given several times.",
+)
+@click.option("--metric", type=click.Choice(_METRICS), default="likelihood", show_default=True)
+@click.option(
+    "--layers", callback=_layers, help="10,13,16 or 10-16.  [default: the domain's, a third lower, higher]"
+)
+@click.option(
+    "--shares",
+    callback=_shares,
+    default="0.05,0.1,0.2",
+    show_default=True,
+    help="Strengths, as shares of the residual norm.",
+)
+@click.option(
+    "--n",
+    type=click.IntRange(8),
+    default=200,
+    show_default=True,
+    help="Most observations to certify on; nothing is certified from fewer than 200.",
+)
+@options.dataset
+@options.repos
+@click.option("--texts", type=options.FILE, help="Held-out texts of your own: a JSON list.")
+@click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True)
+@click.option(
+    "--shuffled-labels",
+    "runs",
+    type=click.IntRange(1),
+    metavar="RUNS",
+    help="Instead measure how often vectors from shuffled labels are certified; on short prompts.",
+)
+@options.as_json
+def command(domain: str, regimes: tuple[str, ...], runs: int | None, as_json: bool, **flags: Any) -> None:
+    """Find where and how strongly DOMAIN's vector helps, and certify it on texts held out from the search.
+
+    The certificates are kept beside the vector, also those that say that nothing helps. `solve --policy
+    evidence` goes by them.
+    """
+    from orchestrator.cli.output import print_json
+    from orchestrator.cli.view import view_for
+    from orchestrator.workbench import Workbench
+
+    settings = options.settings(model=flags["model"], repos=flags["repos"])
+    with (
+        view_for(sys.stderr.isatty(), nodes=()) as view,
+        Workbench(settings, progress=options.emit_progress(view.show)) as opened,
+    ):
+        report = [_calibrated(opened, domain, regime, runs, flags) for regime in dict.fromkeys(regimes)]
+    if as_json:
+        print_json(report)
+        return
+    for regime in report:
+        (_print_rate if runs else _print_calibration)(regime)
+
+
+def _calibrated(opened: Any, domain: str, regime: Any, runs: int | None, flags: Any) -> dict[str, Any]:
+    from dataclasses import asdict, replace
+
+    from orchestrator.evidence import CHEAP, Size, build_trial
+    from vectors.calibration import Calibrator
+    from vectors.certificates import store
+    from vectors.controls import Controls
+    from vectors.false_rate import false_certification_rate
+    from vectors.heldout import load_heldout
+    from vectors.progress import silent
+    from vectors.prompt_sets import load_prompt_set
+
+    started, progress = time.perf_counter(), opened.progress
+    prompt_set = load_prompt_set(domain)
+    if flags["metric"] == "likelihood":
+        load_heldout(domain, flags["texts"])  # what is wrong with it is told before a model is loaded
+    size = replace(CHEAP if runs else Size(), n=flags["n"])
+    vector = opened.vectors.get(opened.model, domain, progress=progress)
+    trial = build_trial(
+        opened,
+        domain,
+        regime,
+        flags["metric"],
+        size,
+        dataset=flags["dataset"],
+        texts=flags["texts"],
+        seed=flags["seed"],
+    )
+    controls = Controls(opened.model, prompt_set, flags["seed"], progress)
+    calibrator = Calibrator(opened.model, opened.engine, trial, controls, silent if runs else progress)
+    layers = flags["layers"] or _default_layers(vector, single=runs is not None)
+    report = {
+        "domain": domain,
+        "regime": regime,
+        "metric": flags["metric"],
+        "model": opened.model.model_id,
+        "situations": len({each.situation for each in trial.certification}),
+        "n": {"proposal": len(trial.proposal), "certification": len(trial.certification)},
+    }
+    if runs:
+        found = false_certification_rate(
+            calibrator, controls, vector, layers, flags["shares"], runs, progress
+        )
+        report |= {"runs": runs, "rate": asdict(found.rate)}
+        report["outcomes"] = [{"certified": each.certified, "reason": each.reason} for each in found.outcomes]
+    else:
+        certificates = calibrator.run(vector, layers, flags["shares"])
+        file = store(opened.vectors.path(opened.model, domain), certificates)
+        report |= {"certified": any(each.certified for each in certificates), "file": str(file)}
+        report["certificates"] = [each.as_dict() for each in certificates]
+    seconds = time.perf_counter() - started
+    return report | {"forward_tokens": calibrator.tokens, "seconds": round(seconds, 1)}
+
+
+def _default_layers(vector: Any, *, single: bool) -> list[int]:
+    """The domain's default layer; in a grid also those at two and at four thirds of its depth."""
+    layer, last = vector.default_layer, len(vector.directions) - 1
+    around = [layer] if single else [round(layer * 2 / 3), layer, min(last, round(layer * 4 / 3))]
+    return sorted(set(around))
+
+
+def _print_calibration(report: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from orchestrator.cli.output import console
+
+    out = console()
+    certificates = report["certificates"]
+    out.print(
+        f"\n{report['domain']}, {report['regime']}, {report['metric']} on {report['model']}: "
+        f"steered − unsteered on the proposal split, n = {report['n']['proposal']}\n"
+    )
+    table = Table("layer", "α / residual", "α", "effect", "95 % interval", box=None)
+    for cell in certificates[0]["tried"]:
+        effect = cell["effect"]
+        table.add_row(
+            str(cell["layer"]), f"{cell['share']:g}", f"{cell['alpha']:.2f}",
+            f"{effect['value']:+.4f}", f"{effect['low']:+.4f} to {effect['high']:+.4f}",
+        )  # fmt: skip
+    out.print(table)
+    for each in certificates:
+        sign = "CERTIFIED" if each["certified"] else "not certified"
+        out.print(
+            f"\n{sign}: layer {each['layer']}, α {each['alpha']:.2f} ({each['relative_alpha']:g} of the "
+            f"residual): {each['reason']}"
+        )
+        for control in each["controls"]:
+            out.print(
+                f"  {control['value']:+.4f} against {control['vectors']} {control['kind']} controls: "
+                f"{control['mean']:+.4f} ± {control['sd']:.4f} (p = {control['p']:.2g}, n = {control['n']})"
+            )
+        if watched := each["degeneration"]:
+            out.print(
+                f"  greedy answers (n = {watched['n']}): {watched['changed']:.0%} changed, "
+                f"{watched['steered']:.0%} degenerate ({watched['unsteered']:.0%} unsteered), "
+                f"{watched['kl_bits']:.3f} bits at the first token"
+            )
+    if not report["certified"]:
+        out.print(f"\nnothing is certified for {report['domain']}, {report['regime']}", style="yellow")
+    out.print(f"certificates: {report['file']}", soft_wrap=True)
+    out.print(f"{report['forward_tokens']:,} forward tokens, {report['seconds']:.0f} s")
+
+
+def _print_rate(report: dict[str, Any]) -> None:
+    from collections import Counter
+
+    from orchestrator.cli.output import console
+
+    out, rate = console(), report["rate"]
+    certified = sum(each["certified"] for each in report["outcomes"])
+    out.print(
+        f"\n{report['domain']}, {report['regime']}, {report['metric']} on {report['model']}: "
+        f"{certified} of {report['runs']} vectors from shuffled labels certified, {rate['value']:.1%} "
+        f"(95 % {rate['low']:.1%} to {rate['high']:.1%})"
+    )
+    kinds = Counter(re.sub(r"[-+]?\d[\d.e+-]*", "…", each["reason"]) for each in report["outcomes"])
+    for reason, count in kinds.most_common():
+        out.print(f"  {count:4} × {reason}")
+    out.print(f"{report['forward_tokens']:,} forward tokens, {report['seconds']:.0f} s")
