@@ -27,6 +27,7 @@ from vectors.prefixes import PrefixStore
 from vectors.row import FinishReason, Row
 from vectors.sampling import Sampler, Sampling
 from vectors.scheduler import Counts, Scheduler
+from vectors.sharing import Sharing
 from vectors.steering import RowSteering, Steering
 from vectors.textstream import TextStream, Tokenizer
 
@@ -135,12 +136,14 @@ class Engine:
             like.device,
         )
         self._prefixes = PrefixStore(self._cache, n_layers(model), resumable=self._forward.resumable)
+        self._sharing = Sharing(
+            self._prefixes, n_layers(model), self._forward.resumable, self._forward.reusable
+        )
         self._scheduler = Scheduler(
             self._forward,
             self._cache,
-            self._prefixes,
+            self._sharing,
             end_of_sequence_ids(model, tokenizer),
-            n_layers(model),
             max_rows,
             like.device,
         )
@@ -273,6 +276,7 @@ class Engine:
             )
             for ticket in self._arrived:
                 self._waiting.append(ticket._row)
+                self._sharing.expect(ticket._row)
                 self._tickets[ticket._row] = ticket
             self._arrived.clear()
             return not self._closed

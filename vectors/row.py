@@ -1,10 +1,13 @@
 """One request on its way through the engine: what was asked, how far it is, and what has come of it."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vectors.errors import GenerationFault, InvalidRequest
@@ -72,6 +75,20 @@ class Row:
         """The new tokens so far."""
         return tuple(self.known[self.prompt_len : self.prompt_len + self.new_tokens])
 
+    @property
+    def shared_steering(self) -> RowSteering | None:
+        """What steers the tokens that others may share, as one of generated positions does not."""
+        return self.steering if self.steering and self.steering.start == 0 else None
+
+    def shared_tokens(self) -> NDArray[np.int64]:
+        """The tokens whose keys and values depend on `shared_steering` alone."""
+        whole = self.steering is None or self.steering.start == 0
+        return np.array(self.known if whole else self.known[: self.prompt_len], dtype=np.int64)
+
+    def first_steered(self, n_layers: int) -> int:
+        """The block after which the row's shared tokens are steered; `n_layers` where none is."""
+        return self.shared_steering.layer if self.shared_steering else n_layers
+
     def wanted(self, start: int, end: int) -> list[int]:
         """Positions of start..end whose logits are needed: the newest, and those of tokens to be scored."""
         first = self.prompt_len - 1
@@ -85,7 +102,7 @@ class Row:
 
     def accept(self, token: int | None, eos_ids: frozenset[int], logprob: float | None = None) -> None:
         """Take the next token, one to follow or a chosen one, or None for logits that are not finite."""
-        if token is None:
+        if token is None or (logprob is not None and math.isnan(logprob)):
             number = self.new_tokens + 1
             self.error = GenerationFault(
                 f"the logits of token {number} are not finite; lower α or use a wider dtype"
