@@ -45,10 +45,10 @@ async def ask(
     runtime.stream_writer(events.decision(node, steered.as_dict()))
     prompt_ids = tools.model.chat_ids(list(prompt.messages), prefix=prompt.prefix)
     count_token = _token_counter(runtime, node)
-    tickets = [
-        tools.engine.submit(GenerationRequest(prompt_ids, steering, sampling, on_token=count_token))
-        for sampling in samplings
-    ]
+    # All at once: what a batch holds, and so what bfloat16 rounds to, does not hang on when each one arrives.
+    tickets = tools.engine.submit_all(
+        [GenerationRequest(prompt_ids, steering, sampling, on_token=count_token) for sampling in samplings]
+    )
     try:
         generations = tuple([await ticket for ticket in tickets])
     except BaseException:

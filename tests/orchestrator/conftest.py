@@ -129,7 +129,10 @@ class ScriptedEngine:
         self.answers = list(answers)
         self.requests: list[GenerationRequest] = []
 
-    def submit(self, request: GenerationRequest) -> "asyncio.Future[Generation]":
+    def submit_all(self, requests: Sequence[GenerationRequest]) -> "list[asyncio.Future[Generation]]":
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: GenerationRequest) -> "asyncio.Future[Generation]":
         self.requests.append(request)
         text = self.answers.pop(0)
         if request.on_token:
