@@ -43,13 +43,16 @@ def export_vector(
     format holds every layer whatever is chosen: one layer and α become its defaults. Raises NotExpressible
     for what the format cannot say, SteeringMismatch for a layer that the vector or the model lacks.
     """
-    if name == OWN:
-        return [_export_own(vector, lm, path, [] if layers == "all" else layers, alpha, mode)]
-    if layers == "all":
-        first = FORMATS[name].first_layer
-        layers = [layer for layer in range(first, lm.n_layers) if vector.directions[layer].any()]
-    steerings = [vector.steering(layer, alpha, mode) for layer in layers or [vector.default_layer]]
-    write(name, path, steerings, lm)
+    try:
+        if name == OWN:
+            return [_export_own(vector, lm, path, [] if layers == "all" else layers, alpha, mode)]
+        if layers == "all":
+            first = FORMATS[name].first_layer
+            layers = [layer for layer in range(first, lm.n_layers) if vector.directions[layer].any()]
+        steerings = [vector.steering(layer, alpha, mode) for layer in layers or [vector.default_layer]]
+        write(name, path, steerings, lm)
+    except OSError as error:
+        raise VectorFileError(f"{path} cannot be written: {error.strerror}; choose another file") from error
     return steerings
 
 

@@ -68,7 +68,7 @@ def command(
         print_json(facts)
         return
     click.echo(
-        f"{visible(vector.domain)}: a vector at {len(layers)} of {len(vector.directions)} layers; by default at "
+        f"{visible(vector.domain)}: a vector at {len(layers)} of {len(vector.directions)} layers; default: "
         f"layer {facts['layer']}, α {facts['alpha']:.4g} ({facts['relative_alpha']:.0%} of the residual norm)"
     )
     click.echo(f"vector: {out}")
