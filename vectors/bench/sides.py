@@ -13,15 +13,17 @@ from vectors.bench.machine import read_bandwidth
 from vectors.bench.peer_llamacpp import LlamaCpp
 from vectors.bench.peers_hf import HfPeer, never_ending
 from vectors.bench.report import Agreement
-from vectors.bench.table import RowSpec, Side, WorkloadName
+from vectors.bench.table import MEMORY, RowSpec, Side, WorkloadName
 from vectors.bench.traces import Job, Trace, serve
 from vectors.bench.workloads import ARRIVAL_LOAD, Workloads
 from vectors.engine import Engine
 from vectors.errors import InvalidRequest
 from vectors.models import LanguageModel, default_dtype, load_model, pull
+from vectors.packing import PackedLinear
 from vectors.progress import Progress
 
 _ENGINE_ROWS = 32  # as many as the engine has that solves tasks
+_FOUR_BIT_BYTES = 0.5 + 4 / 32  # of a weight: half a byte, and a scale and an offset for each 32 of them
 _WARM_REQUESTS = 8  # of a server that takes them one by one: all of them would take as long as a repetition
 
 
@@ -66,6 +68,7 @@ class Sides:
             "digest": lm.digest,
             "best_dtype": self._best,
             "weight_bytes_per_token": self._weight_bytes(self._best),
+            "dense_weight_bytes_per_token": self._weight_bytes(self._best, dense=True),
         }
 
     def resolved(self, spec: RowSpec) -> RowSpec:
@@ -91,13 +94,14 @@ class Sides:
             job = job.first(_WARM_REQUESTS)
             served = self._plain_model(side.dtype).serve(job)
             self._gaps_s[workload] = served.ended_s / len(job.requests) / ARRIVAL_LOAD
-        elif side.who != "memory bandwidth":
+        elif side.who not in MEMORY:
             self._serve(side, job)
 
     def measure(self, side: Side, workload: WorkloadName, repetition: int) -> Pass:
         """One pass: its rate is of the whole job, or of what the workload is named for."""
-        if side.who == "memory bandwidth":
-            return Pass(read_bandwidth(self.device) / self._weight_bytes(side.dtype))
+        if side.who in MEMORY:
+            dense = side.who == "memory, dense weights"
+            return Pass(read_bandwidth(self.device) / self._weight_bytes(side.dtype, dense))
         trace = self._serve(side, self._job(side, workload, repetition))
         if workload in ("single", "decode16"):
             rate = trace.decode_rate()
@@ -172,11 +176,22 @@ class Sides:
             self._made = Workloads.of(self._plain_model("float32").model, lm.encode, lm.d_model)
         return self._made
 
-    def _weight_bytes(self, dtype: str) -> int:
-        """Bytes of all weight matrices that a token is multiplied by, the output head among them."""
-        modules = self._plain_model("float32").model.modules()
-        matrices = [module.weight for module in modules if _multiplies(module)]
-        return int(sum(matrix.numel() for matrix in matrices) * getattr(torch, dtype).itemsize)
+    def _weight_bytes(self, dtype: str, dense: bool = False) -> int:
+        """Bytes of all weight matrices that a token is multiplied by, the output head among them.
+
+        They are counted as the engine holds them, or as if all were `dense`.
+        """
+        self._engine(dtype)  # packs the model
+        itemsize = getattr(torch, dtype).itemsize
+        total = 0.0
+        for module in self._lm(dtype).model.modules():
+            if isinstance(module, PackedLinear):
+                small = module.at_four_bits and not dense
+                size = _FOUR_BIT_BYTES if small else itemsize
+                total += module.in_features * module.out_features * size
+            elif _multiplies(module):
+                total += module.weight.numel() * itemsize
+        return round(total)
 
 
 def _multiplies(module: nn.Module) -> bool:

@@ -6,7 +6,9 @@ Kept apart from the measuring so that the command line can name the rows without
 from dataclasses import dataclass
 from typing import Literal
 
-Who = Literal["engine", "engine unsteered", "hf sequential", "hf batch", "llama.cpp", "memory bandwidth"]
+Who = Literal[
+    "engine", "engine unsteered", "hf sequential", "hf batch", "llama.cpp", "memory", "memory, dense weights"
+]
 Precision = Literal["best", "float32", "bfloat16", "q4_1"]
 """`best` is what the engine is loaded in by default on this machine."""
 WorkloadName = Literal["mixed16", "decode16", "single", "prefill", "sweep66", "three_nodes", "poisson24"]
@@ -36,6 +38,9 @@ class RowSpec:
     same_tokens: bool = False
 
 
+MEMORY: tuple[Who, ...] = ("memory", "memory, dense weights")
+"""Not a server but a bound: as many tokens per second as the memory can deliver the weights of."""
+
 ENGINE, FP32, BF16 = Side("engine"), Side("engine", "float32"), Side("engine", "bfloat16")
 UNSTEERED_FP32, UNSTEERED_BF16 = Side("engine unsteered", "float32"), Side("engine unsteered", "bfloat16")
 HF_FP32, HF_BF16 = Side("hf sequential", "float32"), Side("hf sequential", "bfloat16")
@@ -49,7 +54,8 @@ ROWS = (
     RowSpec("mixed16_vs_unsteered16", "mixed16", ENGINE, Side("engine unsteered"), 0.98),
     RowSpec("single_vs_hf_fp32", "single", FP32, HF_FP32, 1.25, same_tokens=True),
     RowSpec("single_vs_hf_bf16", "single", BF16, HF_BF16, 1.8),
-    RowSpec("single_bandwidth_share", "single", ENGINE, Side("memory bandwidth"), 0.55),
+    RowSpec("single_bandwidth_share", "single", ENGINE, Side("memory"), 0.55),
+    RowSpec("single_bandwidth_share_dense", "single", ENGINE, Side("memory, dense weights"), None),
     RowSpec("sweep66_fp32", "sweep66", FP32, HF_FP32, 6, same_tokens=True),
     RowSpec("sweep66_bf16", "sweep66", BF16, HF_FP32, 12),
     RowSpec("three_nodes_fp32", "three_nodes", FP32, HF_FP32, 1.7, same_tokens=True),

@@ -76,16 +76,22 @@ class Clock:
 def serve(engine: Engine, job: Job) -> Trace:
     """Let the engine serve a job."""
     times: list[list[float]] = [[] for _ in job.requests]
-    arrivals = job.arrivals_s or (0.0,) * len(job.requests)
-    tickets = []
     clock = Clock()
-    for arrival, request, mine in zip(arrivals, job.requests, times, strict=True):
-        clock.sleep_until(arrival)
-        tickets.append(engine.submit(replace(request, on_token=partial(_note, mine, clock))))
-        if job.in_turn:
-            tickets[-1].result()
-    token_ids = [ticket.result().token_ids for ticket in tickets]
-    return trace_of(job, token_ids, times, clock.now())
+    requests = [
+        replace(request, on_token=partial(_note, moments, clock))
+        for request, moments in zip(job.requests, times, strict=True)
+    ]
+    if job.in_turn:
+        generations = [engine.submit(request).result() for request in requests]
+    elif job.arrivals_s:
+        tickets = []
+        for arrival, request in zip(job.arrivals_s, requests, strict=True):
+            clock.sleep_until(arrival)
+            tickets.append(engine.submit(request))
+        generations = [ticket.result() for ticket in tickets]
+    else:
+        generations = [ticket.result() for ticket in engine.submit_all(requests)]
+    return trace_of(job, [each.token_ids for each in generations], times, clock.now())
 
 
 def _note(moments: list[float], clock: Clock, _text: str) -> None:
