@@ -1,9 +1,9 @@
-"""Weights laid out for the processor: oneDNN's blocked format, and four bits where the weights have no more.
+"""Weights laid out for the processor: oneDNN's blocked format, and fewer bits where the weights have no more.
 
 Why it exists: one token's forward pass reads every weight once, so decoding goes as fast as weights can be
 read, and torch's plain product reads them at half the speed that a blocked layout allows. Weights that came
-from a four-bit file are kept at four bits beside that, for passes of few rows: nothing is lost, and a quarter
-of the bytes is read. The packed weights replace the dense ones: there is one copy, except at four bits.
+from a file of four or eight bits are kept so beside that, for passes of few rows: nothing is lost, and a
+fraction of the bytes is read. Apart from that the packed weights replace the dense ones.
 """
 
 from typing import Any
@@ -13,11 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _ROWS = 16  # the layout is chosen for this many rows; other numbers work, and give the same results
-_GROUP = 32  # weights that share a scale in a four-bit GGUF file (Q4_0, Q4_1)
-_MAX_FOUR_BIT_ROWS = 6
-"""From this many rows on the blocked product is as fast as the four-bit one, which is bound by arithmetic."""
-_LEVEL_ERROR = 0.1
-"""How far from its level a weight may lie, in levels: bfloat16 keeps a sixteen-level grid to 0.03."""
+_PADDED_ROWS = 4
+"""A single row in float32 is computed as this many: the product of one row has a slower kernel of its own."""
+_GROUP = 32  # weights that share a scale in GGUF's Q4_0, Q4_1 and Q8_0
+_FEW_ROWS = 6
+"""From more rows on the blocked product is as fast as a four-bit one, which is bound by arithmetic."""
+_CHUNK = 512  # rows whose levels are found at a time, so that they stay in the processor's cache
+_LEVEL_ERROR = 0.15
+"""How far from its level a weight may lie, in levels: bfloat16 keeps levels up to 32 within that."""
 
 
 class FusedLinear(nn.Module):
@@ -52,16 +55,17 @@ class FusedLinear(nn.Module):
 
 
 class PackedLinear(FusedLinear):
-    """The same over a blocked weight, and over a four-bit one for few rows where that loses nothing."""
+    """The same over a blocked weight, and over few bits for few rows where that loses nothing."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         nn.Module.__init__(self)
         self.out_features, self.in_features = weight.shape
         self.bias = bias
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), _ROWS)
-        self._four_bit = (
-            _four_bit(weight.detach()) if weight.dtype == torch.bfloat16 and bias is None else None
-        )
+        self._pads = weight.dtype == torch.float32
+        quantised = weight.dtype == torch.bfloat16 and bias is None
+        self._planes = _planes(weight.detach()) if quantised else []
+        self._few_values = _FEW_ROWS // max(1, len(self._planes)) * self.in_features if self._planes else 0
 
     @property
     def weight(self) -> Tensor:  # type: ignore[override]
@@ -70,51 +74,58 @@ class PackedLinear(FusedLinear):
         return dense
 
     @property
-    def at_four_bits(self) -> bool:
-        """Whether few rows are multiplied with four-bit weights."""
-        return self._four_bit is not None
+    def bits(self) -> int:
+        """How many bits a weight has for few rows: 4, 8, or those of the dtype."""
+        return 4 * len(self._planes) or 8 * self._packed.element_size()
 
     def forward(self, x: Tensor) -> Tensor:
         """x·Wᵀ + b, for x [..., in]."""
-        if self._few(x):
-            return self._four_bit_product(x)
-        return self._product(x, "none")
+        if x.numel() <= self._few_values:
+            return self._few_bits(x)
+        return self._blocked(x, "none")
 
     def silu(self, x: Tensor) -> Tensor:
         """silu(x·Wᵀ + b)."""
-        if self._few(x):
-            return functional.silu(self._four_bit_product(x), inplace=True)
-        return self._product(x, "swish")
+        if x.numel() <= self._few_values:
+            return functional.silu(self._few_bits(x), inplace=True)
+        return self._blocked(x, "swish")
 
     def times(self, x: Tensor, other: Tensor) -> Tensor:
         """(x·Wᵀ + b) ⊙ other."""
-        if self._few(x):
-            return self._four_bit_product(x).mul_(other)
-        return self._product_with(x, other, "mul")
+        if x.numel() <= self._few_values:
+            return self._few_bits(x).mul_(other)
+        return self._blocked_with(x, other, "mul")
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
         """x·Wᵀ + b + other."""
-        if self._few(x):
-            return self._four_bit_product(x).add_(other)
-        return self._product_with(x, other, "add")
+        if x.numel() <= self._few_values:
+            return self._few_bits(x).add_(other)
+        return self._blocked_with(x, other, "add")
 
-    def _few(self, x: Tensor) -> bool:
-        return self._four_bit is not None and x.numel() <= _MAX_FOUR_BIT_ROWS * self.in_features
-
-    def _four_bit_product(self, x: Tensor) -> Tensor:
-        assert self._four_bit is not None
-        levels, scales = self._four_bit
+    def _few_bits(self, x: Tensor) -> Tensor:
         flat = x.reshape(-1, self.in_features)
-        product: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(flat, levels, _GROUP, scales)
-        return product.view(*x.shape[:-1], self.out_features)
+        total: Tensor | None = None
+        for levels, scales in self._planes:
+            product: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(flat, levels, _GROUP, scales)
+            total = product if total is None else total.add_(product)
+        assert total is not None
+        return total.view(*x.shape[:-1], self.out_features)
 
-    def _product(self, x: Tensor, after: str) -> Tensor:
-        product: Tensor = _linear(x, self._packed, self.bias, after, [], "")
-        return product
+    def _blocked(self, x: Tensor, after: str) -> Tensor:
+        if self._pads and x.numel() == self.in_features:
+            rows = x.reshape(1, -1).expand(_PADDED_ROWS, -1)
+            product: Tensor = _linear(rows, self._packed, self.bias, after, [], "")[:1]
+            return product.view(*x.shape[:-1], self.out_features)
+        whole: Tensor = _linear(x, self._packed, self.bias, after, [], "")
+        return whole
 
-    def _product_with(self, x: Tensor, other: Tensor, operation: str) -> Tensor:
-        product: Tensor = _linear_with(x, other, self._packed, self.bias, operation)
-        return product
+    def _blocked_with(self, x: Tensor, other: Tensor, operation: str) -> Tensor:
+        if self._pads and x.numel() == self.in_features:
+            rows = (each.reshape(1, -1).expand(_PADDED_ROWS, -1) for each in (x, other))
+            product: Tensor = _linear_with(*rows, self._packed, self.bias, operation)[:1]
+            return product.view(*x.shape[:-1], self.out_features)
+        whole: Tensor = _linear_with(x, other, self._packed, self.bias, operation)
+        return whole
 
 
 class PartOfLinear(nn.Module):
@@ -178,37 +189,61 @@ def join_attention(attention: Any) -> FusedLinear:
     return layer
 
 
-def _four_bit(weight: Tensor) -> tuple[Tensor, Tensor] | None:
-    """The weight's levels, packed, and each group's scale and offset; None where it has too many levels.
+def _planes(weight: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Four-bit weights that add up to `weight` [out, in], levels and scales of each; none if it is no sum.
 
-    The product takes w = (level − 8)·scale + offset, with both in bfloat16: the rounding that bfloat16
-    weights have too.
+    A product over them takes w = (level − 8)·scale + offset, with both in bfloat16: what bfloat16
+    weights are rounded to as well.
     """
     rows, columns = weight.shape
-    if columns % _GROUP or rows % 32 or not _on_levels(weight[:32]):
-        return None
-    low, scale, levels = _levels(weight)
-    if not _fits(weight, low, scale, levels):
-        return None
-    packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(levels.view(rows, columns).to(torch.int32), 1)
-    scales = torch.stack([scale, low + 8 * scale], dim=-1).transpose(0, 1)
-    return packed, scales.to(torch.bfloat16).contiguous()
+    if columns % _GROUP or rows % _GROUP:
+        return []
+    for split, planes in ((_sixteen_levels, 1), (_signed_levels, 2)):
+        if not split(weight[:_GROUP]):
+            continue
+        levels = torch.empty(planes, rows, columns, dtype=torch.int32)
+        scales = torch.empty(planes, columns // _GROUP, rows, 2, dtype=torch.bfloat16)
+        for start in range(0, rows, _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            found = split(weight[chunk])
+            if not found:
+                return []
+            for plane, (level, scale, offset) in enumerate(found):
+                levels[plane, chunk] = level.flatten(1)
+                scales[plane, :, chunk] = torch.stack([scale, offset], dim=-1).transpose(0, 1)
+        pack_levels: Any = torch.ops.aten._convert_weight_to_int4pack_for_cpu
+        return [(pack_levels(level, 1), scale) for level, scale in zip(levels, scales, strict=True)]
+    return []
 
 
-def _on_levels(weight: Tensor) -> bool:
-    return _fits(weight, *_levels(weight))
+_Plane = tuple[Tensor, Tensor, Tensor]
+"""Levels [rows, groups, 32], and scale and offset of each group [rows, groups]."""
 
 
-def _levels(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Each group's lowest weight and step [rows, groups], and every weight's level [rows, groups, 32]."""
-    grouped = weight.float().view(weight.shape[0], -1, _GROUP)
-    low, high = grouped.amin(-1), grouped.amax(-1)
-    scale = ((high - low) / 15).clamp_min(1e-12)
-    levels = ((grouped - low.unsqueeze(-1)) / scale.unsqueeze(-1)).round_()
-    return low, scale, levels
+def _sixteen_levels(weight: Tensor) -> list[_Plane]:
+    """The plane of weights on sixteen levels from each group's lowest, as in Q4_1; none if they are not."""
+    grouped = weight.float().view(len(weight), -1, _GROUP)
+    low, high = grouped.amin(-1), grouped.amax(-1)  # `aminmax` takes ten times as long
+    scale = ((high - low) / 15).clamp_min_(1e-12)
+    exact = (grouped - low.unsqueeze(-1)).mul_(1 / scale.unsqueeze(-1))
+    levels = exact.round()
+    if float(exact.sub_(levels).abs_().amax()) > _LEVEL_ERROR:
+        return []
+    return [(levels, scale, low + 8 * scale)]
 
 
-def _fits(weight: Tensor, low: Tensor, scale: Tensor, levels: Tensor) -> bool:
-    grouped = weight.float().view(levels.shape)
-    rebuilt = levels * scale.unsqueeze(-1) + low.unsqueeze(-1)
-    return bool(((grouped - rebuilt).abs() <= _LEVEL_ERROR * scale.unsqueeze(-1)).all())
+def _signed_levels(weight: Tensor) -> list[_Plane]:
+    """The planes, of 16 levels and of one, of weights on 255 levels around zero, as in Q8_0.
+
+    bfloat16 blurs levels far from zero, so only those up to 32 tell whether the weights lie on levels.
+    """
+    grouped = weight.float().view(len(weight), -1, _GROUP)
+    scale = (grouped.abs().amax(dim=-1) / 127).clamp_min_(1e-12)
+    exact = grouped * (1 / scale.unsqueeze(-1))
+    levels = exact.round()
+    off = exact.sub_(levels).abs_().masked_fill_(levels.abs() > 32, 0)
+    if float(off.amax()) > _LEVEL_ERROR:
+        return []
+    high = ((levels + 128) / 16).floor_()
+    zero = torch.zeros_like(scale)
+    return [(high, 16 * scale, zero), (levels + 128 - 16 * high, scale, 8 * scale)]
