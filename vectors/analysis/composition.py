@@ -179,10 +179,10 @@ def _conditions(
     return [
         Condition(
             name,
-            {domain: mean(hits[name][domain]) for domain in domains},
+            {domain: mean(hits[name][domain], at_least=0) for domain in domains},
             {domain: paired(hits[name][domain], hits[domain][domain]) for domain in domains},
             likelihoods[name],
-            mean(totals[name]),
+            mean(totals[name], at_least=0),
             paired(totals[name], totals["unsteered"]),
             rate(sum(map(degenerate, each)), len(each)),
         )

@@ -6,6 +6,7 @@ compute an interval from.
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +29,8 @@ from vectors.steering import Steering
 
 Variant = Literal["baseline", "static", "dynamic"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
-METRICS = ("hits", "tokens", "coherence", "degenerate")
+METRICS = {"hits": math.inf, "tokens": math.inf, "coherence": 1.0, "degenerate": 1.0}
+"""The metrics and the most each can be; the least is 0."""
 STATIC_DOMAIN = "code_reading"
 _SEEN_CHARS = 600  # how much of the step before a step sees (the original's figure)
 _WORD = re.compile(r"[^\W\d_]{5,}")
@@ -100,7 +102,7 @@ def demo(
     *,
     reports: int = 8,
     seeds: Sequence[int] = (0,),
-    tokens: int = 32,
+    tokens: int = 64,
     temperature: float = 0.7,
     progress: Progress = silent,
 ) -> list[Row]:
@@ -163,7 +165,7 @@ def _rows(name: str, runs: Sequence[_Run]) -> list[Row]:
         Row(
             name,
             variant,
-            {metric: mean(columns[variant][metric]) for metric in METRICS},
+            {metric: mean(columns[variant][metric], 0, most) for metric, most in METRICS.items()},
             {metric: paired(columns[variant][metric], columns["baseline"][metric]) for metric in METRICS},
         )
         for variant in VARIANTS

@@ -78,6 +78,8 @@ def diversity(
         )
         was, is_ = ([count / samples for count in broken[temperature, on]] for on in (False, True))
         found.append(
-            Diversity(temperature, mean(plain), mean(steered), paired(steered, plain), paired(is_, was))
+            Diversity(
+                temperature, mean(plain, 0, 1), mean(steered, 0, 1), paired(steered, plain), paired(is_, was)
+            )
         )
     return found

@@ -32,14 +32,14 @@ def rate(hits: int, n: int) -> Estimate:
     return Estimate(share, max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half)), n)
 
 
-def mean(values: Sequence[float], at_least: float = -math.inf) -> Estimate:
+def mean(values: Sequence[float], at_least: float = -math.inf, at_most: float = math.inf) -> Estimate:
     """The mean of at least two observations with Student's t interval (Student 1908).
 
-    `at_least` cuts off the part of the interval that the quantity cannot reach.
+    `at_least` and `at_most` cut off the parts of the interval that the quantity cannot reach.
     """
     n, value = len(values), fmean(values)
     half = float(student.ppf((1 + CONFIDENCE) / 2, n - 1)) * stdev(values) / math.sqrt(n)
-    return Estimate(value, max(at_least, value - half), value + half, n)
+    return Estimate(value, max(at_least, value - half), min(at_most, value + half), n)
 
 
 def paired(ones: Sequence[float], others: Sequence[float]) -> Estimate:

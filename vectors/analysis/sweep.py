@@ -106,11 +106,12 @@ def grid(
     positive = all(0 < strength < math.inf for strength in strengths)
     if not positive or len({*strengths}) < len(strengths) or len({*layers}) < len(layers):
         raise UnfitAnalysis("a sweep needs layers and α that are each given once, and α of more than 0")
-    return [
-        vector.steering(layer, strength * (1 if alphas else float(vector.residual_norms[layer])))
-        for layer in sorted(layers)
-        for strength in sorted(strengths)
-    ]
+    points = []
+    for layer in sorted(layers):
+        whole_norm = 1 / vector.relative_alpha(vector.steering(layer, 1.0))
+        unit = 1.0 if alphas else whole_norm
+        points += [vector.steering(layer, strength * unit) for strength in sorted(strengths)]
+    return points
 
 
 def sweep(
@@ -158,7 +159,7 @@ def sweep(
             point.alpha,
             vector.relative_alpha(point),
             rate(changed[index], n),
-            mean(bits[index], at_least=0.0),
+            mean(bits[index], at_least=0),
             paired(margin, unsteered),
             rate(broken[index], n),
         )

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,7 +20,7 @@ from orchestrator.cli.vectors import analysis
     help="Reports of each of the three scenarios; each is one observation.",
 )
 @click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True, help="Runs of a report.")
-@analysis.tokens(32)
+@analysis.tokens(64)
 @click.option("--temperature", type=click.FloatRange(0), default=0.7, show_default=True)
 @analysis.seed
 @analysis.figure
@@ -49,7 +50,7 @@ def command(
     The work is 36 × --reports × --seeds answers of --tokens: by default 144, a minute or a few on a CPU.
     """
     from orchestrator.cli.output import print_json
-    from vectors.analysis.demo import METRICS, demo, demo_domains
+    from vectors.analysis.demo import METRICS, VARIANTS, demo, demo_domains
 
     with analysis.opened(model) as bench:
         vectors = {domain: analysis.vector_of(bench, domain) for domain in demo_domains()}
@@ -74,26 +75,26 @@ def command(
     if as_json:
         print_json(facts | {"rows": [asdict(row) for row in rows]})
         return
+    by_scenario: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        by_scenario.setdefault(row.scenario, {})[row.variant] = row
     analysis.print_table(
-        f"Demo scenarios on {facts['model']} ({facts['dtype']}): mean of a run, and paired difference",
-        [
-            "scenario",
-            "variant",
-            "n",
-            *(f"{metric}{what}" for metric in METRICS for what in ("", " − baseline")),
-        ],
+        f"Demo scenarios on {facts['model']} ({facts['dtype']}): means of a run, differences paired by report",
+        ["scenario", "n", "metric", *VARIANTS, "static − baseline", "dynamic − baseline"],
         [
             [
-                row.scenario,
-                row.variant,
-                str(row.metrics["hits"].n),
-                *(
-                    analysis.shown(each, form)
-                    for metric in METRICS
-                    for each, form in ((row.metrics[metric], ".2f"), (row.gains[metric], "+.2f"))
-                ),
+                scenario,
+                str(of["baseline"].metrics[metric].n),
+                metric,
+                *(analysis.shown(of[variant].metrics[metric]) for variant in VARIANTS),
+                *(analysis.shown(of[variant].gains[metric], "+.2f") for variant in VARIANTS[1:]),
             ]
-            for row in rows
+            for scenario, of in by_scenario.items()
+            for metric in METRICS
         ],
-        [analysis.evidence(*(row.metrics["hits"].n for row in rows))],
+        [
+            "hits: distinct keywords of a step's domain, all steps. coherence: share of consecutive steps that "
+            "share a word of more than four letters. degenerate: share of steps that repeat or are empty.",
+            analysis.evidence(*(row.metrics["hits"].n for row in rows)),
+        ],
     )
