@@ -35,6 +35,11 @@ class FusedLinear(nn.Module):
         self.bias = bias
         self.weight = weight
 
+    @property
+    def read_bytes(self) -> int:
+        """Bytes of weights that a product reads."""
+        return self.out_features * self.in_features * self.weight.element_size()
+
     def forward(self, x: Tensor) -> Tensor:
         """x·Wᵀ + b, for x [..., in]."""
         return functional.linear(x, self.weight, self.bias)
@@ -77,6 +82,13 @@ class PackedLinear(FusedLinear):
     def bits(self) -> int:
         """How many bits a weight has for few rows: 4, 8, or those of the dtype."""
         return 4 * len(self._planes) or 8 * self._packed.element_size()
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes of weights that the product of one row reads."""
+        if self._planes:
+            return sum(levels.nbytes + scales.nbytes for levels, scales in self._planes)
+        return self.out_features * self.in_features * self._packed.element_size()
 
     def forward(self, x: Tensor) -> Tensor:
         """x·Wᵀ + b, for x [..., in]."""

@@ -19,11 +19,10 @@ from vectors.bench.workloads import ARRIVAL_LOAD, Workloads
 from vectors.engine import Engine
 from vectors.errors import InvalidRequest
 from vectors.models import LanguageModel, default_dtype, load_model, pull
-from vectors.packing import PackedLinear
+from vectors.packing import FusedLinear
 from vectors.progress import Progress
 
 _ENGINE_ROWS = 32  # as many as the engine has that solves tasks
-_FOUR_BIT_BYTES = 0.5 + 4 / 32  # of a weight: half a byte, and a scale and an offset for each 32 of them
 _WARM_REQUESTS = 8  # of a server that takes them one by one: all of them would take as long as a repetition
 
 
@@ -183,15 +182,14 @@ class Sides:
         """
         self._engine(dtype)  # packs the model
         itemsize = getattr(torch, dtype).itemsize
-        total = 0.0
+        total = 0
         for module in self._lm(dtype).model.modules():
-            if isinstance(module, PackedLinear):
-                small = module.at_four_bits and not dense
-                size = _FOUR_BIT_BYTES if small else itemsize
-                total += module.in_features * module.out_features * size
+            if isinstance(module, FusedLinear):
+                dense_bytes = module.in_features * module.out_features * itemsize
+                total += dense_bytes if dense else module.read_bytes
             elif _multiplies(module):
                 total += module.weight.numel() * itemsize
-        return round(total)
+        return total
 
 
 def _multiplies(module: nn.Module) -> bool:
