@@ -50,7 +50,10 @@ class KeyValueCache:
         self.used = 0
 
     def allocate(self, tokens: int) -> Block | None:
-        """The lowest free block for `tokens` tokens, or None where there is no room."""
+        """The lowest free block for `tokens` tokens, or None where there is no room.
+
+        It is zero: attention reads past a row's end, and a mask does not hide what is not finite.
+        """
         wanted = _power_of_two(max(tokens, MIN_BLOCK))
         sizes = [size for size, starts in self._free.items() if starts and size >= wanted]
         if not sizes:
@@ -62,7 +65,10 @@ class KeyValueCache:
             size //= 2
             self._free.setdefault(size, set()).add(start + size)
         self.used += wanted
-        return Block(wanted, start)
+        block = Block(wanted, start)
+        for cache in (self._keys, self._values):
+            self._block(cache, block).zero_()
+        return block
 
     def free(self, block: Block) -> None:
         """Give a block back; its contents may be overwritten from now on."""

@@ -129,10 +129,11 @@ class Scheduler:
         if match is None:
             row.records = {layer: [] for layer in recorded}
         else:
-            row.reused = tokens = min(match.tokens, row.needed - 1)
+            row.reused = tokens = match.tokens
             depth = n_layers if match.layer is None else match.layer + 1
             self.cache.copy(match.prefix.block, block, tokens, depth)
-            inherited = {layer: _first(made, tokens) for layer, made in match.prefix.records.items()}
+            known = match.prefix.records if tokens <= match.prefix.recorded else {}
+            inherited = {layer: _first(made, tokens) for layer, made in known.items()}
             row.records = {layer: [inherited[layer]] for layer in recorded if layer in inherited}
             if match.layer is None:
                 row.computed = tokens
@@ -140,10 +141,8 @@ class Scheduler:
                 row.resume = (match.layer, inherited[match.layer])
                 row.records |= {layer: [] for layer in recorded if layer > match.layer}
             self.counts.reused_tokens += tokens * depth / n_layers
-        shared = row.shared_tokens()
-        target = min(len(shared), row.needed)
-        prefix = Prefix(shared, block, row.shared_steering, row.records, target)
-        self._running.append(Running(row, prefix, target))
+        prefix = Prefix(row.shared_tokens(), block, row.shared_steering, row.records, row.prompt_len)
+        self._running.append(Running(row, prefix))
         self.counts.rows += 1
         self.counts.prompt_tokens += row.prompt_len
 
@@ -151,12 +150,13 @@ class Scheduler:
         """Leave the row's block to later rows, as far as they can use it."""
         row, prefix = running.row, running.prefix
         row.settle()
+        records, row.records, row.states, row.resume = row.records, {}, {}, None  # a ticket may be kept
         prefix.tokens = row.shared_tokens()[: row.computed]
         if not self.sharing.reusable or row.error is not None or len(prefix.tokens) < MIN_TOKENS:
             self.cache.free(prefix.block)
             return
-        prefix.recorded = min(running.target, len(prefix.tokens))
-        prefix.records = {layer: [_first(pieces, prefix.recorded)] for layer, pieces in row.records.items()}
+        prefix.recorded = min(row.prompt_len, len(prefix.tokens))
+        prefix.records = {layer: [_first(pieces, prefix.recorded)] for layer, pieces in records.items()}
         self.sharing.prefixes.keep(prefix)
 
     def _run_resumed(self) -> None:

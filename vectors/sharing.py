@@ -13,11 +13,10 @@ _RECORDED_LAYERS = 12
 
 @dataclass(eq=False)
 class Running:
-    """A row that has a block; others may reuse `target` tokens of it once its prompt is computed."""
+    """A row that has a block, and what others may reuse of it: its prompt, as far as it is computed."""
 
     row: Row
     prefix: Prefix
-    target: int
 
 
 @dataclass
@@ -46,13 +45,13 @@ class Sharing:
         return [layer for layer in self._layers if layer <= row.first_steered(self.n_layers)]
 
     def match(self, row: Row, running: Sequence[Running]) -> Match | None:
-        """What `row` could reuse now."""
+        """What `row` could reuse now of its prompt; the prompt's last token has to pass for what follows."""
         if not self.reusable:
             return None
-        tokens, steering = row.shared_tokens(), row.shared_steering
+        tokens, steering = row.shared_tokens()[: row.prompt_len - 1], row.shared_steering
         matches = [self.prefixes.best(tokens, steering)]
         for donor in running:
-            done = min(donor.row.computed, donor.target)
+            done = min(donor.row.computed, donor.row.prompt_len)
             matches.append(self.prefixes.match(donor.prefix, done, tokens, steering))
         return max((match for match in matches if match), key=lambda match: match.saved, default=None)
 
@@ -61,10 +60,10 @@ class Sharing:
         if not self.reusable:
             return False
         saved = match.saved if match else 0.0
-        tokens, steering = row.shared_tokens(), row.shared_steering
+        tokens, steering = row.shared_tokens()[: row.prompt_len - 1], row.shared_steering
         for donor in running:
-            if donor.row.computed < donor.target:
-                later = self.prefixes.match(donor.prefix, donor.target, tokens, steering)
+            if donor.row.computed < donor.row.prompt_len:
+                later = self.prefixes.match(donor.prefix, donor.row.prompt_len, tokens, steering)
                 if later and later.saved >= saved + MIN_TOKENS:
                     return True
         return False

@@ -1,24 +1,34 @@
 """What the engine generates, row by row, held to the bare model and to plain generate."""
 
+import random
+import time
 from dataclasses import replace
 
 import pytest
 import torch
 
-from tests.vectors.batches import NEW, logits_of, mixed_requests, run, tokens
+from tests.vectors.batches import (
+    NEW,
+    ByHand,
+    left_behind,
+    mixed_requests,
+    oracle_logits,
+    oracle_tokens,
+    run,
+    tokens,
+)
 from tests.vectors.tiny import (
     EOS,
+    FAMILIES,
     byte_tokenizer,
     hf_generate,
     prompt,
-    steer,
     tiny_model,
 )
-from vectors.blocks import recording
-from vectors.decoding import Batch
 from vectors.engine import Engine, GenerationRequest
 from vectors.sampling import Sampling
-from vectors.steering import SteeringTable
+
+STEPS = [65, 66, 67, 68]
 
 
 @pytest.fixture
@@ -32,46 +42,72 @@ def tiny_engine(model):
 
 def test_a_mixed_batch_gives_the_tokens_of_plain_generate_with_a_plain_hook(model, tiny_engine):
     requests = mixed_requests(model)
-    wanted = [hf_generate(model, request.prompt_ids, request.steering, NEW) for request in requests]
+    wanted = oracle_tokens(model, requests)
     assert tokens(run(tiny_engine, *requests)) == wanted
-    unsteered = [hf_generate(model, request.prompt_ids, None, NEW) for request in requests]
-    changed = [steered != bare for steered, bare in zip(wanted, unsteered, strict=True)]
+    unsteered = oracle_tokens(model, [replace(request, steering=None) for request in requests])
+    changed = [steered != plain for steered, plain in zip(wanted, unsteered, strict=True)]
     assert changed == [request.steering is not None for request in requests]
 
 
-def test_a_mixed_batch_gives_the_logits_of_each_row_run_alone(model):
-    requests, steps = mixed_requests(model), [65, 66, 67, 68]
-    with SteeringTable(model, len(requests)) as table:
-        together = logits_of(model, table, requests, steps)
-        for row, request in enumerate(requests):
-            alone = logits_of(model, table, [request], steps)
-            for batched, single in zip(together, alone, strict=True):
-                assert (batched[row] - single[0]).abs().max() < 1e-4
-
-
-def test_an_unsteered_row_is_bit_equal_to_the_bare_model_in_the_same_batch(model):
-    requests, steps = mixed_requests(model), [65, 66, 67]
-    with SteeringTable(model, len(requests)) as table:
-        mixed = logits_of(model, table, requests, steps)
-        bare = logits_of(model, table, [replace(request, steering=None) for request in requests], steps)
-    for step, (beside, plain) in enumerate(zip(mixed, bare, strict=True)):
-        for row, request in enumerate(requests):
-            # Steering of generated positions shows from the second new token on.
-            waits = request.steering is not None and request.steering.positions == "generated" and step == 0
-            assert torch.equal(beside[row], plain[row]) == (request.steering is None or waits)
-
-
-def test_rows_that_leave_do_not_change_the_rows_that_stay(model):
+@pytest.mark.parametrize("chunk", [512, 7])
+def test_each_row_of_a_mixed_batch_has_the_logits_of_the_bare_model_with_a_plain_hook(model, chunk):
     requests = mixed_requests(model)
-    with SteeringTable(model, len(requests)) as table, torch.inference_mode():
-        batch = Batch(model, table, [r.prompt_ids for r in requests], [r.steering for r in requests], 4)
-        batch.prefill()
-        batch.keep([1, 2, 6])
-        thinned = [batch.step([token] * 3) for token in (65, 66)]
-        for i, row in enumerate((1, 2, 6)):
-            alone = logits_of(model, table, [requests[row]], [65, 66])[1:]
-            for batched, single in zip(thinned, alone, strict=True):
-                assert (batched[i] - single[0]).abs().max() < 1e-4
+    with ByHand(model) as hand:
+        found = hand.logits(requests, STEPS, chunk)
+    for request, row in zip(requests, found, strict=True):
+        ids = [*request.prompt_ids, *STEPS]
+        whole = oracle_logits(model, ids, request.steering, len(request.prompt_ids))
+        assert (row - whole[len(request.prompt_ids) - 1 :]).abs().max() < 1e-4
+        if request.steering is not None:
+            plain = oracle_logits(model, ids)[len(request.prompt_ids) - 1 :]
+            assert (row - plain).abs().max() > 0.1
+
+
+def test_steering_reaches_the_rows_that_ask_for_it_and_not_one_bit_of_the_others(model):
+    requests = mixed_requests(model)
+    with ByHand(model) as hand:
+        steered = hand.logits(requests, STEPS)
+        plain = hand.logits([replace(request, steering=None) for request in requests], STEPS)
+    for row, request in enumerate(requests):
+        # Steering of generated positions shows from the second new token on.
+        spared = request.steering is None or request.steering.positions == "generated"
+        assert torch.equal(steered[row, 0], plain[row, 0]) == spared
+        assert torch.equal(steered[row, 1:], plain[row, 1:]) == (request.steering is None)
+
+
+def test_prompts_longer_than_a_pass_give_the_tokens_of_plain_generate(model, monkeypatch):
+    # Longer than gemma's window, and cut at places that fall inside it and inside a convolution's kernel.
+    monkeypatch.setattr("vectors.scheduler._PROMPT_TOKENS", 11)
+    requests = mixed_requests(model)
+    with Engine(model, byte_tokenizer()) as engine:
+        assert tokens(run(engine, *requests)) == oracle_tokens(model, requests)
+
+
+@pytest.mark.parametrize("max_rows", [1, 3])
+def test_rows_that_wait_for_a_place_are_what_they_are_alone(model, max_rows):
+    requests = mixed_requests(model)
+    with Engine(model, byte_tokenizer(), max_rows) as engine:
+        assert tokens(run(engine, *requests)) == oracle_tokens(model, requests)
+
+
+def test_neither_the_moment_of_arrival_nor_the_order_changes_a_row(model, monkeypatch):
+    monkeypatch.setattr("vectors.scheduler._PROMPT_TOKENS", 16)
+    requests = [
+        replace(request, sampling=Sampling(3 + 5 * (row % 4)))
+        for row, request in enumerate(mixed_requests(model) * 2)
+    ]
+    wanted = oracle_tokens(model, requests)
+    chance = random.Random(3)
+    with Engine(model, byte_tokenizer(), max_rows=5) as engine:
+        for _ in range(2):
+            order = chance.sample(range(len(requests)), len(requests))
+            tickets = {}
+            for row in order:
+                tickets[row] = engine.submit(requests[row])
+                time.sleep(chance.choice([0, 0.003, 0.01]))
+            found = [list(tickets[row].result(60).token_ids) for row in range(len(requests))]
+            assert found == wanted
+    assert left_behind(engine) == (0, 0, 0)
 
 
 def test_generations_of_different_lengths_finish_each_on_its_own(model, tiny_engine):
@@ -79,34 +115,37 @@ def test_generations_of_different_lengths_finish_each_on_its_own(model, tiny_eng
         replace(request, sampling=Sampling(max_new_tokens=1 + 3 * row))
         for row, request in enumerate(mixed_requests(model))
     ]
-    wanted = [hf_generate(model, r.prompt_ids, r.steering, r.sampling.max_new_tokens) for r in requests]
-    assert tokens(run(tiny_engine, *requests)) == wanted
+    assert tokens(run(tiny_engine, *requests)) == oracle_tokens(model, requests)
 
 
-def test_steering_generated_positions_leaves_the_prompts_residuals_untouched(model):
-    ids = prompt(3, 20)
-    with SteeringTable(model, 1) as table, recording(model) as captured, torch.inference_mode():
-        seen = []
-        for steering in (None, steer(model, 1, 1.0, positions="generated")):
-            batch = Batch(model, table, [ids], [steering], 2)
-            batch.prefill()
-            in_prompt = dict(captured)
-            batch.step([65])
-            seen.append((in_prompt, dict(captured)))
-    (bare_prompt, bare_next), (steered_prompt, steered_next) = seen
-    assert all(torch.equal(bare_prompt[layer], steered_prompt[layer]) for layer in bare_prompt)
-    assert torch.equal(bare_next[0], steered_next[0])
-    assert not torch.equal(bare_next[1], steered_next[1])
+def test_what_an_old_row_left_in_the_cache_never_reaches_a_new_one(model):
+    requests = mixed_requests(model)
+    with Engine(model, byte_tokenizer()) as engine:
+        for cache in (engine._cache._keys, engine._cache._values):
+            cache[:, : 16 * 64 * engine._cache.kv_heads] = torch.nan
+        assert tokens(run(engine, *requests)) == oracle_tokens(model, requests)
 
 
-def test_bf16_models_generate_with_every_kind_of_steering(model):
-    half = tiny_model(model.config.model_type.split("_")[0], torch.bfloat16)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_bf16_models_generate_with_every_kind_of_steering(family):
+    half = tiny_model(family, torch.bfloat16)
+    requests = mixed_requests(half)
     with Engine(half, byte_tokenizer()) as engine:
-        generations = run(engine, *mixed_requests(half))
-        bare = run(engine, *(replace(request, steering=None) for request in mixed_requests(half)))
-    assert all(generation.finish_reason in ("length", "stop") for generation in generations)
-    assert generations[0].token_ids == bare[0].token_ids
-    assert generations[1].token_ids != bare[1].token_ids
+        generations = run(engine, *requests)
+        plain = run(engine, *(replace(request, steering=None) for request in requests))
+    for request, steered, unsteered in zip(requests, generations, plain, strict=True):
+        assert steered.finish_reason in ("length", "stop")
+        if request.steering is not None:
+            assert steered.token_ids != unsteered.token_ids
+
+
+def test_the_distribution_of_the_first_new_token_is_that_of_the_bare_model(model, tiny_engine):
+    requests = [replace(request, distribution=True) for request in mixed_requests(model)]
+    for request, generation in zip(requests, run(tiny_engine, *requests), strict=True):
+        logits = oracle_logits(model, request.prompt_ids, request.steering, len(request.prompt_ids))
+        torch.testing.assert_close(
+            generation.distribution, torch.log_softmax(logits[-1], dim=-1), atol=1e-4, rtol=0
+        )
 
 
 # --- sampling and text
@@ -123,7 +162,7 @@ def test_sampled_rows_reproduce_by_seed_whatever_the_batch(qwen3, engine):
     assert together != tokens(run(engine, *other_seeds))
 
 
-def test_the_text_is_the_decoded_tokens_and_the_callback_is_told_every_token(qwen3, engine):
+def test_the_text_is_the_decoded_tokens_and_the_callback_is_told_every_token(engine):
     pieces = []
     (generation,) = run(
         engine, GenerationRequest(prompt(1, 6), sampling=Sampling(20), on_token=pieces.append)
@@ -135,7 +174,7 @@ def test_the_text_is_the_decoded_tokens_and_the_callback_is_told_every_token(qwe
     assert generation.seconds > 0
 
 
-def test_generation_stops_before_a_stop_string_that_spans_tokens(qwen3, engine):
+def test_generation_stops_before_a_stop_string_that_spans_tokens(engine):
     request = GenerationRequest(prompt(1, 6), sampling=Sampling(24))
     (whole,) = run(engine, request)
     stop = whole.text[3:6]
@@ -171,4 +210,31 @@ def test_a_token_that_the_generation_config_names_as_an_end_gives_no_text():
     assert generation.text == byte_tokenizer().decode(wanted[:-1])
 
 
-# --- wrong requests and faults
+# --- scoring
+
+
+def test_scores_are_the_log_probabilities_of_the_bare_model_in_any_company(model, tiny_engine):
+    requests = mixed_requests(model)
+    continuations = [prompt(50 + row, 1 + 5 * row) for row in range(len(requests))]
+    tickets = [
+        tiny_engine.score(request.prompt_ids, continuation, request.steering)
+        for request, continuation in zip(requests, continuations, strict=True)
+    ]
+    for request, continuation, ticket in zip(requests, continuations, tickets, strict=True):
+        found, ids = ticket.result(60), [*request.prompt_ids, *continuation]
+        logits = oracle_logits(model, ids, request.steering, len(request.prompt_ids))
+        wanted = torch.log_softmax(logits, dim=-1)[
+            range(len(request.prompt_ids) - 1, len(ids) - 1), ids[len(request.prompt_ids) :]
+        ]
+        assert found.token_ids == continuation
+        torch.testing.assert_close(torch.tensor(found.logprobs), wanted, atol=1e-4, rtol=0)
+
+
+def test_scoring_the_same_continuation_again_gives_the_same_scores(model, tiny_engine):
+    first = tiny_engine.score(prompt(1, 60), prompt(2, 40)).result(60)
+    again = tiny_engine.score(prompt(1, 60), prompt(2, 40)).result(20)
+    longer = tiny_engine.score(prompt(1, 60), prompt(2, 70)).result(20)
+    assert len(first.logprobs) == 40
+    assert again.token_ids == first.token_ids
+    assert again.logprobs == pytest.approx(first.logprobs, abs=1e-4)
+    assert longer.logprobs[:40] == pytest.approx(first.logprobs, abs=1e-4)
