@@ -8,9 +8,9 @@ caller's thread; a fault of one row fails that row alone.
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -192,6 +192,28 @@ class Engine:
         Raises as `submit` does.
         """
         return self.submit(scoring(prompt_ids, continuation, steering))
+
+    async def stream(self, request: GenerationRequest) -> AsyncIterator[str]:
+        """Yield the text of a generation as it becomes certain; whoever leaves the loop cancels it.
+
+        Raises as `submit` does, and what the generation fails with.
+        """
+        loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | None]()
+
+        def pass_on(piece: str) -> None:
+            loop.call_soon_threadsafe(pieces.put_nowait, piece)
+
+        ticket = self.submit(replace(request, on_token=pass_on))
+        ended = asyncio.ensure_future(ticket)
+        ended.add_done_callback(lambda _: pieces.put_nowait(None))
+        try:
+            while (piece := await pieces.get()) is not None:
+                if piece:
+                    yield piece
+            await ended
+        finally:
+            ended.cancel()
+            ticket.cancel()
 
     def stats(self) -> EngineStats:
         """What the engine is doing and has done."""

@@ -88,7 +88,8 @@ class PackedLinear(FusedLinear):
         """Bytes of weights that the product of one row reads."""
         if self._planes:
             return sum(levels.nbytes + scales.nbytes for levels, scales in self._planes)
-        return self.out_features * self.in_features * self._packed.element_size()
+        itemsize: int = self._packed.element_size()
+        return self.out_features * self.in_features * itemsize
 
     def forward(self, x: Tensor) -> Tensor:
         """x·Wᵀ + b, for x [..., in]."""
