@@ -62,7 +62,8 @@ class ConstrainedTokens:
     def accept(self, token: int) -> None:
         """Take a token. Raises InvalidRequest for one that the constraint does not allow."""
         if not self._matcher.consume_token(token):
-            raise InvalidRequest(f"token {token} does not fit the constraint: {self._matcher.get_error()}")
+            problem = _in_one_line(self._matcher.get_error())
+            raise InvalidRequest(f"token {token} does not fit the constraint: {problem}")
 
 
 class ConstraintCompiler:
@@ -79,12 +80,14 @@ class ConstraintCompiler:
             if self._analysed is None:
                 self._analysed = from_tokenizer(self._tokenizer, n_vocab=self._vocab_size)
         try:
-            matcher = LLMatcher(self._analysed, constraint.grammar())
+            matcher = LLMatcher(self._analysed, constraint.grammar(), log_level=0)
             problem = matcher.get_error()
         except ValueError as error:
             problem = str(error)
         if problem:
-            raise InvalidRequest(
-                f"the {constraint.kind} constraint is refused: {' '.join(problem.split())[:300]}"
-            )
+            raise InvalidRequest(f"the {constraint.kind} constraint is refused: {_in_one_line(problem)}")
         return ConstrainedTokens(matcher, self._vocab_size)
+
+
+def _in_one_line(problem: str) -> str:
+    return " ".join(problem.split())[:300]
