@@ -8,7 +8,7 @@ from vectors.analysis.composition import Condition
 from vectors.analysis.demo import METRICS, VARIANTS, Row
 from vectors.analysis.diversity import Diversity
 from vectors.analysis.estimates import Estimate
-from vectors.analysis.figures import bars, new_figure, sample_size
+from vectors.analysis.figures import COLOURS, CONTROL, bars, legend_above, new_figure, sample_size
 
 _DEMO_LABELS = {
     "hits": "distinct domain keywords in a run",
@@ -25,14 +25,14 @@ def diversity_figure(rows: Sequence[Diversity], title: str) -> Figure:
     left, right = figure.subplots(1, 2)
     groups = [f"T {row.temperature:g}" for row in rows]
     both = {"unsteered": [row.unsteered for row in rows], "steered": [row.steered for row in rows]}
-    bars(left, groups, both, "unique answers / samples")
-    left.legend(frameon=False, fontsize=8)
+    bars(left, groups, both, "unique answers / samples", (CONTROL, *COLOURS))
+    legend_above(left, 2)
     differences = {
         "unique answers": [row.difference for row in rows],
         "degenerate answers": [row.degenerate for row in rows],
     }
-    bars(right, groups, differences, "steered − unsteered, paired by prompt")
-    right.legend(frameon=False, fontsize=8)
+    bars(right, groups, differences, "steered − unsteered, paired by prompt", COLOURS[1:])
+    legend_above(right, 2)
     return figure
 
 
@@ -49,7 +49,7 @@ def composition_figure(conditions: Sequence[Condition], title: str) -> Figure:
         {d: [c.hits[d] for c in conditions] for d in domains},
         "distinct keywords\nin an answer",
     )
-    above.legend(frameon=False, fontsize=8, title="of the domain", title_fontsize=8)
+    legend_above(above, len(domains))
     texts = {d: [c.text_nats[d] for c in conditions] for d in conditions[0].text_nats}
     if texts:
         bars(middle, groups, texts, "domain − neutral text,\nchange in nats per token")
@@ -60,6 +60,7 @@ def composition_figure(conditions: Sequence[Condition], title: str) -> Figure:
         groups,
         {"degenerate": [c.degenerate for c in conditions]},
         "share of answers that\nrepeat or are empty",
+        COLOURS[2:],
     )
     return figure
 
@@ -74,6 +75,6 @@ def demo_figure(rows: Sequence[Row], title: str) -> Figure:
         by_variant: dict[str, list[Estimate]] = {
             v: [row.metrics[metric] for row in rows if row.variant == v] for v in VARIANTS
         }
-        bars(axes, groups, by_variant, _DEMO_LABELS[metric])
-    figure.axes[0].legend(frameon=False, fontsize=9)
+        bars(axes, groups, by_variant, _DEMO_LABELS[metric], (CONTROL, *COLOURS))
+    legend_above(figure.axes[0], len(VARIANTS))
     return figure

@@ -38,7 +38,7 @@ def diversity(
     probes: Sequence[str],
     *,
     samples: int = 5,
-    tokens: int = 16,
+    tokens: int = 8,
     seed: int = 0,
     temperatures: Sequence[float] = TEMPERATURES,
     progress: Progress = silent,

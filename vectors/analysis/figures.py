@@ -15,7 +15,8 @@ from vectors.analysis.estimates import CLAIM_N, Estimate
 from vectors.errors import UnfitAnalysis
 
 FORMATS = (".png", ".svg")
-COLOURS = ("#7f7f7f", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+CONTROL = "#7f7f7f"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _DPI = 160
 
 
@@ -48,7 +49,13 @@ def sample_size(ns: Sequence[int], what: str) -> str:
     return f"n = {n} {what}, 95 % intervals" + (f"; n < {CLAIM_N}: no claim" if smallest < CLAIM_N else "")
 
 
-def bars(axes: Any, groups: Sequence[str], series: Mapping[str, Sequence[Estimate]], label: str) -> None:
+def bars(
+    axes: Any,
+    groups: Sequence[str],
+    series: Mapping[str, Sequence[Estimate]],
+    label: str,
+    colours: Sequence[str] = COLOURS,
+) -> None:
     """Draw a bar with its interval for each series in each group; `label` names the quantity and its unit."""
     width = 0.8 / len(series)
     for index, (name, estimates) in enumerate(series.items()):
@@ -61,13 +68,18 @@ def bars(axes: Any, groups: Sequence[str], series: Mapping[str, Sequence[Estimat
             width * 0.92,
             yerr=[below, above],
             label=name,
-            color=COLOURS[index % len(COLOURS)],
+            color=colours[index % len(colours)],
             error_kw={"elinewidth": 1, "capsize": 2.5, "ecolor": "black"},
         )
     axes.axhline(0, color="black", linewidth=0.6)
     axes.set_xticks(range(len(groups)), groups)
     axes.set_ylabel(label)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def legend_above(axes: Any, series: int) -> None:
+    """A legend of so many series in one line above the axes, where no bar can reach it."""
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=series, frameon=False, fontsize=8)
 
 
 def ink_on(colour: Sequence[float]) -> str:

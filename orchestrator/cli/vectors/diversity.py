@@ -15,7 +15,7 @@ from orchestrator.cli.vectors import analysis
 @click.option("--samples", type=click.IntRange(2, 100), default=5, show_default=True, help="Per prompt.")
 @analysis.prompts
 @analysis.limit(12, "Prompts.")
-@analysis.tokens(16)
+@analysis.tokens(8)
 @analysis.seed
 @analysis.figure
 @options.as_json

@@ -1,0 +1,161 @@
+"""The analysing commands as a user meets them: a table, a figure, JSON, wrong input, Ctrl-C."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from orchestrator.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # tiny matrices are slower on many
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "two.txt").write_text("Go on.\nWhy?\n")
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Vectors are extracted once for all the commands."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, cache, tiny_model):
+    """Exit code, stdout and stderr of an analysis on the tiny model."""
+    monkeypatch.setenv("ORCHESTRATE_CACHE", str(cache))
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as exit_:
+            main(["vectors", *map(str, arguments), "--model", str(tiny_model)])
+        captured = capsys.readouterr()
+        return exit_.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+SMALL = {
+    "sweep": ["code_reading", "--layers", "0,3", "--shares", "0.5", "--prompts", "two.txt", "--tokens", "3"],
+    "diversity": ["code_reading", "--prompts", "two.txt", "--tokens", "3", "--samples", "2"],
+    "compose": ["code_reading", "bug_analysis", "--mode", "add", "--prompts", "two.txt", "--tokens", "3"],
+    "lens": ["code_reading"],
+    "demo": ["--reports", "2", "--tokens", "2"],
+}
+
+
+def estimates(value):
+    """Every estimate of a document, wherever it is."""
+    if isinstance(value, dict):
+        if value.keys() == {"value", "low", "high", "n"}:
+            yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from estimates(each)
+
+
+@pytest.mark.parametrize("command", SMALL)
+def test_json_is_one_document_with_all_that_determined_it_and_the_figure_is_drawn(run, command, tmp_path):
+    code, out, _ = run(command, *SMALL[command], "--figure", "drawn.svg", "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert {"model", "model_digest", "dtype", "vectors", "settings"} <= set(document)
+    assert all(len(vector["sha256"]) == 64 for vector in document["vectors"])
+    for estimate in estimates(document):
+        assert estimate["low"] - 1e-9 <= estimate["value"] <= estimate["high"] + 1e-9
+        assert estimate["n"] >= 2
+    assert (command == "lens") == (not list(estimates(document)))
+    assert (tmp_path / "drawn.svg").read_text().startswith("<?xml")
+    if command == "sweep":
+        assert set(document["zones"]) == {"0", "3"}
+        assert {cell["zone"] for cell in document["cells"]} <= {"rigid", "responsive", "degenerate"}
+        assert "degenerate:" in document["zone_rule"]
+        assert document["settings"]["prompts"] == ["Go on.", "Why?"]
+
+
+@pytest.mark.parametrize("command", SMALL)
+def test_the_table_says_n_and_that_so_few_observations_claim_nothing(run, command):
+    code, out, _ = run(command, *SMALL[command])
+    assert code == 0
+    assert "(float32)" in out or "(bfloat16)" in out
+    if command != "lens":
+        assert "95 % intervals; n < 200: no claim" in out
+    assert "…  " not in out  # no figure is cut off
+
+
+def test_a_composed_vector_is_written_and_can_be_used_like_any_other(run):
+    weighted = ["--mode", "weighted", "--weights", "0.7,0.3", "--out", "both.safetensors"]
+    domains = ["code_reading", "django_web"]
+    assert run("compose", *domains, *weighted, "--prompts", "two.txt", "--tokens", "2")[0] == 0
+    code, out, _ = run("lens", "both.safetensors", "--json")
+    assert code == 0
+    assert json.loads(out)["vectors"][0]["domain"] == "code_reading+django_web"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["sweep", "poetry"], "poetry"),
+        (["sweep", "code_reading", "--shares", "0.1", "--alphas", "10"], "exclude"),
+        (["sweep", "code_reading", "--layers", "a,b"], "numbers"),
+        (["sweep", "code_reading", "--layers", "99"], "layer 99"),
+        (["sweep", "code_reading", "--shares", "0"], "more than 0"),
+        (["sweep", "code_reading", "--figure", "drawn.pdf"], ".png or .svg"),
+        (["diversity", "poetry"], "poetry"),
+        (["diversity", "missing.safetensors"], "missing.safetensors"),
+        (["diversity", "code_reading", "--prompts", "one.txt"], "at least 2"),
+        (["compose", "code_reading"], "two different domains"),
+        (
+            ["compose", "code_reading", "bug_analysis", "--mode", "weighted", "--weights", "1"],
+            "weight for each",
+        ),
+        (["compose", "code_reading", "bug_analysis", "--mode", "add", "--weights", "1,1"], "--weights"),
+        (["compose", "code_reading", "bug_analysis", "--out", "a.safetensors"], "--out"),
+        (["compose", "code_reading", "bug_analysis", "--mode", "switch", "--out", "a.safetensors"], "--out"),
+        (["compose", "code_reading", "bug_analysis", "--mode", "add", "--out", "a.pt"], ".safetensors"),
+        (["lens", "code_reading", "--layers", "99"], "layer 99"),
+        (["demo", "--reports", "99"], "--reports"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_input_is_one_line_and_code_2(run, tmp_path, arguments, expected):
+    (tmp_path / "one.txt").write_text("Go on.\n")
+    code, out, err = run(*arguments)
+    lines = [
+        line for line in err.splitlines()
+        if line and not line.startswith(("Usage:", "Try ", "extracting"))
+    ]  # fmt: skip
+    assert code == 2
+    assert out == ""
+    assert len(lines) == 1
+    assert expected in lines[0]
+    assert "Traceback" not in err
+
+
+def test_ctrl_c_ends_with_130_and_says_that_nothing_was_kept(run, cache, tiny_model, tmp_path):
+    arguments = ["vectors", "sweep", "code_reading", "--model", str(tiny_model), "--figure", "drawn.png"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from orchestrator.cli import main; main()", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"ORCHESTRATE_CACHE": str(cache)},
+    )
+    for line in process.stderr:
+        if line.startswith("sweeping: 0/"):
+            process.send_signal(signal.SIGINT)
+            break
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert err.splitlines()[-1] == "interrupted: an analysis keeps nothing until it is complete"
+    assert not (tmp_path / "drawn.png").exists()
