@@ -5,9 +5,11 @@ similar length lie side by side and one attention call reads them all in place. 
 come and go, and memory is bounded whatever runs.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -42,18 +44,14 @@ class KeyValueCache:
         self.kv_heads, self.head_dim = kv_heads, head_dim
         self.tokens = _power_of_two(tokens)
         shape = (n_layers, self.tokens * kv_heads, head_dim)
-        self._keys = torch.empty(shape, dtype=dtype, device=device)
-        self._values = torch.empty(shape, dtype=dtype, device=device)
+        self._keys, self._values = _zeros(shape, dtype, device), _zeros(shape, dtype, device)
         self.keys = list(self._keys.unbind(0))
         self.values = list(self._values.unbind(0))
         self._free: dict[int, set[int]] = {self.tokens: {0}}
         self.used = 0
 
     def allocate(self, tokens: int) -> Block | None:
-        """The lowest free block for `tokens` tokens, or None where there is no room.
-
-        It is zero: attention reads past a row's end, and a mask does not hide what is not finite.
-        """
+        """The lowest free block for `tokens` tokens, or None where there is no room."""
         wanted = _power_of_two(max(tokens, MIN_BLOCK))
         sizes = [size for size, starts in self._free.items() if starts and size >= wanted]
         if not sizes:
@@ -65,13 +63,17 @@ class KeyValueCache:
             size //= 2
             self._free.setdefault(size, set()).add(start + size)
         self.used += wanted
-        block = Block(wanted, start)
-        for cache in (self._keys, self._values):
-            self._block(cache, block).zero_()
-        return block
+        return Block(wanted, start)
 
-    def free(self, block: Block) -> None:
-        """Give a block back; its contents may be overwritten from now on."""
+    def free(self, block: Block, *, clear: bool = False) -> None:
+        """Give a block back; its contents may be overwritten from now on.
+
+        `clear` it if what it holds may not be finite: attention reads past a row's end, and a mask does not
+        hide that from it.
+        """
+        if clear:
+            for cache in (self._keys, self._values):
+                self._block(cache, block).zero_()
         size, start = block.capacity, block.start
         self.used -= size
         while (buddy := start ^ size) in self._free.get(size, ()):
@@ -110,6 +112,14 @@ class KeyValueCache:
         """[n_layers, kv_heads, capacity, head_dim]"""
         rows = slice(block.start * self.kv_heads, (block.start + block.capacity) * self.kv_heads)
         return cache[:, rows].view(len(cache), self.kv_heads, block.capacity, self.head_dim)
+
+
+def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Zeros that the system provides page by page, when they are first used; torch writes its own at once."""
+    if device.type != "cpu":
+        return torch.zeros(shape, dtype=dtype, device=device)
+    raw = np.zeros(math.prod(shape) * dtype.itemsize, dtype=np.uint8)
+    return torch.from_numpy(raw).view(dtype).view(shape)
 
 
 def _power_of_two(tokens: int) -> int:

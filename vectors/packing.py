@@ -93,25 +93,25 @@ class PackedLinear(FusedLinear):
 
     def forward(self, x: Tensor) -> Tensor:
         """x·Wᵀ + b, for x [..., in]."""
-        if x.numel() <= self._few_values:
+        if 0 < x.numel() <= self._few_values:
             return self._few_bits(x)
         return self._blocked(x, "none")
 
     def silu(self, x: Tensor) -> Tensor:
         """silu(x·Wᵀ + b)."""
-        if x.numel() <= self._few_values:
+        if 0 < x.numel() <= self._few_values:
             return functional.silu(self._few_bits(x), inplace=True)
         return self._blocked(x, "swish")
 
     def times(self, x: Tensor, other: Tensor) -> Tensor:
         """(x·Wᵀ + b) ⊙ other."""
-        if x.numel() <= self._few_values:
+        if 0 < x.numel() <= self._few_values:
             return self._few_bits(x).mul_(other)
         return self._blocked_with(x, other, "mul")
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
         """x·Wᵀ + b + other."""
-        if x.numel() <= self._few_values:
+        if 0 < x.numel() <= self._few_values:
             return self._few_bits(x).add_(other)
         return self._blocked_with(x, other, "add")
 

@@ -153,7 +153,7 @@ class Scheduler:
         records, row.records, row.states, row.resume = row.records, {}, {}, None  # a ticket may be kept
         prefix.tokens = row.shared_tokens()[: row.computed]
         if not self.sharing.reusable or row.error is not None or len(prefix.tokens) < MIN_TOKENS:
-            self.cache.free(prefix.block)
+            self.cache.free(prefix.block, clear=row.error is not None)
             return
         prefix.recorded = min(row.prompt_len, len(prefix.tokens))
         prefix.records = {layer: [_first(pieces, prefix.recorded)] for layer, pieces in records.items()}
