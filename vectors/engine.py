@@ -174,9 +174,9 @@ class Engine:
 
     def submit_all(self, requests: Sequence[GenerationRequest]) -> list[Ticket]:
         """Queue requests so that the engine meets them together. Raises as `submit` does, queueing none."""
-        tickets = [Ticket(self._row(request)) for request in requests]
         if os.getpid() != self._process:
             raise EngineClosed("the engine belongs to another process; make one in this process")
+        tickets = [Ticket(self._row(request)) for request in requests]
         with self._changed:
             if self._closed:
                 raise EngineClosed("the engine is closed; make a new one")
@@ -225,7 +225,7 @@ class Engine:
             cache_tokens=self._cache.tokens,
             cache_tokens_used=self._cache.used,
             prefixes=len(self._prefixes),
-            done=self._scheduler.counts,
+            done=replace(self._scheduler.counts),
         )
 
     def close(self) -> None:
@@ -288,7 +288,8 @@ class Engine:
         self._take_arrived()
         for row in self._waiting:
             row.end(None if error else "cancelled", error)
-        self._settle([*self._waiting, *self._scheduler.abandon(error)])
+        left, self._waiting = self._waiting, []
+        self._settle([*left, *self._scheduler.abandon(error)])
 
     def _take_arrived(self) -> bool:
         """Wait until there is something to do; False once the engine is closed."""

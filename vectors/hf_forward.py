@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d
+from torch.utils.hooks import RemovableHandle
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
@@ -56,7 +57,12 @@ class HFForward:
             module for module in model.modules() if type(module).__name__ == "Lfm2ShortConv"
         ]
         self.reusable = not self._convolutions  # what a convolution remembers is not in the cache
-        shapes = self._probe()
+        self._handles: list[RemovableHandle] = []
+        try:
+            shapes = self._probe()
+        except Exception:
+            self.detach()
+            raise
         self.kv_heads, self.head_dim = shapes.pop()
         for module in self._convolutions:
             module.forward = functools.partial(_convolve, module, module.forward)
@@ -70,7 +76,7 @@ class HFForward:
         for handle in self._handles:
             handle.remove()
         for module in self._convolutions:
-            del module.forward
+            module.__dict__.pop("forward", None)  # closing twice is allowed
         set_attention: Any = self._model.set_attn_implementation
         set_attention(self._implementation)
 

@@ -42,7 +42,7 @@ class KeyValueCache:
         device: torch.device,
     ) -> None:
         self.kv_heads, self.head_dim = kv_heads, head_dim
-        self.tokens = _power_of_two(tokens)
+        self.tokens = _power_of_two(max(tokens, MIN_BLOCK))
         shape = (n_layers, self.tokens * kv_heads, head_dim)
         self._keys, self._values = _zeros(shape, dtype, device), _zeros(shape, dtype, device)
         self.keys = list(self._keys.unbind(0))

@@ -115,26 +115,26 @@ class Row:
         if logprob is not None:
             self.logprobs.append(logprob)
         ended = token in eos_ids and not forced
+        raising = "the tokenizer"
         try:
             if not ended:
                 self.sampler.accept(token)
+            piece = "" if ended else self.stream.push(token)
+            if ended or self.stream.stopped:
+                self.finish_reason = "stop"
+            elif self.new_tokens == self.sampling.max_new_tokens:
+                self.finish_reason = "length"
+            if self.finish_reason:
+                piece += self.stream.finish()
+            self.pieces.append(piece)
+            raising = "on_token"
+            if self.on_token:
+                self.on_token(piece)
         except InvalidRequest as error:
             self.error = error
-            return
-        piece = "" if ended else self.stream.push(token)
-        if ended or self.stream.stopped:
-            self.finish_reason = "stop"
-        elif self.new_tokens == self.sampling.max_new_tokens:
-            self.finish_reason = "length"
-        if self.finish_reason:
-            piece += self.stream.finish()
-        self.pieces.append(piece)
-        if self.on_token:
-            try:
-                self.on_token(piece)
-            except Exception as error:
-                self.error = GenerationFault(f"on_token raised {type(error).__name__}: {error}")
-                self.error.__cause__ = error
+        except Exception as error:
+            self.error = GenerationFault(f"{raising} raised {type(error).__name__}: {error}")
+            self.error.__cause__ = error
 
     def end(self, reason: FinishReason | None = None, error: Exception | None = None) -> None:
         """Stop for a reason that lies outside the row."""

@@ -152,8 +152,9 @@ class Scheduler:
         row.settle()
         records, row.records, row.states, row.resume = row.records, {}, {}, None  # a ticket may be kept
         prefix.tokens = row.shared_tokens()[: row.computed]
-        if not self.sharing.reusable or row.error is not None or len(prefix.tokens) < MIN_TOKENS:
-            self.cache.free(prefix.block, clear=row.error is not None)
+        unproven = row.error is not None or row.new_tokens == 0  # no logits have told that it is finite
+        if unproven or not self.sharing.reusable or len(prefix.tokens) < MIN_TOKENS:
+            self.cache.free(prefix.block, clear=unproven)
             return
         prefix.recorded = min(row.prompt_len, len(prefix.tokens))
         prefix.records = {layer: [_first(pieces, prefix.recorded)] for layer, pieces in records.items()}
