@@ -5,26 +5,41 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from orchestrator.settings import Settings
 from orchestrator.workbench import Workbench
+from swebench.bundles import bundled_files
 from tests.orchestrator.test_cli import refused, run, solve_arguments
-from vectors import certificates
+from vectors import certificates, controls
 
-TEXTS = [f"`name_{i}` is in a.py" for i in range(24)]
+FEW = ["--texts", "texts.json", "--dataset", "tasks.jsonl"]
+TEXTS = [f"`name_{i}` is in a.py" for i in range(16)]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Tiny matrices are slower on many threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path, monkeypatch):
-    """Runs and cache are in a folder of the test's own; held-out texts are few and short."""
+    """Runs and cache are in a folder of the test's own; tasks, held-out texts and controls are few."""
+    monkeypatch.setattr(controls, "COUNTS", dict.fromkeys(controls.KINDS, 2))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ORCHESTRATE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (tmp_path / "texts.json").write_text(json.dumps(TEXTS))
+    rows = [line for file in bundled_files() for line in file.read_text().splitlines()]
+    (tmp_path / "tasks.jsonl").write_text("\n".join(sorted(rows, key=len)[:3]))
 
 
 def calibrate(capsys, model, *more):
-    flags = ["--layers", "1-2", "--shares", "0.3", "--texts", "texts.json", "--model", model, "--json"]
+    flags = ["--layers", "1-2", "--shares", "0.3", *FEW, "--model", model, "--json"]
     code, out, err = run(capsys, "vectors", "calibrate", "code_reading", *flags, *more)
     assert code == 0, err
     (report,) = json.loads(out)
@@ -36,7 +51,7 @@ def test_a_calibration_prints_one_document_and_keeps_what_it_found_beside_the_ve
 ):
     report, err = calibrate(capsys, tiny_model)
     assert report["certified"] is False
-    assert report["n"] == {"proposal": 6, "certification": 18}
+    assert report["n"] == {"proposal": 4, "certification": 12}
     assert [cell["layer"] for cell in report["certificates"][0]["tried"]] == [1, 2]
     assert report["forward_tokens"] > 0
     kept = json.loads(Path(report["file"]).read_text())
@@ -55,7 +70,7 @@ def test_shuffled_labels_are_counted_with_an_interval_and_leave_no_certificate(c
 def test_without_json_a_person_reads_the_grid_and_that_nothing_is_certified(capsys, tiny_model):
     code, out, _ = run(
         capsys, "vectors", "calibrate", "code_reading", "--layers", "1", "--shares", "0.1,0.3",
-        "--texts", "texts.json", "--model", tiny_model,
+        *FEW, "--model", tiny_model,
     )  # fmt: skip
     assert code == 0
     assert "nothing is certified for code_reading, zero-shot" in out
@@ -73,9 +88,9 @@ def test_without_json_a_person_reads_the_grid_and_that_nothing_is_certified(caps
         (["code_reading", "--shares", "0"], "--shares"),
         (["code_reading", "--shares", "nan"], "--shares"),
         (["code_reading", "--shares", "0.1,0.1"], "--shares"),
-        (["code_reading", "--layers", "99", "--texts", "texts.json"], "99"),
+        (["code_reading", "--layers", "99", *FEW], "99"),
         (["code_reading", "--metric", "taste"], "taste"),
-        (["test_reasoning", "--regime", "few-shot", "--texts", "texts.json"], "test_reasoning"),
+        (["test_reasoning", "--regime", "few-shot", *FEW], "test_reasoning"),
     ],
     ids=str,
 )
