@@ -20,7 +20,7 @@ _FEW_ROWS = 6
 """From more rows on the blocked product is as fast as a four-bit one, which is bound by arithmetic."""
 _CHUNK = 512  # rows whose levels are found at a time, so that they stay in the processor's cache
 _LEVEL_ERROR = 0.15
-"""How far from its level a weight may lie, in levels: bfloat16 keeps levels up to 32 within that."""
+"""How far from its level a weight may lie, in levels: bfloat16 rounds level 16 and the scale by 1/16 each."""
 
 
 class FusedLinear(nn.Module):
@@ -248,13 +248,13 @@ def _sixteen_levels(weight: Tensor) -> list[_Plane]:
 def _signed_levels(weight: Tensor) -> list[_Plane]:
     """The planes, of 16 levels and of one, of weights on 255 levels around zero, as in Q8_0.
 
-    bfloat16 blurs levels far from zero, so only those up to 32 tell whether the weights lie on levels.
+    bfloat16 blurs levels far from zero, so only those up to 16 tell whether the weights lie on levels.
     """
     grouped = weight.float().view(len(weight), -1, _GROUP)
     scale = (grouped.abs().amax(dim=-1) / 127).clamp_min_(1e-12)
     exact = grouped * (1 / scale.unsqueeze(-1))
     levels = exact.round()
-    off = exact.sub_(levels).abs_().masked_fill_(levels.abs() > 32, 0)
+    off = exact.sub_(levels).abs_().masked_fill_(levels.abs() > 16, 0)
     if float(off.amax()) > _LEVEL_ERROR:
         return []
     high = ((levels + 128) / 16).floor_()

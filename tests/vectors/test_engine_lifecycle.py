@@ -197,9 +197,9 @@ def test_logits_that_are_not_finite_fail_their_row_alone_and_leave_nothing_in_th
     assert left_behind(engine) == (0, 0, 0)
 
 
-@pytest.mark.parametrize("length", [40, 20])
+@pytest.mark.parametrize("passes", [1, 4])
 def test_a_row_cancelled_before_anyone_knew_that_it_is_not_finite_poisons_no_later_row(
-    qwen3, monkeypatch, length
+    qwen3, monkeypatch, passes
 ):
     monkeypatch.setattr("vectors.scheduler._PROMPT_TOKENS", 16)
     sick = GenerationRequest(prompt(8, 100), Steering(random_vector(1), 1, 3e38, "multiply"))
@@ -209,7 +209,7 @@ def test_a_row_cancelled_before_anyone_knew_that_it_is_not_finite_poisons_no_lat
 
         def count(batch, resume=None):
             seen.append(batch)
-            if len(seen) == 1 + length // 16:
+            if len(seen) == passes:
                 ticket.cancel()
             return original(batch, resume)
 
@@ -217,7 +217,8 @@ def test_a_row_cancelled_before_anyone_knew_that_it_is_not_finite_poisons_no_lat
             monkeypatch.setattr(engine._forward, "run", count)
             ticket = engine.submit(replace(sick, sampling=Sampling(NEW)))
         assert ticket.result(60).finish_reason == "cancelled"
-        run(engine, *(GenerationRequest(prompt(row, 200), sampling=Sampling(2)) for row in range(20, 24)))
+        while engine._prefixes.evict():  # the engine is idle
+            pass
         assert tokens(run(engine, *well)) == oracle_tokens(qwen3, well)
 
 
