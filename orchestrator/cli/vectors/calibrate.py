@@ -69,6 +69,7 @@ def _shares(_context: Any, _option: Any, value: str) -> list[float]:
 )
 @options.dataset
 @options.repos
+@click.option("--vectors", type=options.FOLDER, help="Folder of vector files to use instead of the cache.")
 @click.option("--texts", type=options.FILE, help="Held-out texts of your own: a JSON list.")
 @click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True)
 @click.option(
@@ -86,20 +87,21 @@ def command(domain: str, regimes: tuple[str, ...], runs: int | None, as_json: bo
     evidence` goes by them.
     """
     from orchestrator.cli.output import print_json
+    from orchestrator.cli.vectors.calibrated import print_calibration, print_rate
     from orchestrator.cli.view import view_for
     from orchestrator.workbench import Workbench
 
     settings = options.settings(model=flags["model"], repos=flags["repos"])
     with (
         view_for(sys.stderr.isatty(), nodes=()) as view,
-        Workbench(settings, progress=options.emit_progress(view.show)) as opened,
+        Workbench(settings, vectors=flags["vectors"], progress=options.emit_progress(view.show)) as opened,
     ):
         report = [_calibrated(opened, domain, regime, runs, flags) for regime in dict.fromkeys(regimes)]
     if as_json:
         print_json(report)
         return
     for regime in report:
-        (_print_rate if runs else _print_calibration)(regime)
+        (print_rate if runs else print_calibration)(regime)
 
 
 def _calibrated(opened: Any, domain: str, regime: Any, runs: int | None, flags: Any) -> dict[str, Any]:
@@ -161,63 +163,3 @@ def _default_layers(vector: Any, *, single: bool) -> list[int]:
     layer, last = vector.default_layer, len(vector.directions) - 1
     around = [layer] if single else [round(layer * 2 / 3), layer, min(last, round(layer * 4 / 3))]
     return sorted(set(around))
-
-
-def _print_calibration(report: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    from orchestrator.cli.output import console
-
-    out = console()
-    certificates = report["certificates"]
-    out.print(
-        f"\n{report['domain']}, {report['regime']}, {report['metric']} on {report['model']}: "
-        f"steered − unsteered on the proposal split, n = {report['n']['proposal']}\n"
-    )
-    table = Table("layer", "α / residual", "α", "effect", "95 % interval", box=None)
-    for cell in certificates[0]["tried"]:
-        effect = cell["effect"]
-        table.add_row(
-            str(cell["layer"]), f"{cell['share']:g}", f"{cell['alpha']:.2f}",
-            f"{effect['value']:+.4f}", f"{effect['low']:+.4f} to {effect['high']:+.4f}",
-        )  # fmt: skip
-    out.print(table)
-    for each in certificates:
-        sign = "CERTIFIED" if each["certified"] else "not certified"
-        out.print(
-            f"\n{sign}: layer {each['layer']}, α {each['alpha']:.2f} ({each['relative_alpha']:g} of the "
-            f"residual): {each['reason']}"
-        )
-        for control in each["controls"]:
-            out.print(
-                f"  {control['value']:+.4f} against {control['vectors']} {control['kind']} controls: "
-                f"{control['mean']:+.4f} ± {control['sd']:.4f} (p = {control['p']:.2g}, n = {control['n']})"
-            )
-        if watched := each["degeneration"]:
-            out.print(
-                f"  greedy answers (n = {watched['n']}): {watched['changed']:.0%} changed, "
-                f"{watched['steered']:.0%} degenerate ({watched['unsteered']:.0%} unsteered), "
-                f"{watched['kl_bits']:.3f} bits at the first token"
-            )
-    if not report["certified"]:
-        out.print(f"\nnothing is certified for {report['domain']}, {report['regime']}", style="yellow")
-    out.print(f"certificates: {report['file']}", soft_wrap=True)
-    out.print(f"{report['forward_tokens']:,} forward tokens, {report['seconds']:.0f} s")
-
-
-def _print_rate(report: dict[str, Any]) -> None:
-    from collections import Counter
-
-    from orchestrator.cli.output import console
-
-    out, rate = console(), report["rate"]
-    certified = sum(each["certified"] for each in report["outcomes"])
-    out.print(
-        f"\n{report['domain']}, {report['regime']}, {report['metric']} on {report['model']}: "
-        f"{certified} of {report['runs']} vectors from shuffled labels certified, {rate['value']:.1%} "
-        f"(95 % {rate['low']:.1%} to {rate['high']:.1%})"
-    )
-    kinds = Counter(re.sub(r"[-+]?\d[\d.e+-]*", "…", each["reason"]) for each in report["outcomes"])
-    for reason, count in kinds.most_common():
-        out.print(f"  {count:4} × {reason}")
-    out.print(f"{report['forward_tokens']:,} forward tokens, {report['seconds']:.0f} s")
