@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tests.vectors import tiny
+from tests.vectors.batches import bare, oracle_logits, oracle_tokens
 from vectors.engine import Engine, GenerationRequest
 from vectors.errors import InvalidRequest
 from vectors.sampling import Sampling
@@ -24,6 +25,53 @@ def test_following_the_greedy_tokens_gives_the_greedy_tokens(model):
         (plain,) = generate(engine, Sampling(NEW))
         followed = generate(engine, *[Sampling(NEW, follow=plain.token_ids[:n]) for n in range(NEW)])
     assert {generation.token_ids for generation in followed} == {plain.token_ids}
+    (wanted,) = oracle_tokens(model, [GenerationRequest(PROMPT, None, Sampling(NEW))])
+    assert list(plain.token_ids) == wanted
+
+
+def test_following_does_not_depend_on_where_a_pass_ends(model, monkeypatch):
+    """Prompt and tokens to follow come in pieces, of one token too; each is told to the caller once."""
+    followed = tiny.prompt(9, 13)
+    wanted = oracle_tokens(model, [GenerationRequest((*PROMPT, *followed), None, Sampling(NEW))])[0]
+    for chunk in (1, 7, 20, 22, 33, 34, 35):
+        monkeypatch.setattr("vectors.scheduler._PROMPT_TOKENS", chunk)
+        pieces = []
+        request = GenerationRequest(
+            PROMPT, None, Sampling(13 + NEW, follow=followed, logprobs=True), on_token=pieces.append
+        )
+        with Engine(model, tiny.byte_tokenizer()) as engine:
+            generation = engine.submit(request).result(60)
+        assert list(generation.token_ids) == [*followed, *wanted]
+        assert len(pieces) == len(generation.logprobs) == 13 + len(wanted)
+        assert "".join(pieces) == generation.text
+
+
+def test_a_stop_string_inside_what_is_followed_ends_the_row_there(engine):
+    request = GenerationRequest(PROMPT, None, Sampling(20, follow=tuple(b"say stop here"), stop=("stop",)))
+    generation = engine.submit(request).result(60)
+    assert (generation.text, generation.finish_reason) == ("say ", "stop")
+    assert generation.token_ids == tuple(b"say stop")
+
+
+def test_an_end_of_sequence_among_the_tokens_to_follow_ends_nothing(engine):
+    followed = (*b"one", tiny.EOS, *b"two")
+    generation = engine.submit(GenerationRequest(PROMPT, None, Sampling(8, follow=followed))).result(60)
+    assert generation.token_ids[:7] == followed
+    assert generation.text.startswith("onetwo") and generation.new_tokens == 8
+
+
+def test_follow_avoid_distribution_and_scores_go_together(model):
+    followed, avoided = tiny.prompt(9, 5), 3
+    sampling = Sampling(6, follow=followed, avoid=avoided, logprobs=True)
+    request = GenerationRequest(PROMPT, tiny.steer(bare(model), 1, 0.8), sampling, distribution=True)
+    with Engine(model, tiny.byte_tokenizer()) as engine:
+        first, again = (engine.submit(request).result(60) for _ in range(2))
+    logits = oracle_logits(model, [*PROMPT, *first.token_ids], request.steering)
+    scores = torch.log_softmax(logits, dim=-1)[len(PROMPT) - 1 :]
+    picked = scores[:-1].gather(1, torch.tensor(first.token_ids).unsqueeze(1)).flatten()
+    torch.testing.assert_close(torch.tensor(first.logprobs), picked, atol=1e-4, rtol=0)
+    torch.testing.assert_close(first.distribution, scores[0], atol=1e-4, rtol=0)
+    assert first.token_ids == again.token_ids
 
 
 def test_the_token_after_those_followed_is_the_likeliest_but_the_avoided_one(model):
@@ -32,8 +80,7 @@ def test_the_token_after_those_followed_is_the_likeliest_but_the_avoided_one(mod
         tokens = plain.token_ids
         deviated = generate(engine, *[Sampling(NEW, follow=tokens[:n], avoid=tokens[n]) for n in range(NEW)])
     for n, generation in enumerate(deviated):
-        with torch.no_grad():
-            logits = model(input_ids=torch.tensor([[*PROMPT, *tokens[:n]]])).logits[0, -1]
+        logits = oracle_logits(model, [*PROMPT, *tokens[:n]])[-1].clone()
         logits[tokens[n]] = -torch.inf
         assert generation.token_ids[:n] == tokens[:n]
         assert generation.token_ids[n] == int(logits.argmax())
@@ -42,8 +89,7 @@ def test_the_token_after_those_followed_is_the_likeliest_but_the_avoided_one(mod
 def test_log_probabilities_are_those_of_the_bare_model(model):
     with Engine(model, tiny.byte_tokenizer()) as engine:
         found, silent = generate(engine, Sampling(NEW, temperature=1.0, logprobs=True), Sampling(NEW))
-    with torch.no_grad():
-        logits = model(input_ids=torch.tensor([[*PROMPT, *found.token_ids]])).logits[0]
+    logits = oracle_logits(model, [*PROMPT, *found.token_ids])
     expected = torch.log_softmax(logits[len(PROMPT) - 1 : -1], dim=-1)
     picked = expected.gather(1, torch.tensor(found.token_ids).unsqueeze(1)).flatten()
     assert torch.allclose(torch.tensor(found.logprobs), picked, atol=1e-4)

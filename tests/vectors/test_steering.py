@@ -1,192 +1,243 @@
+"""Steering as data: what a request may ask for, and that a pass steers those tokens and not one other."""
+
 import math
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.vectors.tiny import LAYERS, WIDTH, prompt, random_vector, steer, tiny_model
+from tests.vectors.batches import ByHand, bare, grown, oracle_logits, run
+from tests.vectors.tiny import LAYERS, WIDTH, byte_tokenizer, prompt, random_vector, steer, tiny_model
 from vectors.blocks import decoder_blocks, recording
-from vectors.errors import SteeringMismatch, SteeringNotApplied, VectorsError
-from vectors.steering import Steering, SteeringTable
+from vectors.engine import Engine, GenerationRequest
+from vectors.errors import SteeringMismatch, SteeringNotApplied
+from vectors.llama_forward import LlamaForward
+from vectors.sampling import Sampling
+from vectors.steering import RowSteering, Steering, SteeringPlan
 
-PROMPTS = torch.tensor([prompt(1, 10), prompt(2, 10), prompt(3, 10)])
-POSITIONS = torch.arange(10).expand(3, -1)
-
-
-def residuals(model, table=None, positions=POSITIONS):
-    """The residual stream of every layer, and the logits, of PROMPTS in one batch."""
-    with recording(model) as captured, torch.inference_mode():
-        if table is None:
-            logits = model(input_ids=PROMPTS, position_ids=POSITIONS).logits
-        else:
-            with table.steered(positions):
-                logits = model(input_ids=PROMPTS, position_ids=POSITIONS).logits
-    return captured, logits
+CPU = torch.device("cpu")
+IDS = prompt(1, 10)
 
 
-@pytest.fixture
-def table(model):
-    with SteeringTable(model, max_rows=4) as table:
-        yield table
+def residuals(hand, *steerings, prompt_len=10):
+    """The residual stream [layer][row] as later rows would be given it, and logits, of IDS once per steering.
+
+    A record is what the block put out, before steering there; so the next block's shows what steering did.
+    """
+    pieces = []
+    for steering in steerings:
+        piece = hand.row(GenerationRequest(IDS[:prompt_len], steering, Sampling(16)))
+        records = {layer: [] for layer in range(LAYERS)}
+        pieces.append(replace(grown(piece, IDS), wanted=range(10), records=records))
+    logits = hand.run(*pieces)
+    for piece in pieces:
+        hand.cache.free(piece.block)
+    return [[piece.records[layer][0] for piece in pieces] for layer in range(LAYERS)], torch.stack(logits)
 
 
-def test_adding_moves_the_residual_by_alpha_along_the_unit_vector_at_its_layer_and_row_only(model, table):
-    bare, _ = residuals(model)
-    steering = Steering(random_vector(1), layer=1, alpha=5.0)
-    table.bind([None, steering, None], [10] * 3)
-    steered, _ = residuals(model, table)
-    moved = steered[1][1] - bare[1][1]
-    torch.testing.assert_close(
-        moved, (5 * random_vector(1) / random_vector(1).norm()).expand(10, -1), atol=1e-4, rtol=0
-    )
-    assert torch.equal(steered[0], bare[0])
-    for row in (0, 2):
-        assert torch.equal(steered[1][row], bare[1][row])
+# --- the plan of a pass, by itself
 
 
-def test_multiplying_scales_each_coordinate_by_one_plus_alpha_times_the_unit_vector(model, table):
-    bare, _ = residuals(model)
-    table.bind([Steering(random_vector(1), 2, 5.0, "multiply"), None, None], [10] * 3)
-    steered, _ = residuals(model, table)
-    unit = random_vector(1) / random_vector(1).norm()
-    torch.testing.assert_close(steered[2][0], bare[2][0] * (1 + 5 * unit), atol=1e-4, rtol=1e-5)
-    assert torch.equal(steered[2][1:], bare[2][1:])
+@st.composite
+def spans(draw):
+    """Pieces of a pass, one after another: each with its steering, first token, position and length."""
+    found, first = [], 0
+    for number in range(draw(st.integers(1, 6))):
+        steering = None
+        if draw(st.booleans()):
+            steering = RowSteering(
+                draw(st.integers(0, 2)),
+                draw(st.booleans()),
+                draw(st.sampled_from([0, 3, 5])),
+                random_vector(number, 8),
+                b"",
+            )
+        count = draw(st.integers(1, 5))
+        found.append((steering, first, draw(st.integers(0, 6)), count))
+        first += count
+    return found
+
+
+@given(spans())
+def test_a_plan_steers_each_token_by_its_own_rows_delta_from_its_start_on_and_no_other(pieces):
+    plan = SteeringPlan(pieces, CPU)
+    total = sum(count for _, _, _, count in pieces)
+    for layer in range(3):
+        hidden = torch.randn(total, 8, generator=torch.Generator().manual_seed(layer))
+        wanted, untouched = hidden.clone(), set(range(total))
+        for steering, first, position, count in pieces:
+            for token in range(first, first + count):
+                steered = steering is not None and position + token - first >= steering.start
+                if steered and steering.layer == layer:
+                    factor = hidden[token] if steering.multiply else 1
+                    wanted[token] = hidden[token] + factor * steering.delta
+                    untouched.discard(token)
+        kept = hidden[sorted(untouched)].clone()
+        assert plan.touches(layer) == (len(untouched) < total)
+        found = plan.apply(layer, hidden)
+        torch.testing.assert_close(found, wanted)
+        assert torch.equal(found[sorted(untouched)], kept)
+    plan.check()
+
+
+def test_a_plan_whose_blocks_were_not_all_met_says_which():
+    steerings = [RowSteering(layer, False, 0, torch.ones(8), b"") for layer in (0, 2)]
+    plan = SteeringPlan([(each, n, 0, 1) for n, each in enumerate(steerings)], CPU)
+    plan.apply(0, torch.zeros(2, 8))
+    with pytest.raises(SteeringNotApplied, match=r"\[2\]"):
+        plan.check()
+
+
+def test_a_plan_refuses_a_residual_stream_of_another_width():
+    plan = SteeringPlan([(RowSteering(0, False, 0, torch.ones(8), b""), 0, 0, 1)], CPU)
+    with pytest.raises(SteeringNotApplied, match="width 9"):
+        plan.apply(0, torch.zeros(1, 9))
+
+
+# --- in a pass through a model
+
+
+@pytest.mark.parametrize("layer", range(LAYERS - 1))
+def test_adding_moves_the_residual_at_its_layer_alone_and_everything_above_but_nothing_below(model, layer):
+    steering = steer(bare(model), layer, 0.8)
+    with ByHand(model) as hand:
+        stream, logits = residuals(hand, None, steering, None)
+    with recording(bare(model)) as captured, torch.no_grad():
+        bare(model)(input_ids=torch.tensor([IDS]))
+    for at in range(LAYERS):
+        torch.testing.assert_close(stream[at][0], captured[at][0], atol=1e-4, rtol=1e-4)
+        assert torch.equal(stream[at][0], stream[at][1]) == (at <= layer)
+    assert torch.equal(stream[-1][0], stream[-1][2]) and torch.equal(logits[0], logits[2])
+    assert not torch.equal(logits[0], logits[1])
 
 
 @pytest.mark.parametrize("mode", ["add", "multiply"])
-@pytest.mark.parametrize("layer", range(LAYERS))
-def test_layers_below_the_steered_one_are_untouched(model, table, mode, layer):
-    bare, bare_logits = residuals(model)
-    table.bind([steer(model, layer, 0.5, mode=mode)] * 3, [10] * 3)
-    steered, logits = residuals(model, table)
-    for below in range(layer):
-        assert torch.equal(steered[below], bare[below])
-    for above in range(layer, LAYERS):
-        assert not torch.equal(steered[above], bare[above])
-    assert not torch.equal(logits, bare_logits)
+@pytest.mark.parametrize("layer", [0, LAYERS - 1])
+def test_the_logits_of_steering_at_the_first_and_the_last_block_are_those_of_a_plain_hook(model, mode, layer):
+    steering = steer(bare(model), layer, 0.7, mode=mode)
+    with ByHand(model) as hand:
+        _, (plain, steered) = residuals(hand, None, steering)
+    torch.testing.assert_close(steered, oracle_logits(model, IDS, steering), atol=1e-4, rtol=1e-4)
+    assert (steered - plain).abs().max() > 0.1
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("mode", ["add", "multiply"])
 def test_an_unsteered_row_is_bit_equal_beside_steered_rows(model, dtype, mode):
-    model = model if dtype == torch.float32 else tiny_model(model.config.model_type.split("_")[0], dtype)
-    bare, bare_logits = residuals(model)
-    with SteeringTable(model, 3) as table:
-        table.bind(
-            [steer(model, 1, 1.0, mode=mode), None, steer(model, 2, 1.0, positions="generated")], [10, 10, 4]
-        )
-        steered, logits = residuals(model, table)
-    assert all(torch.equal(steered[layer][1], bare[layer][1]) for layer in range(LAYERS))
+    made = tiny_model(model.config.model_type.split("_")[0], dtype)
+    beside = [
+        steer(bare(model), 1, 1.0, mode=mode),
+        None,
+        steer(bare(model), 2, 1.0, positions="generated"),
+    ]
+    with ByHand(made) as hand:
+        bare_stream, bare_logits = residuals(hand, None, None, None)
+        stream, logits = residuals(hand, *beside, prompt_len=4)
+    assert all(torch.equal(stream[layer][1], bare_stream[layer][1]) for layer in range(LAYERS))
     assert torch.equal(logits[1], bare_logits[1])
     assert not torch.equal(logits[0], bare_logits[0])
     assert not torch.equal(logits[2], bare_logits[2])
 
 
 @pytest.mark.parametrize("mode", ["add", "multiply"])
-def test_alpha_zero_is_the_identity_to_the_bit(model, table, mode):
-    _, bare_logits = residuals(model)
-    table.bind(
-        [Steering(random_vector(1), 1, 0.0, mode), Steering(torch.zeros(WIDTH), 1, 0.0), None], [10] * 3
-    )
-    _, logits = residuals(model, table)
-    assert torch.equal(logits, bare_logits)
+def test_alpha_zero_is_no_steering_and_identical_to_the_bit(model, mode):
+    zeros = [Steering(random_vector(1), 1, 0.0, mode), Steering(torch.zeros(WIDTH), 1, 0.0)]
+    assert [RowSteering.of(each, 5, torch.float32, CPU) for each in zeros] == [None, None]
+    with ByHand(model) as hand:
+        _, plain = residuals(hand, None, None)
+        _, steered = residuals(hand, *zeros)
+    assert torch.equal(steered, plain)
 
 
-def test_generated_positions_start_after_each_rows_own_prompt(model, table):
-    bare, _ = residuals(model)
-    vector = steer(model, 1, 0.5, positions="generated")
-    table.bind([vector, vector, None], [4, 7, 10])
-    steered, _ = residuals(model, table)
-    for row, start in ((0, 4), (1, 7)):
-        assert torch.equal(steered[1][row, :start], bare[1][row, :start])
-        assert (steered[1][row, start:] != bare[1][row, start:]).any(dim=-1).all()
-    assert torch.equal(steered[1][2], bare[1][2])
+def test_generated_positions_start_after_each_rows_own_prompt(model):
+    steering = steer(bare(model), 1, 0.8, positions="generated")
+    for start in (4, 7, 10):
+        with ByHand(model) as hand:
+            (bare_stream, bare_logits) = residuals(hand, None)
+            (stream, logits) = residuals(hand, steering, prompt_len=start)
+        for layer in range(LAYERS):
+            assert torch.equal(stream[layer][0][:start], bare_stream[layer][0][:start])
+        assert torch.equal(logits[0, :start], bare_logits[0, :start])
+        assert (logits[0, start:] != bare_logits[0, start:]).any(dim=-1).all()
 
 
-def test_blocks_that_no_row_steers_hand_on_the_very_object_they_returned(qwen3):
-    returned, handed_on = {}, {}
-
-    def note(into):
-        return [
-            block.register_forward_hook(lambda _b, _a, output, i=i: into.__setitem__(i, output))
-            for i, block in enumerate(decoder_blocks(qwen3))
-        ]
-
-    handles = note(returned)
-    with SteeringTable(qwen3, 3) as table:
-        handles += note(handed_on)
-        table.bind([Steering(random_vector(1), 1, 5.0), Steering(random_vector(1), 2, 0.0), None], [10] * 3)
-        residuals(qwen3, table)
-    for handle in handles:
-        handle.remove()
-    assert [handed_on[layer] is returned[layer] for layer in range(LAYERS)] == [True, False, True, True]
+# --- passes that would not be what they seem
 
 
-def test_a_table_that_is_not_armed_leaves_the_model_bare(model, table):
-    _, bare = residuals(model)
-    table.bind([steer(model, 1, 1.0)] * 3, [10] * 3)
-    _, logits = residuals(model)
-    assert torch.equal(logits, bare)
+@pytest.fixture(params=["gemma3", "phi3", "lfm2", "gpt2"])
+def hooked(request):
+    """Families whose own blocks are called, with hooks and an attention that something could bypass."""
+    model = tiny_model(request.param)
+    assert not LlamaForward.fits(model)
+    return model
 
 
-def test_another_thread_is_never_steered_while_this_one_is(qwen3):
-    _, bare = residuals(qwen3)
+def test_a_pass_whose_hook_is_gone_raises_instead_of_passing_as_steered(hooked):
+    with ByHand(hooked) as hand:
+        hand.forward._handles[1].remove()  # what a compiled or wrapped block may amount to
+        with pytest.raises(SteeringNotApplied, match=r"\[1\]"):
+            residuals(hand, None, Steering(random_vector(1), 1, 5.0))
+
+
+def test_a_pass_whose_attention_goes_elsewhere_raises_instead_of_mixing_rows(hooked):
+    with ByHand(hooked) as hand:
+        hooked.set_attn_implementation("sdpa")
+        with pytest.raises(SteeringNotApplied, match="past the engine"):
+            residuals(hand, None, None)
+
+
+def test_such_a_pass_fails_the_requests_in_it(hooked):
+    request = GenerationRequest(IDS, steer(bare(hooked), 1, 0.8), Sampling(3))
+    with Engine(hooked, byte_tokenizer()) as engine:
+        run(engine, request)
+        engine._forward._handles[1].remove()
+        with pytest.raises(SteeringNotApplied):
+            run(engine, request)
+        assert run(engine, replace(request, steering=None))[0].new_tokens == 3
+
+
+def test_a_block_that_returns_another_shape_raises(hooked):
+    block = decoder_blocks(hooked)[1]
+    forward = block.forward
+
+    def shortened(*args, **kwargs):
+        output = forward(*args, **kwargs)
+        hidden = output[0] if isinstance(output, tuple) else output
+        return (hidden[:, :-1], *output[1:]) if isinstance(output, tuple) else hidden[:, :-1]
+
+    with ByHand(hooked) as hand:
+        block.forward = shortened
+        with pytest.raises(SteeringNotApplied, match="block 1 returned"):
+            residuals(hand, Steering(random_vector(1), 1, 5.0))
+        del block.forward
+
+
+def test_another_thread_is_never_steered_while_this_one_is(hooked):
+    """Checked from inside a pass: between two blocks of it another thread runs the model."""
     seen = []
-    with SteeringTable(qwen3, 3) as table:
-        table.bind([steer(qwen3, 1, 1.0)] * 3, [10] * 3)
-        with pytest.raises(SteeringNotApplied), table.steered(POSITIONS):
-            other = threading.Thread(target=lambda: seen.append(residuals(qwen3)[1]))
-            other.start()
-            other.join()
-    assert torch.equal(seen[0], bare)
+
+    def other(*_args):
+        if threading.current_thread() is threading.main_thread():
+            thread = threading.Thread(target=lambda: seen.append(logits()))
+            thread.start()
+            thread.join()
+
+    @torch.inference_mode()
+    def logits():
+        return hooked(input_ids=torch.tensor([IDS])).logits[0]
+
+    with ByHand(hooked) as hand:
+        handle = decoder_blocks(hooked)[2].register_forward_hook(other)
+        _, (steered,) = residuals(hand, steer(bare(hooked), 1, 1.0))
+        handle.remove()
+    torch.testing.assert_close(seen[0], oracle_logits(hooked, IDS), atol=1e-4, rtol=1e-4)
+    assert (seen[0] - steered).abs().max() > 0.1
 
 
-def test_a_forward_pass_whose_hooks_do_not_fire_raises_instead_of_passing_as_steered(qwen3):
-    with SteeringTable(qwen3, 3) as table, torch.no_grad():
-        table.bind([steer(qwen3, 1, 1.0), None, None], [10] * 3)
-        table.detach()  # what a compiled or wrapped model may amount to: the block runs, the hook does not
-        with pytest.raises(SteeringNotApplied, match=r"\[1\]"), table.steered(POSITIONS):
-            qwen3(input_ids=PROMPTS)
-
-
-def test_a_batch_of_another_size_than_the_bound_one_raises(qwen3):
-    with SteeringTable(qwen3, 3) as table:
-        table.bind([steer(qwen3, 1, 1.0), None], [10] * 2)
-        with pytest.raises(SteeringNotApplied, match="2 bound"):
-            residuals(qwen3, table)
-        with pytest.raises(SteeringNotApplied, match="expected"):
-            residuals(qwen3, table, positions=POSITIONS[:2])
-
-
-def test_rows_that_are_kept_take_their_steering_along(model, table):
-    wanted = [steer(model, 1, 0.5, seed=1), None, steer(model, 1, 0.5, seed=2, mode="multiply")]
-    table.bind([None, *wanted], [10] * 4)
-    table.keep([1, 2, 3])
-    _, after_keep = residuals(model, table)
-    table.bind(wanted, [10] * 3)
-    _, bound = residuals(model, table)
-    assert torch.equal(after_keep, bound)
-
-
-@pytest.mark.parametrize("mode", ["add", "multiply"])
-def test_binding_anew_leaves_nothing_of_the_batch_before(model, table, mode):
-    _, bare = residuals(model)
-    steerings = [steer(model, layer, 1.0, mode=mode) for layer in range(3)]
-    table.bind(steerings, [10] * 3)
-    table.keep([0, 1])
-    for layer, steering in enumerate(steerings):
-        table.bind([None if row == layer else steering for row in range(3)], [10] * 3)
-        _, logits = residuals(model, table)
-        assert torch.equal(logits[layer], bare[layer])
-
-
-def test_detaching_removes_every_hook(qwen3):
-    before = [len(block._forward_hooks) for block in decoder_blocks(qwen3)]
-    with SteeringTable(qwen3, 2):
-        assert [len(block._forward_hooks) for block in decoder_blocks(qwen3)] == [n + 1 for n in before]
-    assert [len(block._forward_hooks) for block in decoder_blocks(qwen3)] == before
+# --- what a request may ask for
 
 
 @pytest.mark.parametrize(
@@ -210,21 +261,9 @@ def test_detaching_removes_every_hook(qwen3):
         (Steering(torch.ones(WIDTH), 0, 1.0, positions="prompt"), "expected add or multiply"),
     ],
 )
-def test_a_steering_that_does_not_fit_is_refused_and_the_table_stays_empty(qwen3, steering, message):
+def test_a_steering_that_does_not_fit_is_refused(steering, message):
     with pytest.raises(SteeringMismatch, match=message):
         steering.validate(LAYERS, WIDTH)
-    _, bare = residuals(qwen3)
-    with SteeringTable(qwen3, 3) as table:
-        with pytest.raises(VectorsError, match=message):
-            table.bind([Steering(torch.ones(WIDTH), 1, 9.0), steering, None], [10] * 3)
-        table.bind([None] * 3, [10] * 3)
-        _, logits = residuals(qwen3, table)
-    assert torch.equal(logits, bare)
-
-
-def test_more_rows_than_the_table_has_are_refused(qwen3):
-    with SteeringTable(qwen3, 2) as table, pytest.raises(SteeringMismatch, match="3 rows"):
-        table.bind([None] * 3, [1] * 3)
 
 
 @given(
@@ -241,9 +280,23 @@ def test_the_delta_has_the_norm_alpha_whatever_the_vectors_norm_and_dtype(scale,
 
 
 def test_bf16_models_get_a_delta_that_was_scaled_in_float32():
-    model = tiny_model("llama", torch.bfloat16)
     vector = random_vector(6).to(torch.bfloat16)
-    with SteeringTable(model, 1) as table:
-        table.bind([Steering(vector, 0, 1.0)], [10])
-        exact = vector.float() / vector.float().norm()
-        torch.testing.assert_close(table._add[0, 0, 0].float(), exact, rtol=2**-8, atol=0)
+    row = RowSteering.of(Steering(vector, 0, 1.0), 10, torch.bfloat16, CPU)
+    exact = vector.float() / vector.float().norm()
+    torch.testing.assert_close(row.delta.float(), exact, rtol=2**-8, atol=0)
+
+
+def test_rows_have_equal_keys_exactly_where_they_steer_alike():
+    vector = random_vector(1)
+    first = Steering(vector, 1, 2.0)
+    alike = [Steering(vector.clone(), 1, 2.0), Steering(vector * 4, 1, 2.0), Steering(-vector, 1, -2.0)]
+    others = [
+        Steering(vector, 2, 2.0),
+        Steering(vector, 1, 2.5),
+        Steering(vector, 1, 2.0, "multiply"),
+        Steering(vector, 1, 2.0, positions="generated"),
+        Steering(random_vector(2), 1, 2.0),
+    ]
+    keys = [RowSteering.of(each, 5, torch.float32, CPU).key for each in (first, *alike, *others)]
+    assert set(keys[:4]) == {keys[0]}
+    assert len({keys[0], *keys[4:]}) == 1 + len(others)
