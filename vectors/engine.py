@@ -1,4 +1,4 @@
-"""The engine: one thread that owns a model and generates for everyone.
+"""The engine: one thread at a time owns a model and generates for everyone.
 
 Requests join and leave the running batch at token boundaries, each with its own steering and sampling.
 Callers hold a Ticket, which they wait for, await or cancel. A wrong request is refused by `submit`, in the
@@ -30,6 +30,7 @@ from vectors.scheduler import Counts, Scheduler
 from vectors.sharing import Sharing
 from vectors.steering import RowSteering, Steering
 from vectors.textstream import TextStream, Tokenizer
+from vectors.threads import apart
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ class Engine:
     ) -> None:
         self._model = model.eval()
         self._tokenizer = tokenizer
-        self._forward = LlamaForward(model) if LlamaForward.fits(model) else HFForward(model)
+        make: Any = LlamaForward if LlamaForward.fits(model) else HFForward
+        self._forward: LlamaForward | HFForward = apart(make, model)
         embeddings: Any = model.get_input_embeddings()  # type: ignore[operator]
         like = embeddings.weight
         self._vocab_size = int(like.shape[0])
@@ -147,14 +149,13 @@ class Engine:
             max_rows,
             like.device,
         )
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._arrived: list[Ticket] = []
         self._waiting: list[Row] = []
         self._tickets: dict[Row, Ticket] = {}
         self._closed = False
         self._process = os.getpid()
-        self._thread = threading.Thread(target=self._work, name="steered-engine", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -177,11 +178,13 @@ class Engine:
         if os.getpid() != self._process:
             raise EngineClosed("the engine belongs to another process; make one in this process")
         tickets = [Ticket(self._row(request)) for request in requests]
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise EngineClosed("the engine is closed; make a new one")
             self._arrived.extend(tickets)
-            self._changed.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="steered-engine", daemon=True)
+                self._thread.start()
         return tickets
 
     def score(
@@ -217,7 +220,7 @@ class Engine:
 
     def stats(self) -> EngineStats:
         """What the engine is doing and has done."""
-        with self._changed:
+        with self._lock:
             waiting = len(self._arrived) + len(self._waiting)
         return EngineStats(
             running=len(self._scheduler.rows),
@@ -232,10 +235,11 @@ class Engine:
         """Cancel what waits and what runs, wait for the thread to end, and leave the model bare."""
         if os.getpid() != self._process:
             return  # the thread stayed with the process that made it
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify()
-        self._thread.join()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
         self._forward.detach()
 
     def _row(self, request: GenerationRequest) -> Row:
@@ -271,6 +275,7 @@ class Engine:
 
     @torch.inference_mode()
     def _work(self) -> None:
+        error: Exception | None = None
         try:
             while self._take_arrived():
                 cancelled = [row for row in self._waiting if row.cancelled]
@@ -279,30 +284,33 @@ class Engine:
                     self._waiting.remove(row)
                 self._scheduler.admit(self._waiting)
                 self._settle(cancelled + self._scheduler.step())
-            error = None
         except BaseException as fault:  # whatever it is, nobody may be left waiting
             error = GenerationFault(f"the engine failed: {type(fault).__name__}: {fault}")
             error.__cause__ = fault
-        with self._changed:
-            self._closed = True
-        self._take_arrived()
+            with self._lock:
+                self._closed = True
+            self._take_arrived()
         for row in self._waiting:
             row.end(None if error else "cancelled", error)
         left, self._waiting = self._waiting, []
         self._settle([*left, *self._scheduler.abandon(error)])
 
     def _take_arrived(self) -> bool:
-        """Wait until there is something to do; False once the engine is closed."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._arrived or self._waiting or self._scheduler.rows or self._closed
-            )
+        """Take in what has arrived; False when there is nothing to do or the engine is closed.
+
+        The thread ends then, and the next request starts another: see `vectors.threads` for why it must not
+        wait.
+        """
+        with self._lock:
             for ticket in self._arrived:
                 self._waiting.append(ticket._row)
                 self._sharing.expect(ticket._row)
                 self._tickets[ticket._row] = ticket
             self._arrived.clear()
-            return not self._closed
+            idle = not self._waiting and not self._scheduler.rows
+            if idle and not self._closed:
+                self._thread = None
+            return not (idle or self._closed)
 
     def _settle(self, rows: Sequence[Row]) -> None:
         for row in rows:

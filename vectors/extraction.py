@@ -18,6 +18,7 @@ from vectors.errors import UnsupportedModel
 from vectors.models import LanguageModel
 from vectors.progress import Progress, silent
 from vectors.prompt_sets import PromptSet
+from vectors.threads import apart
 
 Method = Literal["mean_difference", "pca"]
 Token = Literal["last", "mean"]
@@ -50,7 +51,7 @@ def extract(
     def report(done: int) -> None:
         progress(f"extracting {prompt_set.domain}", done, len(prompts))
 
-    residuals, norms = read_residuals(lm, prompts, token, batch_size, report)
+    residuals, norms = apart(read_residuals, lm, prompts, token, batch_size, report)
     if not (torch.isfinite(residuals).all() and torch.isfinite(norms).all()):
         raise UnsupportedModel(
             f"{lm.model_id} has residuals that are not finite in {lm.dtype}; load it in float32"

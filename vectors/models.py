@@ -17,6 +17,7 @@ from vectors import checkpoints, embedded, gguf_files, hub
 from vectors.chat import Chat, Message
 from vectors.errors import ModelUnavailable
 from vectors.progress import Progress, silent
+from vectors.threads import apart
 
 if TYPE_CHECKING:
     import torch
@@ -134,7 +135,7 @@ def load_model(
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
         dtype = dtype or default_dtype(device)
-        model, tokenizer = checkpoints.load(source.folder, dtype, device)
+        model, tokenizer = apart(checkpoints.load, source.folder, dtype, device)
     from vectors.blocks import context_length, d_model, decoder_blocks
 
     return LanguageModel(

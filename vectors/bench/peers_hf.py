@@ -18,6 +18,7 @@ from vectors.bench.traces import Clock, Job, Trace, trace_of
 from vectors.blocks import decoder_blocks, residual, with_residual
 from vectors.engine import GenerationRequest
 from vectors.steering import Steering
+from vectors.threads import apart
 
 
 class HfPeer:
@@ -38,7 +39,7 @@ class HfPeer:
         for arrival, request in zip(arrivals, job.requests, strict=True):
             clock.sleep_until(arrival)
             with _hooked(self.model, request.steering):
-                rows, moments = self._generate([request], clock)
+                rows, moments = apart(self._generate, [request], clock)
             token_ids += rows
             times.append(moments)
         return trace_of(job, token_ids, times, clock.now())
@@ -46,7 +47,7 @@ class HfPeer:
     def serve_batch(self, job: Job) -> Trace:
         """All requests as one batch, padded on the left, unsteered: a hook knows no rows of their own."""
         clock = Clock()
-        token_ids, moments = self._generate(job.requests, clock)
+        token_ids, moments = apart(self._generate, job.requests, clock)
         return trace_of(job, token_ids, [moments] * len(token_ids), clock.now())
 
     @torch.inference_mode()

@@ -21,6 +21,7 @@ from vectors.errors import InvalidRequest
 from vectors.models import LanguageModel, default_dtype, load_model, pull
 from vectors.packing import FusedLinear
 from vectors.progress import Progress
+from vectors.threads import apart
 
 _ENGINE_ROWS = 32  # as many as the engine has that solves tasks
 _WARM_REQUESTS = 8  # of a server that takes them one by one: all of them would take as long as a repetition
@@ -166,13 +167,14 @@ class Sides:
 
     def _plain_model(self, dtype: str) -> HfPeer:
         if dtype not in self._plain:
-            self._plain[dtype] = HfPeer(self._folder, getattr(torch, dtype), self.device)
+            self._plain[dtype] = apart(HfPeer, self._folder, getattr(torch, dtype), self.device)
         return self._plain[dtype]
 
     def _workloads(self) -> Workloads:
         if self._made is None:
             lm = self._lm(self._best)
-            self._made = Workloads.of(self._plain_model("float32").model, lm.encode, lm.d_model)
+            plain = self._plain_model("float32").model
+            self._made = apart(Workloads.of, plain, lm.encode, lm.d_model)
         return self._made
 
     def _weight_bytes(self, dtype: str, dense: bool = False) -> int:
