@@ -30,8 +30,8 @@ def command(
 ) -> None:
     """Measure the steered engine beside its peers: medians of the ratios of one run on this machine.
 
-    A ratio above 1 means that the engine is faster. All rows take some twenty minutes on two cores; other
-    work on the machine spoils them.
+    A ratio above 1 means that the engine is faster. All rows take up to an hour on two cores; other work
+    on the machine spoils them.
     """
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
