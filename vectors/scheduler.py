@@ -23,6 +23,8 @@ from vectors.sharing import Running, Sharing
 
 _PROMPT_TOKENS = 256
 """Prompt tokens of one pass: enough to use the processor fully, few enough not to stall decoding rows."""
+_LOOKED_AT = 64
+"""Waiting rows that are compared with what could be reused: to look at thousands would stall the others."""
 
 
 class Forward(Protocol):
@@ -77,18 +79,20 @@ class Scheduler:
 
     def admit(self, waiting: list[Row]) -> None:
         """Take rows from `waiting`, in order of arrival, while there is room."""
-        for row in list(waiting):
+        ahead = waiting[:_LOOKED_AT]
+        for row in list(ahead):
             if len(self._running) >= self.max_rows:
                 return
-            if row not in waiting:
+            if row not in ahead:
                 continue
-            first = self.sharing.leader(row, waiting, self._running)
+            first = self.sharing.leader(row, ahead, self._running)
             match = self.sharing.match(first, self._running)
             if self.sharing.worth_waiting(first, match, self._running):
                 continue
             block = self._allocate(first.prompt_len + first.sampling.max_new_tokens)
             if block is None:
                 return  # nobody overtakes a row that waits for room
+            ahead.remove(first)
             waiting.remove(first)
             self._start(first, block)
 
