@@ -79,7 +79,7 @@ def command(
     for row in rows:
         by_scenario.setdefault(row.scenario, {})[row.variant] = row
     analysis.print_table(
-        f"Demo scenarios on {facts['model']} ({facts['dtype']}): means of a run, differences paired by report",
+        f"Demo scenarios on {facts['model']} ({facts['dtype']}): means, differences paired by report",
         ["scenario", "n", "metric", *VARIANTS, "static − baseline", "dynamic − baseline"],
         [
             [
@@ -93,8 +93,8 @@ def command(
             for metric in METRICS
         ],
         [
-            "hits: distinct keywords of a step's domain, all steps. coherence: share of consecutive steps that "
-            "share a word of more than four letters. degenerate: share of steps that repeat or are empty.",
+            "hits: distinct keywords of a step's domain. coherence: share of consecutive steps that "
+            "share a word of over four letters. degenerate: share of steps that repeat or are empty.",
             analysis.evidence(*(row.metrics["hits"].n for row in rows)),
         ],
     )
