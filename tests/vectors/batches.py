@@ -102,11 +102,15 @@ def left_behind(engine):
     return stats.running, stats.waiting, stats.cache_tokens_used
 
 
-@torch.inference_mode()
 def oracle_logits(model, ids, steering=None, prompt_len=0):
     """Logits [tokens, vocab] of the bare model over all of `ids` at once, under a hook written down here."""
-    model, start = bare(model), 0
-    handles = []
+    return hooked_logits(bare(model), ids, steering, prompt_len)
+
+
+@torch.inference_mode()
+def hooked_logits(model, ids, steering=None, prompt_len=0):
+    """The same of a model as it is."""
+    start, handles = 0, []
     if steering is not None:
         start = prompt_len if steering.positions == "generated" else 0
         delta = steering.alpha * steering.vector / steering.vector.norm()
