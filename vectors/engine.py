@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -277,7 +277,7 @@ class Engine:
     def _work(self) -> None:
         error: Exception | None = None
         try:
-            while self._take_arrived():
+            while (state := self._take_arrived()) == "busy":
                 cancelled = [row for row in self._waiting if row.cancelled]
                 for row in cancelled:
                     row.end("cancelled")
@@ -289,16 +289,18 @@ class Engine:
             error.__cause__ = fault
             with self._lock:
                 self._closed = True
-            self._take_arrived()
+            state = self._take_arrived()
+        if state == "idle":
+            return  # from here on everything may be another thread's
         for row in self._waiting:
             row.end(None if error else "cancelled", error)
         left, self._waiting = self._waiting, []
         self._settle([*left, *self._scheduler.abandon(error)])
 
-    def _take_arrived(self) -> bool:
-        """Take in what has arrived; False when there is nothing to do or the engine is closed.
+    def _take_arrived(self) -> Literal["busy", "idle", "closed"]:
+        """Take in what has arrived, and say whether to go on.
 
-        The thread ends then, and the next request starts another: see `vectors.threads` for why it must not
+        An idle thread ends, and the next request starts another: see `vectors.threads` for why it must not
         wait.
         """
         with self._lock:
@@ -307,10 +309,12 @@ class Engine:
                 self._sharing.expect(ticket._row)
                 self._tickets[ticket._row] = ticket
             self._arrived.clear()
-            idle = not self._waiting and not self._scheduler.rows
-            if idle and not self._closed:
-                self._thread = None
-            return not (idle or self._closed)
+            if self._closed:
+                return "closed"
+            if self._waiting or self._scheduler.rows:
+                return "busy"
+            self._thread = None
+            return "idle"
 
     def _settle(self, rows: Sequence[Row]) -> None:
         for row in rows:

@@ -214,6 +214,39 @@ def test_the_model_is_bare_for_other_threads_while_the_engine_steers(model):
     assert found[:NEW] == oracle_tokens(model, [replace(request, sampling=Sampling(NEW))])[0][: len(found)]
 
 
+def test_a_thread_that_ends_for_want_of_work_never_touches_what_the_next_one_does(qwen3, engine, monkeypatch):
+    """The first request's thread is held where it has decided to end, until the second request runs."""
+    first, second = mixed_requests(qwen3)[:2]
+    second = replace(second, sampling=Sampling(60))
+    running, original = threading.Event(), engine._take_arrived
+
+    def held():
+        more = original()
+        if engine._thread is None:
+            assert running.wait(60)
+        return more
+
+    monkeypatch.setattr(engine, "_take_arrived", held)
+    run(engine, first)
+    resting = [thread for thread in threading.enumerate() if thread.name == "steered-engine"]
+    ticket = engine.submit(
+        replace(second, on_token=lambda _: (running.set(), [thread.join(60) for thread in resting]))
+    )
+    generation = ticket.result(60)
+    assert tokens([generation]) == oracle_tokens(qwen3, [second])
+
+
+def test_an_idle_engine_has_no_thread_and_works_again(qwen3, engine):
+    requests = mixed_requests(qwen3)
+    for _ in range(3):
+        for request in requests:
+            assert tokens(run(engine, request)) == oracle_tokens(qwen3, [request])
+        deadline = time.monotonic() + 30
+        while any(thread.name == "steered-engine" for thread in threading.enumerate()):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+
 # --- waiting for a result
 
 
