@@ -292,10 +292,15 @@ class Engine:
             state = self._take_arrived()
         if state == "idle":
             return  # from here on everything may be another thread's
-        for row in self._waiting:
-            row.end(None if error else "cancelled", error)
-        left, self._waiting = self._waiting, []
-        self._settle([*left, *self._scheduler.abandon(error)])
+        self._waiting = []
+        try:
+            self._scheduler.abandon(error)
+        finally:  # whatever broke may break here again
+            rows = list(self._tickets)
+            for row in rows:
+                if not row.finished:
+                    row.end(None if error else "cancelled", error)
+            self._settle(rows)
 
     def _take_arrived(self) -> Literal["busy", "idle", "closed"]:
         """Take in what has arrived, and say whether to go on.

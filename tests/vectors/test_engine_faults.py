@@ -26,6 +26,7 @@ from tests.vectors.tiny import (
 from vectors.blocks import decoder_blocks
 from vectors.engine import Engine, GenerationRequest
 from vectors.errors import (
+    EngineClosed,
     GenerationFault,
     UnsupportedModel,
     VectorsError,
@@ -168,6 +169,32 @@ def test_a_tokenizer_that_cannot_decode_a_token_fails_the_row_that_chose_it(qwen
         with pytest.raises(GenerationFault, match="no such token"):
             broken.result(60)
         assert list(well.result(60).token_ids) == rest
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("place", ["free", "copy", "allocate"])
+def test_a_fault_of_the_engine_itself_leaves_nobody_waiting_and_closes_it(qwen3, monkeypatch, place):
+    """Memory that cannot be used any more, as after a fault of the device."""
+
+    def broken(*_args, **_kwargs):
+        raise RuntimeError("the device is gone")
+
+    ids = prompt(1, 60)
+    with Engine(qwen3, byte_tokenizer(), max_rows=2) as engine:
+        run(engine, GenerationRequest(ids, sampling=Sampling(2)))
+        monkeypatch.setattr(engine._cache, place, broken)
+        requests = [GenerationRequest(ids[: 50 - n], sampling=Sampling(2 + 3 * n)) for n in range(5)]
+        tickets = engine.submit_all(requests)
+        ended = []
+        for ticket in tickets:
+            try:
+                ended.append(ticket.result(60).finish_reason)
+            except GenerationFault as fault:
+                assert "the device is gone" in str(fault)
+                ended.append("fault")
+        assert "fault" in ended
+        with pytest.raises(EngineClosed):
+            engine.submit(requests[0])
 
 
 def test_a_model_that_does_not_attend_through_transformers_is_refused_and_left_as_it_was():
