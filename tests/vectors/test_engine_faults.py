@@ -183,7 +183,8 @@ def test_a_fault_of_the_engine_itself_leaves_nobody_waiting_and_closes_it(qwen3,
     with Engine(qwen3, byte_tokenizer(), max_rows=2) as engine:
         run(engine, GenerationRequest(ids, sampling=Sampling(2)))
         monkeypatch.setattr(engine._cache, place, broken)
-        requests = [GenerationRequest(ids[: 50 - n], sampling=Sampling(2 + 3 * n)) for n in range(5)]
+        lengths = (50, 20, 49, 19, 48)
+        requests = [GenerationRequest(ids[:length], sampling=Sampling(3 + length % 7)) for length in lengths]
         tickets = engine.submit_all(requests)
         ended = []
         for ticket in tickets:
