@@ -32,8 +32,17 @@ def d_model(model: nn.Module) -> int:
 
 
 def context_length(model: nn.Module) -> int:
-    """Count the positions the model was made for, prompt and new tokens together."""
-    return int(_text_config(model).max_position_embeddings)
+    """Count the positions a row may take, prompt and new tokens together.
+
+    A rotary embedding that changes once a row outgrows the original context (LongRoPE, arXiv 2402.13753)
+    would make a cache of two kinds: such a model has its original context.
+    """
+    config = _text_config(model)
+    rope = getattr(config, "rope_parameters", None) or {}
+    longest = int(config.max_position_embeddings)
+    if rope.get("rope_type") == "longrope":
+        return min(longest, int(rope.get("original_max_position_embeddings", longest)))
+    return longest
 
 
 def _find_blocks(model: nn.Module) -> tuple[nn.Module, nn.ModuleList]:

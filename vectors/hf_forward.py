@@ -23,8 +23,6 @@ from vectors.packing import pack
 from vectors.ragged import Pass
 
 _NAME = "steered_ragged"
-_DEPENDS_ON_OTHERS = ("dynamic", "longrope")
-"""Rotary embeddings that change with the longest row of a pass."""
 
 
 class _Current(threading.local):
@@ -47,8 +45,6 @@ class HFForward:
         pack(model)
         self._model = model
         config: Any = model.config
-        rope = getattr(config, "rope_parameters", None) or {}
-        self.alone = rope.get("rope_type") in _DEPENDS_ON_OTHERS
         self._implementation = config._attn_implementation
         _register()
         set_attention: Any = model.set_attn_implementation

@@ -36,7 +36,6 @@ class LlamaForward:
     """Runs passes through a packed model of the family."""
 
     resumable = True
-    alone = False
     reusable = True
 
     def __init__(self, model: nn.Module) -> None:

@@ -30,15 +30,11 @@ _LOOKED_AT = 64
 class Forward(Protocol):
     """Something that runs passes through a model.
 
-    `resumable`: it can start after any block. `alone`: rows in one pass would change each other.
-    `reusable`: a row's past is all in the key-value cache.
+    `resumable`: it can start after any block. `reusable`: a row's past is all in the key-value cache.
     """
 
     @property
     def resumable(self) -> bool: ...  # noqa: D102
-
-    @property
-    def alone(self) -> bool: ...  # noqa: D102
 
     @property
     def reusable(self) -> bool: ...  # noqa: D102
@@ -216,7 +212,7 @@ class Scheduler:
         self, rows: Mapping[Piece, Row], resume: tuple[int, Mapping[Piece, Tensor]] | None = None
     ) -> Iterator[tuple[Pass, Tensor]]:
         """Run pieces in one pass; where that fails, each alone, so that a fault stays with its row."""
-        groups = [[piece] for piece in rows] if self.forward.alone else [list(rows)] if rows else []
+        groups = [list(rows)] if rows else []
         while groups:
             group = groups.pop(0)
             recorded = [(made, len(made)) for piece in group for made in piece.records.values()]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from transformers import LlamaConfig, LlamaForCausalLM, Phi3Config, Phi3ForCausalLM
 
 from tests.vectors.batches import (
     NEW,
@@ -26,6 +27,7 @@ from tests.vectors.tiny import (
     tiny_model,
 )
 from vectors.engine import Engine, GenerationRequest
+from vectors.errors import InvalidRequest
 from vectors.sampling import Sampling
 
 STEPS = [65, 66, 67, 68]
@@ -147,6 +149,36 @@ def test_the_distribution_of_the_first_new_token_is_that_of_the_bare_model(model
         torch.testing.assert_close(
             generation.distribution, torch.log_softmax(logits[-1], dim=-1), atol=1e-4, rtol=0
         )
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "longrope"])
+def test_a_rotary_embedding_that_changes_with_length_is_the_same_for_every_row_that_is_let_in(
+    monkeypatch, kind
+):
+    monkeypatch.setattr("vectors.scheduler._PROMPT_TOKENS", 32)
+    rope = {"rope_type": kind, "rope_theta": 10_000.0}
+    if kind == "longrope":
+        rope |= {"short_factor": [1.0] * 8, "long_factor": [2.0 + n for n in range(8)]}
+        rope |= {"original_max_position_embeddings": 128}
+        made, configured, longest = Phi3ForCausalLM, Phi3Config, 128
+    else:
+        rope |= {"factor": 4.0}
+        made, configured, longest = LlamaForCausalLM, LlamaConfig, 512
+    models = []
+    for _ in range(2):
+        config = tiny_model("phi3" if kind == "longrope" else "llama").config.to_dict()
+        config |= {"rope_parameters": rope, "original_max_position_embeddings": 128}
+        torch.manual_seed(7)
+        models.append(made(configured(**config)).eval())
+    requests = [
+        GenerationRequest(prompt(row, length), None, Sampling(NEW))
+        for row, length in enumerate((longest - NEW, 5, 60, longest - NEW))
+    ]
+    wanted = [hf_generate(models[0], each.prompt_ids, None, NEW) for each in requests]
+    with Engine(models[1], byte_tokenizer()) as engine:
+        assert tokens(run(engine, *requests)) == wanted
+        with pytest.raises(InvalidRequest, match=f"context of {longest}"):
+            engine.submit(GenerationRequest(prompt(1, longest - 3), sampling=Sampling(4)))
 
 
 # --- sampling and text
