@@ -138,6 +138,10 @@ def _attend(
     **options: Any,
 ) -> tuple[Tensor, None]:
     """What transformers calls for attention: query [1, heads, tokens, dim] → [1, tokens, heads, dim]."""
+    if odd := [name for name in ("softcap", "s_aux", "position_bias") if options.get(name) is not None]:
+        raise UnsupportedModel(
+            f"{type(module).__name__} needs {', '.join(odd)} in its attention; not supported"
+        )
     if _current.probe is not None:
         _current.probe[module.layer_idx] = (key.shape[1], key.shape[3])
     batch = _current.batch
@@ -147,10 +151,6 @@ def _attend(
             module, query, key, value, attention_mask, scaling=scaling, **options
         )
         return output
-    if odd := [name for name in ("softcap", "s_aux", "position_bias") if options.get(name) is not None]:
-        raise UnsupportedModel(
-            f"{type(module).__name__} needs {', '.join(odd)} in its attention; not supported"
-        )
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     heads = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]
     seen = batch.attend(module.layer_idx, heads[0], heads[1], heads[2], scale, sliding_window)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from tests.vectors.batches import (
     NEW,
@@ -17,6 +18,7 @@ from tests.vectors.batches import (
     tokens,
 )
 from tests.vectors.tiny import (
+    VOCAB,
     byte_tokenizer,
     prompt,
     random_vector,
@@ -196,6 +198,19 @@ def test_a_fault_of_the_engine_itself_leaves_nobody_waiting_and_closes_it(qwen3,
         assert "fault" in ended
         with pytest.raises(EngineClosed):
             engine.submit(requests[0])
+
+
+def test_a_model_whose_attention_does_more_than_ours_is_refused_and_left_as_it_was():
+    shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "head_dim": 16}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "attn_logit_softcapping": 5.0}
+    model = Gemma2ForCausalLM(Gemma2Config(vocab_size=VOCAB, pad_token_id=257, **shape, **heads)).eval()
+    implementation, ids = model.config._attn_implementation, torch.tensor([prompt(1, 12)])
+    with torch.inference_mode():
+        before = model(input_ids=ids).logits
+        with pytest.raises(UnsupportedModel, match="softcap"):
+            Engine(model, byte_tokenizer())
+        assert model.config._attn_implementation == implementation
+        torch.testing.assert_close(model(input_ids=ids).logits, before, atol=1e-4, rtol=0)
 
 
 def test_a_model_that_does_not_attend_through_transformers_is_refused_and_left_as_it_was():

@@ -14,7 +14,7 @@ from vectors.engine import Engine
 def test_a_thousand_mixed_requests_at_once_are_each_what_they_are_alone_and_leave_nothing(family, n):
     model = tiny.tiny_model(family)
     pool = tiny.prompt(77, 2000)
-    asked = crowd(bare(model), pool, n, 100, seed=5, longest=120, new=8, over_s=0.3)
+    asked = crowd(bare(model), pool, n, 100, seed=5, longest=120, new=8, over_s=0.1)
     with Engine(tiny.tiny_model(family), tiny.byte_tokenizer(), max_rows=1, cache_tokens=1024) as lone:
         report = check(model, tiny.byte_tokenizer(), asked, alone_on(lone), cache_tokens=2048)
     assert not report.wrong and not report.differing, "\n".join(report.lines())
