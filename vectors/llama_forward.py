@@ -89,7 +89,7 @@ class LlamaForward:
             qkv = block.qkv(x).view(tokens, turned + self.kv_heads, self.head_dim)
             queries, keys = self._turn(block, qkv[:, :turned], cos, sin)
             seen = batch.attend(layer, queries, keys, qkv[:, turned:], self._scale)
-            hidden = block.out.plus(seen.view(tokens, -1), hidden)
+            hidden = block.out.plus(seen.reshape(tokens, -1), hidden)
             x = rms_norm(hidden, (width,), block.mlp_norm, self._eps)
             hidden = block.down.plus(block.up.times(x, block.gate.silu(x)), hidden)
             hidden = batch.after_block(layer, hidden)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
 
+from vectors.attention import Scratch, attend_piece, attend_rows
 from vectors.kvcache import Block, KeyValueCache
 from vectors.steering import RowSteering, SteeringPlan
 
@@ -70,6 +70,7 @@ class Pass:
         self._tokens = list(pairwise(starts))
         self._runs = self._attention_runs()
         self._masks: dict[tuple[int, int | None], Tensor | None] = {}
+        self._scratch = Scratch()
         self.wanted = torch.tensor(
             [
                 first + position - piece.start
@@ -127,24 +128,12 @@ class Pass:
             mask = self._mask(number, window, queries.dtype)
             past_keys = cache.view(cache.keys[layer], run.block, run.rows, run.tokens)
             past_values = cache.view(cache.values[layer], run.block, run.rows, run.tokens)
-            asked = queries[run.first_token : run.last_token]
+            asked = queries[run.first_token : run.last_token].view(-1, cache.kv_heads, group, dim)
             if run.rows == len(asked):
-                # The queries that share a key head stand where a sequence would: no key is repeated.
-                rows = asked.view(run.rows, cache.kv_heads, group, dim)
-                seen = scaled_dot_product_attention(rows, past_keys, past_values, attn_mask=mask, scale=scale)
-                outputs.append(seen.reshape(run.rows, heads, dim))
-                continue
-            piece = asked.view(-1, cache.kv_heads, group, dim).permute(1, 2, 0, 3)
-            shared = (cache.kv_heads, group, run.tokens, dim)
-            seen = scaled_dot_product_attention(
-                piece,
-                past_keys.transpose(0, 1).expand(shared),
-                past_values.transpose(0, 1).expand(shared),
-                attn_mask=mask,
-                is_causal=mask is None,
-                scale=scale,
-            )
-            outputs.append(seen.permute(2, 0, 1, 3).reshape(-1, heads, dim))
+                seen = attend_rows(asked, past_keys, past_values, mask, scale)
+            else:
+                seen = attend_piece(asked, past_keys[0], past_values[0], mask, scale, self._scratch)
+            outputs.append(seen.reshape(-1, heads, dim))
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
     def _attention_runs(self) -> list[_Run]:
