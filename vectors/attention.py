@@ -32,8 +32,8 @@ class Scratch:
 def attend_rows(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scale: float) -> Tensor:
     """Attend from one token of each row; returns the shape of `queries` [rows, kv_heads, group, head_dim].
 
-    `keys` and `values` are [rows, kv_heads, tokens, head_dim], each key head shared by `group` queries; `mask`
-    [rows, 1, 1, tokens] is added to the scores.
+    `keys` and `values` are [rows, kv_heads, tokens, head_dim], each key head shared by `group` queries.
+    `mask` [rows, 1, 1, tokens] is added to the scores.
     """
     rows, tokens = len(queries), keys.shape[2]
     if not _rounds(queries) or rows * tokens < _MANY_READ:

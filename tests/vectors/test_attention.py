@@ -1,4 +1,4 @@
-"""Attention by products, as bfloat16 has it on a processor, gives what the definition gives up to rounding."""
+"""Attention by products, as bfloat16 has it on a processor, gives what its definition gives, rounded."""
 
 import pytest
 import torch
