@@ -20,7 +20,7 @@ from orchestrator.workbench import Workbench
 from retrieval.context import build_context
 from retrieval.errors import NotText
 from swebench.tasks import Instance
-from vectors.engine import GenerationRequest
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 
 FEW_SHOT = 2

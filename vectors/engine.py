@@ -8,14 +8,13 @@ caller's thread; a fault of one row fails that row alone.
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from vectors.blocks import context_length, d_model, n_layers
 from vectors.constraint import ConstraintCompiler
@@ -24,51 +23,14 @@ from vectors.hf_forward import HFForward
 from vectors.kvcache import KeyValueCache
 from vectors.llama_forward import LlamaForward
 from vectors.prefixes import PrefixStore
-from vectors.row import FinishReason, Row
-from vectors.sampling import Sampler, Sampling
+from vectors.requests import GenerationRequest, Ticket, scoring
+from vectors.row import Row
+from vectors.sampling import Sampler
 from vectors.scheduler import Counts, Scheduler
 from vectors.sharing import Sharing
 from vectors.steering import RowSteering, Steering
 from vectors.textstream import TextStream, Tokenizer
 from vectors.threads import apart
-
-
-@dataclass(frozen=True)
-class GenerationRequest:
-    """What to generate. A forced prefix of the answer is simply the end of `prompt_ids`.
-
-    `on_token` is called on the engine's thread, once for each new token, with the text that has become
-    certain (perhaps none); it must be quick, and what it raises fails this request. `distribution` asks for
-    the log-probabilities of every token as the first new one.
-    """
-
-    prompt_ids: tuple[int, ...]
-    steering: Steering | None = None
-    sampling: Sampling = field(default_factory=Sampling)
-    on_token: Callable[[str], None] | None = None
-    distribution: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Generation:
-    """What was generated.
-
-    `token_ids` are the new tokens, with the end-of-sequence token or those that completed a stop string;
-    `text` ends before either. If asked for, `logprobs` are the tokens' natural log-probabilities and
-    `distribution` [vocab] those of every token as the first new one, in float32. `reused_tokens` of the
-    prompt came from a prefix that was there. `seconds` counts from the row's admission, not the time spent
-    waiting.
-    """
-
-    text: str
-    token_ids: tuple[int, ...]
-    finish_reason: FinishReason
-    prompt_tokens: int
-    new_tokens: int
-    seconds: float
-    reused_tokens: int = 0
-    logprobs: tuple[float, ...] = ()
-    distribution: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -81,32 +43,6 @@ class EngineStats:
     cache_tokens_used: int
     prefixes: int
     done: Counts
-
-
-class Ticket:
-    """A request on its way. Wait for it with `result()` in a thread, or `await` it in an event loop."""
-
-    def __init__(self, row: Row) -> None:
-        self._row = row
-        self._future: Future[Generation] = Future()
-
-    def result(self, timeout: float | None = None) -> Generation:
-        """Wait for the generation; raises TimeoutError after `timeout` seconds, or what it failed with."""
-        return self._future.result(timeout)
-
-    def __await__(self) -> Generator[Any, None, Generation]:
-        return self._wait().__await__()
-
-    async def _wait(self) -> Generation:
-        try:
-            return await asyncio.shield(asyncio.wrap_future(self._future))
-        except asyncio.CancelledError:
-            self.cancel()  # nobody waits any more, so the engine must not go on
-            raise
-
-    def cancel(self) -> None:
-        """Stop at the next token. The result is what there is by then, with the reason "cancelled"."""
-        self._row.cancelled = True
 
 
 class Engine:
@@ -310,9 +246,9 @@ class Engine:
         """
         with self._lock:
             for ticket in self._arrived:
-                self._waiting.append(ticket._row)
-                self._sharing.expect(ticket._row)
-                self._tickets[ticket._row] = ticket
+                self._waiting.append(ticket.row)
+                self._sharing.expect(ticket.row)
+                self._tickets[ticket.row] = ticket
             self._arrived.clear()
             if self._closed:
                 return "closed"
@@ -323,19 +259,7 @@ class Engine:
 
     def _settle(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            future = self._tickets.pop(row)._future
-            if row.error is not None:
-                future.set_exception(row.error)
-            else:
-                future.set_result(_generation(row))
-
-
-def scoring(
-    prompt_ids: Sequence[int], continuation: Sequence[int], steering: Steering | None = None
-) -> GenerationRequest:
-    """A request for the log-probabilities of a given continuation's tokens, and for nothing else."""
-    forced = Sampling(max_new_tokens=len(continuation), follow=tuple(continuation), logprobs=True)
-    return GenerationRequest(tuple(prompt_ids), steering, forced)
+            self._tickets.pop(row).settle()
 
 
 def end_of_sequence_ids(model: nn.Module, tokenizer: Tokenizer) -> frozenset[int]:
@@ -344,18 +268,3 @@ def end_of_sequence_ids(model: nn.Module, tokenizer: Tokenizer) -> frozenset[int
     ids = config.eos_token_id if config is not None else None
     listed = ids if isinstance(ids, list) else [ids]
     return frozenset(token for token in (*listed, tokenizer.eos_token_id) if token is not None)
-
-
-def _generation(row: Row) -> Generation:
-    assert row.finish_reason is not None
-    return Generation(
-        text="".join(row.pieces),
-        token_ids=row.token_ids,
-        finish_reason=row.finish_reason,
-        prompt_tokens=row.prompt_len,
-        new_tokens=row.new_tokens,
-        seconds=row.seconds,
-        reused_tokens=row.reused,
-        logprobs=tuple(row.logprobs),
-        distribution=row.distribution,
-    )

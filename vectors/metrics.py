@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from vectors.analysis.measures import degenerate, distinct_2, keyword_hits, kl_bits
-from vectors.engine import Engine, Generation, GenerationRequest
+from vectors.engine import Engine
 from vectors.errors import CertificateError
+from vectors.requests import Generation, GenerationRequest
 from vectors.sampling import Sampling
 from vectors.steering import Steering
 

@@ -13,7 +13,7 @@ from orchestrator import events
 from orchestrator.policy import Domain, PromptContents, SteeringRecord
 from orchestrator.prompts import NodePrompt
 from orchestrator.state import State, Tools
-from vectors.engine import Generation, GenerationRequest
+from vectors.requests import Generation, GenerationRequest
 from vectors.sampling import Sampling
 from vectors.steering import Steering
 

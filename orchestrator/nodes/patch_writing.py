@@ -16,7 +16,7 @@ from orchestrator.regions import Target
 from orchestrator.state import State, Tools
 from swebench.diffs import unified_diff
 from swebench.edits import EditRejected, Region, apply_replacement
-from vectors.engine import Generation
+from vectors.requests import Generation
 from vectors.sampling import Sampling
 
 LOWEST, HIGHEST = 0.3, 1.0

@@ -8,11 +8,11 @@ import torch
 
 from tests.vectors.tiny import hf_generate, prompt, steer, tiny_model
 from vectors.blocks import decoder_blocks, n_layers
-from vectors.engine import GenerationRequest
 from vectors.hf_forward import HFForward
 from vectors.kvcache import KeyValueCache
 from vectors.llama_forward import LlamaForward
 from vectors.ragged import Pass, Piece
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 from vectors.steering import RowSteering
 

@@ -20,8 +20,9 @@ import torch
 from tests.vectors.batches import hooked_logits
 from tests.vectors.tiny import steer
 from vectors.blocks import context_length, n_layers
-from vectors.engine import Engine, Generation, GenerationRequest, scoring
+from vectors.engine import Engine
 from vectors.errors import GenerationFault
+from vectors.requests import Generation, GenerationRequest, scoring
 from vectors.sampling import Sampling
 
 _THREADS = 8

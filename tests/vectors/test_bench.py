@@ -19,9 +19,10 @@ from vectors.bench.report import RowResult
 from vectors.bench.table import ENGINE, ROW_NAMES, ROWS, RowSpec, Side
 from vectors.bench.traces import Clock, Job, Trace, serve, trace_of
 from vectors.bench.workloads import Workloads
-from vectors.engine import Engine, GenerationRequest
+from vectors.engine import Engine
 from vectors.errors import GenerationFault, PeerUnavailable
 from vectors.models import load_model
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 from vectors.steering import Steering
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tests.vectors import tiny
 from tests.vectors.batches import oracle_logits, run
 from vectors.constraint import Constraint, ConstraintCompiler
-from vectors.engine import Engine, GenerationRequest
+from vectors.engine import Engine
 from vectors.errors import InvalidRequest
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 
 PROMPT = tiny.prompt(3, 12)

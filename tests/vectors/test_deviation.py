@@ -5,8 +5,9 @@ import torch
 
 from tests.vectors import tiny
 from tests.vectors.batches import bare, oracle_logits, oracle_tokens
-from vectors.engine import Engine, GenerationRequest
+from vectors.engine import Engine
 from vectors.errors import InvalidRequest
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 
 PROMPT = tiny.prompt(3, 21)

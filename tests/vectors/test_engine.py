@@ -26,8 +26,9 @@ from tests.vectors.tiny import (
     prompt,
     tiny_model,
 )
-from vectors.engine import Engine, GenerationRequest
+from vectors.engine import Engine
 from vectors.errors import InvalidRequest
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 
 STEPS = [65, 66, 67, 68]

@@ -26,13 +26,14 @@ from tests.vectors.tiny import (
     tiny_model,
 )
 from vectors.blocks import decoder_blocks
-from vectors.engine import Engine, GenerationRequest
+from vectors.engine import Engine
 from vectors.errors import (
     EngineClosed,
     GenerationFault,
     UnsupportedModel,
     VectorsError,
 )
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 from vectors.steering import Steering
 

@@ -31,13 +31,14 @@ from tests.vectors.tiny import (
     random_vector,
     steer,
 )
-from vectors.engine import Engine, GenerationRequest
+from vectors.engine import Engine
 from vectors.errors import (
     EngineClosed,
     GenerationFault,
     InvalidRequest,
     SteeringMismatch,
 )
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 from vectors.steering import Steering
 

@@ -7,7 +7,8 @@ import torch
 
 from tests.vectors.batches import hooked_logits
 from tests.vectors.tiny import hf_generate, steer
-from vectors.engine import Engine, GenerationRequest
+from vectors.engine import Engine
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 
 pytestmark = pytest.mark.real_model

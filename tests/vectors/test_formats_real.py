@@ -22,7 +22,8 @@ from safetensors.torch import load_file
 from tests.vectors import folders, tiny
 from vectors import formats
 from vectors.blocks import decoder_blocks, residual, with_residual
-from vectors.engine import Engine, GenerationRequest
+from vectors.engine import Engine
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 from vectors.steering import Steering
 

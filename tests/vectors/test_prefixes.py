@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from tests.vectors import tiny
 from tests.vectors.batches import bare, busy, left_behind, oracle_tokens, run, tokens
-from vectors.engine import Engine, GenerationRequest
+from vectors.engine import Engine
 from vectors.prefixes import MIN_TOKENS
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 
 NEW = 8

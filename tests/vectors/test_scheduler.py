@@ -8,8 +8,9 @@ import pytest
 
 from tests.vectors import tiny
 from tests.vectors.batches import bare, busy, left_behind, oracle_tokens, run, tokens
-from vectors.engine import Engine, GenerationRequest
+from vectors.engine import Engine
 from vectors.prefixes import PrefixStore
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 
 

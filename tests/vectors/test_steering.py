@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from tests.vectors.batches import ByHand, bare, grown, oracle_logits, run
 from tests.vectors.tiny import LAYERS, WIDTH, byte_tokenizer, prompt, random_vector, steer, tiny_model
 from vectors.blocks import decoder_blocks, recording
-from vectors.engine import Engine, GenerationRequest
+from vectors.engine import Engine
 from vectors.errors import SteeringMismatch, SteeringNotApplied
 from vectors.llama_forward import LlamaForward
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 from vectors.steering import RowSteering, Steering, SteeringPlan
 

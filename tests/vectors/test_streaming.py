@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from tests.vectors.tiny import CONTEXT, byte_tokenizer, prompt, tiny_model
-from vectors.engine import Engine, GenerationRequest
+from vectors.engine import Engine
 from vectors.errors import GenerationFault, InvalidRequest
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 
 REQUEST = GenerationRequest(prompt(1, 6), sampling=Sampling(40))

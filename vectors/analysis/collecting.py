@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from vectors.engine import Generation, Ticket
 from vectors.progress import Progress
+from vectors.requests import Generation, Ticket
 
 
 def collect(tickets: Iterable[Ticket], label: str, progress: Progress) -> Iterator[Generation]:

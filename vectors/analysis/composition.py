@@ -16,12 +16,13 @@ from vectors.analysis.estimates import Estimate, mean, paired, rate
 from vectors.analysis.likelihood import text_margins
 from vectors.analysis.measures import degenerate, keyword_hits
 from vectors.domain_vector import DomainVector
-from vectors.engine import Engine, GenerationRequest
+from vectors.engine import Engine
 from vectors.errors import UnfitAnalysis
 from vectors.heldout import Pair
 from vectors.models import LanguageModel
 from vectors.progress import Progress, silent
 from vectors.prompt_sets import load_prompt_set
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 from vectors.steering import Steering
 

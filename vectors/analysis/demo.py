@@ -20,10 +20,11 @@ from vectors.analysis.collecting import collect
 from vectors.analysis.estimates import Estimate, mean, paired
 from vectors.analysis.measures import degenerate, keyword_hits
 from vectors.domain_vector import DomainVector
-from vectors.engine import Engine, Generation, GenerationRequest
+from vectors.engine import Engine
 from vectors.models import LanguageModel
 from vectors.progress import Progress, silent
 from vectors.prompt_sets import load_prompt_set
+from vectors.requests import Generation, GenerationRequest
 from vectors.sampling import Sampling
 from vectors.steering import Steering
 

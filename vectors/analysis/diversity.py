@@ -7,9 +7,10 @@ from itertools import product
 from vectors.analysis.collecting import collect
 from vectors.analysis.estimates import Estimate, mean, paired
 from vectors.analysis.measures import degenerate
-from vectors.engine import Engine, GenerationRequest
+from vectors.engine import Engine
 from vectors.models import LanguageModel
 from vectors.progress import Progress, silent
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 from vectors.steering import Steering
 

@@ -11,11 +11,12 @@ from vectors.analysis.estimates import Estimate, mean, paired, rate
 from vectors.analysis.likelihood import text_margins
 from vectors.analysis.measures import degenerate, kl_bits
 from vectors.domain_vector import DomainVector
-from vectors.engine import Engine, GenerationRequest
+from vectors.engine import Engine
 from vectors.errors import UnfitAnalysis
 from vectors.heldout import Pair
 from vectors.models import LanguageModel
 from vectors.progress import Progress, silent
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 from vectors.steering import Steering
 

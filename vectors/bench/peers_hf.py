@@ -16,7 +16,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from vectors.bench.traces import Clock, Job, Trace, trace_of
 from vectors.blocks import decoder_blocks, residual, with_residual
-from vectors.engine import GenerationRequest
+from vectors.requests import GenerationRequest
 from vectors.steering import Steering
 from vectors.threads import apart
 

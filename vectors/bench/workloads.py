@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from vectors.bench.table import WorkloadName
 from vectors.bench.traces import Job
 from vectors.blocks import recording
-from vectors.engine import GenerationRequest
+from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
 from vectors.steering import Steering
 
