@@ -86,13 +86,6 @@ def opened(model: str | None) -> Iterator[Any]:
         raise click.exceptions.Exit(130) from None
 
 
-def vector_of(workbench: Any, name: str) -> Any:
-    """A domain's vector, or one from a file; raises VectorFileError or PromptSetError."""
-    if name.endswith(".safetensors"):
-        return workbench.vectors.load(Path(name), workbench.model)
-    return workbench.vectors.get(workbench.model, name, progress=workbench.progress)
-
-
 def provenance(workbench: Any, vectors: Sequence[Any], **settings: Any) -> dict[str, Any]:
     """What a result was measured on and with."""
     model = workbench.model

@@ -13,6 +13,13 @@ def bench(model: str | None, view: Any, folder: Path | None = None) -> Any:
     return Workbench(options.settings(model=model), vectors=folder, progress=options.emit_progress(view.show))
 
 
+def vector_of(workbench: Any, name: str) -> Any:
+    """A domain's vector, or one from a file; raises VectorFileError or PromptSetError."""
+    if name.endswith(".safetensors"):
+        return workbench.vectors.load(Path(name), workbench.model)
+    return workbench.vectors.get(workbench.model, name, progress=workbench.progress)
+
+
 def summary(vector: Any) -> dict[str, Any]:
     """Where and how strongly a vector steers by default, and its hash."""
     steering = vector.steering()

@@ -8,6 +8,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.vectors import analysis
+from orchestrator.cli.vectors.common import vector_of
 
 
 @click.command("compose")
@@ -72,7 +73,7 @@ def command(
     probes = load_probes(prompts, limit)
     pairs = {domain: load_heldout(domain).proposal for domain in domains if domain in domains_with_texts()}
     with analysis.opened(model) as bench:
-        vectors = [analysis.vector_of(bench, domain) for domain in domains]
+        vectors = [vector_of(bench, domain) for domain in domains]
         made = composed(vectors, weights_of(modes[0], vectors, weights))
         conditions = compare(
             bench.engine,

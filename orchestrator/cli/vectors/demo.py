@@ -8,6 +8,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.vectors import analysis
+from orchestrator.cli.vectors.common import vector_of
 
 
 @click.command("demo")
@@ -53,7 +54,7 @@ def command(
     from vectors.analysis.demo import METRICS, VARIANTS, demo, demo_domains
 
     with analysis.opened(model) as bench:
-        vectors = {domain: analysis.vector_of(bench, domain) for domain in demo_domains()}
+        vectors = {domain: vector_of(bench, domain) for domain in demo_domains()}
         rows = demo(
             bench.engine,
             bench.model,

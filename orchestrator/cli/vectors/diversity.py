@@ -7,6 +7,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.vectors import analysis
+from orchestrator.cli.vectors.common import vector_of
 
 
 @click.command("diversity")
@@ -41,7 +42,7 @@ def command(
 
     probes = load_probes(prompts, limit)
     with analysis.opened(model) as bench:
-        vector = analysis.vector_of(bench, vector_name)
+        vector = vector_of(bench, vector_name)
         rows = diversity(
             bench.engine,
             bench.model,

@@ -7,8 +7,7 @@ from typing import Any
 import click
 
 from orchestrator.cli import options
-from orchestrator.cli.vectors.analysis import vector_of
-from orchestrator.cli.vectors.common import bench
+from orchestrator.cli.vectors.common import bench, vector_of
 
 FORMATS = ("gguf", "lm-eval", "repeng", "steering-vectors", "safetensors")
 

@@ -7,6 +7,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.vectors import analysis
+from orchestrator.cli.vectors.common import vector_of
 
 
 @click.command("lens")
@@ -38,7 +39,7 @@ def command(
     from vectors.lens import logit_lens
 
     with analysis.opened(model) as bench:
-        vector = analysis.vector_of(bench, vector_name)
+        vector = vector_of(bench, vector_name)
         layers = layers or tuple(default_layers(bench.model.n_layers))
         lenses = {
             layer: logit_lens(bench.model, vector.steering(layer).vector, top) for layer in sorted(layers)

@@ -1,13 +1,12 @@
 """`orchestrate vectors show`."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from orchestrator.cli import options
-from orchestrator.cli.vectors.common import bench, summary
+from orchestrator.cli.vectors.common import bench, summary, vector_of
 
 SHOWN_TOKENS = 10
 
@@ -27,16 +26,9 @@ def command(vector: str, model: str | None, layer: int | None, as_json: bool) ->
     from vectors.prompt_sets import domain_names
 
     with view_for(sys.stderr.isatty(), nodes=()) as view, bench(model, view) as opened:
-        if vector.endswith(".safetensors"):
-            shown = opened.vectors.load(Path(vector), opened.model)
-        else:
-            shown = opened.vectors.get(opened.model, vector, progress=options.emit_progress(view.show))
+        shown = vector_of(opened, vector)
         at = shown.steering(layer=layer).layer
-        others = [
-            opened.vectors.get(opened.model, domain, progress=options.emit_progress(view.show))
-            for domain in domain_names()
-            if domain != shown.domain
-        ]
+        others = [vector_of(opened, domain) for domain in domain_names() if domain != shown.domain]
         lens = logit_lens(opened.model, shown.directions[at], SHOWN_TOKENS)
         facts = summary(shown) | {
             "shown_layer": at,

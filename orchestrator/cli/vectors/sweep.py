@@ -8,6 +8,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.vectors import analysis
+from orchestrator.cli.vectors.common import vector_of
 
 
 @click.command("sweep")
@@ -59,7 +60,7 @@ def command(
     probes, pairs = load_probes(prompts, limit), load_heldout(domain).proposal
     shares = () if alphas else shares or SHARES
     with analysis.opened(model) as bench:
-        vector = analysis.vector_of(bench, domain)
+        vector = vector_of(bench, domain)
         layers = layers or tuple(default_layers(bench.model.n_layers))
         points = grid(vector, layers, shares=shares, alphas=alphas)
         swept = sweep(
