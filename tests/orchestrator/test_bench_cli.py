@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from orchestrator.cli import main
+from vectors.bench.sides import Sides
 from vectors.bench.table import ROW_NAMES
 
 
@@ -39,6 +40,26 @@ def test_named_rows_are_measured_and_are_the_only_thing_on_stdout(capsys, tiny_m
     assert document["machine"]["threads"] >= 1
     assert "single" in err
     assert ("warning" in err) == document["machine"]["busy"]
+
+
+def test_an_interruption_keeps_the_rows_measured_by_then(capsys, tiny_model, monkeypatch):
+    measure = Sides.measure
+
+    def interrupted(self, side, workload, repetition):
+        if workload == "decode16":
+            raise KeyboardInterrupt
+        return measure(self, side, workload, repetition)
+
+    monkeypatch.setattr(Sides, "measure", interrupted)
+    monkeypatch.setattr(Sides, "warm_up", lambda *_: None)
+    rows = ("single_vs_hf_fp32", "mixed16_vs_llamacpp16")
+    flags = [flag for row in rows for flag in ("--rows", row)]
+    code, out, _ = run(capsys, "--model", tiny_model, "--repeats", 1, "--json", *flags)
+    assert code == 130
+    document = json.loads(out)
+    done, lost = document["rows"]
+    assert document["interrupted"] and done["value"] > 0
+    assert (lost["value"], lost["absent"]) == (None, "interrupted")
 
 
 def test_the_table_fits_a_pipe_and_says_what_was_measured_on_what(capsys, tiny_model):

@@ -27,17 +27,22 @@ def run(
 ) -> Report:
     """Measure the named rows, all without names, on a model; see `load_model` for what raises.
 
-    Rows whose peer is missing, or whose prompts exceed the model's context, are reported as absent.
+    Rows whose peer is missing, or whose prompts exceed the model's context, are reported as absent; so are
+    those that an interruption (Ctrl-C) has left unmeasured.
     """
     specs = [spec for spec in ROWS if not rows or spec.name in rows]
     with Sides(name, cache, progress) as bench:
         described = machine.describe(bench.device)  # before anything else makes the machine busy
-        results: dict[str, RowResult] = {}
-        for workload in dict.fromkeys(spec.workload for spec in specs):
-            chosen = [bench.resolved(spec) for spec in specs if spec.workload == workload]
-            for result in _measure(bench, workload, chosen, repeats, progress):
-                results[result.spec.name] = result
-        return Report(described, bench.model_facts(), [results[spec.name] for spec in specs])
+        results = {spec.name: RowResult(spec, absent="interrupted") for spec in specs}
+        interrupted = False
+        try:
+            for workload in dict.fromkeys(spec.workload for spec in specs):
+                chosen = [bench.resolved(spec) for spec in specs if spec.workload == workload]
+                for result in _measure(bench, workload, chosen, repeats, progress):
+                    results[result.spec.name] = result
+        except KeyboardInterrupt:  # an hour's work is not thrown away
+            interrupted = True
+        return Report(described, bench.model_facts(), list(results.values()), interrupted)
 
 
 def _measure(

@@ -78,12 +78,14 @@ class Report:
     machine: Machine
     model: dict[str, Any]
     rows: Sequence[RowResult]
+    interrupted: bool = False
 
     def document(self) -> dict[str, Any]:
         """The report as JSON has it."""
         return {
             "machine": asdict(self.machine) | {"busy": self.machine.busy},
             "model": self.model,
+            "interrupted": self.interrupted,
             "rows": [row.document() for row in self.rows],
         }
 

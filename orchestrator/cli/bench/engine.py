@@ -31,7 +31,7 @@ def command(
     """Measure the steered engine beside its peers: medians of the ratios of one run on this machine.
 
     A ratio above 1 means that the engine is faster. All rows take up to an hour on two cores; other work
-    on the machine spoils them.
+    on the machine spoils them. Ctrl-C ends it with the rows measured by then.
     """
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
@@ -51,6 +51,8 @@ def command(
             err=True,
         )
     (print_json if as_json else _print_table)(report.document())
+    if report.interrupted:
+        sys.exit(130)
 
 
 def _print_table(report: dict[str, Any]) -> None:
