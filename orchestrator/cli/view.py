@@ -17,6 +17,8 @@ from orchestrator.events import Event
 
 NODES = ("code_reading", "retrieve", "bug_analysis", "patch_writing", "validate")
 SHOWN_FILES = 5
+QUIET_S = 30.0
+"""After so long a log shows a step of what goes on, so that work and a standstill can be told apart."""
 
 
 class View(Protocol):
@@ -44,10 +46,10 @@ def steering_text(steering: dict[str, Any]) -> str:
 
 
 class PlainView:
-    """One line for each fact, for pipes and logs."""
+    """One line for each fact, for pipes and logs; of progress the ends, and now and then a step between."""
 
     def __init__(self) -> None:
-        self._last = ""
+        self._last, self._printed = "", time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -56,10 +58,13 @@ class PlainView:
         return None
 
     def show(self, event: Event) -> None:
-        """Print the event's line, if it has one; tokens and progress steps have none."""
-        line = _line(event)
+        """Print the event's line, if it has one; tokens have none."""
+        now, line = time.monotonic(), _line(event)
+        between = event["kind"] == "progress" and event["done"] not in (0, event["total"])
+        if between and now - self._printed < QUIET_S:
+            return
         if line and line != self._last:
-            self._last = line
+            self._last, self._printed = line, now
             print(visible(line), file=sys.stderr, flush=True)
 
 
@@ -77,7 +82,7 @@ def _line(event: Event) -> str | None:
         case {"kind": "node_finished", "node": node, "seconds": seconds, "new_tokens": new}:
             speed = f", {new} tokens, {new / seconds:.0f} tokens/s" if new and seconds else ""
             line = f"{node}: done in {seconds:.1f} s{speed}"
-        case {"kind": "progress", "label": label, "done": done, "total": total} if done in (0, total):
+        case {"kind": "progress", "label": label, "done": done, "total": total}:
             line = f"{label}: {done}/{total}"
         case {"kind": "resumed", "nodes": nodes}:
             line = f"going on with an earlier run; finished model nodes: {', '.join(nodes) or 'none'}"

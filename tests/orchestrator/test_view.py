@@ -5,6 +5,7 @@ import io
 from rich.console import Console
 
 from orchestrator import events
+from orchestrator.cli import view
 from orchestrator.cli.view import NODES, LiveView, PlainView
 
 STEERED = {
@@ -41,6 +42,15 @@ def test_a_pipe_gets_every_fact_as_one_line_and_none_twice(capsys):
     for fact in (*FACTS, "attempt 2", "20 tokens/s", "finished model nodes: code_reading"):
         assert fact in text
     assert lines.count("indexing: 0/9") == 1
+
+
+def test_a_log_shows_steps_only_of_what_takes_long(capsys, monkeypatch):
+    clock = iter([0.0, 1.0, 2.0, 40.0, 41.0])
+    monkeypatch.setattr(view.time, "monotonic", lambda: next(clock))
+    plain = view.PlainView()
+    for done in range(4):
+        plain.show(events.progress("indexing", done, 9))
+    assert capsys.readouterr().err.splitlines() == ["indexing: 0/9", "indexing: 2/9"]
 
 
 def test_a_terminal_gets_the_same_facts_in_its_table():
