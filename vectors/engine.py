@@ -22,6 +22,7 @@ from vectors.errors import EngineClosed, GenerationFault, InvalidRequest
 from vectors.hf_forward import HFForward
 from vectors.kvcache import KeyValueCache
 from vectors.llama_forward import LlamaForward
+from vectors.memory import trim
 from vectors.prefixes import PrefixStore
 from vectors.requests import GenerationRequest, Ticket, scoring
 from vectors.row import Row
@@ -31,6 +32,8 @@ from vectors.sharing import Sharing
 from vectors.steering import RowSteering, Steering
 from vectors.textstream import TextStream, Tokenizer
 from vectors.threads import apart
+
+_ROWS_BETWEEN_TRIMS = 128
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Engine:
         self._arrived: list[Ticket] = []
         self._waiting: list[Row] = []
         self._tickets: dict[Row, Ticket] = {}
+        self._untrimmed = 0
         self._closed = False
         self._process = os.getpid()
         self._thread: threading.Thread | None = None
@@ -258,6 +262,10 @@ class Engine:
             return "idle"
 
     def _settle(self, rows: Sequence[Row]) -> None:
+        self._untrimmed += len(rows)
+        if self._untrimmed >= _ROWS_BETWEEN_TRIMS:
+            self._untrimmed = 0
+            trim()
         for row in rows:
             self._tickets.pop(row).settle()
 

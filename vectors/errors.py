@@ -4,6 +4,11 @@ Classes that also inherit ValueError or LookupError mean that the caller's input
 mean that the work itself failed.
 """
 
+import traceback
+from typing import TypeVar
+
+_E = TypeVar("_E", bound=BaseException)
+
 
 class VectorsError(Exception):
     """Base of every error raised on purpose by this room."""
@@ -59,3 +64,24 @@ class TextSetError(VectorsError, ValueError):
 
 class CertificateError(VectorsError, ValueError):
     """A file of certificates that is malformed, or a calibration that cannot be carried out as asked."""
+
+
+def without_frames(error: _E) -> _E:
+    """The error with its traceback as a note of text.
+
+    A traceback keeps the frames of whoever was running, all the way down, and so the tensors of a whole pass
+    for as long as somebody keeps the error.
+    """
+    error.add_note("".join(traceback.format_exception(error)).rstrip())
+    chained: BaseException | None = error
+    while chained is not None and chained.__traceback__ is not None:
+        chained.__traceback__ = None
+        chained = chained.__cause__ or chained.__context__
+    return error
+
+
+def generation_fault(what: str, error: Exception) -> GenerationFault:
+    """A fault of one row, caused by `error`."""
+    fault = GenerationFault(f"{what} {type(error).__name__}: {error}")
+    fault.__cause__ = without_frames(error)
+    return fault

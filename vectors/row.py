@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vectors.errors import GenerationFault, InvalidRequest
+from vectors.errors import GenerationFault, InvalidRequest, generation_fault, without_frames
 from vectors.kvcache import Block
 from vectors.sampling import Sampler, Sampling
 from vectors.steering import RowSteering
@@ -131,10 +131,9 @@ class Row:
             if self.on_token:
                 self.on_token(piece)
         except InvalidRequest as error:
-            self.error = error
+            self.error = without_frames(error)
         except Exception as error:
-            self.error = GenerationFault(f"{raising} raised {type(error).__name__}: {error}")
-            self.error.__cause__ = error
+            self.error = generation_fault(f"{raising} raised", error)
 
     def end(self, reason: FinishReason | None = None, error: Exception | None = None) -> None:
         """Stop for a reason that lies outside the row."""

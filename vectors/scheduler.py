@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from vectors.errors import GenerationFault, VectorsError
+from vectors.errors import VectorsError, generation_fault, without_frames
 from vectors.kvcache import Block, KeyValueCache
 from vectors.prefixes import MIN_TOKENS, Prefix
 from vectors.ragged import Pass, Piece
@@ -229,7 +229,11 @@ class Scheduler:
                 if len(group) > 1:
                     groups = [[piece] for piece in group]
                 else:
-                    rows[group[0]].end(error=_fault(error))
+                    known = isinstance(error, VectorsError)
+                    failed = "the forward pass failed:"
+                    rows[group[0]].end(
+                        error=without_frames(error) if known else generation_fault(failed, error)
+                    )
                 continue
             self.counts.passes += 1
             yield batch, logits
@@ -238,11 +242,3 @@ class Scheduler:
 def _first(pieces: Sequence[Tensor], tokens: int) -> Tensor:
     whole = pieces[0] if len(pieces) == 1 else torch.cat(list(pieces))
     return whole[:tokens]
-
-
-def _fault(error: Exception) -> Exception:
-    if isinstance(error, VectorsError):
-        return error
-    fault = GenerationFault(f"the forward pass failed: {type(error).__name__}: {error}")
-    fault.__cause__ = error
-    return fault

@@ -107,7 +107,7 @@ def test_the_engine_gives_the_tokens_of_steered_generates_in_every_row_that_clai
 
 def test_the_document_is_json_with_what_a_reader_of_ratios_needs(report):
     document = json.loads(json.dumps(report.document()))
-    assert set(document) == {"machine", "model", "rows"}
+    assert set(document) == {"machine", "model", "interrupted", "rows"}
     assert {"processor", "cores", "flags", "memory_gib", "read_gb_per_s", "torch", "threads"} <= set(
         document["machine"]
     )

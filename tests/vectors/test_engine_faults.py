@@ -47,7 +47,10 @@ def test_a_callback_that_raises_fails_its_own_request_alone(qwen3, engine):
     tickets = engine.submit_all(requests)
     with pytest.raises(GenerationFault, match="on_token raised KeyError") as caught:
         tickets[1].result(60)
-    assert isinstance(caught.value.__cause__, KeyError)
+    cause = caught.value.__cause__
+    assert isinstance(cause, KeyError)
+    assert "in broken" in cause.__notes__[0], "where it happened is told"
+    assert cause.__traceback__ is None, "frames would keep the tensors of the pass"
     rest = [0, *range(2, len(requests))]
     found = [list(tickets[row].result(60).token_ids) for row in rest]
     assert found == oracle_tokens(qwen3, [requests[row] for row in rest])
