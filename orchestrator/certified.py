@@ -1,9 +1,11 @@
 """From the certificates beside the vectors to what the policy `evidence` goes by.
 
 Where a regime has several, the metric nearest to the task decides: what the answers are worth before what
-text becomes likelier. A certificate that answers degenerate less is no reason to steer.
+text becomes likelier. If that one found nothing, a gain in a lesser one is no reason to steer; nor is ever that
+answers degenerate less.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -32,9 +34,15 @@ def certificates(bench: "Workbench") -> list["Certificate"]:
 
 
 def evidence(found: Iterable["Certificate"]) -> Mapping[tuple[str, str], Evidence]:
-    """What was certified, by domain and regime."""
-    usable = [each for each in found if each.certified and each.metric in METRICS]
-    best_last = sorted(usable, key=lambda each: -METRICS.index(each.metric))
-    return {
-        (each.domain, each.regime): Evidence(each.layer, each.alpha, each.evidence()) for each in best_last
-    }
+    """What the metric nearest to the task certified, of those that were measured, by domain and regime."""
+    measured: dict[tuple[str, str], list[Certificate]] = defaultdict(list)
+    for each in found:
+        if each.metric in METRICS:
+            measured[each.domain, each.regime].append(each)
+    decided: dict[tuple[str, str], Evidence] = {}
+    for where, certificates in measured.items():
+        nearest = min((each.metric for each in certificates), key=METRICS.index)
+        for each in certificates:
+            if each.metric == nearest and each.certified:
+                decided[where] = Evidence(each.layer, each.alpha, each.evidence())
+    return decided
