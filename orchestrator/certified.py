@@ -1,8 +1,8 @@
 """From the certificates beside the vectors to what the policy `evidence` goes by.
 
 Where a regime has several, the metric nearest to the task decides: what the answers are worth before what
-text becomes likelier. If that one found nothing, a gain in a lesser one is no reason to steer; nor is ever that
-answers degenerate less.
+text becomes likelier. If that one found nothing, a gain in a lesser one is no reason to steer; nor is it ever
+one that answers degenerate less.
 """
 
 from collections import defaultdict
