@@ -15,7 +15,7 @@ def is_python(path: str) -> bool:
 def syntax_fault(source: str | bytes) -> SyntaxError | None:
     """Why `source` does not parse, or None; bytes are decoded by their own coding line or mark."""
     try:
-        _parse(source)
+        parse(source)
     except SyntaxError as fault:
         return fault
     return None
@@ -27,12 +27,13 @@ def same_code(before: str | bytes, after: str | bytes) -> bool:
     A source that does not parse is the same only as one that is equal but for white space.
     """
     try:
-        return ast.dump(_parse(before)) == ast.dump(_parse(after))
+        return ast.dump(parse(before)) == ast.dump(parse(after))
     except SyntaxError:
         return before.split() == after.split()
 
 
-def _parse(source: str | bytes) -> ast.Module:
+def parse(source: str | bytes) -> ast.Module:
+    """The syntax tree; raises SyntaxError for whatever keeps `source` from having one."""
     text = source.removeprefix("\ufeff") if isinstance(source, str) else source
     # The parser warns of doubtful escapes, which is not ours to print; the filters belong to all threads.
     with _warnings_lock, warnings.catch_warnings():

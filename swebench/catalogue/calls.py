@@ -1,0 +1,163 @@
+"""Kinds of repair at calls: arguments, another function of the same family, a call missing or too many."""
+
+import ast
+from collections.abc import Iterator
+
+from swebench.catalogue.code import Code, Edit
+from swebench.catalogue.scope import nearby_values
+
+FAMILIES = (
+    ("str", "repr"),
+    ("split", "rsplit", "partition", "rpartition", "splitlines"),
+    ("find", "rfind", "index", "rindex"),
+    ("strip", "lstrip", "rstrip"),
+    ("startswith", "endswith"),
+    ("append", "extend", "insert", "add"),
+    ("add", "update"),
+    ("remove", "discard", "pop"),
+    ("get", "pop", "setdefault"),
+    ("keys", "values", "items"),
+    ("any", "all"),
+    ("min", "max"),
+    ("list", "tuple", "set", "sorted", "frozenset"),
+    ("isinstance", "issubclass"),
+    ("match", "fullmatch", "search"),
+    ("lower", "casefold", "upper", "title"),
+    ("isdigit", "isdecimal", "isnumeric"),
+    ("floor", "ceil", "round", "int"),
+    ("copy", "deepcopy"),
+    ("__name__", "__qualname__"),
+    ("getattr", "hasattr"),
+    ("deque", "list"),
+)
+_RELATED: dict[str, set[str]] = {}
+for _family in FAMILIES:
+    for _name in _family:
+        _RELATED.setdefault(_name, set()).update(set(_family) - {_name})
+_METHODS = (".copy()", ".strip()", ".lower()", ".items()", ".keys()", ".values()", ".all()")
+_WRAPPERS = ("str", "list", "tuple", "set", "sorted", "int", "bool", "repr", "dict", "abs")
+_WITH_DEFAULT = {"get": ("{}", "''", "[]", "False"), "pop": ("None",), "next": ("None",), "getattr": ("None",)}
+_DEFAULT_ARITY = {"get": 1, "pop": 1, "next": 1, "getattr": 2}
+_MOST_WRAPPERS = 10
+_VALUES = ast.Name | ast.Attribute | ast.Subscript | ast.Call
+
+
+def argument(node: ast.AST, code: Code) -> Iterator[Edit]:
+    """An argument left out, two exchanged, or one more: a value at hand, alone or under its own name."""
+    if not isinstance(node, ast.Call):
+        return
+    start, end = code.span(node)
+    parts = sorted([*node.args, *node.keywords], key=lambda part: (part.lineno, part.col_offset))
+    spans = [_part_span(part, code) for part in parts]
+    for number, (first, last) in enumerate(spans):
+        if number + 1 < len(spans):
+            yield Edit("argument", first, spans[number + 1][0], "")
+        else:
+            yield Edit("argument", spans[number - 1][1] if number else first, last, "")
+    for (first, last), (after, until) in zip(spans, spans[1:], strict=False):
+        swapped = code.source[after:until] + code.source[last:after] + code.source[first:last]
+        yield Edit("swap", first, until, swapped)
+    if len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
+        return
+    at = spans[-1][1] if spans else end - 1
+    comma = ", " if spans else ""
+    given = {keyword.arg for keyword in node.keywords} | {
+        argument.id for argument in node.args if isinstance(argument, ast.Name)
+    }
+    for name, value in nearby_values(node, code):
+        if name not in given:
+            yield Edit("argument", at, at, f"{comma}{name}={value}")
+            if not node.keywords and name == value:
+                yield Edit("argument", at, at, f"{comma}{value}")
+    for name in _starred(node, code):
+        yield Edit("argument", at, at, comma + name)
+
+
+def default(node: ast.AST, code: Code) -> Iterator[Edit]:
+    """A default for what may be missing: of get, pop, next, getattr, min and max; pop in place of del."""
+    if isinstance(node, ast.Call):
+        name = _name_of(node.func)
+        at = code.span(node)[1] - 1
+        if len(node.args) == _DEFAULT_ARITY.get(name, -1) and not node.keywords:
+            for value in _WITH_DEFAULT[name]:
+                yield Edit("default", at, at, f", {value}")
+        if name in {"min", "max"} and len(node.args) == 1 and not node.keywords:
+            yield Edit("default", at, at, ", default=None")
+    if isinstance(node, ast.Delete) and len(node.targets) == 1:
+        target = node.targets[0]
+        if isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Slice):
+            popped = f"{code.text(target.value)}.pop({code.text(target.slice)}, None)"
+            yield Edit("default", *code.span(node), popped)
+    for value in _used_values(node):
+        end = code.span(value)[1]
+        for other in ("()", "[]", "{}", "''", "None"):
+            if isinstance(node, ast.For) == (other == "()"):
+                yield Edit("default", end, end, f" or {other}")
+
+
+def related_call(node: ast.AST, code: Code) -> Iterator[Edit]:
+    """Another function or attribute of the same family: rsplit for split, str for repr."""
+    if isinstance(node, ast.Attribute):
+        end = code.span(node)[1]
+        for other in sorted(_RELATED.get(node.attr, ())):
+            yield Edit("call", end - len(node.attr), end, other)
+    elif isinstance(node, ast.Name) and isinstance(code.parent(node), ast.Call):
+        for other in sorted(_RELATED.get(node.id, ())):
+            yield Edit("call", *code.span(node), other)
+
+
+def missing_call(node: ast.AST, code: Code) -> Iterator[Edit]:
+    """A call around a value, after it (.copy(), .strip()), or one taken away."""
+    common = [name for name, _ in code.called.most_common(_MOST_WRAPPERS)]
+    inner = node.args if isinstance(node, ast.Call) else getattr(node, "elts", ())
+    for value in [*_used_values(node), *inner]:
+        if isinstance(value, _VALUES):
+            start, end = code.span(value)
+            for method in _METHODS:
+                yield Edit("missing call", end, end, method)
+            for name in dict.fromkeys([*_WRAPPERS, *common]):
+                yield Edit("missing call", start, end, f"{name}({code.source[start:end]})")
+    if isinstance(node, ast.Call):
+        if len(node.args) == 1 and not node.keywords:
+            yield Edit("needless call", *code.span(node), code.text(node.args[0]))
+        if isinstance(node.func, ast.Attribute):
+            yield Edit("needless call", *code.span(node), code.text(node.func.value))
+            yield Edit("needless call", *code.span(node), code.text(node.func))
+
+
+def _used_values(node: ast.AST) -> list[ast.expr]:
+    value: ast.expr | None = None
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.Return | ast.AugAssign):
+        value = node.value
+    elif isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
+        value = node.iter
+    return [value] if isinstance(value, _VALUES) else []
+
+
+def _starred(node: ast.Call, code: Code) -> list[str]:
+    function = code.function_of(node)
+    if function is None:
+        return []
+    given = [argument for argument in node.args if isinstance(argument, ast.Starred)]
+    named = [keyword for keyword in node.keywords if keyword.arg is None]
+    found = []
+    if function.args.vararg and not given and not node.keywords:
+        found.append(f"*{function.args.vararg.arg}")
+    if function.args.kwarg and not named:
+        found.append(f"**{function.args.kwarg.arg}")
+    return found
+
+
+def _name_of(function: ast.expr) -> str:
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _part_span(part: ast.expr | ast.keyword, code: Code) -> tuple[int, int]:
+    if isinstance(part, ast.keyword):
+        value_end = code.span(part.value)[1]
+        name = len(part.arg) if part.arg else 2
+        start = code.offset(part.lineno, part.col_offset)
+        return start, max(value_end, start + name)
+    return code.span(part)

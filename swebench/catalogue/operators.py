@@ -1,0 +1,163 @@
+"""Kinds of repair inside expressions: comparison, boundary, operator, operand, negation, slice bound, literal."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from swebench.catalogue.code import Code, Edit
+
+_COMPARISONS: dict[type[ast.cmpop], tuple[str, ...]] = {
+    ast.Eq: ("!=", "is", "in"),
+    ast.NotEq: ("==", "is not", "not in"),
+    ast.Lt: ("<=", ">"),
+    ast.LtE: ("<", ">="),
+    ast.Gt: (">=", "<"),
+    ast.GtE: (">", "<="),
+    ast.Is: ("==", "is not"),
+    ast.IsNot: ("!=", "is"),
+    ast.In: ("not in", "=="),
+    ast.NotIn: ("in", "!="),
+}
+_COMPARISON = re.compile(r"\bis\s+not\b|\bnot\s+in\b|\bis\b|\bin\b|==|!=|<=|>=|<|>")
+_OPERATIONS: dict[type[ast.operator], tuple[str, ...]] = {
+    ast.Add: ("-",),
+    ast.Sub: ("+",),
+    ast.Mult: ("/", "**"),
+    ast.Div: ("//", "*"),
+    ast.FloorDiv: ("/",),
+    ast.BitAnd: ("|",),
+    ast.BitOr: ("&",),
+    ast.LShift: (">>",),
+    ast.RShift: ("<<",),
+}
+_OPERATION = re.compile(r"\*\*|//|<<|>>|[-+*/%@&|^]")
+_QUOTES = re.compile(r"[rbuRBU]*(\"\"\"|'''|\"|')")
+_ORDERED = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.LShift, ast.RShift)
+
+
+def comparison(node: ast.AST, code: Code) -> Iterator[Edit]:
+    """Another comparison operator: == for !=, < for <=, is for ==, in for not in."""
+    if not isinstance(node, ast.Compare):
+        return
+    left = node.left
+    for operator, right in zip(node.ops, node.comparators, strict=True):
+        start, end = code.span(left)[1], code.span(right)[0]
+        found = _COMPARISON.search(code.source, start, end)
+        for other in _COMPARISONS[type(operator)] if found else ():
+            yield Edit("comparison", found.start(), found.end(), other)
+        left = right
+
+
+def operator(node: ast.AST, code: Code) -> Iterator[Edit]:
+    """Another arithmetic, bit or boolean operator; the operands in the other order; one operand alone."""
+    if isinstance(node, ast.BinOp):
+        (start, left_end), (right_start, end) = code.outer_span(node.left), code.outer_span(node.right)
+        left, right = code.source[start:left_end], code.source[right_start:end]
+        found = _OPERATION.search(code.source, left_end, right_start)
+        for other in _OPERATIONS.get(type(node.op), ()) if found else ():
+            yield Edit("operator", found.start(), found.end(), other)
+        if isinstance(node.op, _ORDERED) and not isinstance(node.left, ast.Constant | ast.JoinedStr):
+            yield Edit("swap", start, end, f"{right}{code.source[left_end:right_start]}{left}")
+        yield Edit("operand", start, end, left)
+        yield Edit("operand", start, end, right)
+    elif isinstance(node, ast.BoolOp):
+        other = "or" if isinstance(node.op, ast.And) else "and"
+        spans = [code.outer_span(value) for value in node.values]
+        for (start, end), (next_start, next_end) in zip(spans, spans[1:], strict=False):
+            found = re.compile(r"\b(?:and|or)\b").search(code.source, end, next_start)
+            if found:
+                yield Edit("operator", found.start(), found.end(), other)
+            yield Edit("operand", start, next_start, "")
+            yield Edit("operand", end, next_end, "")
+    elif isinstance(node, ast.AugAssign):
+        start, end = code.span(node.target)[1], code.span(node.value)[0]
+        found = _OPERATION.search(code.source, start, end)
+        for other in (*_OPERATIONS.get(type(node.op), ()), "") if found else ():
+            yield Edit("operator", found.start(), found.end(), other)
+
+
+def negation(node: ast.AST, code: Code) -> Iterator[Edit]:
+    """A condition turned round."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield Edit("negation", *code.span(node), code.text(node.operand))
+        return
+    conditions: list[ast.expr] = []
+    if isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert):
+        conditions = [node.test]
+    elif isinstance(node, ast.BoolOp):
+        conditions = list(node.values)
+    for condition in conditions:
+        if not (isinstance(condition, ast.UnaryOp) and isinstance(condition.op, ast.Not)):
+            start, end = code.outer_span(condition)
+            text = code.source[start:end]
+            grouped = f"({text})" if isinstance(condition, ast.BoolOp | ast.IfExp) else text
+            yield Edit("negation", start, end, f"not {grouped}")
+
+
+def boundary(node: ast.AST, code: Code) -> Iterator[Edit]:
+    """One more or one less: of a whole number, of what is compared, of a bound."""
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        for value in {node.value + 1, node.value - 1, 0, 1, -node.value}:
+            yield Edit("boundary", *code.span(node), str(value))
+    for bound in _bounds(node):
+        start, end = code.span(bound)
+        yield Edit("boundary", end, end, " + 1")
+        yield Edit("boundary", end, end, " - 1")
+
+
+def _bounds(node: ast.AST) -> list[ast.expr]:
+    bounds: list[ast.expr] = []
+    if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE):
+        bounds = [node.left, *node.comparators]
+    elif isinstance(node, ast.Slice):
+        bounds = [bound for bound in (node.lower, node.upper) if bound]
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
+        bounds = list(node.args)
+    return [bound for bound in bounds if isinstance(bound, ast.Name | ast.Attribute | ast.Call | ast.Subscript)]
+
+
+def slice_bound(node: ast.AST, code: Code) -> Iterator[Edit]:
+    """A bound left out; the last item for the first; an item that may be missing."""
+    if isinstance(node, ast.Slice):
+        for bound in (node.lower, node.upper):
+            if bound:
+                yield Edit("slice", *code.span(bound), "")
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+        start, end = code.span(node)
+        value, index = code.text(node.value), code.text(node.slice)
+        if isinstance(node.slice, ast.Slice):
+            yield Edit("slice", start, end, value)
+        elif index in {"0", "-1"}:
+            yield Edit("slice", start, end, f"{value}[{'-1' if index == '0' else '0'}]")
+        else:
+            yield Edit("default", start, end, f"{value}.get({index})")
+
+
+def literal(node: ast.AST, code: Code) -> Iterator[Edit]:
+    """Another constant of the same kind; a string with a blank at its end, or empty."""
+    if not isinstance(node, ast.Constant):
+        return
+    start, end = code.span(node)
+    if node.value is None or isinstance(node.value, bool):
+        for other in ("True", "False", "None", *map(repr, code.quoted if node.value is None else ())):
+            yield Edit("literal", start, end, other)
+    elif isinstance(node.value, str):
+        text = code.source[start:end]
+        opening = _QUOTES.match(text)
+        if opening and len(text) >= opening.end() + len(opening[1]):
+            closing = end - len(opening[1])
+            yield Edit("literal", closing, closing, " ")
+            yield Edit("literal", start + opening.end(), start + opening.end(), " ")
+            yield Edit("literal", start + opening.end(), closing, "")
+            for other in ("None", *map(repr, code.quoted)):
+                yield Edit("literal", start, end, other)
+
+
+def conditional(node: ast.AST, code: Code) -> Iterator[Edit]:
+    """The two arms of a conditional expression exchanged, or one alone."""
+    if isinstance(node, ast.IfExp):
+        start, end = code.span(node)
+        arms = code.text(node.body), code.text(node.orelse)
+        yield Edit("swap", start, end, f"{arms[1]} if {code.text(node.test)} else {arms[0]}")
+        for arm in arms:
+            yield Edit("operand", start, end, arm)

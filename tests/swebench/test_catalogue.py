@@ -1,0 +1,154 @@
+import ast
+import textwrap
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import swebench
+from swebench.catalogue import Code, propose
+from swebench.source import same_code, syntax_fault
+
+FUNCTION = '''\
+import os
+from tools import make_hashable
+
+
+class Table(Base):
+    def __init__(self, width, strict=False):
+        self.width = width
+        self.strict = strict
+        self.rows = make_hashable(rows)
+
+    def find(self, key, start=None, **options):
+{body}
+'''
+
+
+def with_body(body: str) -> str:
+    return FUNCTION.format(body=textwrap.indent(body, " " * 8))
+
+
+REPAIRS = [
+    ("comparison", "return key < start", "return key <= start"),
+    ("comparison", "return key == start", "return key is start"),
+    ("comparison", "return key in start", "return key not in start"),
+    ("boundary", "return range(start)", "return range(start + 1)"),
+    ("boundary", "return key[1:]", "return key[2:]"),
+    ("slice", "return key[start:]", "return key[:]"),
+    ("slice", "return key[0]", "return key[-1]"),
+    ("operator", "return key + start", "return key - start"),
+    ("operator", "return key and start", "return key or start"),
+    ("operator", "key += start", "key = start"),
+    ("operand", "return key - start - 1", "return key - 1"),
+    ("operand", "return (key) and (start) and 1", "return (key) and 1"),
+    ("swap", "return key - start", "return start - key"),
+    ("swap", "return look(key, start)", "return look(start, key)"),
+    ("negation", "if key:\n    pass", "if not key:\n    pass"),
+    ("negation", "return not key", "return key"),
+    ("literal", "return look(True)", "return look(False)"),
+    ("literal", "return 'row'", "return 'row '"),
+    ("argument", "return look(key, start)", "return look(key)"),
+    ("argument", "return look(key)", "return look(key, start=start)"),
+    ("argument", "return look(key)", "return look(key, strict=self.strict)"),
+    ("argument", "return look()", "return look(**options)"),
+    ("default", "return max([key])", "return max([key], default=None)"),
+    ("default", "return key.get(start)", "return key.get(start, {})"),
+    ("default", "del key['to']", "key.pop('to', None)"),
+    ("default", "return key[start]", "return key.get(start)"),
+    ("default", "for row in start:\n    pass", "for row in start or ():\n    pass"),
+    ("call", "return key.split(',')", "return key.rsplit(',')"),
+    ("call", "return repr(key)", "return str(key)"),
+    ("call", "return key.__name__", "return key.__qualname__"),
+    ("missing call", "self.rows = start", "self.rows = start.copy()"),
+    ("missing call", "return (key, start)", "return (make_hashable(key), start)"),
+    ("needless call", "return str(key)", "return key"),
+    ("name", "start_row = key\nreturn start", "start_row = key\nreturn start_row"),
+    ("name", "return self.widths", "return self.width"),
+    ("guard", "if key:\n    pass", "if key and start is not None:\n    pass"),
+    ("guard", "return look(start)", "if start is None:\n    return None\nreturn look(start)"),
+    ("guard", "if key:\n    pass", "if key is not None:\n    pass"),
+    ("return", "return key", "return None"),
+    ("return", "look(key)", "return look(key)"),
+    ("exception", "try:\n    pass\nexcept KeyError:\n    pass", "try:\n    pass\nexcept (KeyError, TypeError):\n    pass"),
+    ("exception", "raise TypeError(key)", "raise ValueError(key)"),
+    ("type", "return isinstance(key, bytes)", "return isinstance(key, (bytes, memoryview))"),
+    ("removal", "look(key)\nreturn key", "return key"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "before", "after"), REPAIRS, ids=[f"{k}: {a}" for k, _, a in REPAIRS])
+def test_the_catalogue_proposes_the_repair(kind: str, before: str, after: str) -> None:
+    source, wanted = with_body(before), with_body(after)
+    found = [
+        edit
+        for edit in propose(Code(source), 11, 11 + len(before.split("\n")))
+        if same_code(edit.apply(source), wanted)
+    ]
+    assert kind in {edit.kind for edit in found}
+
+
+def test_a_name_of_the_report_may_come_in_that_the_file_lacks() -> None:
+    source = with_body("return self.model._default_manager")
+    assert "_base_manager" not in {edit.text for edit in propose(Code(source), 12, 12)}
+    assert "_base_manager" in {edit.text for edit in propose(Code(source, ["_base_manager"]), 12, 12)}
+
+
+def test_text_of_the_report_may_replace_a_constant() -> None:
+    source = "POLICY = None\n"
+    assert "'same-origin'" in {edit.text for edit in propose(Code(source, quoted=["same-origin"]), 1, 1)}
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "byte order mark"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
+def test_columns_are_characters_whatever_the_encoding_and_the_line_ends(mark: str, end: str) -> None:
+    source = mark + end.join(["naïve = '日本'; wert = größe < 3", ""])
+    wanted = source.replace("<", "<=")
+    assert wanted in {edit.apply(source) for edit in propose(Code(source), 1, 1)}
+
+
+def test_an_argument_of_a_call_over_several_lines_is_found_from_its_own_line() -> None:
+    source = with_body("look(\n    key,\n    start,\n)")
+    edits = propose(Code(source), 14, 14)
+    assert with_body("look(\n    key,\n    start, self.strict=self.strict,\n)") not in {
+        edit.apply(source) for edit in edits
+    }
+    assert any(same_code(edit.apply(source), with_body("look(key, start, strict=self.strict)")) for edit in edits)
+
+
+FILES = sorted(Path(swebench.__file__).parent.rglob("*.py"))[:40]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_edits_begin_in_the_lines_asked_for_change_something_and_none_comes_twice(path: Path) -> None:
+    source = path.read_text()
+    code = Code(source)
+    n_lines = source.count("\n")
+    first, last = n_lines // 3 + 1, max(n_lines // 2, n_lines // 3 + 1)
+    edits = propose(code, first, last)
+    assert len({(edit.start, edit.end, edit.text) for edit in edits}) == len(edits)
+    for edit in edits:
+        assert first <= code.line_of(edit.start) <= last
+        assert edit.apply(source) != source
+        assert source[: edit.start] == edit.apply(source)[: edit.start]
+
+
+def test_most_edits_parse() -> None:
+    source = Path(swebench.__file__).with_name("edits.py").read_text()
+    edits = propose(Code(source), 1, source.count("\n"))
+    sample = edits[:: max(len(edits) // 300, 1)]
+    parsing = [edit for edit in sample if not syntax_fault(edit.apply(source))]
+    assert len(parsing) > 0.97 * len(sample)
+
+
+@settings(max_examples=50)
+@given(st.text(alphabet="aé日\U0001f600 '", min_size=0, max_size=8))
+def test_a_span_is_the_text_of_its_node(text: str) -> None:
+    source = f"x = {text!r}; y = [{text!r}, z]\n"
+    code = Code(source)
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.Constant):
+            assert ast.literal_eval(code.text(node)) == text
+        elif isinstance(node, ast.Name):
+            assert code.text(node) == node.id
