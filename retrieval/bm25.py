@@ -47,9 +47,14 @@ class BM25:
         self._weights: Floats = _idf(document_frequencies, n_documents, epsilon)[terms] * saturated
 
     def scores(self, query: Mapping[int, float]) -> Floats:
-        """Score of every document [n_documents]; `query` maps term to how often (or how much) it is asked."""
+        """Score of every document [n_documents]; `query` maps term to how often (or how much) it is asked.
+
+        Terms beyond the numbering's bound occur nowhere.
+        """
         scores = np.zeros(self.n_documents)
         for term, weight in query.items():
+            if term >= len(self._starts) - 1:
+                continue
             here = slice(self._starts[term], self._starts[term + 1])
             scores[self._documents[here]] += weight * self._weights[here]
         return scores

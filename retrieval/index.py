@@ -1,28 +1,23 @@
-"""The index of one commit: BM25 over its files, their definitions and their paths, and the tables of names.
-
-Built from the cached features of its blobs; only blobs never seen before are read and parsed.
-"""
+"""The index of one commit: BM25 over its files, definitions, names and paths, and what changed before."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from retrieval.bm25 import BM25, Floats, Ints
-from retrieval.cache import FeatureCache
+from retrieval.bm25 import BM25, Ints
+from retrieval.corpus import Corpus
 from retrieval.definitions import Definition
 from retrieval.errors import NoPythonFiles
-from retrieval.features import EMPTY, Features, extract
-from retrieval.paths import is_test, module_of
+from retrieval.history import ChangeLog, History
+from retrieval.paths import is_support, is_test, module_of
 from retrieval.progress import Progress, silent
-from retrieval.recency import recency
 from retrieval.store import Repository, TreeFile
-from retrieval.tokens import count_terms
 
 PATH_WEIGHT = 10
 """How often a path's terms count in its file's text."""
-_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -36,17 +31,24 @@ class Index:
     vocabulary: Mapping[str, int]
     files: BM25
     chunks: BM25
+    names: BM25
+    """Over the names that each file defines."""
     path_terms: BM25
     chunk_file: Ints
-    """[n_chunks]: position of the chunk's file."""
+    """[n_chunks]: position of the chunk's file; ascending."""
     chunk_definition: tuple[Definition | None, ...]
     """[n_chunks]: None for a module's own lines."""
     modules: Mapping[str, int]
     """Dotted name to the position of its file."""
     defined_in: Mapping[str, Sequence[int]]
     """Unqualified name of a definition to the positions of the files that have one."""
-    recency: Floats
-    """[n_files], at most 1."""
+    history: History
+    support: NDArray[np.bool_]
+    """[n_files]: whether a file is documentation, an example or a script."""
+
+    def numbered(self, terms: Mapping[str, float]) -> dict[int, float]:
+        """The terms that occur, by their numbers."""
+        return {self.vocabulary[term]: weight for term, weight in terms.items() if term in self.vocabulary}
 
 
 def source_files(repository: Repository, commit: str) -> list[TreeFile]:
@@ -62,89 +64,79 @@ def source_files(repository: Repository, commit: str) -> list[TreeFile]:
     return files
 
 
-def build_index(
-    repository: Repository, commit: str, cache: FeatureCache, progress: Progress = silent
-) -> Index:
-    """Index the Python files of a commit, tests left out.
+class Indexer:
+    """Indexes commits of one repository, each from what is new in it."""
 
-    Raises:
-        CommitMissing: the repository does not hold the commit.
-        NoPythonFiles: nothing to rank.
-    """
-    sha = repository.resolve(commit)
-    files = source_files(repository, sha)
-    features = _features(repository, files, cache, progress)
-    changed = recency(repository, sha)
-    numbering = _Numbering()
-    in_chunks, in_paths, where_chunks_stand = [], [], []
-    chunk_file: list[int] = []
-    chunk_definition: list[Definition | None] = []
-    defined_in: dict[str, list[int]] = defaultdict(list)
-    for position, file in enumerate(files):
-        found, first = features[file.blob], len(chunk_file)
-        chunk, term, count = found.postings
-        in_chunks.append(np.stack([chunk + first, numbering.of(found.terms)[term], count]))
-        of_path = numbering.postings(position, count_terms(file.path.removesuffix(".py")))
-        in_paths.append(of_path)
-        chunk_definition += [None, *found.definitions]
-        chunk_file += [position] * (len(found.definitions) + 1)
-        where_chunks_stand.append(_for_each(range(first, len(chunk_file)), of_path))
-        for number, definition in enumerate(found.definitions, start=first + 1):
-            where_chunks_stand.append(numbering.postings(number, count_terms(definition.name)))
-        for name in {definition.name.rsplit(".", 1)[-1] for definition in found.definitions}:
-            defined_in[name].append(position)
-    of_chunk = np.array(chunk_file, dtype=np.int64)
-    chunks, paths = np.concatenate(in_chunks, axis=1), np.concatenate(in_paths, axis=1)
-    text = np.stack([of_chunk[chunks[0]], chunks[1], chunks[2]])
-    n_terms = len(numbering.vocabulary)
-    recent = np.array([changed.get(file.path, 0.0) for file in files])
-    return Index(
-        paths=tuple(file.path for file in files),
-        vocabulary=numbering.vocabulary,
-        files=BM25(np.concatenate([text, paths * [[1], [1], [PATH_WEIGHT]]], axis=1), len(files), n_terms),
-        chunks=BM25(np.concatenate([chunks, *where_chunks_stand], axis=1), len(of_chunk), n_terms),
-        path_terms=BM25(paths, len(files), n_terms),
-        chunk_file=of_chunk,
-        chunk_definition=tuple(chunk_definition),
-        modules={module_of(file.path): position for position, file in enumerate(files)},
-        defined_in=defined_in,
-        recency=recent / (recent.max() or 1.0),
-    )
+    def __init__(self, repository: Repository, corpus: Corpus) -> None:
+        self._repository = repository
+        self._corpus = corpus
+        self._changes = ChangeLog(repository)
 
+    def index(self, sha: str, progress: Progress = silent) -> Index:
+        """Index the Python files of a commit, given by its full hash, tests left out.
 
-class _Numbering:
-    """Numbers terms in the order they are met."""
-
-    def __init__(self) -> None:
-        self.vocabulary: dict[str, int] = {}
-
-    def of(self, terms: Iterable[str]) -> Ints:
-        vocabulary = self.vocabulary
-        return np.array([vocabulary.setdefault(term, len(vocabulary)) for term in terms], dtype=np.int64)
-
-    def postings(self, document: int, counts: Mapping[str, int]) -> Ints:
-        numbers = self.of(counts)
-        return np.stack(
-            [np.full_like(numbers, document), numbers, np.array([*counts.values()], dtype=np.int64)]
+        Raises:
+            NoPythonFiles: nothing to rank.
+        """
+        files = source_files(self._repository, sha)
+        blobs = self._corpus.blobs(files, progress)
+        numbering = self._corpus.numbering
+        in_chunks, in_names, in_paths, chunk_paths = [], [], [], []
+        n_chunks: list[int] = []
+        definitions: list[Definition | None] = []
+        defined_in: dict[str, list[int]] = defaultdict(list)
+        first = 0
+        for position, file in enumerate(files):
+            blob = blobs[file.blob]
+            n_chunks.append(len(blob.definitions) + 1)
+            in_chunks.append(_moved(blob.postings, first))
+            in_names.append(_moved(blob.names, first))
+            of_path = numbering.counted(file.path.removesuffix(".py"))
+            in_paths.append(_of_document(position, of_path))
+            chunk_paths.append(_of_each(range(first, first + n_chunks[-1]), of_path))
+            definitions += [None, *blob.definitions]
+            first += n_chunks[-1]
+            for name in {definition.name.rsplit(".", 1)[-1] for definition in blob.definitions}:
+                defined_in[name].append(position)
+        chunk_file = np.repeat(np.arange(len(files)), n_chunks)
+        chunks, names, paths = (np.concatenate(part, axis=1) for part in (in_chunks, in_names, in_paths))
+        n_files, n_terms = len(files), len(numbering.vocabulary)
+        positions = {file.path: position for position, file in enumerate(files)}
+        return Index(
+            paths=tuple(positions),
+            vocabulary=numbering.vocabulary,
+            files=BM25(
+                np.concatenate([_by_file(chunks, chunk_file), paths * [[1], [1], [PATH_WEIGHT]]], axis=1),
+                n_files,
+                n_terms,
+            ),
+            chunks=BM25(np.concatenate([chunks, names, *chunk_paths], axis=1), len(chunk_file), n_terms),
+            names=BM25(_by_file(names, chunk_file), n_files, n_terms),
+            path_terms=BM25(paths, n_files, n_terms),
+            chunk_file=chunk_file,
+            chunk_definition=tuple(definitions),
+            modules={module_of(path): position for path, position in positions.items()},
+            defined_in=defined_in,
+            history=History(self._changes.before(sha), positions),
+            support=np.array([is_support(path) for path in positions]),
         )
 
 
-def _for_each(documents: range, postings: Ints) -> Ints:
-    """The terms of `postings`, once for every document of the range."""
-    each = np.repeat(np.array(documents, dtype=np.int64), postings.shape[1])
-    return np.stack([each, np.tile(postings[1], len(documents)), np.tile(postings[2], len(documents))])
+def _moved(postings: Ints, first: int) -> Ints:
+    moved: Ints = postings + np.array([[first], [0], [0]])
+    return moved
 
 
-def _features(
-    repository: Repository, files: Sequence[TreeFile], cache: FeatureCache, progress: Progress
-) -> dict[str, Features]:
-    known = {blob: cached for blob in {file.blob for file in files} if (cached := cache.get(blob))}
-    new = list({file.blob: file for file in files if file.blob not in known}.values())
-    for start in range(0, len(new), _BATCH):
-        batch = new[start : start + _BATCH]
-        contents = repository.read_blobs(batch)
-        for offset, file in enumerate(batch, start=1):
-            known[file.blob] = extract(contents[file.blob]) if file.blob in contents else EMPTY
-            cache.put(file.blob, known[file.blob])
-            progress("indexing", start + offset, len(new))
-    return known
+def _by_file(postings: Ints, chunk_file: Ints) -> Ints:
+    return np.stack([chunk_file[postings[0]], postings[1], postings[2]])
+
+
+def _of_document(document: int, counted: Ints) -> Ints:
+    """[3, n]: `counted` [2, n] as postings of one document."""
+    return np.vstack([np.full((1, counted.shape[1]), document, dtype=np.int64), counted])
+
+
+def _of_each(documents: range, counted: Ints) -> Ints:
+    """`counted` [2, n] as postings of every document of the range."""
+    each = np.repeat(np.array(documents, dtype=np.int64), counted.shape[1])
+    return np.vstack([each, np.tile(counted, len(documents))])

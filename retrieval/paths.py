@@ -19,7 +19,7 @@ def is_test(path: str) -> bool:
     stem = name.removesuffix(".py")
     return (
         "tests" in folders
-        or folders[:1] == ["test"]
+        or folders[:1] in (["test"], ["testing"])
         or stem in {"conftest", "tests"}
         or stem.startswith("test_")
         or stem.endswith("_test")

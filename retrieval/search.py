@@ -6,26 +6,25 @@ CombSUM: Fox & Shaw, 1994); documentation, examples and scripts come last.
 
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from retrieval.bm25 import Floats
+from retrieval.bm25 import Floats, Ints
 from retrieval.cache import FeatureCache
-from retrieval.index import Index, build_index
-from retrieval.mentions import defining_files, mentioned_files, mentioned_symbols
-from retrieval.paths import is_support
+from retrieval.corpus import Corpus
+from retrieval.index import Index, Indexer
+from retrieval.mentions import defining_files
 from retrieval.progress import Progress, silent
+from retrieval.question import Question
 from retrieval.store import Repository
-from retrieval.tokens import count_terms
 
-WEIGHTS = {"text": 1.0, "definitions": 1.0, "path": 0.4, "mentioned": 0.6, "symbols": 0.6, "recency": 0.25}
-MAX_QUERY_CHARACTERS = 50_000
-EXTRA_WEIGHT = 0.3
-"""What a word of `extra` counts beside a word of the report."""
+WEIGHTS = {
+    "text": 0.5, "title": 1.0, "definition": 0.5, "path": 0.5,
+    "names": 0.25, "symbols": 0.3, "mentioned": 0.1, "history": 0.25,
+}  # fmt: skip
 _SUPPORT_FACTOR = 0.01
 _DEFINITIONS_PER_FILE = 3
 
@@ -70,7 +69,7 @@ class Retriever:
 
     def __init__(self, repository: Repository, cache: Path) -> None:
         self.repository = repository
-        self._cache = FeatureCache(cache)
+        self._indexer = Indexer(repository, Corpus(repository, FeatureCache(cache)))
         self._lock = threading.Lock()
         self._last: tuple[str, Index] | None = None
 
@@ -92,73 +91,71 @@ class Retriever:
             NoPythonFiles: nothing to rank.
         """
         started = time.perf_counter()
-        index = self._index(commit, progress)
+        index = self.index(commit, progress)
         indexed = time.perf_counter()
-        question = _Question.of(query, extra, index)
-        chunks = index.chunks.scores(question.terms)
-        signals = _signals(index, question, chunks)
-        scores = np.sum(list(signals.values()), axis=0)
-        scores *= np.where([is_support(path) for path in index.paths], _SUPPORT_FACTOR, 1.0)
-        best = np.argsort(-scores, kind="stable")[:top_k]
+        question = Question.of(query, extra, index.paths, index.modules)
+        scaled = signals(index, question)
+        scores = _total(index, scaled, WEIGHTS)
+        best = _descending(scores)[:top_k]
         hits = tuple(
-            FileHit(index.paths[i], float(scores[i]), {name: float(s[i]) for name, s in signals.items()})
+            FileHit(
+                index.paths[i],
+                float(scores[i]),
+                {name: WEIGHTS[name] * float(values[i]) for name, values in scaled.items()},
+            )
             for i in best
         )
-        definitions = _definitions(index, question, chunks, scores, best.tolist())
+        definitions = _definitions(index, question, scores, best)
         return SearchResult(hits, definitions, indexed - started, time.perf_counter() - indexed)
 
-    def _index(self, commit: str, progress: Progress) -> Index:
+    def index(self, commit: str, progress: Progress = silent) -> Index:
+        """The index of a commit; the last one is kept.
+
+        Raises:
+            CommitMissing: the repository does not hold the commit.
+            NoPythonFiles: nothing to rank.
+        """
         with self._lock:
             sha = self.repository.resolve(commit)
             if self._last is None or self._last[0] != sha:
-                self._last = (sha, build_index(self.repository, sha, self._cache, progress))
+                self._last = (sha, self._indexer.index(sha, progress))
             return self._last[1]
 
 
-@dataclass(frozen=True)
-class _Question:
-    terms: Mapping[int, float]
-    files: Mapping[int, float]
-    symbols: Mapping[str, float]
-
-    @classmethod
-    def of(cls, query: str, extra: Sequence[str], index: Index) -> "_Question":
-        terms: dict[int, float] = defaultdict(float)
-        files: dict[int, float] = defaultdict(float)
-        symbols: dict[str, float] = defaultdict(float)
-        for text, weight in ((query, 1.0), ("\n".join(extra), EXTRA_WEIGHT)):
-            read = text[:MAX_QUERY_CHARACTERS]
-            for term, n in count_terms(read).items():
-                if term in index.vocabulary:
-                    terms[index.vocabulary[term]] += weight * n
-            for position, clarity in mentioned_files(read, index.paths, index.modules).items():
-                files[position] += weight * clarity
-            for symbol in mentioned_symbols(read):
-                symbols[symbol] += weight
-        return cls(terms, files, symbols)
-
-
-def _signals(index: Index, question: _Question, chunks: Floats) -> dict[str, Floats]:
+def signals(index: Index, question: Question) -> dict[str, Floats]:
+    """What each signal says of every file [n_files], scaled so that its best file has 1."""
+    terms, title = index.numbered(question.terms), index.numbered(question.title)
     n = len(index.paths)
     raw = {
-        "text": index.files.scores(question.terms),
-        "definitions": _best_three(chunks, index),
-        "path": index.path_terms.scores(question.terms),
-        "mentioned": _spread(question.files, n),
+        "text": index.files.scores(terms),
+        "title": index.files.scores(title),
+        "definition": np.maximum.reduceat(index.chunks.scores(terms), _first_chunks(index)),
+        "path": index.path_terms.scores(terms),
+        "names": index.names.scores(terms),
         "symbols": _spread(defining_files(question.symbols, index.defined_in), n),
-        "recency": index.recency,
+        "mentioned": _spread(question.files, n),
+        "history": index.history.scores(question.title),
     }
-    return {name: WEIGHTS[name] * _scaled(values) for name, values in raw.items()}
+    return {name: _scaled(values) for name, values in raw.items()}
 
 
-def _best_three(chunks: Floats, index: Index) -> Floats:
-    """Sum of each file's three best chunk scores [n_files]."""
-    order = np.lexsort((-chunks, index.chunk_file))
-    files = index.chunk_file[order]
-    rank = np.arange(len(order)) - np.searchsorted(files, files)
-    first_of_file = np.searchsorted(files, np.arange(len(index.paths)))
-    best: Floats = np.add.reduceat(np.where(rank < 3, chunks[order], 0.0), first_of_file)
-    return best
+def ranking(index: Index, scaled: Mapping[str, Floats], weights: Mapping[str, float]) -> list[int]:
+    """Positions of the files, best first, under other weights than WEIGHTS: what each signal is worth."""
+    return _descending(_total(index, scaled, weights))
+
+
+def _total(index: Index, scaled: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
+    total: Floats = np.sum([weights[name] * values for name, values in scaled.items()], axis=0)
+    return total * np.where(index.support, _SUPPORT_FACTOR, 1.0)
+
+
+def _descending(scores: Floats) -> list[int]:
+    order: list[int] = np.argsort(-scores, kind="stable").tolist()
+    return order
+
+
+def _first_chunks(index: Index) -> Ints:
+    return np.searchsorted(index.chunk_file, np.arange(len(index.paths)))
 
 
 def _spread(values: Mapping[int, float], n: int) -> Floats:
@@ -174,9 +171,11 @@ def _scaled(values: Floats) -> Floats:
 
 
 def _definitions(
-    index: Index, question: _Question, chunks: Floats, scores: Floats, best: list[int]
+    index: Index, question: Question, scores: Floats, best: list[int]
 ) -> tuple[DefinitionHit, ...]:
-    scaled, top = _scaled(chunks), scores.max(initial=0.0) or 1.0
+    terms, title = index.numbered(question.terms), index.numbered(question.title)
+    scaled = _scaled(index.chunks.scores(terms)) + _scaled(index.chunks.scores(title))
+    top = scores.max(initial=0.0) or 1.0
     hits = []
     for chunk in np.flatnonzero(np.isin(index.chunk_file, best)):
         definition = index.chunk_definition[chunk]

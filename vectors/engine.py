@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -190,9 +191,11 @@ class Engine:
                 f"prompt_ids must be at least one token id from 0 to {self._vocab_size - 1}; "
                 "encode the prompt with this model's tokenizer"
             )
-        named = [*sampling.follow, sampling.avoid or 0]
+        named = [*sampling.follow, sampling.avoid or 0, *chain.from_iterable(request.alternatives.values())]
         if min(named) < 0 or max(named) >= self._vocab_size:
-            raise InvalidRequest(f"follow and avoid must be token ids from 0 to {self._vocab_size - 1}")
+            raise InvalidRequest(
+                f"follow, avoid and alternatives must be token ids from 0 to {self._vocab_size - 1}"
+            )
         for limit, what in ((context_length(self._model), "model's context"), (self._cache.tokens, "cache")):
             if len(prompt_ids) + sampling.max_new_tokens > limit:
                 raise InvalidRequest(
@@ -210,6 +213,7 @@ class Engine:
             sampler=Sampler(sampling, prompt_ids, constraint),
             stream=TextStream(self._tokenizer, sampling.stop),
             wants_distribution=request.distribution,
+            wants_alternatives=request.alternatives,
             on_token=request.on_token,
         )
 

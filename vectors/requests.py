@@ -1,7 +1,7 @@
 """What is asked of an engine, and what comes back: requests, tickets for those on their way, generations."""
 
 import asyncio
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +19,9 @@ class GenerationRequest:
 
     `on_token` is called on the engine's thread, once for each new token, with the text that has become
     certain (perhaps none); it must be quick, and what it raises fails this request. `distribution` asks for
-    the log-probabilities of every token as the first new one.
+    the log-probabilities of every token as the first new one; `alternatives` for those of a few tokens in the
+    place of a new one, by its number from 0. What would have gone on differently after many places of a text
+    costs one pass over it.
     """
 
     prompt_ids: tuple[int, ...]
@@ -27,6 +29,7 @@ class GenerationRequest:
     sampling: Sampling = field(default_factory=Sampling)
     on_token: Callable[[str], None] | None = None
     distribution: bool = False
+    alternatives: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +38,8 @@ class Generation:
 
     `token_ids` are the new tokens, with the end-of-sequence token or those that completed a stop string;
     `text` ends before either. If asked for, `logprobs` are the tokens' natural log-probabilities and
-    `distribution` [vocab] those of every token as the first new one, in float32. `reused_tokens` of the
+    `distribution` [vocab] those of every token as the first new one, in float32, and `alternatives` those of
+    the tokens asked for, in their order. `reused_tokens` of the
     prompt came from a prefix that was there. `seconds` counts from the row's admission, not the time spent
     waiting.
     """
@@ -49,14 +53,18 @@ class Generation:
     reused_tokens: int = 0
     logprobs: tuple[float, ...] = ()
     distribution: Tensor | None = None
+    alternatives: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
 
 
 def scoring(
-    prompt_ids: Sequence[int], continuation: Sequence[int], steering: Steering | None = None
+    prompt_ids: Sequence[int],
+    continuation: Sequence[int],
+    steering: Steering | None = None,
+    alternatives: Mapping[int, tuple[int, ...]] | None = None,
 ) -> GenerationRequest:
-    """A request for the log-probabilities of a given continuation's tokens, and for nothing else."""
+    """A request for the log-probabilities of a given continuation's tokens, and of others in their places."""
     forced = Sampling(max_new_tokens=len(continuation), follow=tuple(continuation), logprobs=True)
-    return GenerationRequest(tuple(prompt_ids), steering, forced)
+    return GenerationRequest(tuple(prompt_ids), steering, forced, alternatives=alternatives or {})
 
 
 class Ticket:
@@ -104,4 +112,5 @@ def _generation(row: Row) -> Generation:
         reused_tokens=row.reused,
         logprobs=tuple(row.logprobs),
         distribution=row.distribution,
+        alternatives=row.alternatives,
     )

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -35,6 +35,7 @@ class Row:
     sampler: Sampler
     stream: TextStream
     wants_distribution: bool = False
+    wants_alternatives: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     on_token: Callable[[str], None] | None = None
 
     cancelled: bool = False
@@ -50,6 +51,7 @@ class Row:
     new_tokens: int = 0
     logprobs: list[float] = field(default_factory=list)
     distribution: Tensor | None = None
+    alternatives: dict[int, tuple[float, ...]] = field(default_factory=dict)
     pieces: list[str] = field(default_factory=list)
     finish_reason: FinishReason | None = None
     error: Exception | None = None
@@ -98,6 +100,7 @@ class Row:
             if position + 1 == len(self.known)
             or self.sampling.logprobs
             or (self.wants_distribution and position == first)
+            or position - first in self.wants_alternatives
         ]
 
     def accept(self, token: int | None, eos_ids: frozenset[int], logprob: float | None = None) -> None:

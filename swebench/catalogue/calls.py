@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from itertools import pairwise
 
 from swebench.catalogue.code import Code, Edit
 from swebench.catalogue.scope import nearby_values
@@ -36,8 +37,13 @@ for _family in FAMILIES:
         _RELATED.setdefault(_name, set()).update(set(_family) - {_name})
 _METHODS = (".copy()", ".strip()", ".lower()", ".items()", ".keys()", ".values()", ".all()")
 _WRAPPERS = ("str", "list", "tuple", "set", "sorted", "int", "bool", "repr", "dict", "abs")
-_WITH_DEFAULT = {"get": ("{}", "''", "[]", "False"), "pop": ("None",), "next": ("None",), "getattr": ("None",)}
-_DEFAULT_ARITY = {"get": 1, "pop": 1, "next": 1, "getattr": 2}
+_WITH_DEFAULT: dict[str, tuple[int, tuple[str, ...]]] = {
+    "get": (1, ("{}", "''", "[]", "False")),
+    "pop": (1, ("None",)),
+    "next": (1, ("None",)),
+    "getattr": (2, ("None",)),
+}
+"""Name to the number of its arguments without a default, and the defaults worth trying."""
 _MOST_WRAPPERS = 10
 _VALUES = ast.Name | ast.Attribute | ast.Subscript | ast.Call
 
@@ -46,15 +52,16 @@ def argument(node: ast.AST, code: Code) -> Iterator[Edit]:
     """An argument left out, two exchanged, or one more: a value at hand, alone or under its own name."""
     if not isinstance(node, ast.Call):
         return
-    start, end = code.span(node)
-    parts = sorted([*node.args, *node.keywords], key=lambda part: (part.lineno, part.col_offset))
+    end = code.span(node)[1]
+    given_parts: list[ast.expr | ast.keyword] = [*node.args, *node.keywords]
+    parts = sorted(given_parts, key=lambda part: (part.lineno, part.col_offset))
     spans = [_part_span(part, code) for part in parts]
     for number, (first, last) in enumerate(spans):
         if number + 1 < len(spans):
             yield Edit("argument", first, spans[number + 1][0], "")
         else:
             yield Edit("argument", spans[number - 1][1] if number else first, last, "")
-    for (first, last), (after, until) in zip(spans, spans[1:], strict=False):
+    for (first, last), (after, until) in pairwise(spans):
         swapped = code.source[after:until] + code.source[last:after] + code.source[first:last]
         yield Edit("swap", first, until, swapped)
     if len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
@@ -78,8 +85,9 @@ def default(node: ast.AST, code: Code) -> Iterator[Edit]:
     if isinstance(node, ast.Call):
         name = _name_of(node.func)
         at = code.span(node)[1] - 1
-        if len(node.args) == _DEFAULT_ARITY.get(name, -1) and not node.keywords:
-            for value in _WITH_DEFAULT[name]:
+        arity, values = _WITH_DEFAULT.get(name, (-1, ()))
+        if len(node.args) == arity and not node.keywords:
+            for value in values:
                 yield Edit("default", at, at, f", {value}")
         if name in {"min", "max"} and len(node.args) == 1 and not node.keywords:
             yield Edit("default", at, at, ", default=None")
@@ -88,8 +96,8 @@ def default(node: ast.AST, code: Code) -> Iterator[Edit]:
         if isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Slice):
             popped = f"{code.text(target.value)}.pop({code.text(target.slice)}, None)"
             yield Edit("default", *code.span(node), popped)
-    for value in _used_values(node):
-        end = code.span(value)[1]
+    for used in _used_values(node):
+        end = code.span(used)[1]
         for other in ("()", "[]", "{}", "''", "None"):
             if isinstance(node, ast.For) == (other == "()"):
                 yield Edit("default", end, end, f" or {other}")

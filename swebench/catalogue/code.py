@@ -1,4 +1,4 @@
-"""A parsed file, read by the kinds of the catalogue: where each node stands, what encloses it, what is in scope."""
+"""A parsed file as the catalogue reads it: where each node stands, what encloses it, what is in scope."""
 
 import ast
 import re
@@ -85,7 +85,7 @@ class Code:
 
     def indentation(self, node: ast.stmt) -> str:
         """The blanks before a statement's first line, or before the decorated or compound one it follows."""
-        line = self._lines[node.lineno - 1]
+        line: str = self._lines[node.lineno - 1]
         return line[: len(line) - len(line.lstrip())]
 
     def parent(self, node: ast.AST) -> ast.AST | None:
@@ -114,7 +114,7 @@ class Code:
 
     @cached_property
     def module_names(self) -> Counter[str]:
-        """Names bound at the top of the module (imports, definitions, assignments) and how often each is read."""
+        """Names bound at the top of the module and how often each is read."""
         bound: set[str] = set()
         for statement in self.tree.body:
             for node in ast.walk(statement) if not isinstance(statement, _SCOPES) else ():

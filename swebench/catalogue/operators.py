@@ -1,8 +1,9 @@
-"""Kinds of repair inside expressions: comparison, boundary, operator, operand, negation, slice bound, literal."""
+"""Kinds of repair inside expressions: comparison, boundary, operator, negation, slice bound, literal."""
 
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from swebench.catalogue.code import Code, Edit
 
@@ -31,7 +32,9 @@ _OPERATIONS: dict[type[ast.operator], tuple[str, ...]] = {
     ast.RShift: ("<<",),
 }
 _OPERATION = re.compile(r"\*\*|//|<<|>>|[-+*/%@&|^]")
+_CONJUNCTION = re.compile(r"\b(?:and|or)\b")
 _QUOTES = re.compile(r"[rbuRBU]*(\"\"\"|'''|\"|')")
+_VALUES = ast.Name | ast.Attribute | ast.Call | ast.Subscript
 _ORDERED = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.LShift, ast.RShift)
 
 
@@ -42,9 +45,9 @@ def comparison(node: ast.AST, code: Code) -> Iterator[Edit]:
     left = node.left
     for operator, right in zip(node.ops, node.comparators, strict=True):
         start, end = code.span(left)[1], code.span(right)[0]
-        found = _COMPARISON.search(code.source, start, end)
-        for other in _COMPARISONS[type(operator)] if found else ():
-            yield Edit("comparison", found.start(), found.end(), other)
+        if found := _COMPARISON.search(code.source, start, end):
+            for other in _COMPARISONS[type(operator)]:
+                yield Edit("comparison", *found.span(), other)
         left = right
 
 
@@ -53,9 +56,9 @@ def operator(node: ast.AST, code: Code) -> Iterator[Edit]:
     if isinstance(node, ast.BinOp):
         (start, left_end), (right_start, end) = code.outer_span(node.left), code.outer_span(node.right)
         left, right = code.source[start:left_end], code.source[right_start:end]
-        found = _OPERATION.search(code.source, left_end, right_start)
-        for other in _OPERATIONS.get(type(node.op), ()) if found else ():
-            yield Edit("operator", found.start(), found.end(), other)
+        if found := _OPERATION.search(code.source, left_end, right_start):
+            for other in _OPERATIONS.get(type(node.op), ()):
+                yield Edit("operator", *found.span(), other)
         if isinstance(node.op, _ORDERED) and not isinstance(node.left, ast.Constant | ast.JoinedStr):
             yield Edit("swap", start, end, f"{right}{code.source[left_end:right_start]}{left}")
         yield Edit("operand", start, end, left)
@@ -63,17 +66,16 @@ def operator(node: ast.AST, code: Code) -> Iterator[Edit]:
     elif isinstance(node, ast.BoolOp):
         other = "or" if isinstance(node.op, ast.And) else "and"
         spans = [code.outer_span(value) for value in node.values]
-        for (start, end), (next_start, next_end) in zip(spans, spans[1:], strict=False):
-            found = re.compile(r"\b(?:and|or)\b").search(code.source, end, next_start)
-            if found:
-                yield Edit("operator", found.start(), found.end(), other)
+        for (start, end), (next_start, next_end) in pairwise(spans):
+            if found := _CONJUNCTION.search(code.source, end, next_start):
+                yield Edit("operator", *found.span(), other)
             yield Edit("operand", start, next_start, "")
             yield Edit("operand", end, next_end, "")
     elif isinstance(node, ast.AugAssign):
         start, end = code.span(node.target)[1], code.span(node.value)[0]
-        found = _OPERATION.search(code.source, start, end)
-        for other in (*_OPERATIONS.get(type(node.op), ()), "") if found else ():
-            yield Edit("operator", found.start(), found.end(), other)
+        if found := _OPERATION.search(code.source, start, end):
+            for other in (*_OPERATIONS.get(type(node.op), ()), ""):
+                yield Edit("operator", *found.span(), other)
 
 
 def negation(node: ast.AST, code: Code) -> Iterator[Edit]:
@@ -100,7 +102,7 @@ def boundary(node: ast.AST, code: Code) -> Iterator[Edit]:
         for value in {node.value + 1, node.value - 1, 0, 1, -node.value}:
             yield Edit("boundary", *code.span(node), str(value))
     for bound in _bounds(node):
-        start, end = code.span(bound)
+        end = code.span(bound)[1]
         yield Edit("boundary", end, end, " + 1")
         yield Edit("boundary", end, end, " - 1")
 
@@ -113,7 +115,9 @@ def _bounds(node: ast.AST) -> list[ast.expr]:
         bounds = [bound for bound in (node.lower, node.upper) if bound]
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
         bounds = list(node.args)
-    return [bound for bound in bounds if isinstance(bound, ast.Name | ast.Attribute | ast.Call | ast.Subscript)]
+    return [
+        bound for bound in bounds if isinstance(bound, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
+    ]
 
 
 def slice_bound(node: ast.AST, code: Code) -> Iterator[Edit]:

@@ -35,7 +35,8 @@ def propose(code: Code, first_line: int, last_line: int) -> list[Edit]:
     edits = {
         (edit.start, edit.end, edit.text): edit
         for node in ast.walk(code.tree)
-        if getattr(node, "lineno", last_line + 1) <= last_line and getattr(node, "end_lineno", 0) >= first_line
+        if getattr(node, "lineno", last_line + 1) <= last_line
+        and getattr(node, "end_lineno", 0) >= first_line
         for kind in KINDS
         for edit in kind(node, code)
         if code.source[edit.start : edit.end] != edit.text

@@ -9,6 +9,7 @@ from swebench.catalogue.scope import nearby_values
 
 _EXCEPTIONS = ("Exception", "ValueError", "TypeError", "KeyError", "AttributeError", "IndexError", "OSError")
 _TYPES = ("list", "tuple", "dict", "str", "bytes", "memoryview", "int", "float", "set", "bool")
+_REMOVABLE = ast.Expr | ast.Assign | ast.AugAssign | ast.Return | ast.Raise | ast.Delete | ast.Continue
 _MOST_GUARDS = 6
 _CONDITIONS = ("{}", "not {}", "{} is not None", "{} is None")
 
@@ -58,7 +59,9 @@ def exception(node: ast.AST, code: Code) -> Iterator[Edit]:
     if isinstance(node, ast.ExceptHandler) and node.type:
         yield from _one_more("exception", node.type, _raised(code), code)
         yield Edit("exception", *code.span(node.type), "Exception")
-    elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name):
+    elif (
+        isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name)
+    ):
         for other in _raised(code):
             if other != node.exc.func.id:
                 yield Edit("exception", *code.span(node.exc.func), other)
@@ -74,7 +77,9 @@ def exception(node: ast.AST, code: Code) -> Iterator[Edit]:
 
 def removal(node: ast.AST, code: Code) -> Iterator[Edit]:
     """A statement that should not be there."""
-    if isinstance(node, ast.Expr | ast.Assign | ast.AugAssign | ast.Return | ast.Raise | ast.Delete | ast.Continue):
+    if isinstance(
+        node, ast.Expr | ast.Assign | ast.AugAssign | ast.Return | ast.Raise | ast.Delete | ast.Continue
+    ):
         start, end = code.span(node)
         yield Edit("removal", start, end, "pass")
         line = code.line_of(end)

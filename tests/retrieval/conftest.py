@@ -39,15 +39,15 @@ class Workshop:
         )
         return done.stdout.strip()
 
-    def commit(self, files: Mapping[str, str | bytes], days: int = 1) -> str:
+    def commit(self, files: Mapping[str, str | bytes], message: str = "change") -> str:
         """Write the files, commit them, and give the hash."""
-        self.now += days * DAY_S
+        self.now += DAY_S
         for path, content in files.items():
             target = self.folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content.encode() if isinstance(content, str) else content)
         self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", "change")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")
 
     def repository(self) -> Repository:

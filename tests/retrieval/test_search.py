@@ -4,9 +4,11 @@ import threading
 
 import pytest
 
+from retrieval import gitio
 from retrieval.errors import CommitMissing, NoPythonFiles
-from retrieval.recency import recency
-from retrieval.search import MAX_QUERY_CHARACTERS, Retriever
+from retrieval.history import ChangeLog, History
+from retrieval.question import MAX_QUERY_CHARACTERS
+from retrieval.search import Retriever
 from retrieval.store import RepoStore
 
 PROJECT = {
@@ -83,14 +85,49 @@ def test_what_came_after_the_commit_never_influences_the_result(workshop, tmp_pa
     assert after.hits != one.hits, "the later commits do change what is found at the later commits"
 
 
-def test_a_file_changed_lately_counts_more_than_one_left_alone(workshop):
+def test_a_report_that_reads_like_an_earlier_change_points_to_the_files_it_changed(workshop, tmp_path):
     work = workshop()
-    work.commit({"old.py": "1", "new.py": "1", "twice.py": "1"})
-    work.commit({"new.py": "2", "twice.py": "2"}, days=200)
-    head = work.commit({"twice.py": "3"}, days=90)
-    changed = recency(work.repository(), head)
-    assert changed["old.py"] < changed["new.py"] < changed["twice.py"]
-    assert changed["new.py"] - changed["old.py"] == pytest.approx(0.3679, abs=1e-3)
+    work.commit({"pkg/one.py": "x = 1\n", "pkg/two.py": "x = 1\n", "pkg/three.py": "x = 1\n"})
+    work.commit({"pkg/two.py": "x = 2\n"}, message="Stop the leap second from crashing the clock")
+    head = work.commit({"pkg/three.py": "x = 2\n", "pkg/one.py": "x = 2\n"}, message="Rename constants")
+    hits = Retriever(work.repository(), tmp_path).search(head, "The clock crashes on leap seconds").hits
+    assert hits[0].path == "pkg/two.py"
+    assert hits[0].signals["history"] > 0
+    assert {hit.signals["history"] for hit in hits[1:]} == {0.0}
+
+
+def test_a_change_of_many_files_says_less_of_each_of_them(workshop):
+    work = workshop()
+    for message in ("start", "middle", "later", "more"):
+        work.commit({"a.py": message, "b.py": message, "c.py": message}, message=message)
+    work.commit({"a.py": "2"}, message="clock")
+    head = work.commit({"b.py": "2", "c.py": "2"}, message="clock")
+    changes = ChangeLog(work.repository()).before(head)
+    scores = History(changes, {"a.py": 0, "b.py": 1, "c.py": 2}).scores({"clock": 1.0})
+    assert scores[0] == pytest.approx(2 * scores[1])
+    assert scores[1] == scores[2] > 0
+
+
+def test_a_message_that_forges_the_marks_between_records_hides_only_itself(workshop):
+    work = workshop()
+    first = work.commit({"a.py": "1"}, message="one")
+    head = work.commit({"a.py": "2"}, message=f"\x02\x01{first}\nforged\x02b.py\x01 \x01")
+    changes = ChangeLog(work.repository()).before(head)
+    assert len(changes) == 2
+
+
+def test_each_change_is_read_once_for_all_the_commits_that_follow(workshop, monkeypatch):
+    work = workshop()
+    first = work.commit({"a.py": "1"}, message="one")
+    second = work.commit({"a.py": "2"}, message="two")
+    repository = work.repository()
+    log = ChangeLog(repository)
+    assert [set(change.terms) for change in log.before(second)] == [{"two"}, {"one"}]
+    asked = []
+    run = gitio.run
+    monkeypatch.setattr(gitio, "run", lambda *args, **kw: (asked.append(args[1]), run(*args, **kw))[1])
+    assert [set(change.terms) for change in log.before(first)] == [{"one"}]
+    assert asked == ["rev-list"]
 
 
 def test_a_shallow_clone_is_searched_with_what_history_it_has(project, tmp_path):

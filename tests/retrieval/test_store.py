@@ -11,7 +11,7 @@ from retrieval.errors import (
     NotText,
     RepositoryUnavailable,
 )
-from retrieval.recency import recency
+from retrieval.history import ChangeLog
 from retrieval.store import MAX_BLOB_BYTES, RepoStore
 
 
@@ -201,7 +201,7 @@ def test_programs_named_in_a_repository_are_never_started(workshop, tmp_path):
     (work.folder / ".git/hooks/post-checkout").symlink_to(program)
     repository = work.repository()
     assert repository.text(sha, "a.py") == "x"
-    assert recency(repository, sha)
+    assert ChangeLog(repository).before(sha)
     assert not (tmp_path / "started").exists()
 
 

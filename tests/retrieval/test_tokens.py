@@ -16,6 +16,9 @@ from retrieval.tokens import count_terms
         ("__init__", {"__init__"}),
         ("utf8", {"utf8", "utf", "8"}),
         ("plain", {"plain"}),
+        ("queries", {"query"}),
+        ("LookupClasses", {"lookupclasse", "lookup", "classe"}),
+        ("status", {"status"}),
         ("Größe", {"größe", "gr", "e"}),
     ],
 )

@@ -1,8 +1,9 @@
-"""`orchestrate bench`: how fast it is, measured beside what else there is."""
+"""`orchestrate bench`: how good and how fast it is, measured beside what else there is."""
 
 from orchestrator.cli.lazy import LazyGroup
 
 _COMMANDS = {
+    "retrieval": "How often what must change is found, and how fast, beside rank-bm25.",
     "engine": "The steered engine beside transformers and llama.cpp: a table of ratios.",
 }
 
@@ -10,5 +11,5 @@ command = LazyGroup(
     "bench",
     package="orchestrator.cli.bench",
     lazy=_COMMANDS,
-    help="Measure speed as ratios to peers on this machine.",
+    help="Measure the retrieval, and speed as ratios to peers on this machine.",
 )

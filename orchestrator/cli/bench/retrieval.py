@@ -1,0 +1,128 @@
+"""`orchestrate bench retrieval`."""
+
+import sys
+from collections import defaultdict
+from typing import Any
+
+import click
+
+from orchestrator.cli import options
+
+_SPEED_COMMITS = 12
+
+
+@click.command("retrieval")
+@options.dataset
+@options.repos
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N instances.")
+@click.option(
+    "--speed/--no-speed", default=True, show_default=True, help="Also measure speed beside rank-bm25."
+)
+@options.as_json
+def command(as_json: bool, dataset: str, repos: Any, limit: int | None, speed: bool) -> int:
+    """Measure how often what must change is found, and how fast, beside rank-bm25. No model is loaded.
+
+    Instances whose repository cannot be had are left out and listed; exit code 1 if none is left.
+    """
+    import resource
+
+    from orchestrator.cli.output import print_json
+    from orchestrator.cli.view import view_for
+    from orchestrator.localization import Found, locate, report
+    from orchestrator.workbench import Workbench
+    from retrieval.bench import Speed, measure
+    from retrieval.errors import RetrievalError
+    from retrieval.search import Retriever
+    from swebench.loading import load_instances
+    from swebench.tasks import Instance
+
+    settings = options.settings(repos=repos)
+    found: list[Found] = []
+    left_out: dict[str, str] = {}
+    speeds: list[Speed] = []
+    with view_for(sys.stderr.isatty(), nodes=()) as view:
+        progress = options.emit_progress(view.show)
+        with Workbench(settings, progress=progress) as bench:
+            loaded = load_instances(dataset, cache=settings.cache, progress=progress)
+            instances = list(loaded.instances.values())[:limit]
+            by_repository: dict[str, list[Instance]] = defaultdict(list)
+            for instance in instances:
+                by_repository[instance.repo].append(instance)
+            for name, there in by_repository.items():
+                retriever: Retriever | None = None
+                for done, instance in enumerate(there):
+                    progress(f"locating in {name}", done, len(there))
+                    try:
+                        retriever = retriever or bench.retriever(bench.store.open(name))
+                        found.append(locate(retriever, instance))
+                    except RetrievalError as error:
+                        left_out[instance.instance_id] = str(error)
+                progress(f"locating in {name}", len(there), len(there))
+                if speed and retriever:
+                    commits = [i.task.base_commit for i in there if i.instance_id not in left_out]
+                    reports = [i.task.problem_statement for i in there]
+                    speeds.append(measure(retriever.repository, commits[:_SPEED_COMMITS], reports, progress))
+    if not found:
+        for reason in sorted(set(left_out.values())):
+            click.echo(f"error: {reason}", err=True)
+        return 1
+    document = {
+        "dataset": dataset,
+        **report(found),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "speed": [_speed(each) for each in speeds],
+        "left_out": left_out,
+    }
+    (print_json if as_json else _print)(document)
+    return 0
+
+
+def _speed(speed: Any) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(speed) | {"ratios": {name: round(ratio, 1) for name, ratio in speed.ratios.items()}}
+
+
+def _print(document: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from orchestrator.cli.output import console
+
+    out = console()
+    out.print(
+        f"{document['dataset']}: n = {document['n']}, {document['peak_mb']} MiB at most", soft_wrap=True
+    )
+    out.print(
+        f"index {document['index_s']:.2f} s, query {document['query_ms']:.1f} ms (medians, warm cache)\n",
+        soft_wrap=True,
+    )
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("all gold files in the first k, %", no_wrap=True)
+    for name in ("n", "@1", "@3", "@5", "@10", "@50"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_row("all", str(document["n"]), *_cells(document, "all_gold_at"))
+    for name, rates in document["repositories"].items():
+        table.add_row(f"  {name}", str(rates["n"]), *_cells(rates, "all_gold_at"))
+    for name, rates in document["without"].items():
+        table.add_row(f"  without {name}", str(rates["n"]), *_cells(rates, "all_gold_at"))
+    out.print(table)
+    functions = document["functions"]
+    if functions["n"]:
+        shown = ", ".join(f"@{k} {value} %" for k, value in functions["any_gold_at"].items())
+        out.print(f"\na function of the gold patch: {shown} (n = {functions['n']})", soft_wrap=True)
+    for speed in document["speed"]:
+        ratios = ", ".join(f"{name.replace('_', ' ')} {ratio:g}×" for name, ratio in speed["ratios"].items())
+        out.print(
+            f"{speed['repository']} against rank-bm25: {ratios}; "
+            f"same first ten {speed['same_top']} of {speed['queries']}",
+            soft_wrap=True,
+        )
+    for name, reason in document["left_out"].items():
+        out.print(f"left out: {name}: {reason}", style="yellow", soft_wrap=True)
+
+
+def _cells(rates: dict[str, Any], what: str) -> list[str]:
+    return [
+        f"{value:.1f}\n{low:.0f}–{high:.0f}"
+        for value, (low, high) in zip(rates[what].values(), rates["ci95"].values(), strict=True)
+    ]

@@ -1,0 +1,127 @@
+"""How fast the index is, beside rank-bm25's BM25Okapi over the very same terms in the same run.
+
+The peer gets its documents ready as such code is usually written: every occurrence split anew, a list of
+tokens for each document. Reading the blobs is the same for both. Our side makes the whole index (definitions,
+names, paths and history included), the peer its one.
+"""
+
+import gc
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any, TypeVar
+
+import numpy as np
+from rank_bm25 import BM25Okapi
+
+from retrieval import tokens
+from retrieval.bm25 import Floats
+from retrieval.cache import FeatureCache
+from retrieval.corpus import Corpus
+from retrieval.index import PATH_WEIGHT, Indexer, source_files
+from retrieval.progress import Progress, silent
+from retrieval.store import Repository
+
+_Result = TypeVar("_Result")
+_TOP = 10
+_PEER_QUERIES = 5
+_OUR_REPEATS = 20
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Of one repository: seconds of each side; a ratio above 1 means that ours is faster.
+
+    `same_top` of `queries` have the same ten best documents, with equal scores.
+    """
+
+    repository: str
+    n_files: int
+    index_s: float
+    peer_index_s: float
+    commits: int
+    next_commit_s: float
+    query_s: float
+    peer_query_s: float
+    queries: int
+    same_top: int
+
+    @property
+    def ratios(self) -> dict[str, float]:
+        """Index from nothing, one commit more, one query: the peer's time over ours."""
+        return {
+            "index": self.peer_index_s / self.index_s,
+            "next_commit": self.peer_index_s / self.next_commit_s,
+            "query": self.peer_query_s / self.query_s,
+        }
+
+
+def measure(
+    repository: Repository, commits: Sequence[str], reports: Sequence[str], progress: Progress = silent
+) -> Speed:
+    """Index the first commit from nothing on both sides, then the further ones on ours, and ask the reports.
+
+    Args:
+        commits: Base commits in the order of their history; the first is measured against the peer.
+        reports: Texts of reports to query with; the peer answers the first few of them.
+    """
+    shas = [repository.resolve(commit) for commit in commits]
+    label = f"speed of {repository.name}"
+    progress(label, 0, len(shas) + 1)
+    peer, peer_index_s = _timed(_peer, repository, shas[0])
+    progress(label, 1, len(shas) + 1)
+    with tempfile.TemporaryDirectory() as folder:
+        indexer = Indexer(repository, Corpus(repository, FeatureCache(Path(folder))))
+        index, index_s = _timed(indexer.index, shas[0])
+        queries = [tokens.count_terms(report) for report in reports[:_PEER_QUERIES]]
+        ours, theirs, same = [], [], 0
+        for query in queries:
+            numbered = index.numbered(query)
+            expected, seconds = _timed(peer.get_scores, list(query.elements()))
+            theirs.append(seconds)
+            for _ in range(_OUR_REPEATS):
+                scores, seconds = _timed(index.files.scores, numbered)
+                ours.append(seconds)
+            same += _same_top(scores, np.asarray(expected))
+        later = []
+        for done, sha in enumerate(shas[1:], start=2):
+            later.append(_timed(indexer.index, sha)[1])
+            progress(label, done, len(shas) + 1)
+        n_files = len(index.paths)
+    progress(label, len(shas) + 1, len(shas) + 1)
+    return Speed(
+        repository.name, n_files, index_s, peer_index_s, len(later), median(later or [index_s]),
+        median(ours), median(theirs), len(queries), same,
+    )  # fmt: skip
+
+
+def _peer(repository: Repository, sha: str) -> BM25Okapi:
+    files = source_files(repository, sha)
+    blobs = repository.read_blobs(files)
+    split = tokens.terms_of_word.__wrapped__
+    documents = []
+    for file in files:
+        path = file.path.removesuffix(".py")
+        text = blobs.get(file.blob, b"").decode("utf-8", errors="replace")
+        own = [term for word in _words(text) for term in split(word)]
+        documents.append(own + [term for word in _words(path) for term in split(word)] * PATH_WEIGHT)
+    return BM25Okapi(documents)
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in tokens.WORD.findall(text) if len(word) <= tokens.MAX_WORD]
+
+
+def _timed(work: Callable[..., _Result], *arguments: Any) -> tuple[_Result, float]:
+    gc.collect()
+    started = time.perf_counter()
+    result = work(*arguments)
+    return result, time.perf_counter() - started
+
+
+def _same_top(scores: Floats, expected: Floats) -> bool:
+    best = np.argsort(-expected, kind="stable")[:_TOP]
+    return bool(np.allclose(np.sort(scores)[::-1][:_TOP], expected[best], rtol=1e-9, atol=1e-9))

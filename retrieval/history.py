@@ -1,0 +1,106 @@
+"""What earlier changes say: a report that reads like a past commit's message is about the files it changed.
+
+The idea is BugLocator's (Zhou et al. 2012, "Where should the bugs be fixed?"), with commit messages in the
+place of resolved reports. Only the base commit and its ancestors are ever read.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from retrieval import gitio
+from retrieval.bm25 import BM25, Floats, Ints
+from retrieval.errors import GitFailed
+from retrieval.store import Repository
+from retrieval.tokens import count_terms
+
+MAX_COMMITS = 4000
+_MAX_MESSAGE = 2000  # characters
+_SIMILAR = 50
+"""How many of the most similar messages count."""
+_COMMIT, _MESSAGE_END = "\x01", "\x02"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One commit: the terms of its message, and the paths it changed."""
+
+    terms: Mapping[str, int]
+    paths: tuple[str, ...]
+
+
+class ChangeLog:
+    """The changes of a repository, each read once however many base commits ask for it."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._known: dict[str, Change] = {}
+
+    def before(self, sha: str) -> list[Change]:
+        """The newest MAX_COMMITS changes among a commit and its ancestors, merges left out, newest first.
+
+        Where the history cannot be read (a damaged or partial clone) there are none.
+        """
+        git_dir = self._repository.git_dir
+        try:
+            listed = gitio.run(git_dir, "rev-list", "--no-merges", f"--max-count={MAX_COMMITS}", sha, "--")
+            commits = listed.decode().split()
+            self._read([commit for commit in commits if commit not in self._known])
+        except GitFailed:
+            return []
+        # A message may hold the marks that part the records, and so hide its own.
+        self._known = {commit: self._known.get(commit, Change({}, ())) for commit in commits}
+        return list(self._known.values())
+
+    def _read(self, commits: Sequence[str]) -> None:
+        if not commits:
+            return
+        log = gitio.run(
+            self._repository.git_dir, "log", "--no-walk=unsorted", "--stdin", "--no-renames", "-z",
+            f"--format={_COMMIT}%H%n%B{_MESSAGE_END}", "--name-only",
+            stdin="\n".join(commits).encode() + b"\n",
+        )  # fmt: skip
+        for record in log.decode(errors="replace").split(_COMMIT)[1:]:
+            message, _, names = record.partition(_MESSAGE_END)
+            commit, _, text = message.partition("\n")
+            paths = tuple(filter(None, names.replace("\n", "\0").split("\0")))
+            self._known[commit] = Change(count_terms(text[:_MAX_MESSAGE]), paths)
+
+
+class History:
+    """Scores the files of a commit by the changes before it.
+
+    Args:
+        changes: What was changed, the base commit and its ancestors only.
+        positions: Path to the file's place among the ranked ones; other paths do not count.
+    """
+
+    def __init__(self, changes: Sequence[Change], positions: Mapping[str, int]) -> None:
+        self._n_files = len(positions)
+        self._files = [
+            np.array([positions[path] for path in change.paths if path in positions], dtype=np.int64)
+            for change in changes
+        ]
+        self._vocabulary: dict[str, int] = {}
+        postings = [
+            _postings(number, change.terms, self._vocabulary) for number, change in enumerate(changes)
+        ]
+        together = np.concatenate([np.zeros((3, 0), dtype=np.int64), *postings], axis=1)
+        self._messages = BM25(together, len(changes), len(self._vocabulary))
+
+    def scores(self, terms: Mapping[str, float]) -> Floats:
+        """Each file's share in the changes whose messages are most like the terms [n_files]."""
+        known = {self._vocabulary[term]: weight for term, weight in terms.items() if term in self._vocabulary}
+        similarity = self._messages.scores(known)
+        scores = np.zeros(self._n_files)
+        for number in np.argsort(-similarity, kind="stable")[:_SIMILAR]:
+            files = self._files[number]
+            if similarity[number] > 0 and len(files):
+                scores[files] += similarity[number] / len(files)
+        return scores
+
+
+def _postings(number: int, terms: Mapping[str, int], vocabulary: dict[str, int]) -> Ints:
+    ids = [vocabulary.setdefault(term, len(vocabulary)) for term in terms]
+    return np.array([[number] * len(ids), ids, list(terms.values())], dtype=np.int64)
