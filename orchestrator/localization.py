@@ -131,10 +131,10 @@ def _last_rank(paths: Sequence[str], gold: Gold) -> int | None:
 def _in_functions(index: Index, gold: Gold) -> bool:
     """Whether the patch changes a line of any function that there is."""
     return any(
-        definition.kind != "class"
-        and any(definition.start_line <= line <= definition.end_line for line in gold.lines[path])
-        for definition, file in zip(index.chunk_definition, index.chunk_file.tolist(), strict=True)
-        if definition and (path := index.paths[file]) in gold.lines
+        definition.kind != "class" and definition.start_line <= line <= definition.end_line
+        for path, definitions in zip(index.paths, index.definitions, strict=True)
+        for line in gold.lines.get(path, ())
+        for definition in definitions
     )
 
 

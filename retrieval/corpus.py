@@ -1,9 +1,10 @@
-"""What is known of a repository's blobs, with the terms of all of them in one numbering.
+"""The files of a commit as the index takes them in, with the terms of all commits in one numbering.
 
-Successive commits share almost all their blobs: only those never met are read, parsed or looked up in the
+Successive commits share almost all their files: only those never met are read, parsed or looked up in the
 cache, and what has a number keeps it.
 """
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,9 +18,28 @@ from retrieval.progress import Progress
 from retrieval.store import Repository, TreeFile
 from retrieval.tokens import count_terms
 
+PATH_WEIGHT = 10
+"""How often a path's terms count in its file's text."""
 _BATCH = 256
 _MAX_TERMS = 2_000_000
 """Beyond that the numbering starts anew: a long-lived process must not gather the terms of all history."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file under its path.
+
+    `text`, `names` (of all its definitions) and `path` are [2, n]: term, occurrences; the path is in the text
+    too, PATH_WEIGHT times. `chunks` is [3, n]: chunk, term, occurrences. Chunk 0 is the module's own lines,
+    chunk i + 1 those of definition i; where a chunk stands, its path and name, counts as part of it.
+    """
+
+    definitions: tuple[Definition, ...]
+    defined: frozenset[str]
+    text: Ints
+    chunks: Ints
+    names: Ints
+    path: Ints
 
 
 class Numbering:
@@ -27,64 +47,74 @@ class Numbering:
 
     def __init__(self) -> None:
         self.vocabulary: dict[str, int] = {}
+        self.counted = functools.lru_cache(maxsize=1 << 15)(self._counted)
 
     def of(self, terms: Iterable[str]) -> Ints:
         """The numbers of terms, new ones for those not met before."""
         vocabulary = self.vocabulary
-        return np.array([vocabulary.setdefault(term, len(vocabulary)) for term in terms], dtype=np.int64)
+        return np.array([vocabulary.setdefault(term, len(vocabulary)) for term in terms], dtype=np.int32)
 
-    def counted(self, text: str) -> Ints:
-        """[2, n]: the terms of a text and their occurrences."""
-        counts = count_terms(text)
-        return np.stack([self.of(counts), np.array([*counts.values()], dtype=np.int64)])
+    def numbered(self, counts: Mapping[str, int]) -> Ints:
+        """[2, n]: terms and their occurrences."""
+        return np.stack([self.of(counts), np.array([*counts.values()], dtype=np.int32)])
 
-
-@dataclass(frozen=True)
-class Blob:
-    """`postings` is [3, n]: chunk, term, occurrences. `names` is [3, n]: definition, term, occurrences."""
-
-    definitions: tuple[Definition, ...]
-    postings: Ints
-    names: Ints
+    def _counted(self, name: str) -> Ints:
+        """[2, n]: the terms of a short text, such as a name or a path; kept."""
+        return self.numbered(count_terms(name))
 
 
 class Corpus:
-    """The blobs of the commit asked for last, read from the cache or made."""
+    """The documents of the commit asked for last; earlier ones that it shares are taken over."""
 
     def __init__(self, repository: Repository, cache: FeatureCache) -> None:
         self.numbering = Numbering()
         self._repository = repository
         self._cache = cache
-        self._blobs: dict[str, Blob] = {}
+        self._documents: dict[tuple[str, str], Document] = {}
 
-    def blobs(self, files: Sequence[TreeFile], progress: Progress) -> Mapping[str, Blob]:
-        """The blobs of some files by their hash; those of files not asked for are forgotten."""
+    def documents(self, files: Sequence[TreeFile], progress: Progress) -> list[Document]:
+        """The documents of some files, in their order; those of files not asked for are forgotten."""
         if len(self.numbering.vocabulary) > _MAX_TERMS:
-            self.numbering, self._blobs = Numbering(), {}
-        unseen = {file.blob: file for file in files if file.blob not in self._blobs}
-        found = {blob: self._numbered(known) for blob in unseen if (known := self._cache.get(blob))}
-        new = [file for blob, file in unseen.items() if blob not in found]
+            self.numbering, self._documents = Numbering(), {}
+        missing = [file for file in files if (file.path, file.blob) not in self._documents]
+        features = self._features(missing, progress)
+        made = {(file.path, file.blob): self._document(file, features[file.blob]) for file in missing}
+        known = self._documents | made
+        self._documents = {(file.path, file.blob): known[file.path, file.blob] for file in files}
+        return list(self._documents.values())
+
+    def _features(self, files: Sequence[TreeFile], progress: Progress) -> dict[str, Features]:
+        blobs = {file.blob: file for file in files}
+        found = {blob: known for blob in blobs if (known := self._cache.get(blob))}
+        new = [file for blob, file in blobs.items() if blob not in found]
         for start in range(0, len(new), _BATCH):
             batch = new[start : start + _BATCH]
             contents = self._repository.read_blobs(batch)
             for offset, file in enumerate(batch, start=1):
-                features = extract(contents[file.blob]) if file.blob in contents else EMPTY
-                self._cache.put(file.blob, features)
-                found[file.blob] = self._numbered(features)
+                found[file.blob] = extract(contents[file.blob]) if file.blob in contents else EMPTY
+                self._cache.put(file.blob, found[file.blob])
                 progress("indexing", start + offset, len(new))
-        kept = {file.blob: self._blobs[file.blob] for file in files if file.blob in self._blobs}
-        self._blobs = kept | found
-        return self._blobs
+        return found
 
-    def _numbered(self, features: Features) -> Blob:
+    def _document(self, file: TreeFile, features: Features) -> Document:
         chunk, term, count = features.postings
-        names = [
-            np.vstack([np.full((1, counted.shape[1]), number, dtype=np.int64), counted])
-            for number, definition in enumerate(features.definitions, start=1)
-            for counted in [self.numbering.counted(definition.name)]
+        code = np.stack([chunk, self.numbering.of(features.terms)[term], count])
+        path = self.numbering.counted(file.path.removesuffix(".py"))
+        called = [self.numbering.counted(definition.name) for definition in features.definitions]
+        sizes = [0, *(name.shape[1] for name in called)]
+        names = np.concatenate([np.zeros((2, 0), dtype=np.int32), *called], axis=1)
+        n_chunks = len(features.definitions) + 1
+        numbers = np.arange(n_chunks, dtype=np.int32)
+        stand = [
+            np.vstack([np.repeat(numbers, sizes), names]),
+            np.vstack([np.repeat(numbers, path.shape[1]), np.tile(path, n_chunks)]),
         ]
-        return Blob(
+        weighted = path * np.array([[1], [PATH_WEIGHT]], dtype=np.int32)
+        return Document(
             features.definitions,
-            np.stack([chunk, self.numbering.of(features.terms)[term], count]),
-            np.concatenate([np.zeros((3, 0), dtype=np.int64), *names], axis=1),
+            frozenset(definition.name.rsplit(".", 1)[-1] for definition in features.definitions),
+            text=np.concatenate([code[1:], weighted], axis=1),
+            chunks=np.concatenate([code, *stand], axis=1),
+            names=names,
+            path=path,
         )

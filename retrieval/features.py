@@ -34,7 +34,7 @@ class Features:
         """The inverse of to_bytes; raises ValueError or TypeError on anything else."""
         head, _, tail = data.partition(b"\n")
         definitions, terms = json.loads(head)
-        postings = np.frombuffer(tail, dtype="<i4").reshape(3, -1).astype(np.int64)
+        postings = np.frombuffer(tail, dtype="<i4").reshape(3, -1).astype(np.int32)
         if postings.size and not (
             postings.min() >= 0 and postings[0].max() <= len(definitions) and postings[1].max() < len(terms)
         ):
@@ -42,7 +42,7 @@ class Features:
         return cls(tuple(Definition(*definition) for definition in definitions), tuple(terms), postings)
 
 
-EMPTY = Features((), (), np.zeros((3, 0), dtype=np.int64))
+EMPTY = Features((), (), np.zeros((3, 0), dtype=np.int32))
 
 
 def extract(data: bytes) -> Features:
@@ -56,7 +56,7 @@ def extract(data: bytes) -> Features:
     for chunk, lines in _chunks(lines_of(text), definitions).items():
         for term, count in count_terms("\n".join(lines)).items():
             postings.append((chunk, numbering.setdefault(term, len(numbering)), count))
-    columns = np.array(postings, dtype=np.int64).reshape(-1, 3).T
+    columns = np.array(postings, dtype=np.int32).reshape(-1, 3).T
     return Features(tuple(definitions), tuple(numbering), columns)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from retrieval import gitio
 from retrieval.bm25 import BM25, Floats, Ints
+from retrieval.corpus import Numbering
 from retrieval.errors import GitFailed
 from retrieval.store import Repository
 from retrieval.tokens import count_terms
@@ -24,16 +25,20 @@ _COMMIT, _MESSAGE_END = "\x01", "\x02"
 
 @dataclass(frozen=True)
 class Change:
-    """One commit: the terms of its message, and the paths it changed."""
+    """One commit: the paths it changed, and its message's terms [2, n] with their occurrences."""
 
-    terms: Mapping[str, int]
+    terms: Ints
     paths: tuple[str, ...]
+
+
+_HIDDEN = Change(np.zeros((2, 0), dtype=np.int32), ())
 
 
 class ChangeLog:
     """The changes of a repository, each read once however many base commits ask for it."""
 
     def __init__(self, repository: Repository) -> None:
+        self.numbering = Numbering()
         self._repository = repository
         self._known: dict[str, Change] = {}
 
@@ -50,7 +55,7 @@ class ChangeLog:
         except GitFailed:
             return []
         # A message may hold the marks that part the records, and so hide its own.
-        self._known = {commit: self._known.get(commit, Change({}, ())) for commit in commits}
+        self._known = {commit: self._known.get(commit, _HIDDEN) for commit in commits}
         return list(self._known.values())
 
     def _read(self, commits: Sequence[str]) -> None:
@@ -65,7 +70,7 @@ class ChangeLog:
             message, _, names = record.partition(_MESSAGE_END)
             commit, _, text = message.partition("\n")
             paths = tuple(filter(None, names.replace("\n", "\0").split("\0")))
-            self._known[commit] = Change(count_terms(text[:_MAX_MESSAGE]), paths)
+            self._known[commit] = Change(self.numbering.numbered(count_terms(text[:_MAX_MESSAGE])), paths)
 
 
 class History:
@@ -73,34 +78,31 @@ class History:
 
     Args:
         changes: What was changed, the base commit and its ancestors only.
+        vocabulary: The numbers of the terms in `changes`.
         positions: Path to the file's place among the ranked ones; other paths do not count.
     """
 
-    def __init__(self, changes: Sequence[Change], positions: Mapping[str, int]) -> None:
-        self._n_files = len(positions)
-        self._files = [
-            np.array([positions[path] for path in change.paths if path in positions], dtype=np.int64)
-            for change in changes
-        ]
-        self._vocabulary: dict[str, int] = {}
-        postings = [
-            _postings(number, change.terms, self._vocabulary) for number, change in enumerate(changes)
-        ]
-        together = np.concatenate([np.zeros((3, 0), dtype=np.int64), *postings], axis=1)
-        self._messages = BM25(together, len(changes), len(self._vocabulary))
+    def __init__(
+        self, changes: Sequence[Change], vocabulary: Mapping[str, int], positions: Mapping[str, int]
+    ) -> None:
+        self._changes = changes
+        self._vocabulary = vocabulary
+        self._positions = positions
+        sizes = [change.terms.shape[1] for change in changes]
+        numbers = np.repeat(np.arange(len(changes), dtype=np.int32), sizes)
+        terms = np.concatenate(
+            [np.zeros((2, 0), dtype=np.int32), *(change.terms for change in changes)], axis=1
+        )
+        self._messages = BM25(np.vstack([numbers, terms]), len(changes), len(vocabulary))
 
     def scores(self, terms: Mapping[str, float]) -> Floats:
         """Each file's share in the changes whose messages are most like the terms [n_files]."""
         known = {self._vocabulary[term]: weight for term, weight in terms.items() if term in self._vocabulary}
         similarity = self._messages.scores(known)
-        scores = np.zeros(self._n_files)
+        scores = np.zeros(len(self._positions))
         for number in np.argsort(-similarity, kind="stable")[:_SIMILAR]:
-            files = self._files[number]
-            if similarity[number] > 0 and len(files):
+            paths = self._changes[number].paths
+            files = [self._positions[path] for path in paths if path in self._positions]
+            if similarity[number] > 0 and files:
                 scores[files] += similarity[number] / len(files)
         return scores
-
-
-def _postings(number: int, terms: Mapping[str, int], vocabulary: dict[str, int]) -> Ints:
-    ids = [vocabulary.setdefault(term, len(vocabulary)) for term in terms]
-    return np.array([[number] * len(ids), ids, list(terms.values())], dtype=np.int64)

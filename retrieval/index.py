@@ -16,16 +16,10 @@ from retrieval.paths import is_support, is_test, module_of
 from retrieval.progress import Progress, silent
 from retrieval.store import Repository, TreeFile
 
-PATH_WEIGHT = 10
-"""How often a path's terms count in its file's text."""
-
 
 @dataclass(frozen=True)
 class Index:
-    """Of n_files files and n_chunks chunks: a definition's own lines, or the rest of its module.
-
-    Where a chunk stands (its path and qualified name) counts as part of its text.
-    """
+    """Of n_files files and n_chunks chunks: a definition's own lines, or the rest of its module."""
 
     paths: tuple[str, ...]
     vocabulary: Mapping[str, int]
@@ -34,10 +28,10 @@ class Index:
     names: BM25
     """Over the names that each file defines."""
     path_terms: BM25
-    chunk_file: Ints
-    """[n_chunks]: position of the chunk's file; ascending."""
-    chunk_definition: tuple[Definition | None, ...]
-    """[n_chunks]: None for a module's own lines."""
+    first_chunk: NDArray[np.int64]
+    """[n_files + 1]: where each file's chunks begin; the last entry is n_chunks."""
+    definitions: tuple[Sequence[Definition], ...]
+    """Of each file: definition i is its chunk i + 1."""
     modules: Mapping[str, int]
     """Dotted name to the position of its file."""
     defined_in: Mapping[str, Sequence[int]]
@@ -79,64 +73,44 @@ class Indexer:
             NoPythonFiles: nothing to rank.
         """
         files = source_files(self._repository, sha)
-        blobs = self._corpus.blobs(files, progress)
-        numbering = self._corpus.numbering
-        in_chunks, in_names, in_paths, chunk_paths = [], [], [], []
-        n_chunks: list[int] = []
-        definitions: list[Definition | None] = []
-        defined_in: dict[str, list[int]] = defaultdict(list)
-        first = 0
-        for position, file in enumerate(files):
-            blob = blobs[file.blob]
-            n_chunks.append(len(blob.definitions) + 1)
-            in_chunks.append(_moved(blob.postings, first))
-            in_names.append(_moved(blob.names, first))
-            of_path = numbering.counted(file.path.removesuffix(".py"))
-            in_paths.append(_of_document(position, of_path))
-            chunk_paths.append(_of_each(range(first, first + n_chunks[-1]), of_path))
-            definitions += [None, *blob.definitions]
-            first += n_chunks[-1]
-            for name in {definition.name.rsplit(".", 1)[-1] for definition in blob.definitions}:
-                defined_in[name].append(position)
-        chunk_file = np.repeat(np.arange(len(files)), n_chunks)
-        chunks, names, paths = (np.concatenate(part, axis=1) for part in (in_chunks, in_names, in_paths))
-        n_files, n_terms = len(files), len(numbering.vocabulary)
+        documents = self._corpus.documents(files, progress)
         positions = {file.path: position for position, file in enumerate(files)}
+        defined_in: dict[str, list[int]] = defaultdict(list)
+        for position, document in enumerate(documents):
+            for name in document.defined:
+                defined_in[name].append(position)
+        n_files, n_terms = len(files), len(self._corpus.numbering.vocabulary)
+        first_chunk = np.cumsum([0, *(len(document.definitions) + 1 for document in documents)])
         return Index(
             paths=tuple(positions),
-            vocabulary=numbering.vocabulary,
-            files=BM25(
-                np.concatenate([_by_file(chunks, chunk_file), paths * [[1], [1], [PATH_WEIGHT]]], axis=1),
-                n_files,
+            vocabulary=self._corpus.numbering.vocabulary,
+            files=BM25(_joined([document.text for document in documents]), n_files, n_terms),
+            chunks=BM25(
+                _stacked([document.chunks for document in documents], first_chunk),
+                int(first_chunk[-1]),
                 n_terms,
             ),
-            chunks=BM25(np.concatenate([chunks, names, *chunk_paths], axis=1), len(chunk_file), n_terms),
-            names=BM25(_by_file(names, chunk_file), n_files, n_terms),
-            path_terms=BM25(paths, n_files, n_terms),
-            chunk_file=chunk_file,
-            chunk_definition=tuple(definitions),
+            names=BM25(_joined([document.names for document in documents]), n_files, n_terms),
+            path_terms=BM25(_joined([document.path for document in documents]), n_files, n_terms),
+            first_chunk=first_chunk,
+            definitions=tuple(document.definitions for document in documents),
             modules={module_of(path): position for path, position in positions.items()},
             defined_in=defined_in,
-            history=History(self._changes.before(sha), positions),
+            history=History(self._changes.before(sha), self._changes.numbering.vocabulary, positions),
             support=np.array([is_support(path) for path in positions]),
         )
 
 
-def _moved(postings: Ints, first: int) -> Ints:
-    moved: Ints = postings + np.array([[first], [0], [0]])
-    return moved
+def _joined(counted: Sequence[Ints]) -> Ints:
+    """[3, n]: the [2, n] of each document as postings of its position."""
+    sizes = [part.shape[1] for part in counted]
+    positions = np.repeat(np.arange(len(counted), dtype=np.int32), sizes)
+    return np.vstack([positions, np.concatenate(counted, axis=1)])
 
 
-def _by_file(postings: Ints, chunk_file: Ints) -> Ints:
-    return np.stack([chunk_file[postings[0]], postings[1], postings[2]])
-
-
-def _of_document(document: int, counted: Ints) -> Ints:
-    """[3, n]: `counted` [2, n] as postings of one document."""
-    return np.vstack([np.full((1, counted.shape[1]), document, dtype=np.int64), counted])
-
-
-def _of_each(documents: range, counted: Ints) -> Ints:
-    """`counted` [2, n] as postings of every document of the range."""
-    each = np.repeat(np.array(documents, dtype=np.int64), counted.shape[1])
-    return np.vstack([each, np.tile(counted, len(documents))])
+def _stacked(chunks: Sequence[Ints], first_chunk: NDArray[np.int64]) -> Ints:
+    """[3, n]: the postings of all files' chunks, numbered on from file to file."""
+    sizes = [part.shape[1] for part in chunks]
+    joined = np.concatenate(chunks, axis=1)
+    joined[0] += np.repeat(first_chunk[:-1], sizes).astype(np.int32)
+    return joined

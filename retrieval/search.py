@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from retrieval.bm25 import Floats, Ints
+from retrieval.bm25 import Floats
 from retrieval.cache import FeatureCache
 from retrieval.corpus import Corpus
 from retrieval.index import Index, Indexer
@@ -129,7 +129,7 @@ def signals(index: Index, question: Question) -> dict[str, Floats]:
     raw = {
         "text": index.files.scores(terms),
         "title": index.files.scores(title),
-        "definition": np.maximum.reduceat(index.chunks.scores(terms), _first_chunks(index)),
+        "definition": np.maximum.reduceat(index.chunks.scores(terms), index.first_chunk[:-1]),
         "path": index.path_terms.scores(terms),
         "names": index.names.scores(terms),
         "symbols": _spread(defining_files(question.symbols, index.defined_in), n),
@@ -154,10 +154,6 @@ def _descending(scores: Floats) -> list[int]:
     return order
 
 
-def _first_chunks(index: Index) -> Ints:
-    return np.searchsorted(index.chunk_file, np.arange(len(index.paths)))
-
-
 def _spread(values: Mapping[int, float], n: int) -> Floats:
     array = np.zeros(n)
     for position, value in values.items():
@@ -177,10 +173,8 @@ def _definitions(
     scaled = _scaled(index.chunks.scores(terms)) + _scaled(index.chunks.scores(title))
     top = scores.max(initial=0.0) or 1.0
     hits = []
-    for chunk in np.flatnonzero(np.isin(index.chunk_file, best)):
-        definition = index.chunk_definition[chunk]
-        if definition is not None:
-            file = index.chunk_file[chunk]
+    for file in best:
+        for chunk, definition in enumerate(index.definitions[file], start=int(index.first_chunk[file]) + 1):
             named = 0.5 * min(question.symbols.get(definition.name.rsplit(".", 1)[-1], 0.0), 1.0)
             score = float(scaled[chunk] + named + scores[file] / top)
             hits.append(

@@ -13,7 +13,7 @@ queries = st.lists(st.sampled_from(WORDS), max_size=12)
 
 def engine(corpus: list[list[str]]) -> BM25:
     postings = [(i, WORDS.index(word), 1) for i, document in enumerate(corpus) for word in document]
-    return BM25(np.array(postings, dtype=np.int64).reshape(-1, 3).T, len(corpus), len(WORDS))
+    return BM25(np.array(postings, dtype=np.int32).reshape(-1, 3).T, len(corpus), len(WORDS))
 
 
 def counted(query: list[str]) -> dict[int, float]:
@@ -47,5 +47,5 @@ def test_postings_of_the_same_pair_are_added_before_they_saturate():
 
 
 def test_documents_without_any_term_score_nothing():
-    empty = BM25(np.zeros((3, 0), dtype=np.int64), 2, 1)
+    empty = BM25(np.zeros((3, 0), dtype=np.int32), 2, 1)
     assert empty.scores({0: 1.0}).tolist() == [0.0, 0.0]

@@ -102,8 +102,10 @@ def test_a_change_of_many_files_says_less_of_each_of_them(workshop):
         work.commit({"a.py": message, "b.py": message, "c.py": message}, message=message)
     work.commit({"a.py": "2"}, message="clock")
     head = work.commit({"b.py": "2", "c.py": "2"}, message="clock")
-    changes = ChangeLog(work.repository()).before(head)
-    scores = History(changes, {"a.py": 0, "b.py": 1, "c.py": 2}).scores({"clock": 1.0})
+    log = ChangeLog(work.repository())
+    changes = log.before(head)
+    history = History(changes, log.numbering.vocabulary, {"a.py": 0, "b.py": 1, "c.py": 2})
+    scores = history.scores({"clock": 1.0})
     assert scores[0] == pytest.approx(2 * scores[1])
     assert scores[1] == scores[2] > 0
 
@@ -122,11 +124,12 @@ def test_each_change_is_read_once_for_all_the_commits_that_follow(workshop, monk
     second = work.commit({"a.py": "2"}, message="two")
     repository = work.repository()
     log = ChangeLog(repository)
-    assert [set(change.terms) for change in log.before(second)] == [{"two"}, {"one"}]
+    two, one = log.before(second)
+    assert two.paths == one.paths == ("a.py",)
     asked = []
     run = gitio.run
     monkeypatch.setattr(gitio, "run", lambda *args, **kw: (asked.append(args[1]), run(*args, **kw))[1])
-    assert [set(change.terms) for change in log.before(first)] == [{"one"}]
+    assert log.before(first) == [one]
     assert asked == ["rev-list"]
 
 
