@@ -75,6 +75,25 @@ def test_follow_avoid_distribution_and_scores_go_together(model):
     assert first.token_ids == again.token_ids
 
 
+def test_alternatives_are_scored_in_the_place_of_each_new_token(model, monkeypatch):
+    followed, asked = tiny.prompt(9, 13), {0: (1, 2), 5: (3,), 12: (200, 4, 200), 13: (7,)}
+    steering = tiny.steer(bare(model), 1, 0.8)
+    sampling = Sampling(14, follow=followed)
+    logits = oracle_logits(model, [*PROMPT, *followed], steering)
+    scores = torch.log_softmax(logits, dim=-1)[len(PROMPT) - 1 :]
+    for chunk in (7, 256):
+        monkeypatch.setattr("vectors.scheduler._PROMPT_TOKENS", chunk)
+        with Engine(model, tiny.byte_tokenizer()) as engine:
+            request = GenerationRequest(PROMPT, steering, sampling, alternatives=asked)
+            found = [engine.submit(request).result(60).alternatives for _ in range(2)]
+        for alternatives in found:
+            assert alternatives.keys() == asked.keys()
+            for number, ids in asked.items():
+                torch.testing.assert_close(
+                    torch.tensor(alternatives[number]), scores[number, list(ids)], atol=1e-4, rtol=0
+                )
+
+
 def test_the_token_after_those_followed_is_the_likeliest_but_the_avoided_one(model):
     with Engine(model, tiny.byte_tokenizer()) as engine:
         (plain,) = generate(engine, Sampling(NEW))
