@@ -12,9 +12,10 @@ import numpy as np
 import unidiff
 from scipy.stats import binomtest
 
+from retrieval.definition_hits import DefinitionHit
 from retrieval.index import Index
 from retrieval.question import Question
-from retrieval.search import WEIGHTS, DefinitionHit, Retriever, ranking, signals
+from retrieval.search import WEIGHTS, Retriever, ranking, signals
 from swebench.tasks import Instance
 
 CUTOFFS = (1, 3, 5, 10, 50)

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import chain, zip_longest
 from typing import Any
 
+from retrieval.definition_hits import DefinitionHit
 from retrieval.definitions import lines_of
-from retrieval.search import DefinitionHit
 
 _WORD = re.compile(r"[A-Za-z_]\w{2,}")
 _OPERATIONS = ast.Compare | ast.BoolOp | ast.BinOp | ast.UnaryOp | ast.Subscript | ast.Call | ast.Slice

@@ -8,8 +8,9 @@ their own. Every excerpt is headed by its path, its lines and the names in it.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from retrieval.definition_hits import DefinitionHit
 from retrieval.definitions import find_definitions, lines_of
-from retrieval.search import DefinitionHit, FileHit
+from retrieval.search import FileHit
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 from retrieval.bm25 import Floats
 from retrieval.cache import FeatureCache
 from retrieval.corpus import Corpus
+from retrieval.definition_hits import DefinitionHit, definition_hits, scaled
 from retrieval.index import Index, Indexer
 from retrieval.mentions import defining_files
 from retrieval.progress import Progress, silent
@@ -26,7 +27,6 @@ WEIGHTS = {
     "names": 0.25, "symbols": 0.3, "mentioned": 0.1, "history": 0.25,
 }  # fmt: skip
 _SUPPORT_FACTOR = 0.01
-_DEFINITIONS_PER_FILE = 3
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,6 @@ class FileHit:
     path: str
     score: float
     signals: dict[str, float]
-
-
-@dataclass(frozen=True)
-class DefinitionHit:
-    """A function, method or class; `name` is qualified, lines are 1-based, inclusive, decorators included."""
-
-    path: str
-    name: str
-    kind: str
-    start_line: int
-    end_line: int
-    score: float
 
 
 @dataclass(frozen=True)
@@ -94,18 +82,18 @@ class Retriever:
         index = self.index(commit, progress)
         indexed = time.perf_counter()
         question = Question.of(query, extra, index.paths, index.modules)
-        scaled = signals(index, question)
-        scores = _total(index, scaled, WEIGHTS)
+        found = signals(index, question)
+        scores = _total(index, found, WEIGHTS)
         best = _descending(scores)[:top_k]
         hits = tuple(
             FileHit(
                 index.paths[i],
                 float(scores[i]),
-                {name: WEIGHTS[name] * float(values[i]) for name, values in scaled.items()},
+                {name: WEIGHTS[name] * float(values[i]) for name, values in found.items()},
             )
             for i in best
         )
-        definitions = _definitions(index, question, scores, best)
+        definitions = definition_hits(index, question, scores, best)
         return SearchResult(hits, definitions, indexed - started, time.perf_counter() - indexed)
 
     def index(self, commit: str, progress: Progress = silent) -> Index:
@@ -136,7 +124,7 @@ def signals(index: Index, question: Question) -> dict[str, Floats]:
         "mentioned": _spread(question.files, n),
         "history": index.history.scores(question.title),
     }
-    return {name: _scaled(values) for name, values in raw.items()}
+    return {name: scaled(values) for name, values in raw.items()}
 
 
 def ranking(index: Index, scaled: Mapping[str, Floats], weights: Mapping[str, float]) -> list[int]:
@@ -159,29 +147,3 @@ def _spread(values: Mapping[int, float], n: int) -> Floats:
     for position, value in values.items():
         array[position] = value
     return array
-
-
-def _scaled(values: Floats) -> Floats:
-    top = values.max(initial=0.0)
-    return values / top if top > 0 else np.zeros_like(values)
-
-
-def _definitions(
-    index: Index, question: Question, scores: Floats, best: list[int]
-) -> tuple[DefinitionHit, ...]:
-    terms, title = index.numbered(question.terms), index.numbered(question.title)
-    scaled = _scaled(index.chunks.scores(terms)) + _scaled(index.chunks.scores(title))
-    top = scores.max(initial=0.0) or 1.0
-    hits = []
-    for file in best:
-        for chunk, definition in enumerate(index.definitions[file], start=int(index.first_chunk[file]) + 1):
-            named = 0.5 * min(question.symbols.get(definition.name.rsplit(".", 1)[-1], 0.0), 1.0)
-            score = float(scaled[chunk] + named + scores[file] / top)
-            hits.append(
-                DefinitionHit(
-                    index.paths[file], definition.name, definition.kind,
-                    definition.start_line, definition.end_line, score,
-                )
-            )  # fmt: skip
-    hits.sort(key=lambda hit: -hit.score)
-    return tuple(hits[: _DEFINITIONS_PER_FILE * len(best)])

@@ -41,7 +41,7 @@ async def ask(
     """
     tools, started = runtime.context, time.perf_counter()
     contents = PromptContents(node, tools.model.name, len(tools.examples), retrieved_tokens)
-    steering, steered = await _steering(runtime, contents)
+    steering, steered = await steering_for(runtime, contents)
     runtime.stream_writer(events.decision(node, steered.as_dict()))
     prompt_ids = tools.model.chat_ids(list(prompt.messages), prefix=prompt.prefix)
     count_token = _token_counter(runtime, node)
@@ -83,9 +83,10 @@ async def ask(
     return Answer(generations, record)
 
 
-async def _steering(
+async def steering_for(
     runtime: Runtime[Tools], contents: PromptContents
 ) -> tuple[Steering | None, SteeringRecord]:
+    """What the policy decides for a prompt, as a steering of this model, and the record of it."""
     tools = runtime.context
     decision = tools.policy.decide(contents)
     if decision.vector is None:

@@ -10,6 +10,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from orchestrator import events
+from orchestrator.nodes.catalogue import catalogue_edits
 from orchestrator.nodes.common import ask, shown_context
 from orchestrator.prompts import STOPS, NodePrompt, Rewrite, node_prompt, trim_issue
 from orchestrator.regions import Target
@@ -31,10 +32,13 @@ async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
     """Write this attempt's candidates: several samplings of one region, another at each attempt."""
     tools, attempt = runtime.context, state["attempt"]
     runtime.stream_writer(events.node_started("patch_writing", attempt))
+    if attempt == 0 and tools.config.edits:
+        return await catalogue_edits(runtime)
     if not state["regions"]:
         name = tools.artifacts.write_json(f"candidates/{attempt}.json", [])
         return {"candidates": name, "attempt": attempt + 1}
-    target = Target(**state["regions"][attempt % len(state["regions"])])
+    turn = attempt - 1 if tools.config.edits else attempt
+    target = Target(**state["regions"][turn % len(state["regions"])])
     source = tools.repository.text(tools.commit, target.path)
     prompt, retrieved_tokens = _prompt(state, tools, target, source)
     samplings = (

@@ -38,7 +38,13 @@ async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
     sources = await asyncio.to_thread(_sources, tools, found)
     hits = [{"path": hit.path, "score": round(hit.score, 4)} for hit in found.hits]
     definitions = [
-        {"path": d.path, "name": d.name, "lines": [d.start_line, d.end_line], "score": round(d.score, 4)}
+        {
+            "path": d.path,
+            "name": d.name,
+            "kind": d.kind,
+            "lines": [d.start_line, d.end_line],
+            "score": round(d.score, 4),
+        }
         for d in found.definitions
     ]
     tools.artifacts.write_json("retrieval.json", {"hits": hits, "definitions": definitions})

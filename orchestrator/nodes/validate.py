@@ -15,7 +15,7 @@ from orchestrator.state import State, Tools
 from swebench.grading import run_existing_tests
 from swebench.validity import check_patch
 
-MAX_TESTED = 8
+MAX_TESTED = 24
 """Candidates of one attempt whose tests are run, best first."""
 TEST_TIMEOUT_S = 60.0
 """A candidate may loop for ever; one that the tests do not get through in this time is refused."""

@@ -147,6 +147,11 @@ class Code:
 
     def locals(self, function: Function) -> list[str]:
         """The parameters and the names that a function assigns, in the order of the text."""
+        if function not in self._known_locals:
+            self._known_locals[function] = self._bound(function)
+        return self._known_locals[function]
+
+    def _bound(self, function: Function) -> list[str]:
         stored = [
             node.id
             for node in ast.walk(function)
@@ -171,6 +176,10 @@ class Code:
                 and node.value.id == "self"
             )
         return self._known_attributes[owner]
+
+    @cached_property
+    def _known_locals(self) -> dict[Function, list[str]]:
+        return {}
 
     @cached_property
     def _known_attributes(self) -> dict[ast.ClassDef, Counter[str]]:

@@ -139,8 +139,8 @@ def slice_bound(node: ast.AST, code: Code) -> Iterator[Edit]:
 
 def literal(node: ast.AST, code: Code) -> Iterator[Edit]:
     """Another constant of the same kind; a string with a blank at its end, or empty."""
-    if not isinstance(node, ast.Constant):
-        return
+    if not isinstance(node, ast.Constant) or isinstance(code.parent(node), ast.Expr | ast.JoinedStr):
+        return  # a docstring changes nothing, and a piece of an f-string has no quotes of its own
     start, end = code.span(node)
     if node.value is None or isinstance(node.value, bool):
         for other in ("True", "False", "None", *map(repr, code.quoted if node.value is None else ())):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.regions import Target, targets
-from retrieval.search import DefinitionHit
+from retrieval.definition_hits import DefinitionHit
 
 LONG = "def long(value):\n" + '    """Doc."""\n' + "".join(f"    step_{n} = value + {n}\n" for n in range(90))
 NESTED = (

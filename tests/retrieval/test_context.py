@@ -2,8 +2,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.context import build_context
+from retrieval.definition_hits import DefinitionHit
 from retrieval.definitions import find_definitions, lines_of
-from retrieval.search import DefinitionHit, FileHit
+from retrieval.search import FileHit
 
 ONE = """\
 import os

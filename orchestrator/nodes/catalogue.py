@@ -1,0 +1,111 @@
+"""patch_writing's first attempt: the best edits of the catalogue, over all suspicious functions at once.
+
+The model writes nothing here; it is asked how much it prefers each edit to what stands there. Without
+retrieved context it is not asked, since it would read the repository's code.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from orchestrator import events
+from orchestrator.nodes.common import steering_for
+from orchestrator.policy import PromptContents
+from orchestrator.repair.ranking import RankedEdit, Suspect, best
+from orchestrator.repair.suspects import suspects
+from orchestrator.state import State, Tools
+from retrieval.definition_hits import DefinitionHit
+from retrieval.errors import NotText
+from swebench.diffs import unified_diff
+from swebench.gate import refusal
+
+
+async def catalogue_edits(runtime: Runtime[Tools]) -> State:
+    """Rank every edit, and make candidates of the best `edits` that pass the gate."""
+    tools, started = runtime.context, time.perf_counter()
+    sources, found = await asyncio.to_thread(_suspects, tools)
+    record: list[dict[str, Any]] = []
+    if tools.config.rag and found:
+        requests_tokens, ranked, steered = await _asked(runtime, found)
+        seconds = time.perf_counter() - started
+        record = [
+            {
+                "name": "patch_writing",
+                "attempt": 0,
+                "steering": steered,
+                "examples": 0,
+                "retrieved_tokens": requests_tokens,
+                "prompt_tokens": requests_tokens,
+                "new_tokens": 0,
+                "seconds": round(seconds, 3),
+            }
+        ]
+        runtime.stream_writer(events.node_finished("patch_writing", seconds, 0, requests_tokens))
+    else:
+        ranked = best([suspect.ranked(None, None) for suspect in found])
+    candidates = await asyncio.to_thread(lambda: list(_candidates(ranked, sources, tools.config.edits)))
+    name = tools.artifacts.write_json("candidates/0.json", candidates)
+    return {"candidates": name, "attempt": 1, "nodes": record}
+
+
+def _suspects(tools: Tools) -> tuple[dict[str, str], list[Suspect]]:
+    listed = tools.artifacts.read_json("retrieval.json")["definitions"]
+    hits = [
+        DefinitionHit(each["path"], each["name"], each["kind"], start_line, end_line, each["score"])
+        for each in listed
+        for start_line, end_line in [each["lines"]]
+    ]
+    sources: dict[str, str] = {}
+    for path in dict.fromkeys(hit.path for hit in hits):
+        try:
+            sources[path] = tools.repository.text(tools.commit, path)
+        except NotText:
+            continue  # retrieve has said so
+    return sources, suspects(hits, sources, tools.task.problem_statement)
+
+
+async def _asked(
+    runtime: Runtime[Tools], found: list[Suspect]
+) -> tuple[int, list[RankedEdit], dict[str, Any]]:
+    tools = runtime.context
+    bare = await asyncio.to_thread(lambda: [suspect.request(tools.model.encode, None) for suspect in found])
+    tokens = sum(len(request.prompt_ids) + len(request.sampling.follow) for request in bare)
+    contents = PromptContents("patch_writing", tools.model.name, 0, tokens)
+    steering, steered = await steering_for(runtime, contents)
+    runtime.stream_writer(events.decision("patch_writing", steered.as_dict()))
+    requests = [suspect.request(tools.model.encode, steering) for suspect in found] if steering else bare
+    tickets = tools.engine.submit_all(requests)
+    try:
+        answers = [await ticket for ticket in tickets]
+    except BaseException:
+        for ticket in tickets:
+            ticket.cancel()
+        raise
+    answered = zip(found, requests, answers, strict=True)
+    ranked = best([suspect.ranked(request, answer) for suspect, request, answer in answered])
+    return tokens, ranked, steered.as_dict()
+
+
+def _candidates(ranked: list[RankedEdit], sources: dict[str, str], most: int) -> Iterator[dict[str, Any]]:
+    """The best edits with their patches; those that the gate refuses come with the reason, uncounted."""
+    accepted = 0
+    for number, each in enumerate(ranked):
+        if accepted == most:
+            return
+        before = sources[each.path]
+        after = each.edit.apply(before)
+        verdict = refusal(before, after)
+        accepted += not verdict
+        yield {
+            "number": number,
+            "region": {"path": each.path, "name": each.function, "line": each.line},
+            "kind": each.edit.kind,
+            "score": round(each.score, 4),
+            "preference": each.preference,
+            "rewrite": each.edit.text,
+            "patch": "" if verdict else unified_diff(each.path, before, after),
+            "verdict": verdict,
+        }
