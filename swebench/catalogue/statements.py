@@ -10,6 +10,7 @@ from swebench.catalogue.scope import nearby_values
 _EXCEPTIONS = ("Exception", "ValueError", "TypeError", "KeyError", "AttributeError", "IndexError", "OSError")
 _TYPES = ("list", "tuple", "dict", "str", "bytes", "memoryview", "int", "float", "set", "bool")
 _REMOVABLE = ast.Expr | ast.Assign | ast.AugAssign | ast.Return | ast.Raise | ast.Delete | ast.Continue
+_REMOVABLE = ast.Expr | ast.Assign | ast.AugAssign | ast.Return | ast.Raise | ast.Delete | ast.Continue
 _MOST_GUARDS = 6
 _CONDITIONS = ("{}", "not {}", "{} is not None", "{} is None")
 
@@ -77,9 +78,9 @@ def exception(node: ast.AST, code: Code) -> Iterator[Edit]:
 
 def removal(node: ast.AST, code: Code) -> Iterator[Edit]:
     """A statement that should not be there."""
-    if isinstance(
-        node, ast.Expr | ast.Assign | ast.AugAssign | ast.Return | ast.Raise | ast.Delete | ast.Continue
-    ):
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return
+    if isinstance(node, _REMOVABLE):
         start, end = code.span(node)
         yield Edit("removal", start, end, "pass")
         line = code.line_of(end)

@@ -109,6 +109,12 @@ def test_columns_are_characters_whatever_the_encoding_and_the_line_ends(mark: st
     assert wanted in {edit.apply(source) for edit in propose(Code(source), 1, 1)}
 
 
+def test_a_docstring_is_left_alone() -> None:
+    source = with_body('"""Return the key."""\nreturn f"{key} of"')
+    edits = propose(Code(source), 12, 12)
+    assert {edit.kind for edit in edits} <= {"guard"}, "what stands before the statement may still change"
+
+
 def test_an_argument_of_a_call_over_several_lines_is_found_from_its_own_line() -> None:
     source = with_body("look(\n    key,\n    start,\n)")
     edits = propose(Code(source), 14, 14)
