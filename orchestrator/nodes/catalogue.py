@@ -1,7 +1,7 @@
 """patch_writing's first attempt: the best edits of the catalogue, over all suspicious functions at once.
 
-The model writes nothing here; it is asked how much it prefers each edit to what stands there. Without
-retrieved context it is not asked, since it would read the repository's code.
+The model writes nothing here; it is asked how much it prefers each edit to what stands there. For that it
+reads the repository's code, so without retrieved context there is no such attempt.
 """
 
 import asyncio
@@ -27,28 +27,25 @@ async def catalogue_edits(runtime: Runtime[Tools]) -> State:
     """Rank every edit, and make candidates of the best `edits` that pass the gate."""
     tools, started = runtime.context, time.perf_counter()
     sources, found = await asyncio.to_thread(_suspects, tools)
-    record: list[dict[str, Any]] = []
-    if tools.config.rag and found:
-        requests_tokens, ranked, steered = await _asked(runtime, found)
-        seconds = time.perf_counter() - started
-        record = [
-            {
-                "name": "patch_writing",
-                "attempt": 0,
-                "steering": steered,
-                "examples": 0,
-                "retrieved_tokens": requests_tokens,
-                "prompt_tokens": requests_tokens,
-                "new_tokens": 0,
-                "seconds": round(seconds, 3),
-            }
-        ]
-        runtime.stream_writer(events.node_finished("patch_writing", seconds, 0, requests_tokens))
-    else:
-        ranked = best([suspect.ranked(None, None) for suspect in found])
+    read_tokens, ranked, steered = await _asked(runtime, found)
+    seconds = time.perf_counter() - started
+    record = {
+        "name": "patch_writing",
+        "attempt": 0,
+        "steering": steered,
+        "examples": 0,
+        "retrieved_tokens": read_tokens,
+        "prompt_tokens": read_tokens,
+        "new_tokens": 0,
+        "seconds": round(seconds, 3),
+    }
+    runtime.stream_writer(events.node_finished("patch_writing", seconds, 0, read_tokens))
     candidates = await asyncio.to_thread(lambda: list(_candidates(ranked, sources, tools.config.edits)))
     name = tools.artifacts.write_json("candidates/0.json", candidates)
-    return {"candidates": name, "attempt": 1, "nodes": record}
+    tools.artifacts.write_json(
+        "trajectory/patch_writing-0.json", {**record, "asked": [s.place for s in found]}
+    )
+    return {"candidates": name, "attempt": 1, "nodes": [record]}
 
 
 def _suspects(tools: Tools) -> tuple[dict[str, str], list[Suspect]]:

@@ -32,12 +32,13 @@ async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
     """Write this attempt's candidates: several samplings of one region, another at each attempt."""
     tools, attempt = runtime.context, state["attempt"]
     runtime.stream_writer(events.node_started("patch_writing", attempt))
-    if attempt == 0 and tools.config.edits:
+    with_catalogue = tools.config.rag and tools.config.edits > 0
+    if with_catalogue and attempt == 0:
         return await catalogue_edits(runtime)
     if not state["regions"]:
         name = tools.artifacts.write_json(f"candidates/{attempt}.json", [])
         return {"candidates": name, "attempt": attempt + 1}
-    turn = attempt - 1 if tools.config.edits else attempt
+    turn = attempt - with_catalogue
     target = Target(**state["regions"][turn % len(state["regions"])])
     source = tools.repository.text(tools.commit, target.path)
     prompt, retrieved_tokens = _prompt(state, tools, target, source)

@@ -69,6 +69,11 @@ class Suspect:
         self._scores: NDArray[np.float64] = scores[kept]
         self._title = next((line for line in report.splitlines() if line.strip()), "")[:200]
 
+    @property
+    def place(self) -> str:
+        """How a trajectory names the function."""
+        return f"{self.hit.path}, {self.hit.name}"
+
     def request(self, encode: Callable[[str], Sequence[int]], steering: Steering | None) -> GenerationRequest:
         """One pass over the function, which scores the first new token of every edit in its place."""
         source, start = self._code.source, self._code.start_of_line(self._first)

@@ -10,7 +10,6 @@ from swebench.catalogue.scope import nearby_values
 _EXCEPTIONS = ("Exception", "ValueError", "TypeError", "KeyError", "AttributeError", "IndexError", "OSError")
 _TYPES = ("list", "tuple", "dict", "str", "bytes", "memoryview", "int", "float", "set", "bool")
 _REMOVABLE = ast.Expr | ast.Assign | ast.AugAssign | ast.Return | ast.Raise | ast.Delete | ast.Continue
-_REMOVABLE = ast.Expr | ast.Assign | ast.AugAssign | ast.Return | ast.Raise | ast.Delete | ast.Continue
 _MOST_GUARDS = 6
 _CONDITIONS = ("{}", "not {}", "{} is not None", "{} is None")
 

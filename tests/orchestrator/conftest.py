@@ -123,7 +123,10 @@ def tiny_model(tmp_path_factory):
 
 
 class ScriptedEngine:
-    """Answers requests with texts in the order they are submitted, and keeps the requests."""
+    """Answers requests with texts in the order they are submitted, and keeps the requests.
+
+    Where a text is only to be scored, every token is as likely as any other.
+    """
 
     def __init__(self, answers: Sequence[str]) -> None:
         self.answers = list(answers)
@@ -134,7 +137,9 @@ class ScriptedEngine:
 
     def _answer(self, request: GenerationRequest) -> "asyncio.Future[Generation]":
         self.requests.append(request)
-        text = self.answers.pop(0)
+        scored = request.sampling.follow if request.sampling.logprobs else ()
+        only_scored = 0 < len(scored) == request.sampling.max_new_tokens
+        text = "" if only_scored else self.answers.pop(0)
         if request.on_token:
             # The engine calls from a thread of its own.
             thread = threading.Thread(target=request.on_token, args=(text,))
@@ -149,7 +154,8 @@ class ScriptedEngine:
                 prompt_tokens=len(request.prompt_ids),
                 new_tokens=1,
                 seconds=0.0,
-                logprobs=(-1.0,) if request.sampling.logprobs else (),
+                logprobs=(-1.0,) * max(len(scored), 1) if request.sampling.logprobs else (),
+                alternatives={number: (-1.0,) * len(ids) for number, ids in request.alternatives.items()},
             )
         )
         return future

@@ -65,7 +65,7 @@ class Run:
     """One task through the graph with scripted answers."""
 
     def __init__(self, project, out, answers, **config):
-        self.config = RunConfig(**({"samples": 1} | config))
+        self.config = RunConfig(**({"samples": 1, "edits": 0} | config))
         self.engine, self.model, self.vectors = ScriptedEngine(answers), Model(), Vectors()
         repository = RepoStore.local(project)
         commit = repository.resolve("HEAD")
@@ -118,6 +118,35 @@ async def test_the_retry_edge_tries_the_next_region_and_gives_up_after_the_last_
     assert {tried[0]["verdict"], tried[2]["verdict"]} <= {"truncated", "does_not_parse"}
     assert state["patch"] == ""
     assert run.engine.answers == []
+
+
+async def test_the_first_attempt_tries_the_best_edits_of_the_catalogue(project, tmp_path):
+    run = Run(project, tmp_path / "out", [READING, ANALYSIS], edits=5)
+    state = await run.go()
+    candidates = run.tools.artifacts.read_json("candidates/0.json")
+    assert [candidate["number"] for candidate in candidates] == list(range(len(candidates)))
+    assert sum(not candidate["patch"] for candidate in candidates) == len(candidates) - 5
+    scores = [candidate["score"] for candidate in candidates]
+    assert scores == sorted(scores, reverse=True)
+    assert state["check"]["applies"] and state["check"]["parses"]
+    record = state["nodes"][-1]
+    assert record["name"] == "patch_writing" and record["steering"]["applied"] is False
+    assert record["retrieved_tokens"] > 0
+
+
+async def test_without_retrieved_code_the_model_is_not_shown_any_to_score_edits(project, tmp_path):
+    run = Run(project, tmp_path / "out", [READING, ANALYSIS, GOOD], edits=5, rag=False)
+    await run.go()
+    assert all(not request.alternatives for request in run.engine.requests)
+    assert run.steered() == [True, True, True]
+
+
+async def test_when_no_edit_holds_the_model_writes_next(project, tmp_path, monkeypatch):
+    monkeypatch.setattr("orchestrator.nodes.catalogue.refusal", lambda before, after: "no_op")
+    run = Run(project, tmp_path / "out", [READING, ANALYSIS, GOOD], edits=5, retries=1)
+    state = await run.go()
+    assert "+    if not values:" in run.tools.artifacts.read(state["patch"])
+    assert {c["verdict"] for c in run.tools.artifacts.read_json("candidates/0.json")} == {"no_op"}
 
 
 async def test_without_a_valid_candidate_there_is_no_patch_and_every_candidate_says_why(project, tmp_path):
