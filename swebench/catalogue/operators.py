@@ -34,7 +34,7 @@ _OPERATIONS: dict[type[ast.operator], tuple[str, ...]] = {
 _OPERATION = re.compile(r"\*\*|//|<<|>>|[-+*/%@&|^]")
 _CONJUNCTION = re.compile(r"\b(?:and|or)\b")
 _QUOTES = re.compile(r"[rbuRBU]*(\"\"\"|'''|\"|')")
-_VALUES = ast.Name | ast.Attribute | ast.Call | ast.Subscript
+_BOUNDED = ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.BinOp
 _ORDERED = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.LShift, ast.RShift)
 
 
@@ -115,9 +115,7 @@ def _bounds(node: ast.AST) -> list[ast.expr]:
         bounds = [bound for bound in (node.lower, node.upper) if bound]
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
         bounds = list(node.args)
-    return [
-        bound for bound in bounds if isinstance(bound, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
-    ]
+    return [bound for bound in bounds if isinstance(bound, _BOUNDED)]
 
 
 def slice_bound(node: ast.AST, code: Code) -> Iterator[Edit]:

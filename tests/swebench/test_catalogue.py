@@ -37,6 +37,7 @@ REPAIRS = [
     ("comparison", "return key in start", "return key not in start"),
     ("boundary", "return range(start)", "return range(start + 1)"),
     ("boundary", "return key[1:]", "return key[2:]"),
+    ("boundary", "return key[: start + 2]", "return key[: start + 2 + 1]"),
     ("slice", "return key[start:]", "return key[:]"),
     ("slice", "return key[0]", "return key[-1]"),
     ("operator", "return key + start", "return key - start"),

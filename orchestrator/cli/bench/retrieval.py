@@ -8,7 +8,7 @@ import click
 
 from orchestrator.cli import options
 
-_SPEED_COMMITS = 12
+_SPEED_COMMITS = 40
 
 
 @click.command("retrieval")
