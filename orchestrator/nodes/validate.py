@@ -1,7 +1,8 @@
 """validate: takes the first candidate that applies to a clean tree and parses.
 
-Where the user allows running code, the repository's existing tests must pass too. Hidden tests are never seen
-here: the task that the graph is given does not hold them.
+Where the user allows running code, it must change what the report's own code shows, if that runs and shows
+the fault, and the repository's existing tests must pass. Hidden tests are never seen here: the task that the
+graph is given does not hold them.
 """
 
 import asyncio
@@ -12,20 +13,28 @@ from langgraph.runtime import Runtime
 
 from orchestrator import events
 from orchestrator.state import State, Tools
+from retrieval.paths import is_test
 from swebench.grading import run_existing_tests
+from swebench.reproduction import Reproduction
 from swebench.validity import check_patch
 
 MAX_TESTED = 24
 """Candidates of one attempt whose tests are run, best first."""
+REPRODUCTION_TIMEOUT_S = 20.0
 TEST_TIMEOUT_S = 60.0
 """A candidate may loop for ever; one that the tests do not get through in this time is refused."""
 
 
 async def validate(state: State, runtime: Runtime[Tools]) -> State:
-    """Check the attempt's candidates in order and accept the first that holds."""
+    """Check the attempt's candidates in order and accept the first that holds.
+
+    Where the report's own code shows the fault, a candidate must change what it prints, and the first one
+    that makes it print what the report expects wins over those that only change it.
+    """
     tools, started = runtime.context, time.perf_counter()
     runtime.stream_writer(events.node_started("validate", state["attempt"] - 1))
     candidates: list[dict[str, Any]] = tools.artifacts.read_json(state["candidates"])
+    reproduction = await asyncio.to_thread(_reproduction, tools)
     accepted: dict[str, Any] | None = None
     first_with: dict[str, int] = {}
     tested = 0
@@ -36,14 +45,16 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
         if not candidate["verdict"] and tools.config.run_tests and tested == MAX_TESTED:
             candidate["verdict"] = f"not tested: {MAX_TESTED} better ones were"
         if not candidate["verdict"]:
-            candidate.update(await asyncio.to_thread(_check, tools, candidate["patch"]))
+            found = await asyncio.to_thread(_check, tools, candidate["patch"], reproduction, accepted is None)
+            candidate.update(found)
             tested += "tests" in candidate
         runtime.stream_writer(
             events.candidate(candidate["number"], candidate["verdict"], candidate["region"]["path"])
         )
         if candidate["verdict"] == "valid":
             accepted = candidate
-            break
+            if reproduction is None or candidate["reproduction"] == "expected":
+                break
     tools.artifacts.write_json(state["candidates"], candidates)
     runtime.stream_writer(events.node_finished("validate", time.perf_counter() - started))
     if accepted is None:
@@ -52,7 +63,24 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
     return {"patch": tools.artifacts.write("patch.diff", accepted["patch"]), "check": check}
 
 
-def _check(tools: Tools, patch: str) -> dict[str, Any]:
+def _reproduction(tools: Tools) -> Reproduction | None:
+    """The report's own code, where the user allows running code and it shows the fault."""
+    if not tools.config.run_tests:
+        return None
+    paths = [file.path for file in tools.repository.files(tools.commit)]
+    packages = [
+        path.removesuffix("/__init__.py").removeprefix("src/")
+        for path in paths
+        if path.endswith("/__init__.py") and path.removeprefix("src/").count("/") == 1 and not is_test(path)
+    ]
+    reproduction = Reproduction(
+        tools.task.problem_statement, tools.repository.git_dir, tools.commit, packages, REPRODUCTION_TIMEOUT_S
+    )
+    return reproduction if reproduction.usable else None
+
+
+def _check(tools: Tools, patch: str, reproduction: Reproduction | None, first: bool) -> dict[str, Any]:
+    """What is found of a patch; when it is not the first valid one, only what is expected is tested on."""
     checked = check_patch(tools.repository.git_dir, tools.commit, patch)
     found: dict[str, Any] = {
         "files": list(checked.files),
@@ -64,6 +92,13 @@ def _check(tools: Tools, patch: str) -> dict[str, Any]:
         return found | {"verdict": "; ".join(checked.problems) or "invalid"}
     if not tools.config.run_tests:
         return found | {"verdict": "valid"}
+    if reproduction:
+        outcome = reproduction.outcome(patch)
+        found["reproduction"] = outcome
+        if outcome in {"unchanged", "broken"}:
+            return found | {"verdict": f"what the report shows is {outcome}"}
+        if outcome == "changed" and not first:
+            return found | {"verdict": "not tested: like a valid one, it only changes what the report shows"}
     tests = run_existing_tests(tools.task, tools.repository.git_dir, patch, timeout_s=TEST_TIMEOUT_S)
     found["tests"] = {"passed": tests.passed, "failed": list(tests.failed), "seconds": tests.seconds}
     return found | {"verdict": "valid" if tests.ok else "breaks existing tests"}
