@@ -16,6 +16,7 @@ from retrieval.definition_hits import DefinitionHit
 from retrieval.index import Index
 from retrieval.question import Question
 from retrieval.search import WEIGHTS, Retriever, ranking, signals
+from swebench.errors import InvalidTask
 from swebench.tasks import Instance
 
 CUTOFFS = (1, 3, 5, 10, 50)
@@ -30,11 +31,20 @@ class Gold:
 
     @classmethod
     def of(cls, patch: str) -> "Gold":
-        """Read a patch; files that it creates cannot be found and do not count."""
+        """Read a patch; files that it creates cannot be found and do not count.
+
+        Raises:
+            InvalidTask: no patch, or one that changes no file that was there.
+        """
         lines: dict[str, frozenset[int]] = {}
-        for file in unidiff.PatchSet(patch):
-            if not file.is_added_file:
-                lines[file.source_file.removeprefix("a/")] = frozenset(_changed(file))
+        try:
+            for file in unidiff.PatchSet(patch):
+                if not file.is_added_file:
+                    lines[file.source_file.removeprefix("a/")] = frozenset(_changed(file))
+        except unidiff.UnidiffParseError as error:
+            raise InvalidTask(f"its gold patch cannot be read: {error}") from None
+        if not lines:
+            raise InvalidTask("it has no gold patch that changes a file, so nothing is there to be found")
         return cls(lines)
 
 

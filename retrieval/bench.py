@@ -1,8 +1,8 @@
 """How fast the index is, beside rank-bm25's BM25Okapi over the very same terms in the same run.
 
 The peer gets its documents ready as such code is usually written: every occurrence split anew, a list of
-tokens for each document. Reading the blobs is the same for both. Our side makes the whole index (definitions,
-names, paths and history included), the peer its one.
+tokens for each document. Reading the blobs is the same for both. Our side makes the same BM25 over files, and
+then the whole index (definitions, names, paths and history included).
 """
 
 import gc
@@ -67,7 +67,7 @@ def measure(
     """Index the first commit from nothing on both sides, then the further ones on ours, and ask the reports.
 
     Args:
-        commits: Base commits in the order of their history; the first is measured against the peer.
+        commits: Base commits; the first is measured against the peer, each further one after the one before.
         reports: Texts of reports to query with; the peer answers the first few of them.
     """
     shas = [repository.resolve(commit) for commit in commits]

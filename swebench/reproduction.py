@@ -16,12 +16,16 @@ from pathlib import Path
 from typing import Literal
 
 from swebench.runner import run_tests
+from swebench.source import syntax_fault
 from swebench.trees import Scratch
 
 Outcome = Literal["unchanged", "broken", "changed", "expected"]
 
 MAX_CELLS = 40
-_FENCED = re.compile(r"^```[ \t]*(?:python|py|pycon|python3)?[ \t]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+MAX_CODE = 50_000
+"""Characters of a report that are read: the code travels as one argument of a command."""
+_FENCED = re.compile(r"^```[ \t]*([^\n`]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_LANGUAGES = {"", "python", "python3", "py", "pycon"}
 _ENVIRONMENT = {"NameError", "ImportError", "ModuleNotFoundError", "FileNotFoundError", "SyntaxError"}
 _MARK = "\x1e"
 _DRIVER = r"""
@@ -56,18 +60,20 @@ Seen = tuple[tuple[str, str], ...]
 
 def cells_of(report: str) -> list[Cell]:
     """The sessions and scripts that a report shows, in its order."""
+    report = report[:MAX_CODE]
     found: list[tuple[int, Cell]] = []
     for block in _FENCED.finditer(report):
-        if ">>>" not in block[1] and _compiles(block[1]):
-            found.append((block.start(), Cell("exec", block[1])))
+        language, code = block[1].strip().lower(), block[2]
+        if language in _LANGUAGES and ">>>" not in code and code.strip() and not syntax_fault(code):
+            found.append((block.start(), Cell("exec", code)))
     text = re.sub(r"^```.*$", "", report, flags=re.MULTILINE)
     starts = [match.start() for match in re.finditer(r"^[ \t]*>>>", report, re.MULTILINE)]
     try:
         examples = doctest.DocTestParser().get_examples(text)
-    except ValueError:
+    except ValueError:  # a session that is not well formed
         examples = []
     for start, example in zip(starts, examples, strict=False):
-        if _compiles(example.source, "single"):
+        if not syntax_fault(example.source):
             found.append((start, Cell("single", example.source)))
     return [cell for _, cell in sorted(found, key=lambda pair: pair[0])][:MAX_CELLS]
 
@@ -130,14 +136,13 @@ class Reproduction:
             given = json.dumps([cells, self._packages])
             run = run_tests(scratch, tree, [sys.executable, "-c", _DRIVER, given], self._timeout_s)
         parts = run.log.split(_MARK)
-        if run.timed_out or len(parts) < 3:
-            return None
-        return tuple((printed, error) for printed, error in json.loads(parts[-2]))
+        return None if run.timed_out or len(parts) < 3 else _seen(parts[-2], len(self._cells))
 
 
-def _compiles(source: str, kind: str = "exec") -> bool:
+def _seen(answer: str, n_cells: int) -> Seen | None:
+    """What the driver wrote; None for anything else, since the code that runs may write there too."""
     try:
-        compile(source, "<report>", kind)
-    except (SyntaxError, ValueError):
-        return False
-    return True
+        seen = tuple((str(printed), str(error)) for printed, error in json.loads(answer))
+    except (ValueError, TypeError):
+        return None
+    return seen if len(seen) == n_cells else None

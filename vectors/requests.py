@@ -39,9 +39,8 @@ class Generation:
     `token_ids` are the new tokens, with the end-of-sequence token or those that completed a stop string;
     `text` ends before either. If asked for, `logprobs` are the tokens' natural log-probabilities and
     `distribution` [vocab] those of every token as the first new one, in float32, and `alternatives` those of
-    the tokens asked for, in their order. `reused_tokens` of the
-    prompt came from a prefix that was there. `seconds` counts from the row's admission, not the time spent
-    waiting.
+    the tokens asked for, in their order. `reused_tokens` of the prompt came from a prefix that was there.
+    `seconds` counts from the row's admission, not the time spent waiting.
     """
 
     text: str

@@ -23,11 +23,10 @@ def distribute(batch: Pass, logits: Tensor, rows: Mapping[Piece, Row], eos_ids: 
         first = row.prompt_len - 1
         if row.wants_distribution and first in index:
             row.distribution = torch.log_softmax(logits[index[first]], dim=-1).cpu()
-        for number in row.wants_alternatives.keys() & {position - first for position in index}:
-            ids = row.wants_alternatives[number]
-            row.alternatives[number] = tuple(
-                torch.log_softmax(logits[index[first + number]], dim=-1)[list(ids)].tolist()
-            )
+        for number, ids in row.wants_alternatives.items():
+            if first + number in index:
+                scores = torch.log_softmax(logits[index[first + number]], dim=-1)
+                row.alternatives[number] = tuple(scores[list(ids)].tolist())
         forced = [at for at in range(max(piece.start, first), piece.end) if at + 1 < known]
         for position, score in zip(forced, _scores(row, forced, index, logits), strict=True):
             if not row.finished:

@@ -7,6 +7,7 @@ reads the repository's code, so without retrieved context there is no such attem
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -68,12 +69,12 @@ async def _asked(
     runtime: Runtime[Tools], found: list[Suspect]
 ) -> tuple[int, list[RankedEdit], dict[str, Any]]:
     tools = runtime.context
-    bare = await asyncio.to_thread(lambda: [suspect.request(tools.model.encode, None) for suspect in found])
+    bare = await asyncio.to_thread(lambda: [suspect.request(tools.model.encode) for suspect in found])
     tokens = sum(len(request.prompt_ids) + len(request.sampling.follow) for request in bare)
     contents = PromptContents("patch_writing", tools.model.name, 0, tokens)
     steering, steered = await steering_for(runtime, contents)
     runtime.stream_writer(events.decision("patch_writing", steered.as_dict()))
-    requests = [suspect.request(tools.model.encode, steering) for suspect in found] if steering else bare
+    requests = [replace(request, steering=steering) for request in bare]
     tickets = tools.engine.submit_all(requests)
     try:
         answers = [await ticket for ticket in tickets]

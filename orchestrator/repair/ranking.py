@@ -20,11 +20,11 @@ from orchestrator.repair.features import NAMES, features
 from retrieval.definition_hits import DefinitionHit
 from swebench.catalogue import Code, Edit, propose
 from vectors.requests import Generation, GenerationRequest, scoring
-from vectors.steering import Steering
 
 MOST_LINES = 80
 """Of a longer function only its beginning is edited."""
 _CONTEXT_LINES = 20
+_MOST_CONTEXT = 2000  # characters
 _MOST_SCREENED = 300
 """Edits of one function that the model is asked about, by their features."""
 _MOST_PREFERENCE = 12.0  # nats; beyond that a token is simply impossible
@@ -35,7 +35,7 @@ _WEIGHTS: dict[str, Any] = json.loads(files("orchestrator.repair").joinpath("wei
 class RankedEdit:
     """An edit of a function; `score` is a natural log-probability.
 
-    `preference` is the model's for the edit's first token, in nats; None where it was not asked.
+    `preference` is the model's for the edit's first token, in nats; None where no token differs.
     """
 
     path: str
@@ -74,12 +74,12 @@ class Suspect:
         """How a trajectory names the function."""
         return f"{self.hit.path}, {self.hit.name}"
 
-    def request(self, encode: Callable[[str], Sequence[int]], steering: Steering | None) -> GenerationRequest:
+    def request(self, encode: Callable[[str], Sequence[int]]) -> GenerationRequest:
         """One pass over the function, which scores the first new token of every edit in its place."""
         source, start = self._code.source, self._code.start_of_line(self._first)
         end = self._code.start_of_line(self._last + 1)
         before = source[self._code.start_of_line(max(self._first - _CONTEXT_LINES, 1)) : start]
-        prompt = encode(f"# {self._title}\n# {self.hit.path}\n{before}")
+        prompt = encode(f"# {self._title}\n# {self.hit.path}\n{before[-_MOST_CONTEXT:]}")
         there = encode(source[start:end])
         self._places: list[tuple[int, int] | None] = []
         asked: dict[int, dict[int, None]] = {}
@@ -89,19 +89,19 @@ class Suspect:
             self._places.append(None if place is None else (place, new[place]))
             if place is not None:
                 asked.setdefault(place, {})[new[place]] = None
-        return scoring(prompt, there, steering, {place: tuple(ids) for place, ids in asked.items()})
+        return scoring(prompt, there, alternatives={place: tuple(ids) for place, ids in asked.items()})
 
-    def ranked(self, request: GenerationRequest | None, answer: Generation | None) -> list[RankedEdit]:
-        """The edits with their scores; without an answer of the model by their features alone."""
-        preferences: list[float | None] = [None] * len(self.edits)
-        if request and answer:
-            index = {place: ids.index for place, ids in request.alternatives.items()}
-            for number, there in enumerate(self._places):
-                if there:
-                    place, token = there
-                    found = answer.alternatives[place][index[place](token)] - answer.logprobs[place]
-                    preferences[number] = max(-_MOST_PREFERENCE, min(found, _MOST_PREFERENCE))
-        liked = np.array([-_MOST_PREFERENCE if p is None else p for p in preferences]) if answer else 0.0
+    def ranked(self, request: GenerationRequest, answer: Generation) -> list[RankedEdit]:
+        """The edits with their scores, by the answer to this suspect's request."""
+        preferences: list[float | None] = []
+        for there in self._places:
+            found = None
+            if there:
+                place, token = there
+                scored = dict(zip(request.alternatives[place], answer.alternatives[place], strict=True))
+                found = max(-_MOST_PREFERENCE, min(scored[token] - answer.logprobs[place], _MOST_PREFERENCE))
+            preferences.append(found)
+        liked = np.array([-_MOST_PREFERENCE if found is None else found for found in preferences])
         chances = log_softmax(self._scores + _WEIGHTS["likelihood"] * liked) if self.edits else self._scores
         return [
             RankedEdit(

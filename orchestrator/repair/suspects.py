@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from scipy.special import log_softmax
 
-from orchestrator.repair.ranking import Suspect
+from orchestrator.repair.ranking import MOST_LINES, Suspect
 from retrieval.definition_hits import LOGIT, DefinitionHit
 from retrieval.mentions import mentioned_symbols
 from swebench.catalogue import Code
@@ -13,6 +13,8 @@ from swebench.catalogue import Code
 MOST_SUSPECTS = 20
 _QUOTED = re.compile(r"""["'`]([\w.-]{2,40})["'`]""")
 _MOST_QUOTED = 20
+_MOST_CHARACTERS = 5000
+"""Of a function: a longer one in so few lines is a table, and would not fit a small model's context."""
 
 
 def suspects(
@@ -29,7 +31,7 @@ def suspects(
         if hit.path not in parsed:
             parsed[hit.path] = _parsed(sources[hit.path], mentioned, quoted)
         code = parsed[hit.path]
-        if code:
+        if code and _length(hit, code) <= _MOST_CHARACTERS:
             found.append((hit, code))
     if not found:
         return []
@@ -37,6 +39,11 @@ def suspects(
     return [
         Suspect(float(prior), hit, code, report) for prior, (hit, code) in zip(priors, found, strict=True)
     ]
+
+
+def _length(hit: DefinitionHit, code: Code) -> int:
+    last_line = min(hit.end_line, hit.start_line + MOST_LINES - 1)
+    return len(code.source[code.start_of_line(hit.start_line) : code.start_of_line(last_line + 1)])
 
 
 def _parsed(source: str, mentioned: Sequence[str], quoted: Sequence[str]) -> Code | None:

@@ -84,7 +84,7 @@ class Code:
         return max(bisect_right(self._starts, offset), 1)
 
     def indentation(self, node: ast.stmt) -> str:
-        """The blanks before a statement's first line, or before the decorated or compound one it follows."""
+        """The blanks before a statement's first line."""
         line: str = self._lines[node.lineno - 1]
         return line[: len(line) - len(line.lstrip())]
 

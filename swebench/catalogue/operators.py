@@ -34,6 +34,7 @@ _OPERATIONS: dict[type[ast.operator], tuple[str, ...]] = {
 _OPERATION = re.compile(r"\*\*|//|<<|>>|[-+*/%@&|^]")
 _CONJUNCTION = re.compile(r"\b(?:and|or)\b")
 _QUOTES = re.compile(r"[rbuRBU]*(\"\"\"|'''|\"|')")
+_LONG = 10**18  # Python refuses to write out numbers of thousands of digits
 _BOUNDED = ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.BinOp
 _ORDERED = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.LShift, ast.RShift)
 
@@ -98,7 +99,7 @@ def negation(node: ast.AST, code: Code) -> Iterator[Edit]:
 
 def boundary(node: ast.AST, code: Code) -> Iterator[Edit]:
     """One more or one less: of a whole number, of what is compared, of a bound."""
-    if isinstance(node, ast.Constant) and type(node.value) is int:
+    if isinstance(node, ast.Constant) and type(node.value) is int and node.value < _LONG:
         for value in {node.value + 1, node.value - 1, 0, 1, -node.value}:
             yield Edit("boundary", *code.span(node), str(value))
     for bound in _bounds(node):

@@ -7,6 +7,7 @@ import pytest
 from orchestrator.cli import main
 from orchestrator.localization import CUTOFFS, Found, Gold, report
 from retrieval.search import WEIGHTS
+from swebench.errors import InvalidTask
 
 PATCH = """\
 diff --git a/pkg/a.py b/pkg/a.py
@@ -66,6 +67,12 @@ def test_the_bundled_tasks_are_measured_and_are_the_only_thing_on_stdout(capsys)
     for speed in document["speed"]:
         assert speed["same_top"] == speed["queries"] > 0
         assert speed["ratios"].keys() == {"bm25_index", "index", "next_commit", "query"}
+
+
+@pytest.mark.parametrize("patch", ["", "no patch", PATCH[PATCH.index("diff --git a/pkg/new.py") :]])
+def test_a_patch_that_changes_no_file_that_was_there_is_no_gold(patch):
+    with pytest.raises(InvalidTask):
+        Gold.of(patch)
 
 
 def test_instances_without_their_repository_are_left_out_and_named(capsys, tmp_path):

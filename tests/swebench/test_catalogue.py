@@ -110,6 +110,10 @@ def test_columns_are_characters_whatever_the_encoding_and_the_line_ends(mark: st
     assert wanted in {edit.apply(source) for edit in propose(Code(source), 1, 1)}
 
 
+def test_a_number_too_long_to_be_written_is_left_alone() -> None:
+    assert {edit.kind for edit in propose(Code(f"x = 0x{'f' * 5000}\n"), 1, 1)} == {"removal"}
+
+
 def test_a_docstring_is_left_alone() -> None:
     source = with_body('"""Return the key."""\nreturn f"{key} of"')
     edits = propose(Code(source), 12, 12)

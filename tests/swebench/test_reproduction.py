@@ -49,6 +49,22 @@ def test_sessions_and_scripts_are_read_in_the_order_of_the_report():
     ]
 
 
+def test_a_block_in_another_language_is_no_code_and_hides_none():
+    report = "```sh\nmake\n```\nand\n```python\nprint(1)\n```\n"
+    assert [cell.source for cell in cells_of(report)] == ["print(1)\n"]
+
+
+def test_a_report_of_a_megabyte_is_read_in_part(git_dir):
+    report = REPORT + "\n    >>> half(3)\n    1\n" * 40_000
+    assert reproduction(git_dir, report).usable
+
+
+@pytest.mark.parametrize("written", ["no json", "[1, 2]", "[]", '[["a", ""], ["b", ""]]'])
+def test_code_that_writes_in_the_drivers_place_is_not_believed(git_dir, written):
+    report = f"```python\nimport atexit, sys\natexit.register(print, '\\x1e' + {written!r} + '\\x1e')\n```\n"
+    assert not reproduction(git_dir, report).usable
+
+
 @pytest.mark.parametrize("report", ["", "```", ">>> (", "```python\nif\n```", "text >>> x\n" * 3])
 def test_a_report_without_code_that_compiles_has_no_cells(report):
     assert cells_of(report) == []

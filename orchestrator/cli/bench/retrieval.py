@@ -22,7 +22,8 @@ _SPEED_COMMITS = 40
 def command(as_json: bool, dataset: str, repos: Any, limit: int | None, speed: bool) -> int:
     """Measure how often what must change is found, and how fast, beside rank-bm25. No model is loaded.
 
-    Instances whose repository cannot be had are left out and listed; exit code 1 if none is left.
+    Instances whose repository or gold patch cannot be had are left out and listed; exit code 1 if none
+    is left.
     """
     import resource
 
@@ -33,6 +34,7 @@ def command(as_json: bool, dataset: str, repos: Any, limit: int | None, speed: b
     from retrieval.bench import Speed, measure
     from retrieval.errors import RetrievalError
     from retrieval.search import Retriever
+    from swebench.errors import InvalidTask
     from swebench.loading import load_instances
     from swebench.tasks import Instance
 
@@ -44,9 +46,9 @@ def command(as_json: bool, dataset: str, repos: Any, limit: int | None, speed: b
         progress = options.emit_progress(view.show)
         with Workbench(settings, progress=progress) as bench:
             loaded = load_instances(dataset, cache=settings.cache, progress=progress)
-            instances = list(loaded.instances.values())[:limit]
+            located: dict[str, list[Instance]] = defaultdict(list)
             by_repository: dict[str, list[Instance]] = defaultdict(list)
-            for instance in instances:
+            for instance in list(loaded.instances.values())[:limit]:
                 by_repository[instance.repo].append(instance)
             for name, there in by_repository.items():
                 retriever: Retriever | None = None
@@ -55,13 +57,15 @@ def command(as_json: bool, dataset: str, repos: Any, limit: int | None, speed: b
                     try:
                         retriever = retriever or bench.retriever(bench.store.open(name))
                         found.append(locate(retriever, instance))
-                    except RetrievalError as error:
+                        located[name].append(instance)
+                    except (RetrievalError, InvalidTask) as error:
                         left_out[instance.instance_id] = str(error)
                 progress(f"locating in {name}", len(there), len(there))
-                if speed and retriever:
-                    commits = [i.task.base_commit for i in there if i.instance_id not in left_out]
-                    reports = [i.task.problem_statement for i in there]
-                    speeds.append(measure(retriever.repository, commits[:_SPEED_COMMITS], reports, progress))
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # before the peer takes its share
+            for name, there in located.items() if speed else ():
+                commits = [instance.task.base_commit for instance in there[:_SPEED_COMMITS]]
+                reports = [instance.task.problem_statement for instance in there]
+                speeds.append(measure(bench.store.open(name), commits, reports, progress))
     if not found:
         for reason in sorted(set(left_out.values())):
             click.echo(f"error: {reason}", err=True)
@@ -69,7 +73,7 @@ def command(as_json: bool, dataset: str, repos: Any, limit: int | None, speed: b
     document = {
         "dataset": dataset,
         **report(found),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_mb": round(peak / 1024),
         "speed": [_speed(each) for each in speeds],
         "left_out": left_out,
     }
