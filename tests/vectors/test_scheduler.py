@@ -75,15 +75,15 @@ def test_a_cancelled_row_gives_its_place_to_the_next(qwen3):
 @pytest.mark.parametrize("steered", [False, True])
 def test_a_long_prompt_is_computed_in_pieces_and_stalls_no_decoding_row(qwen3, monkeypatch, steered):
     monkeypatch.setattr("vectors.scheduler._PROMPT_TOKENS", 20)
-    began = threading.Event()
-    decoding = [request(seed, 4, 60, lambda _: began.set()) for seed in (1, 2)]
+    began = [threading.Event(), threading.Event()]
+    decoding = [request(seed, 4, 60, lambda _, own=own: own.set()) for seed, own in enumerate(began, start=1)]
     long = request(3, 300, 4)
     if steered:
         long = replace(long, steering=tiny.steer(bare(qwen3), 2, 0.8))
     with Engine(qwen3, tiny.byte_tokenizer()) as engine:
         watch = Watch(engine, monkeypatch)
         tickets = [engine.submit(each) for each in decoding]
-        assert began.wait(60)
+        assert all(own.wait(60) for own in began)
         tickets.append(engine.submit(long))
         found = [ticket.result(60) for ticket in tickets]
     assert tokens(found) == oracle_tokens(qwen3, [*decoding, long])
