@@ -15,6 +15,7 @@ from orchestrator.fewshot import examples
 from orchestrator.graph import build_graph
 from orchestrator.jobs import Job
 from orchestrator.policy import Certified, policy_for
+from orchestrator.reproducing import reproduction_of
 from orchestrator.settings import RunConfig
 from orchestrator.state import State, Tools
 from orchestrator.workbench import Workbench
@@ -84,6 +85,7 @@ async def solve(
 
 def _tools(job: Job, bench: Workbench, config: RunConfig, artifacts: Artifacts) -> Tools:
     certified = config.policy == "evidence"
+    retriever = bench.retriever(job.repository)
     return Tools(
         task=job.task,
         commit=job.commit,
@@ -94,8 +96,11 @@ def _tools(job: Job, bench: Workbench, config: RunConfig, artifacts: Artifacts) 
         engine=bench.engine,
         vectors=bench.vectors,
         repository=job.repository,
-        retriever=bench.retriever(job.repository),
+        retriever=retriever,
         artifacts=artifacts,
+        reproduction=reproduction_of(job.task, job.commit, job.repository, retriever)
+        if config.run_tests
+        else None,
     )
 
 

@@ -15,6 +15,7 @@ from orchestrator.policy import Policy
 from orchestrator.settings import RunConfig
 from retrieval.search import Retriever
 from retrieval.store import Repository
+from swebench.reproduction import Reproduction
 from swebench.tasks import Task
 from vectors.engine import Engine
 from vectors.library import VectorLibrary
@@ -66,3 +67,5 @@ class Tools:
     repository: Repository
     retriever: Retriever
     artifacts: Artifacts
+    reproduction: Reproduction | None
+    """The report's own code; None where the user does not allow running any."""

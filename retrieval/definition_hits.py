@@ -1,4 +1,5 @@
-"""Ranks the functions, methods and classes of the best files: a patch is written in one of them.
+"""Ranks the functions, methods and classes of the best files, and what else these files hold: a patch is
+written in one of them.
 
 A score is a logit up to WEIGHTS' scale: the weights were fitted by softmax regression on the functions that
 gold patches change (5-fold cross-validation: 38 % at rank 1, 70 % in the first ten, n = 185).
@@ -22,7 +23,10 @@ _PER_FILE = 3
 
 @dataclass(frozen=True)
 class DefinitionHit:
-    """A function, method or class; `name` is qualified, lines are 1-based, inclusive, decorators included."""
+    """A function, method, class or module (what of a file is in no definition, named "").
+
+    `name` is qualified; lines are 1-based, inclusive, decorators included, and those of a module are 0, 0.
+    """
 
     path: str
     name: str
@@ -68,6 +72,26 @@ def definition_hits(
             )  # fmt: skip
     hits.sort(key=lambda hit: -hit.score)
     return tuple(hits[: _PER_FILE * len(best)])
+
+
+def module_hits(
+    index: Index, question: Question, file_scores: Floats, best: list[int]
+) -> tuple[DefinitionHit, ...]:
+    """One hit for each of the best files, for its lines outside of any definition; best first."""
+    text = scaled(index.chunks.scores(index.numbered(question.terms)))
+    title = scaled(index.chunks.scores(index.numbered(question.title)))
+    files = scaled(file_scores)
+    hits = []
+    for rank, file in enumerate(best, start=1):
+        chunk = int(index.first_chunk[file])
+        score = (
+            WEIGHTS["text"] * float(text[chunk])
+            + WEIGHTS["title"] * float(title[chunk])
+            + WEIGHTS["file"] * float(files[file])
+            - WEIGHTS["file_rank"] * math.log(rank)
+        )
+        hits.append(DefinitionHit(index.paths[file], "", "module", 0, 0, score))
+    return tuple(sorted(hits, key=lambda hit: -hit.score))
 
 
 def scaled(values: Floats) -> Floats:

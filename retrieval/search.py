@@ -15,7 +15,7 @@ import numpy as np
 from retrieval.bm25 import Floats
 from retrieval.cache import FeatureCache
 from retrieval.corpus import Corpus
-from retrieval.definition_hits import DefinitionHit, definition_hits, scaled
+from retrieval.definition_hits import DefinitionHit, definition_hits, module_hits, scaled
 from retrieval.index import Index, Indexer
 from retrieval.mentions import defining_files
 from retrieval.progress import Progress, silent
@@ -40,10 +40,12 @@ class FileHit:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Best first; the definitions are those of the files in `hits`, at most three for each hit on average."""
+    """Best first; the definitions are those of the files in `hits`, at most three for each hit on average,
+    and `modules` what these files hold outside of any definition."""
 
     hits: tuple[FileHit, ...]
     definitions: tuple[DefinitionHit, ...]
+    modules: tuple[DefinitionHit, ...]
     seconds_index: float
     seconds_query: float
 
@@ -94,7 +96,8 @@ class Retriever:
             for i in best
         )
         definitions = definition_hits(index, question, scores, best)
-        return SearchResult(hits, definitions, indexed - started, time.perf_counter() - indexed)
+        modules = module_hits(index, question, scores, best)
+        return SearchResult(hits, definitions, modules, indexed - started, time.perf_counter() - indexed)
 
     def index(self, commit: str, progress: Progress = silent) -> Index:
         """The index of a commit; the last one is kept.

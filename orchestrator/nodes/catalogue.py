@@ -22,6 +22,11 @@ from retrieval.definition_hits import DefinitionHit
 from retrieval.errors import NotText
 from swebench.diffs import unified_diff
 from swebench.gate import refusal
+from swebench.reproduction import Form
+
+MOST_REPRODUCED = 2000
+"""Edits on which the report's own code is run, best first."""
+REPRODUCING_S = 90.0
 
 
 async def catalogue_edits(runtime: Runtime[Tools]) -> State:
@@ -29,6 +34,9 @@ async def catalogue_edits(runtime: Runtime[Tools]) -> State:
     tools, started = runtime.context, time.perf_counter()
     sources, found = await asyncio.to_thread(_suspects, tools)
     read_tokens, ranked, steered = await _asked(runtime, found)
+    seconds_ranking = time.perf_counter() - started
+    promising = await asyncio.to_thread(_promising, tools, ranked)
+    candidates = await asyncio.to_thread(lambda: list(_candidates(promising, sources, tools.config.edits)))
     seconds = time.perf_counter() - started
     record = {
         "name": "patch_writing",
@@ -41,10 +49,10 @@ async def catalogue_edits(runtime: Runtime[Tools]) -> State:
         "seconds": round(seconds, 3),
     }
     runtime.stream_writer(events.node_finished("patch_writing", seconds, 0, read_tokens))
-    candidates = await asyncio.to_thread(lambda: list(_candidates(ranked, sources, tools.config.edits)))
     name = tools.artifacts.write_json("candidates/0.json", candidates)
     tools.artifacts.write_json(
-        "trajectory/patch_writing-0.json", {**record, "asked": [s.place for s in found]}
+        "trajectory/patch_writing-0.json",
+        {**record, "seconds_ranking": round(seconds_ranking, 3), "asked": [s.place for s in found]},
     )
     return {"candidates": name, "attempt": 1, "nodes": [record]}
 
@@ -69,22 +77,49 @@ async def _asked(
     runtime: Runtime[Tools], found: list[Suspect]
 ) -> tuple[int, list[RankedEdit], dict[str, Any]]:
     tools = runtime.context
-    bare = await asyncio.to_thread(lambda: [suspect.request(tools.model.encode) for suspect in found])
-    tokens = sum(len(request.prompt_ids) + len(request.sampling.follow) for request in bare)
+    bare = await asyncio.to_thread(lambda: [suspect.requests(tools.model.encode) for suspect in found])
+    tokens = sum(len(each.prompt_ids) + len(each.sampling.follow) for own in bare for each in own)
     contents = PromptContents("patch_writing", tools.model.name, 0, tokens)
     steering, steered = await steering_for(runtime, contents)
     runtime.stream_writer(events.decision("patch_writing", steered.as_dict()))
-    requests = [replace(request, steering=steering) for request in bare]
-    tickets = tools.engine.submit_all(requests)
+    requests = [[replace(request, steering=steering) for request in own] for own in bare]
+    tickets = tools.engine.submit_all([request for own in requests for request in own])
     try:
-        answers = [await ticket for ticket in tickets]
+        answers = iter([await ticket for ticket in tickets])
     except BaseException:
         for ticket in tickets:
             ticket.cancel()
         raise
-    answered = zip(found, requests, answers, strict=True)
-    ranked = best([suspect.ranked(request, answer) for suspect, request, answer in answered])
+    ranked = best(
+        [
+            suspect.ranked(own, [next(answers) for _ in own])
+            for suspect, own in zip(found, requests, strict=True)
+        ]
+    )
     return tokens, ranked, steered.as_dict()
+
+
+def _promising(tools: Tools, ranked: list[RankedEdit]) -> list[RankedEdit]:
+    """The edits worth a candidate, best first.
+
+    Where the report's own code shows the fault, those are the ones that change what it shows, and first those
+    that make it show what the report expects. What became of the others is written down beside them.
+    """
+    if tools.reproduction is None or not tools.reproduction.usable:
+        return ranked
+    tried = ranked[:MOST_REPRODUCED]
+    forms = [Form(each.path, each.edit.changes) for each in tried]
+    outcomes = tools.reproduction.outcomes(forms, REPRODUCING_S)
+    tools.artifacts.write_json(
+        "candidates/0-reproduced.json",
+        [
+            {"path": each.path, "line": each.line, "kind": each.edit.kind, "score": round(each.score, 4),
+             "rewrite": each.edit.text, "reproduction": outcome or "not run"}
+            for each, outcome in zip(tried, outcomes, strict=True)
+        ],
+    )  # fmt: skip
+    by_outcome = list(zip(tried, outcomes, strict=True))
+    return [each for wanted in ("expected", "changed") for each, outcome in by_outcome if outcome == wanted]
 
 
 def _candidates(ranked: list[RankedEdit], sources: dict[str, str], most: int) -> Iterator[dict[str, Any]]:

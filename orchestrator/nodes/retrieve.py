@@ -45,7 +45,7 @@ async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
             "lines": [d.start_line, d.end_line],
             "score": round(d.score, 4),
         }
-        for d in found.definitions
+        for d in (*found.definitions, *found.modules)
     ]
     tools.artifacts.write_json("retrieval.json", {"hits": hits, "definitions": definitions})
     context = ""

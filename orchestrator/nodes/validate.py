@@ -13,14 +13,12 @@ from langgraph.runtime import Runtime
 
 from orchestrator import events
 from orchestrator.state import State, Tools
-from retrieval.paths import is_test
 from swebench.grading import run_existing_tests
 from swebench.reproduction import Reproduction
 from swebench.validity import check_patch
 
 MAX_TESTED = 24
 """Candidates of one attempt whose tests are run, best first."""
-REPRODUCTION_TIMEOUT_S = 20.0
 TEST_TIMEOUT_S = 60.0
 """A candidate may loop for ever; one that the tests do not get through in this time is refused."""
 
@@ -34,7 +32,7 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
     tools, started = runtime.context, time.perf_counter()
     runtime.stream_writer(events.node_started("validate", state["attempt"] - 1))
     candidates: list[dict[str, Any]] = tools.artifacts.read_json(state["candidates"])
-    reproduction = await asyncio.to_thread(_reproduction, tools)
+    reproduction = await asyncio.to_thread(_usable, tools)
     accepted: dict[str, Any] | None = None
     first_with: dict[str, int] = {}
     tested = 0
@@ -63,20 +61,8 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
     return {"patch": tools.artifacts.write("patch.diff", accepted["patch"]), "check": check}
 
 
-def _reproduction(tools: Tools) -> Reproduction | None:
-    """The report's own code, where the user allows running code and it shows the fault."""
-    if not tools.config.run_tests:
-        return None
-    paths = [file.path for file in tools.repository.files(tools.commit)]
-    packages = [
-        path.removesuffix("/__init__.py").removeprefix("src/")
-        for path in paths
-        if path.endswith("/__init__.py") and path.removeprefix("src/").count("/") == 1 and not is_test(path)
-    ]
-    reproduction = Reproduction(
-        tools.task.problem_statement, tools.repository.git_dir, tools.commit, packages, REPRODUCTION_TIMEOUT_S
-    )
-    return reproduction if reproduction.usable else None
+def _usable(tools: Tools) -> Reproduction | None:
+    return tools.reproduction if tools.reproduction and tools.reproduction.usable else None
 
 
 def _check(tools: Tools, patch: str, reproduction: Reproduction | None, first: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ function gives for all its edits at once.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -16,19 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from orchestrator.repair.features import NAMES, features
+from orchestrator.repair.features import NAMES, Report, features
+from orchestrator.repair.places import ranges
 from retrieval.definition_hits import DefinitionHit
+from retrieval.tokens import count_terms
 from swebench.catalogue import Code, Edit, propose
 from vectors.requests import Generation, GenerationRequest, scoring
 
-MOST_LINES = 80
-"""Of a longer function only its beginning is edited."""
 _CONTEXT_LINES = 20
 _MOST_CONTEXT = 2000  # characters
-_MOST_SCREENED = 300
-"""Edits of one function that the model is asked about, by their features."""
+MOST_SCREENED = 300  # edits of one place
 _MOST_PREFERENCE = 12.0  # nats; beyond that a token is simply impossible
-_WEIGHTS: dict[str, Any] = json.loads(files("orchestrator.repair").joinpath("weights.json").read_text())
+WEIGHTS: Mapping[str, Any] = json.loads(files("orchestrator.repair").joinpath("weights.json").read_text())
 
 
 @dataclass(frozen=True)
@@ -47,73 +46,105 @@ class RankedEdit:
 
 
 class Suspect:
-    """A function that may hold the fault, and every edit of it.
+    """A function, class body or module body that may hold the fault, and every edit of it.
 
     Args:
-        prior: Log-probability that the fault is in this function.
+        prior: Log-probability that the fault is there.
         code: The file, parsed with what the report mentions.
+        most: Edits that the model is asked about, those with the best features; None for all.
     """
 
-    def __init__(self, prior: float, hit: DefinitionHit, code: Code, report: str) -> None:
+    def __init__(
+        self,
+        prior: float,
+        hit: DefinitionHit,
+        code: Code,
+        report: Report,
+        weights: Mapping[str, Any] = WEIGHTS,
+        most: int | None = MOST_SCREENED,
+    ) -> None:
         self.hit = hit
-        self._prior = prior
+        self.prior = prior
         self._code = code
-        self._first, self._last = hit.start_line, min(hit.end_line, hit.start_line + MOST_LINES - 1)
-        edits = propose(code, self._first, self._last)
-        found = features(code, edits, report, self._first, self._last)
-        weights = np.array([_WEIGHTS["features"][name] for name in NAMES])
-        kinds = np.array([_WEIGHTS["kinds"][edit.kind] for edit in edits])
-        scores = found @ weights + kinds
-        kept = np.argsort(-scores, kind="stable")[:_MOST_SCREENED]
+        self._weights = weights
+        self._title = report.title[:200]
+        self.ranges = ranges(code, hit, set(count_terms(report.text)))
+        edits = [edit for first, last in self.ranges for edit in propose(code, first, last)]
+        found = features(code, edits, report, hit.start_line, hit.end_line)
+        scores = found @ np.array([weights["features"][name] for name in NAMES])
+        scores += np.array([weights["kinds"].get(edit.kind, 0.0) for edit in edits])
+        kept = np.argsort(-scores, kind="stable")[:most]
         self.edits = [edits[i] for i in kept]
+        self.features: NDArray[np.float64] = found[kept]
         self._scores: NDArray[np.float64] = scores[kept]
-        self._title = next((line for line in report.splitlines() if line.strip()), "")[:200]
 
     @property
     def place(self) -> str:
         """How a trajectory names the function."""
-        return f"{self.hit.path}, {self.hit.name}"
+        return f"{self.hit.path}, {self.hit.name or 'the module itself'}"
 
-    def request(self, encode: Callable[[str], Sequence[int]]) -> GenerationRequest:
-        """One pass over the function, which scores the first new token of every edit in its place."""
-        source, start = self._code.source, self._code.start_of_line(self._first)
-        end = self._code.start_of_line(self._last + 1)
-        before = source[self._code.start_of_line(max(self._first - _CONTEXT_LINES, 1)) : start]
+    def requests(self, encode: Callable[[str], Sequence[int]]) -> list[GenerationRequest]:
+        """One pass over each range, which scores the first new token of every edit in its place."""
+        self._places: list[tuple[int, int, int] | None] = [None] * len(self.edits)
+        return [self._request(number, encode) for number in range(len(self.ranges))]
+
+    def _request(self, number: int, encode: Callable[[str], Sequence[int]]) -> GenerationRequest:
+        source, (first, last) = self._code.source, self.ranges[number]
+        start, end = self._code.start_of_line(first), self._code.start_of_line(last + 1)
+        before = source[self._code.start_of_line(max(first - _CONTEXT_LINES, 1)) : start]
         prompt = encode(f"# {self._title}\n# {self.hit.path}\n{before[-_MOST_CONTEXT:]}")
         there = encode(source[start:end])
-        self._places: list[tuple[int, int] | None] = []
         asked: dict[int, dict[int, None]] = {}
-        for edit in self.edits:
-            new = encode(source[start : edit.start] + edit.text + source[edit.end : end])
-            place = _first_difference(there, new)
-            self._places.append(None if place is None else (place, new[place]))
-            if place is not None:
-                asked.setdefault(place, {})[new[place]] = None
+        for index, edit in enumerate(self.edits):
+            if start <= edit.start < end:
+                new = encode(source[start : edit.start] + edit.text + source[edit.end : end])
+                place = _first_difference(there, new)
+                if place is not None:
+                    self._places[index] = (number, place, new[place])
+                    asked.setdefault(place, {})[new[place]] = None
         return scoring(prompt, there, alternatives={place: tuple(ids) for place, ids in asked.items()})
 
-    def ranked(self, request: GenerationRequest, answer: Generation) -> list[RankedEdit]:
-        """The edits with their scores, by the answer to this suspect's request."""
-        preferences: list[float | None] = []
-        for there in self._places:
-            found = None
+    def heard(
+        self, requests: Sequence[GenerationRequest], answers: Sequence[Generation]
+    ) -> NDArray[np.float64]:
+        """What the model says of each edit, in nats, [len(edits), 2]: preference, and surprise at what stands
+        there. Nan where no token differs.
+        """
+        found = np.full((len(self.edits), 2), np.nan)
+        for index, there in enumerate(self._places):
             if there:
-                place, token = there
+                number, place, token = there
+                request, answer = requests[number], answers[number]
                 scored = dict(zip(request.alternatives[place], answer.alternatives[place], strict=True))
-                found = max(-_MOST_PREFERENCE, min(scored[token] - answer.logprobs[place], _MOST_PREFERENCE))
-            preferences.append(found)
-        liked = np.array([-_MOST_PREFERENCE if found is None else found for found in preferences])
-        chances = log_softmax(self._scores + _WEIGHTS["likelihood"] * liked) if self.edits else self._scores
+                preference = scored[token] - answer.logprobs[place]
+                found[index] = preference, -answer.logprobs[place]
+        return found.clip(-_MOST_PREFERENCE, _MOST_PREFERENCE)
+
+    def ranked(
+        self, requests: Sequence[GenerationRequest], answers: Sequence[Generation]
+    ) -> list[RankedEdit]:
+        """The edits with their scores, by the answers to this suspect's requests."""
+        if not self.edits:
+            return []
+        heard = self.heard(requests, answers)
+        liked = heard_or_default(heard) @ np.array(self._weights["likelihood"])
+        chances = log_softmax(self._scores + liked)
         return [
             RankedEdit(
                 self.hit.path,
                 self.hit.name,
                 self._code.line_of(edit.start),
                 edit,
-                self._prior + float(chance),
-                preference,
+                self.prior + float(chance),
+                None if np.isnan(preference) else float(preference),
             )
-            for edit, chance, preference in zip(self.edits, chances, preferences, strict=True)
+            for edit, chance, preference in zip(self.edits, chances, heard[:, 0], strict=True)
         ]
+
+
+def heard_or_default(heard: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What the model says of each edit, [n, 2], where it was not asked as though it found it impossible."""
+    return np.where(np.isnan(heard), [-_MOST_PREFERENCE, 0.0], heard)
 
 
 def _first_difference(one: Sequence[int], other: Sequence[int]) -> int | None:

@@ -1,53 +1,61 @@
-"""Which functions an edit may change: the best ranked of the retrieved files, each parsed once."""
+"""Which places an edit may change: the best ranked of the retrieved files, each parsed once."""
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from scipy.special import log_softmax
 
-from orchestrator.repair.ranking import MOST_LINES, Suspect
+from orchestrator.repair.features import Report
+from orchestrator.repair.ranking import Suspect
 from retrieval.definition_hits import LOGIT, DefinitionHit
 from retrieval.mentions import mentioned_symbols
 from swebench.catalogue import Code
 
-MOST_SUSPECTS = 20
+MOST_SUSPECTS = 24
+_BIAS = {"class": -2.0, "module": 2.0}
+"""Log-odds against a function of the same score: patches seldom change what a class holds outside of its
+methods, and a module's score misses the signals of a name. Fitted on 164 real patches.
+"""
 _QUOTED = re.compile(r"""["'`]([\w.-]{2,40})["'`]""")
+_DOTTED = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _MOST_QUOTED = 20
-_MOST_CHARACTERS = 5000
-"""Of a function: a longer one in so few lines is a table, and would not fit a small model's context."""
 
 
 def suspects(
     definitions: Sequence[DefinitionHit], sources: Mapping[str, str], report: str, most: int = MOST_SUSPECTS
 ) -> list[Suspect]:
-    """The first functions and methods of a ranking whose files are at hand and parse."""
-    mentioned = sorted(mentioned_symbols(report))
-    quoted = list(dict.fromkeys(_QUOTED.findall(report)))[:_MOST_QUOTED]
+    """The best places of a ranking whose files are at hand and parse."""
     parsed: dict[str, Code | None] = {}
     found: list[tuple[DefinitionHit, Code]] = []
-    for hit in definitions:
-        if hit.kind == "class" or hit.path not in sources or len(found) == most:
+    for hit in sorted(definitions, key=lambda hit: -_logit(hit)):
+        if hit.path not in sources or len(found) == most:
             continue
         if hit.path not in parsed:
-            parsed[hit.path] = _parsed(sources[hit.path], mentioned, quoted)
+            parsed[hit.path] = parsed_with(sources[hit.path], report)
         code = parsed[hit.path]
-        if code and _length(hit, code) <= _MOST_CHARACTERS:
-            found.append((hit, code))
+        if code:
+            found.append((whole(hit, code), code))
     if not found:
         return []
-    priors = log_softmax([LOGIT * hit.score for hit, _ in found])
-    return [
-        Suspect(float(prior), hit, code, report) for prior, (hit, code) in zip(priors, found, strict=True)
-    ]
+    priors = log_softmax([_logit(hit) for hit, _ in found])
+    read = Report(report)
+    return [Suspect(float(prior), hit, code, read) for prior, (hit, code) in zip(priors, found, strict=True)]
 
 
-def _length(hit: DefinitionHit, code: Code) -> int:
-    last_line = min(hit.end_line, hit.start_line + MOST_LINES - 1)
-    return len(code.source[code.start_of_line(hit.start_line) : code.start_of_line(last_line + 1)])
+def whole(hit: DefinitionHit, code: Code) -> DefinitionHit:
+    """A hit with its lines; the ranking of files does not know where a module ends."""
+    return replace(hit, start_line=1, end_line=code.n_lines) if hit.kind == "module" else hit
 
 
-def _parsed(source: str, mentioned: Sequence[str], quoted: Sequence[str]) -> Code | None:
+def _logit(hit: DefinitionHit) -> float:
+    return LOGIT * hit.score + _BIAS.get(hit.kind, 0.0)
+
+
+def parsed_with(source: str, report: str) -> Code | None:
+    """A file with what the report mentions; None for one that does not parse (Python 2, or a template)."""
+    quoted = list(dict.fromkeys(_QUOTED.findall(report)))[:_MOST_QUOTED]
     try:
-        return Code(source, mentioned, quoted)
+        return Code(source, sorted(mentioned_symbols(report)), quoted, _DOTTED.findall(report))
     except SyntaxError:
-        return None  # Python 2, or a template: nothing to edit by its tree
+        return None

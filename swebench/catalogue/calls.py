@@ -30,6 +30,18 @@ FAMILIES = (
     ("__name__", "__qualname__"),
     ("getattr", "hasattr"),
     ("deque", "list"),
+    ("lt", "le", "gt", "ge"),
+    ("eq", "ne"),
+    ("bisect_left", "bisect_right", "bisect"),
+    ("islice", "takewhile", "dropwhile"),
+    ("zip", "zip_longest"),
+    ("isabs", "exists", "isfile", "isdir", "islink"),
+    ("is_integer", "isinf", "isnan"),
+    ("sub", "subn"),
+    ("encode", "decode"),
+    ("appendleft", "append"),
+    ("popleft", "pop"),
+    ("warning", "error", "info", "debug"),
 )
 _RELATED: dict[str, set[str]] = {}
 for _family in FAMILIES:
@@ -90,7 +102,11 @@ def default(node: ast.AST, code: Code) -> Iterator[Edit]:
             for value in values:
                 yield Edit("default", at, at, f", {value}")
         if name in {"min", "max"} and len(node.args) == 1 and not node.keywords:
-            yield Edit("default", at, at, ", default=None")
+            start, end = code.span(node.args[0])
+            text = code.source[start:end]
+            given = f"({text}" if end == at + 1 else text  # such a generator has the call's own parentheses
+            for value in ("None", "0"):
+                yield Edit("default", start, at, f"{given}, default={value}")
     if isinstance(node, ast.Delete) and len(node.targets) == 1:
         target = node.targets[0]
         if isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Slice):
@@ -118,6 +134,10 @@ def missing_call(node: ast.AST, code: Code) -> Iterator[Edit]:
     """A call around a value, after it (.copy(), .strip()), or one taken away."""
     common = [name for name, _ in code.called.most_common(_MOST_WRAPPERS)]
     inner = node.args if isinstance(node, ast.Call) else getattr(node, "elts", ())
+    if isinstance(node, ast.Compare):
+        inner = [node.left, *node.comparators]
+    elif isinstance(node, ast.BinOp):
+        inner = [node.left, node.right]
     for value in [*_used_values(node), *inner]:
         if isinstance(value, _VALUES):
             start, end = code.span(value)

@@ -18,16 +18,28 @@ _GROUPING = ast.BoolOp | ast.BinOp | ast.Compare | ast.UnaryOp
 
 @dataclass(frozen=True)
 class Edit:
-    """Characters start..end (exclusive) of a file become `text`; `kind` names what the catalogue calls it."""
+    """Characters start..end (exclusive) of a file become `text`; `kind` names what the catalogue calls it.
+
+    `imports` is what the edit needs beside it: a place before `start`, and the text that comes in there.
+    """
 
     kind: str
     start: int
     end: int
     text: str
+    imports: tuple[int, str] | None = None
+
+    @property
+    def changes(self) -> tuple[tuple[int, int, str], ...]:
+        """Start, end and text of all that is replaced, the last first, so that no place moves."""
+        needed = ((self.imports[0], self.imports[0], self.imports[1]),) if self.imports else ()
+        return ((self.start, self.end, self.text), *needed)
 
     def apply(self, source: str) -> str:
         """The source with the edit made."""
-        return source[: self.start] + self.text + source[self.end :]
+        for start, end, text in self.changes:
+            source = source[:start] + text + source[end:]
+        return source
 
 
 class Code:
@@ -36,15 +48,23 @@ class Code:
     Args:
         mentioned: Names that the report mentions, which an edit may bring in though the file lacks them.
         quoted: Texts that it quotes, which may replace a constant.
+        dotted: Dotted names in it, such as that of an exception with its module.
 
     Raises:
         SyntaxError: it does not parse.
     """
 
-    def __init__(self, source: str, mentioned: Iterable[str] = (), quoted: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        source: str,
+        mentioned: Iterable[str] = (),
+        quoted: Iterable[str] = (),
+        dotted: Iterable[str] = (),
+    ) -> None:
         self.source = source
         self.mentioned = tuple(dict.fromkeys(mentioned))
         self.quoted = tuple(dict.fromkeys(quoted))
+        self.dotted = tuple(dict.fromkeys(dotted))
         self.tree = parse(source)
         self._mark = int(source.startswith("\ufeff"))
         lines = _LINE.findall(source[self._mark :])
@@ -55,6 +75,11 @@ class Code:
         self._parents = {
             child: parent for parent in ast.walk(self.tree) for child in ast.iter_child_nodes(parent)
         }
+
+    @property
+    def n_lines(self) -> int:
+        """How many lines the file has."""
+        return len(self._lines)
 
     def span(self, node: Node) -> tuple[int, int]:
         """First character and the one after the last of a node, without decorators."""
@@ -158,6 +183,16 @@ class Code:
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
         ]
         return list(dict.fromkeys([*self.parameters(function), *stored]))
+
+    def assigned_before(self, node: ast.stmt) -> list[str]:
+        """The name that the statement just before assigns, in a list; empty where it assigns none."""
+        owner = self.parent(node)
+        body = getattr(owner, "body", [])
+        place = body.index(node) if node in body else 0
+        before = body[place - 1] if place else None
+        if isinstance(before, ast.Assign) and isinstance(before.targets[0], ast.Name):
+            return [before.targets[0].id]
+        return []
 
     def own_attributes(self, node: ast.AST) -> Counter[str]:
         """How often each attribute of `self` is used in the class that a node stands in."""

@@ -1,4 +1,4 @@
-"""Kinds of repair inside expressions: comparison, boundary, operator, negation, slice bound, literal."""
+"""Kinds of repair inside expressions: comparison, boundary, operator, negation, slice bound."""
 
 import ast
 import re
@@ -33,7 +33,6 @@ _OPERATIONS: dict[type[ast.operator], tuple[str, ...]] = {
 }
 _OPERATION = re.compile(r"\*\*|//|<<|>>|[-+*/%@&|^]")
 _CONJUNCTION = re.compile(r"\b(?:and|or)\b")
-_QUOTES = re.compile(r"[rbuRBU]*(\"\"\"|'''|\"|')")
 _LONG = 10**18  # Python refuses to write out numbers of thousands of digits
 _BOUNDED = ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.BinOp
 _ORDERED = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.LShift, ast.RShift)
@@ -65,6 +64,9 @@ def operator(node: ast.AST, code: Code) -> Iterator[Edit]:
         yield Edit("operand", start, end, left)
         yield Edit("operand", start, end, right)
     elif isinstance(node, ast.BoolOp):
+        if isinstance(node.op, ast.Or) and len(node.values) == 2:
+            left, right = (code.text(value) for value in node.values)
+            yield Edit("none", *code.span(node), f"{right} if {left} is None else {left}")
         other = "or" if isinstance(node.op, ast.And) else "and"
         spans = [code.outer_span(value) for value in node.values]
         for (start, end), (next_start, next_end) in pairwise(spans):
@@ -83,7 +85,14 @@ def negation(node: ast.AST, code: Code) -> Iterator[Edit]:
     """A condition turned round."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         yield Edit("negation", *code.span(node), code.text(node.operand))
+        yield Edit("none", *code.span(node), f"{code.text(node.operand)} is None")
         return
+    if (
+        isinstance(node, ast.Compare)
+        and isinstance(node.ops[0], ast.Is)
+        and code.text(node).endswith(" None")
+    ):
+        yield Edit("none", *code.span(node), f"not {code.text(node.left)}")
     conditions: list[ast.expr] = []
     if isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert):
         conditions = [node.test]
@@ -134,26 +143,6 @@ def slice_bound(node: ast.AST, code: Code) -> Iterator[Edit]:
             yield Edit("slice", start, end, f"{value}[{'-1' if index == '0' else '0'}]")
         else:
             yield Edit("default", start, end, f"{value}.get({index})")
-
-
-def literal(node: ast.AST, code: Code) -> Iterator[Edit]:
-    """Another constant of the same kind; a string with a blank at its end, or empty."""
-    if not isinstance(node, ast.Constant) or isinstance(code.parent(node), ast.Expr | ast.JoinedStr):
-        return  # a docstring changes nothing, and a piece of an f-string has no quotes of its own
-    start, end = code.span(node)
-    if node.value is None or isinstance(node.value, bool):
-        for other in ("True", "False", "None", *map(repr, code.quoted if node.value is None else ())):
-            yield Edit("literal", start, end, other)
-    elif isinstance(node.value, str):
-        text = code.source[start:end]
-        opening = _QUOTES.match(text)
-        if opening and len(text) >= opening.end() + len(opening[1]):
-            closing = end - len(opening[1])
-            yield Edit("literal", closing, closing, " ")
-            yield Edit("literal", start + opening.end(), start + opening.end(), " ")
-            yield Edit("literal", start + opening.end(), closing, "")
-            for other in ("None", *map(repr, code.quoted)):
-                yield Edit("literal", start, end, other)
 
 
 def conditional(node: ast.AST, code: Code) -> Iterator[Edit]:

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Callable, Iterator
 
-from swebench.catalogue import calls, operators, scope, statements
+from swebench.catalogue import calls, exceptions, literals, operators, reuse, scope, statements
 from swebench.catalogue.code import Code, Edit
 
 KINDS: tuple[Callable[[ast.AST, Code], Iterator[Edit]], ...] = (
@@ -12,7 +12,9 @@ KINDS: tuple[Callable[[ast.AST, Code], Iterator[Edit]], ...] = (
     operators.negation,
     operators.boundary,
     operators.slice_bound,
-    operators.literal,
+    literals.literal,
+    literals.pattern,
+    literals.element,
     operators.conditional,
     calls.argument,
     calls.default,
@@ -21,8 +23,13 @@ KINDS: tuple[Callable[[ast.AST, Code], Iterator[Edit]], ...] = (
     scope.other_name,
     statements.guard,
     statements.returned,
-    statements.exception,
+    statements.parameter,
+    exceptions.exception,
     statements.removal,
+    reuse.condition,
+    reuse.keyword,
+    reuse.another_statement,
+    reuse.order,
 )
 
 
@@ -35,11 +42,19 @@ def propose(code: Code, first_line: int, last_line: int) -> list[Edit]:
     edits = {
         (edit.start, edit.end, edit.text): edit
         for node in ast.walk(code.tree)
-        if getattr(node, "lineno", last_line + 1) <= last_line
-        and getattr(node, "end_lineno", 0) >= first_line
+        if _first(node) <= last_line and _last(node) >= first_line
         for kind in KINDS
         for edit in kind(node, code)
         if code.source[edit.start : edit.end] != edit.text
     }
     inside = [edit for edit in edits.values() if first_line <= code.line_of(edit.start) <= last_line]
     return sorted(inside, key=lambda edit: (edit.start, edit.end))
+
+
+def _first(node: ast.AST) -> int:
+    """The node's first line; a comprehension's clause, which has none of its own, begins with its target."""
+    return int(getattr(node.target if isinstance(node, ast.comprehension) else node, "lineno", 1 << 30))
+
+
+def _last(node: ast.AST) -> int:
+    return int(getattr(node.iter if isinstance(node, ast.comprehension) else node, "end_lineno", 0))

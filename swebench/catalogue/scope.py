@@ -11,6 +11,7 @@ from swebench.catalogue.code import Code, Edit
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _MOST_VALUES = 16
 _MOST_SIMILAR = 8
+_MOST_KNOWN = 600
 _LEAST_SIMILARITY = 0.6
 
 

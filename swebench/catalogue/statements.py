@@ -1,14 +1,11 @@
-"""Kinds of repair of whole statements: guards, returned values, exception types, one statement too many."""
+"""Kinds of repair of whole statements: guards, returned values, defaults, one statement too many."""
 
 import ast
-import builtins
 from collections.abc import Iterator
 
-from swebench.catalogue.code import Code, Edit
+from swebench.catalogue.code import Code, Edit, Function
 from swebench.catalogue.scope import nearby_values
 
-_EXCEPTIONS = ("Exception", "ValueError", "TypeError", "KeyError", "AttributeError", "IndexError", "OSError")
-_TYPES = ("list", "tuple", "dict", "str", "bytes", "memoryview", "int", "float", "set", "bool")
 _REMOVABLE = ast.Expr | ast.Assign | ast.AugAssign | ast.Return | ast.Raise | ast.Delete | ast.Continue
 _MOST_GUARDS = 6
 _CONDITIONS = ("{}", "not {}", "{} is not None", "{} is None")
@@ -33,7 +30,7 @@ def guard(node: ast.AST, code: Code) -> Iterator[Edit]:
     function = code.function_of(node)
     if isinstance(node, ast.stmt) and function and code.parent(node) is function:
         start, indent = code.span(node)[0], code.indentation(node)
-        for name in code.parameters(function):
+        for name in [*code.assigned_before(node), *code.parameters(function)]:
             for condition, answer in ((f"{name} is None", "None"), (f"not {name}", name)):
                 yield Edit("guard", start, start, f"if {condition}:\n{indent}    return {answer}\n{indent}")
 
@@ -54,25 +51,26 @@ def returned(node: ast.AST, code: Code) -> Iterator[Edit]:
         yield Edit("return", start, start, "return ")
 
 
-def exception(node: ast.AST, code: Code) -> Iterator[Edit]:
-    """Another exception raised, or one more caught; one more type in isinstance."""
-    if isinstance(node, ast.ExceptHandler) and node.type:
-        yield from _one_more("exception", node.type, _raised(code), code)
-        yield Edit("exception", *code.span(node.type), "Exception")
-    elif (
-        isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name)
-    ):
-        for other in _raised(code):
-            if other != node.exc.func.id:
-                yield Edit("exception", *code.span(node.exc.func), other)
-    elif (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id in {"isinstance", "issubclass"}
-        and len(node.args) == 2
-    ):
-        classes = [name for name in code.module_names if name[:1].isupper()]
-        yield from _one_more("type", node.args[1], [*_TYPES, *classes], code)
+def parameter(node: ast.AST, code: Code) -> Iterator[Edit]:
+    """A parameter that may be left out; one whose mutable default every call shares, copied."""
+    if not isinstance(node, Function):
+        return
+    arguments = node.args
+    plain = [*arguments.posonlyargs, *arguments.args]
+    if len(plain) > len(arguments.defaults):
+        last = plain[len(plain) - len(arguments.defaults) - 1]
+        end = code.offset(last.end_lineno or last.lineno, last.end_col_offset or 0)
+        if last.arg not in {"self", "cls"}:
+            yield Edit("parameter", end, end, " = None" if last.annotation else "=None")
+    pairs = list(zip(plain[len(plain) - len(arguments.defaults) :], arguments.defaults, strict=True))
+    pairs += [(a, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d]
+    body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
+    for argument, default in pairs:
+        copier = {ast.Dict: "dict", ast.List: "list", ast.Set: "set"}.get(type(default))
+        if copier and body and body[0].lineno > node.lineno:
+            start, indent = code.span(body[0])[0], code.indentation(body[0])
+            text = f"{argument.arg} = {copier}({argument.arg})\n{indent}"
+            yield Edit("parameter", start, start, text)
 
 
 def removal(node: ast.AST, code: Code) -> Iterator[Edit]:
@@ -82,6 +80,9 @@ def removal(node: ast.AST, code: Code) -> Iterator[Edit]:
     if isinstance(node, _REMOVABLE):
         start, end = code.span(node)
         yield Edit("removal", start, end, "pass")
+        if isinstance(node, ast.Raise) and code.function_of(node):
+            for value in ("None", "NotImplemented"):
+                yield Edit("return", start, end, f"return {value}")
         line = code.line_of(end)
         if isinstance(code.parent(node), ast.stmt | ast.ExceptHandler) and len(_siblings(node, code)) > 1:
             yield Edit("removal", code.start_of_line(code.line_of(start)), code.start_of_line(line + 1), "")
@@ -94,21 +95,3 @@ def _siblings(node: ast.stmt, code: Code) -> list[ast.stmt]:
     parent = code.parent(node)
     blocks = [getattr(parent, field, []) for field in ("body", "orelse", "finalbody")]
     return next((block for block in blocks if isinstance(block, list) and node in block), [])
-
-
-def _one_more(kind: str, there: ast.expr, others: list[str], code: Code) -> Iterator[Edit]:
-    start, end = code.span(there)
-    listed = there.elts if isinstance(there, ast.Tuple) else [there]
-    names = [code.text(item) for item in listed]
-    for other in dict.fromkeys(others):
-        if other not in names:
-            yield Edit(kind, start, end, f"({', '.join([*names, other])})")
-
-
-def _raised(code: Code) -> list[str]:
-    known = [
-        name
-        for name in code.module_names
-        if name.endswith(("Error", "Exception")) or isinstance(getattr(builtins, name, None), type)
-    ]
-    return list(dict.fromkeys([*known, *_EXCEPTIONS]))

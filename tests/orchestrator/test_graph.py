@@ -83,6 +83,7 @@ class Run:
             repository=repository,
             retriever=Retriever(repository, out / "index"),
             artifacts=Artifacts(out, "abacus-1"),
+            reproduction=None,
         )
         self.events = []
 

@@ -77,6 +77,34 @@ REPAIRS = [
     ("exception", "raise TypeError(key)", "raise ValueError(key)"),
     ("type", "return isinstance(key, bytes)", "return isinstance(key, (bytes, memoryview))"),
     ("removal", "look(key)\nreturn key", "return key"),
+    ("none", "return not key", "return key is None"),
+    ("none", "return key or start", "return start if key is None else key"),
+    ("default", "return max(k for k in key)", "return max((k for k in key), default=None)"),
+    ("missing call", "return key < start", "return key < int(start)"),
+    ("call", "return operator.gt(key)", "return operator.ge(key)"),
+    ("guard",
+     "rows = look(key)\nreturn rows[0]",
+     "rows = look(key)\nif not rows:\n    return rows\nreturn rows[0]"),
+    ("condition",
+     "if self.strict:\n    pass\nif key:\n    pass",
+     "if self.strict:\n    pass\nif key and self.strict:\n    pass"),
+    ("condition",
+     "if key:\n    pass\nif start:\n    pass\nelse:\n    pass",
+     "if key:\n    pass\nif start:\n    pass\nelif key:\n    pass"),
+    ("condition", "return [k for k in key]", "return [k for k in key if k]"),
+    ("keyword",
+     "look(key, deep=True)\nreturn look(start)",
+     "look(key, deep=True)\nreturn look(start, deep=True)"),
+    ("keyword", "return self.find(key, start)", "return self.find(key, start, start=start)"),
+    ("order", "look(key)\nreturn start", "return start\nlook(key)"),
+    ("exception", "try:\n    pass\nexcept:\n    pass", "try:\n    pass\nexcept ValueError:\n    pass"),
+    ("exception", TRY.format("KeyError"), TRY.format("OSError")),
+    ("return", "raise KeyError(key)", "return NotImplemented"),
+    ("related literal", "return open(key, 'r')", "return open(key, 'rb')"),
+    ("conversion", "return 'no %s' % key", "return 'no %r' % key"),
+    ("pattern", "return re.match('a+b', key)", "return re.match('a*b', key)"),
+    ("pattern", "return re.match('a', key)", "return re.match('a$', key)"),
+    ("pattern", "return re.match('a', key)", "return re.match('a', key, flags=re.DOTALL)"),
 ]  # fmt: skip
 
 
@@ -100,6 +128,45 @@ def test_a_name_of_the_report_may_come_in_that_the_file_lacks() -> None:
 def test_text_of_the_report_may_replace_a_constant() -> None:
     source = "POLICY = None\n"
     assert "'same-origin'" in {edit.text for edit in propose(Code(source, quoted=["same-origin"]), 1, 1)}
+
+
+def proposed(source: str, first: int, last: int, **mentioned: list[str]) -> list[str]:
+    return [edit.apply(source) for edit in propose(Code(source, **mentioned), first, last)]
+
+
+def test_a_mutable_default_that_calls_share_is_copied_below_the_docstring() -> None:
+    source = 'def look(rows=[], *, names={}):\n    """Look."""\n    return rows\n'
+    found = proposed(source, 1, 3)
+    for copied in ("rows = list(rows)", "names = dict(names)"):
+        assert source.replace("    return", f"    {copied}\n    return") in found
+
+
+def test_a_parameter_may_be_left_out() -> None:
+    found = proposed("def look(self, key, width: int):\n    return key\n", 1, 2)
+    assert "def look(self, key, width: int = None):\n    return key\n" in found
+
+
+def test_an_exception_of_the_report_comes_with_its_import() -> None:
+    source = f"from tools import Broken\nimport other\n\n{TRY.format('Broken')}\n"
+    found = proposed(source, 4, 7, dotted=["tools.Lost", "other.Odd", "third.Gone"])
+    swapped = source.replace("except Broken", "except {}")
+    assert swapped.format("Lost").replace("import Broken", "import Broken, Lost") in found
+    assert swapped.format("(Broken, other.Odd)") in found
+    assert not any("Gone" in each for each in found)
+
+
+def test_what_is_done_for_one_name_is_done_for_one_that_the_report_mentions() -> None:
+    source = with_body("result.width = copy(self.width)\nreturn result.strict")
+    wanted = with_body(
+        "result.width = copy(self.width)\nresult.strict = copy(self.strict)\nreturn result.strict"
+    )
+    assert wanted in proposed(source, 12, 13, mentioned=["strict", "unknown"])
+
+
+def test_a_text_that_the_report_quotes_joins_a_list_and_a_comparison() -> None:
+    found = proposed("kinds = ['a']\nwas = kind == 'a'\n", 1, 2, quoted=["b"])
+    assert "kinds = ['a', 'b']\nwas = kind == 'a'\n" in found
+    assert "kinds = ['a']\nwas = kind in ('a', 'b')\n" in found
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "byte order mark"])

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from swebench.diffs import unified_diff
-from swebench.reproduction import Reproduction, cells_of
+from swebench.reproduction import Form, Reproduction, cells_of
 
 SOURCE = "def half(n):\n    return n // 2\n\n\ndef fail(n):\n    return 1 / n\n"
 REPORT = """\
@@ -29,11 +29,13 @@ def git_dir(tmp_path):
     return folder / ".git"
 
 
-def reproduction(git_dir, report=REPORT):
+def reproduction(git_dir, report=REPORT, timeout_s=20):
     head = subprocess.run(
         ["git", "--git-dir", str(git_dir), "rev-parse", "HEAD"], check=True, capture_output=True, text=True
     )
-    return Reproduction(report, git_dir, head.stdout.strip(), ["halves"], timeout_s=20)
+    return Reproduction(
+        report, git_dir, head.stdout.strip(), ["halves"], timeout_s=20, defined={"hidden": "halves.inner"}.get
+    )
 
 
 def patched(old, new):
@@ -106,3 +108,52 @@ def test_an_error_that_the_report_names_shows_the_fault(git_dir):
 )
 def test_a_patch_is_judged_by_what_it_makes_the_code_print(git_dir, old, new, outcome):
     assert reproduction(git_dir).outcome(patched(old, new)) == outcome
+
+
+def form(old, new):
+    start = SOURCE.index(old)
+    return Form("halves/__init__.py", ((start, start + len(old), new),))
+
+
+def test_edited_forms_have_the_outcome_of_the_patches_that_make_them(git_dir):
+    edits = [("//", "/"), ("// 2", "// 1"), ("return 1 / n", "return 2 / n"), ("// 2", "// 0")]
+    found = reproduction(git_dir)
+    at_once = found.outcomes([form(*edit) for edit in edits], budget_s=60)
+    assert at_once == [found.outcome(patched(*edit)) for edit in edits]
+    assert at_once == ["expected", "changed", "unchanged", "broken"]
+
+
+def test_a_form_that_hangs_or_ends_the_process_is_broken_and_hurts_no_other(git_dir):
+    code = "import os, time\n\n\ndef half(n):\n    {}\n    return n / 2\n"
+    forms = [
+        Form("halves/__init__.py", ((0, len(SOURCE), code.format(line)),))
+        for line in ("time.sleep(600)", "os._exit(0)", "os.kill(os.getpid(), 9)", "raise SystemExit", "pass")
+    ]
+    found = reproduction(git_dir, timeout_s=2).outcomes(forms, budget_s=60)
+    assert found == ["broken", "broken", "broken", "broken", "expected"]
+
+
+def test_forms_that_the_time_is_too_short_for_have_no_outcome(git_dir):
+    slow = Form("halves/__init__.py", ((0, len(SOURCE), "import time\ntime.sleep(600)\n"),))
+    assert reproduction(git_dir).outcomes([slow] * 3, budget_s=1) == [None] * 3
+
+
+def test_more_forms_than_one_command_can_be_given_are_all_run(git_dir):
+    long = Form("halves/__init__.py", ((0, 0, "# " + "x" * 40_000 + "\n"),))
+    assert reproduction(git_dir).outcomes([long] * 5, budget_s=60) == ["unchanged"] * 5
+
+
+def test_a_call_in_backticks_is_code_of_the_report(git_dir):
+    assert [cell.source for cell in cells_of("`half(3)` gives 1, ``x()`` and `two words`")] == ["half(3)\n"]
+    found = reproduction(git_dir, "`fail(0)` ends in a ZeroDivisionError")
+    assert found.usable
+    assert found.outcome(patched("1 / n", "n and 1 / n")) == "changed"
+
+
+def test_a_name_that_the_report_does_not_import_is_taken_from_where_it_is_defined(git_dir, tmp_path):
+    inner = tmp_path / "project/halves/inner.py"
+    inner.write_text("def hidden():\n    raise LookupError\n")
+    subprocess.run(["git", "add", "-A"], cwd=tmp_path / "project", check=True)
+    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    subprocess.run(["git", *identity, "commit", "-q", "-m", "more"], cwd=tmp_path / "project", check=True)
+    assert reproduction(git_dir, "`hidden()` ends in a LookupError").usable

@@ -4,6 +4,7 @@ from orchestrator.cli.lazy import LazyGroup
 
 _COMMANDS = {
     "retrieval": "How often what must change is found, and how fast, beside rank-bm25.",
+    "repair": "How far up the edit that a gold patch makes stands among those proposed.",
     "engine": "The steered engine beside transformers and llama.cpp: a table of ratios.",
 }
 
@@ -11,5 +12,5 @@ command = LazyGroup(
     "bench",
     package="orchestrator.cli.bench",
     lazy=_COMMANDS,
-    help="Measure the retrieval, and speed as ratios to peers on this machine.",
+    help="Measure the retrieval and the ranking of edits, and speed as ratios to peers on this machine.",
 )

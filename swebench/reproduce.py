@@ -1,0 +1,144 @@
+"""Runs the code of a report on a tree and on edited forms of it, each in a process of its own.
+
+Started by `reproduction` inside the confined runner with one JSON argument; nothing of this project is
+imported here. The tree is written out once: an edited form is a file whose text the importer sees otherwise.
+Each form is a fork of one process that has already imported what does not belong to the tree, so it costs the
+time of importing the tree alone.
+"""
+
+import builtins
+import contextlib
+import importlib
+import importlib.machinery
+import io
+import json
+import os
+import select
+import signal
+import sys
+import time
+from typing import Any
+
+MARK = "\x1e"
+_MAX_ANSWER = 1 << 20
+
+
+def main() -> None:
+    """Write one line for each form as it ends: its number and what its cells showed, or None."""
+    given = json.loads(sys.argv[1])
+    sys.path[0] = os.getcwd()
+    forms = list(enumerate(given["forms"]))[::-1]
+    if len(forms) > 1:
+        _preload(given)
+    running: dict[int, tuple[int, int, float, bytes]] = {}  # pipe to number, process, deadline, what came
+    while forms or running:
+        while forms and len(running) < given["workers"]:
+            number, form = forms.pop()
+            pipe, process = _start(given, form)
+            running[pipe] = number, process, time.monotonic() + given["timeout_s"], b""
+        ready, _, _ = select.select(list(running), [], [], 0.05)
+        for pipe, (number, process, deadline, came) in list(running.items()):
+            piece = os.read(pipe, 1 << 16) if pipe in ready else b"..."
+            if pipe in ready and piece and len(came) < _MAX_ANSWER:
+                running[pipe] = number, process, deadline, came + piece
+            elif not piece or time.monotonic() > deadline or len(came) >= _MAX_ANSWER:
+                _end(pipe, process)
+                del running[pipe]
+                _say(number, came if not piece else b"")
+
+
+def _preload(given: dict[str, Any]) -> None:
+    """Import what the code needs and the tree does not hold, so that no form has to."""
+    pipe, process = _start(given, None)
+    with os.fdopen(os.dup(pipe), "rb") as answer, contextlib.suppress(ValueError, KeyError):
+        for name in json.loads(answer.read(_MAX_ANSWER))["outside"]:
+            with contextlib.suppress(BaseException):
+                importlib.import_module(name)
+    _end(pipe, process)
+    for name, module in list(sys.modules.items()):
+        if _is_inside(module):
+            del sys.modules[name]
+
+
+def _start(given: dict[str, Any], form: list[Any] | None) -> tuple[int, int]:
+    pipe, end = os.pipe()
+    process = os.fork()
+    if process:
+        os.close(end)
+        return pipe, process
+    os.setpgid(0, 0)
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    with contextlib.suppress(BaseException):
+        answer = json.dumps(_run(given, form)).encode()
+        while answer:
+            answer = answer[os.write(end, answer) :]
+    os._exit(0)
+
+
+def _end(pipe: int, process: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    os.close(pipe)
+
+
+def _say(number: int, answer: bytes) -> None:
+    seen = None
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        seen = json.loads(answer)["seen"]
+    sys.stdout.write(f"\n{MARK}{json.dumps([number, seen])}{MARK}\n")
+    sys.stdout.flush()
+
+
+def _run(given: dict[str, Any], form: list[Any] | None) -> dict[str, Any]:
+    if form:
+        _edit(*form)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for package in given["packages"]:
+        with contextlib.suppress(BaseException):
+            exec(f"from {package} import *", names)
+    for module, name in given["names"]:
+        if name not in names and not hasattr(builtins, name):
+            with contextlib.suppress(BaseException):
+                names[name] = getattr(importlib.import_module(module), name)
+    seen = []
+    for kind, source in given["cells"]:
+        out = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(out):
+                exec(compile(source, "<report>", kind), names)
+            seen.append([out.getvalue(), ""])
+        except BaseException as error:
+            seen.append([out.getvalue(), type(error).__name__])
+    return {"seen": seen, "outside": [n for n, m in list(sys.modules.items()) if not _is_inside(m)]}
+
+
+def _edit(path: str, changes: list[Any]) -> None:
+    """Let the importer see a file with characters start..end replaced, for each change, the last first."""
+    wanted = os.path.realpath(path)
+    loader = importlib.machinery.SourceFileLoader
+    plain = loader.get_data
+
+    def get_data(self: Any, name: str) -> bytes:
+        data = plain(self, name)
+        if os.path.realpath(name) != wanted:
+            return data
+        text = data.decode()
+        for start, end, new in changes:
+            text = text[:start] + new + text[end:]
+        return text.encode()
+
+    loader.get_data = get_data  # type: ignore[assignment]
+
+
+def _is_inside(module: object) -> bool:
+    file = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), "")
+    return bool(file) and os.path.realpath(file).startswith(os.getcwd() + os.sep)
+
+
+if __name__ == "__main__":
+    main()
