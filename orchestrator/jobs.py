@@ -34,12 +34,17 @@ class Job:
 def instance_job(bench: Workbench, config: RunConfig, dataset: str, instance_id: str) -> tuple[Job, Instance]:
     """The job of an instance, and the instance with its gold columns, which only grading may see.
 
-    Raises UnknownInstance, RepositoryUnavailable, CommitMissing, NoPythonFiles, NotGradeable, ConfigError.
+    Raises UnknownInstance, RepositoryUnavailable, CommitMissing, NoPythonFiles, NotGradeable, ConfigError,
+    and with --run-tests EnvironmentUnavailable.
     """
     found = load_instances(dataset, cache=bench.settings.cache, progress=bench.progress)
     instance = found.get(instance_id)
     repository = bench.store.open(instance.repo)
-    return _job(repository, instance.task, config, found.name, found.fingerprint), instance
+    job = _job(repository, instance.task, config, found.name, found.fingerprint)
+    if config.run_tests and not job.task.test_cmd:
+        # Made now, so that what the machine lacks is told before a model is loaded.
+        bench.lab.environment(job.task, repository.git_dir)
+    return job, instance
 
 
 def local_job(config: RunConfig, folder: Path, problem: Path, commit: str) -> Job:
@@ -64,9 +69,9 @@ def _job(repository: Repository, task: Task, config: RunConfig, dataset: str, fi
     examples(config.few_shot)
     commit = repository.resolve(task.base_commit)
     source_files(repository, commit)
-    if config.run_tests and not task.test_cmd:
+    if config.run_tests and not (task.test_cmd or task.version):
         raise ConfigError(
-            f"--run-tests: the row of {task.instance_id} has no test_cmd, "
+            f"--run-tests: {task.instance_id} has neither a test_cmd nor a version of SWE-bench, "
             "so its existing tests cannot be run here: leave the flag out"
         )
     return Job(task, repository, commit, dataset, fingerprint)

@@ -101,6 +101,7 @@ def _tools(job: Job, bench: Workbench, config: RunConfig, artifacts: Artifacts) 
         reproduction=reproduction_of(job.task, job.commit, job.repository, retriever)
         if config.run_tests
         else None,
+        lab=bench.lab,
     )
 
 

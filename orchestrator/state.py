@@ -16,6 +16,7 @@ from orchestrator.settings import RunConfig
 from retrieval.search import Retriever
 from retrieval.store import Repository
 from swebench.reproduction import Reproduction
+from swebench.suites import Lab
 from swebench.tasks import Task
 from vectors.engine import Engine
 from vectors.library import VectorLibrary
@@ -69,3 +70,5 @@ class Tools:
     artifacts: Artifacts
     reproduction: Reproduction | None
     """The report's own code; None where the user does not allow running any."""
+    lab: Lab | None = None
+    """Runs the existing tests of tasks that have no test command of their own."""

@@ -17,6 +17,7 @@ from orchestrator.settings import RunConfig, Settings
 from retrieval.search import Retriever
 from retrieval.store import Repository, RepoStore
 from swebench.bundles import ensure_repositories
+from swebench.suites import LocalLab
 
 Progress = Callable[[str, int, int], None]
 
@@ -75,6 +76,11 @@ class Workbench:
         mirrors = [self.settings.repos] if self.settings.repos else []
         bundled = ensure_repositories(self.settings.cache)
         return RepoStore([*mirrors, bundled], self.settings.cache / "repos", progress=self.progress)
+
+    @cached_property
+    def lab(self) -> LocalLab:
+        """What runs the tests of rows without a test command, in environments kept in the cache."""
+        return LocalLab(self.settings.cache)
 
     def retriever(self, repository: Repository) -> Retriever:
         """A retriever whose index is cached by blob."""

@@ -47,3 +47,11 @@ class PatchDoesNotApply(SwebenchError, ValueError):
 
 class NotGradeable(SwebenchError, ValueError):
     """An instance whose tests cannot be run in this environment."""
+
+
+class NoTestsNear(SwebenchError, LookupError):
+    """A repository without a test file that is near to what a patch changes."""
+
+
+class EnvironmentUnavailable(SwebenchError):
+    """An environment for tests, or the interpreter, package or engine it needs, that could not be had."""

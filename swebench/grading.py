@@ -1,16 +1,18 @@
 """Verdicts: hidden tests on a patch, the certificate of an instance, and the existing tests for a solver.
 
-Only instances whose row names its own test command can be graded in this environment. As in SWE-bench, an
-instance is resolved when all of FAIL_TO_PASS and PASS_TO_PASS pass. An instance counts only where, in this
-very environment, its gold patch resolves it and an empty patch does not: that is what a certificate says.
+A row that names its own test command is graded in our own environment, another in one that a lab makes from
+the official spec of its repository and version (`swebench/suites.py`). As in SWE-bench, an instance is
+resolved when all of FAIL_TO_PASS and PASS_TO_PASS pass. An instance counts only where, in this very
+environment, its gold patch resolves it and an empty patch does not: that is what a certificate says.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from swebench.errors import NotGradeable, PatchDoesNotApply
-from swebench.log_parsers import LOG_PARSERS, Status, parse_pytest, status_of
+from swebench.log_parsers import LOG_PARSERS, Status, status_of
 from swebench.runner import TestRun, parse_command, run_tests
+from swebench.suites import Lab, Statuses, Suite, own_existing, own_suite
 from swebench.tasks import Instance, Task
 from swebench.trees import Scratch
 
@@ -72,30 +74,52 @@ class ExistingTests:
     seconds: float
 
 
-def ensure_gradeable(instance: Instance) -> None:
-    """Raise NotGradeable unless the instance's tests can be run in this environment."""
+def ensure_gradeable(instance: Instance, lab: Lab | None = None) -> None:
+    """Raise NotGradeable unless the instance's row says how its tests are run here; nothing is made or run.
+
+    Without a lab, only rows with a test command of their own can be graded.
+    """
     name = instance.instance_id
+    if not instance.fail_to_pass:
+        raise NotGradeable(f"{name}: FAIL_TO_PASS is empty, so no patch could be told from none")
     if not instance.task.test_cmd:
-        raise NotGradeable(
-            f"{name} has no test command of its own (test_cmd), so it cannot be graded here: "
-            "use the official harness on predictions.jsonl"
-        )
+        if lab is None:
+            raise NotGradeable(
+                f"{name} has no test command of its own (test_cmd), so it cannot be graded here: "
+                "use `orchestrate grade` on predictions.jsonl"
+            )
+        columns = {"version": instance.task.version, "test_patch": instance.test_patch}
+        if missing := [column for column, value in columns.items() if not value]:
+            raise NotGradeable(
+                f"{name} has no {' and no '.join(missing)}, so it cannot be graded: "
+                "use rows with all columns of SWE-bench"
+            )
+        return
     if instance.log_parser not in LOG_PARSERS:
         raise NotGradeable(
             f"{name}: log_parser {instance.log_parser!r} is unknown here: use {', '.join(LOG_PARSERS)}"
         )
-    if not instance.fail_to_pass:
-        raise NotGradeable(f"{name}: FAIL_TO_PASS is empty, so no patch could be told from none")
     parse_command(instance.task.test_cmd)
 
 
-def grade(instance: Instance, git_dir: Path, patch: str, *, timeout_s: float = TIMEOUT_S) -> Verdict:
+def suite_of(instance: Instance, git_dir: Path, lab: Lab | None = None) -> Suite:
+    """How the instance's hidden tests are run; a lab makes their environment when it is not there yet.
+
+    Raises NotGradeable, and what a lab raises: EnvironmentUnavailable, CommitMissing, GitFailed.
+    """
+    ensure_gradeable(instance, lab)
+    return own_suite(instance) if instance.task.test_cmd or lab is None else lab.suite(instance, git_dir)
+
+
+def grade(
+    instance: Instance, git_dir: Path, patch: str, *, timeout_s: float = TIMEOUT_S, lab: Lab | None = None
+) -> Verdict:
     """Run the hidden tests of an instance on a patch (empty: on none) in a repository, which stays as it is.
 
-    The files of the test patch replace whatever the patch made of them. Raises NotGradeable, CommitMissing,
-    GitFailed, UnsafePath; a patch that does not apply is a verdict.
+    The files of the test patch replace whatever the patch made of them. Raises UnsafePath and what `suite_of`
+    raises; a patch that does not apply is a verdict.
     """
-    ensure_gradeable(instance)
+    suite = suite_of(instance, git_dir, lab)
     with Scratch(git_dir, instance.task.base_commit) as scratch:
         try:
             tests = scratch.apply(instance.test_patch, scratch.base) if instance.test_patch else scratch.base
@@ -105,50 +129,57 @@ def grade(instance: Instance, git_dir: Path, patch: str, *, timeout_s: float = T
             patched = scratch.apply(patch, scratch.base) if patch.strip() else scratch.base
         except PatchDoesNotApply as failed:
             return _verdict(instance, {}, applied=False, reason=f"the patch does not apply: {failed}")
-        command = parse_command(instance.task.test_cmd or "")
-        run = run_tests(scratch, scratch.overlay(patched, tests), command, timeout_s)
-    statuses = LOG_PARSERS[instance.log_parser or ""](run.log)
-    return _verdict(instance, statuses, run, reason=_fault(run, statuses, timeout_s))
+        run = run_tests(scratch, scratch.overlay(patched, tests), suite.command, timeout_s, suite.within)
+    resolved, statuses = suite.judge(run.log) if suite.judge else (None, suite.read(run.log))
+    return _verdict(instance, statuses, run, reason=_fault(run, statuses, timeout_s), official=resolved)
 
 
-def certify(instance: Instance, git_dir: Path, *, timeout_s: float = TIMEOUT_S) -> Certificate:
+def certify(
+    instance: Instance, git_dir: Path, *, timeout_s: float = TIMEOUT_S, lab: Lab | None = None
+) -> Certificate:
     """Grade the gold patch and an empty one; raises as `grade` does."""
     return Certificate(
-        gold=grade(instance, git_dir, instance.patch, timeout_s=timeout_s),
-        empty=grade(instance, git_dir, "", timeout_s=timeout_s),
+        gold=grade(instance, git_dir, instance.patch, timeout_s=timeout_s, lab=lab),
+        empty=grade(instance, git_dir, "", timeout_s=timeout_s, lab=lab),
     )
 
 
 def run_existing_tests(
-    task: Task, git_dir: Path, patch: str, *, timeout_s: float = TIMEOUT_S
+    task: Task, git_dir: Path, patch: str, *, timeout_s: float = TIMEOUT_S, lab: Lab | None = None
 ) -> ExistingTests:
-    """Run the tests that the repository has at the base commit on a patch; hidden tests are not known here.
+    """Run tests that the repository has at the base commit on a patch; hidden tests are not known here.
 
-    When a test fails they are run without the patch too, so that only what the patch broke is held against
-    it. Raises NotGradeable, PatchDoesNotApply, CommitMissing, GitFailed, UnsafePath.
+    These are all that the row's own command runs, or with a lab those nearest to the changed files. When a
+    test fails they are run without the patch too, so that only what the patch broke is held against it.
+    Raises PatchDoesNotApply, UnsafePath and what `suite_of` raises.
     """
-    if not task.test_cmd:
+    if not task.test_cmd and lab is None:
         raise NotGradeable(
             f"{task.instance_id} has no test command (test_cmd), so its existing tests cannot be run"
         )
-    command = parse_command(task.test_cmd)
     with Scratch(git_dir, task.base_commit) as scratch:
-        run = run_tests(scratch, scratch.apply(patch, scratch.base), command, timeout_s)
-        statuses = parse_pytest(run.log)
+        patched = scratch.apply(patch, scratch.base)
+        if task.test_cmd or lab is None:
+            suite = own_existing(task)
+        else:
+            changed = [change.path for change in scratch.changes(scratch.base, patched)]
+            suite = lab.existing(task, scratch, git_dir, changed)
+        run = run_tests(scratch, patched, suite.command, timeout_s, suite.within)
+        statuses = suite.read(run.log)
         passed = sum(status.passes for status in statuses.values())
         if run.exit_code == 0 or run.timed_out:
             return ExistingTests(run.exit_code == 0, passed, (), statuses, run, run.seconds)
-        before = run_tests(scratch, scratch.base, command, timeout_s)
+        before = run_tests(scratch, scratch.base, suite.command, timeout_s, suite.within)
     failed = tuple(
         test
-        for test, status in parse_pytest(before.log).items()
+        for test, status in suite.read(before.log).items()
         if status.passes and not statuses.get(test, Status.MISSING).passes
     )
     ok = not failed and not before.timed_out and (bool(statuses) or run.exit_code == before.exit_code)
     return ExistingTests(ok, passed, failed, statuses, run, run.seconds + before.seconds)
 
 
-def _fault(run: TestRun, statuses: dict[str, Status], timeout_s: float) -> str:
+def _fault(run: TestRun, statuses: Statuses, timeout_s: float) -> str:
     if run.timed_out:
         return f"the tests did not end within {timeout_s:g} s"
     if not statuses:
@@ -159,18 +190,19 @@ def _fault(run: TestRun, statuses: dict[str, Status], timeout_s: float) -> str:
 
 def _verdict(
     instance: Instance,
-    statuses: dict[str, Status],
+    statuses: Statuses,
     run: TestRun | None = None,
     *,
     applied: bool = True,
     reason: str = "",
+    official: bool | None = None,
 ) -> Verdict:
     f2p, p2p = (
         {test: status_of(test, statuses) for test in tests}
         for tests in (instance.fail_to_pass, instance.pass_to_pass)
     )
     bad = [sum(not status.passes for status in tests.values()) for tests in (f2p, p2p)]
-    resolved = not reason and not any(bad)
+    resolved = not reason and (not any(bad) if official is None else official)
     if not reason:
         of_f2p, of_p2p = f"{bad[0]} of {len(f2p)} FAIL_TO_PASS", f"{bad[1]} of {len(p2p)} PASS_TO_PASS"
         reason = "all tests pass" if resolved else f"{of_f2p} and {of_p2p} tests do not pass"

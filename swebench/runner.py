@@ -18,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from swebench import confine
@@ -32,7 +32,8 @@ MAX_LOG_BYTES = 16 << 20
 _LIMITS = {"AS": 8 << 30, "FSIZE": 256 << 20, "NPROC": 4096, "CORE": 0}
 _NAMESPACES = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child")
 _CONFINE = (sys.executable, "-I", "-S", confine.__file__)
-_PATH = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"])
+_SYSTEM = ("/usr/local/bin", "/usr/bin", "/bin")
+_PATH = os.pathsep.join([str(Path(sys.executable).parent), *_SYSTEM])
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,30 @@ class TestRun:
     seconds: float
     timed_out: bool
     isolated: bool
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a command runs beside its tree.
+
+    `programs` are folders that are searched before the system's, `variables` are set on top of the runner's
+    own, and `prepare` is given the tree's folder once it is written.
+    """
+
+    programs: tuple[Path, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[Path], None] | None = None
+
+
+OURS = Surroundings(
+    (Path(sys.executable).parent,),
+    {
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # Plugins that happen to be installed beside us must not change a verdict.
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    },
+)
+"""The environment that we run in ourselves."""
 
 
 @functools.cache
@@ -79,7 +104,9 @@ def parse_command(command: str) -> list[str]:
     return arguments
 
 
-def run_tests(scratch: Scratch, tree: str, command: list[str], timeout_s: float) -> TestRun:
+def run_tests(
+    scratch: Scratch, tree: str, command: list[str], timeout_s: float, within: Surroundings = OURS
+) -> TestRun:
     """Write `tree` into a temporary folder and run a command there; it is killed after `timeout_s` seconds.
 
     Raises UnsafePath for a tree that cannot be written out.
@@ -89,6 +116,8 @@ def run_tests(scratch: Scratch, tree: str, command: list[str], timeout_s: float)
         folder.mkdir()
         home.mkdir()
         export(scratch, tree, folder)
+        if within.prepare:
+            within.prepare(folder)
         limits = json.dumps(_LIMITS | {"CPU": math.ceil(timeout_s) * (os.cpu_count() or 1)})
         prefix = isolation()
         started = time.monotonic()
@@ -96,7 +125,7 @@ def run_tests(scratch: Scratch, tree: str, command: list[str], timeout_s: float)
             process = subprocess.Popen(
                 [*prefix, *_CONFINE, limits, *command],
                 cwd=folder,
-                env=_environment(folder, home),
+                env=_environment(folder, home, within),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -112,18 +141,17 @@ def run_tests(scratch: Scratch, tree: str, command: list[str], timeout_s: float)
         return TestRun(process.returncode, _tail(log), seconds, timed_out, bool(prefix))
 
 
-def _environment(folder: Path, home: Path) -> dict[str, str]:
-    sources = [folder, folder / "src"] if (folder / "src").is_dir() else [folder]
+def _environment(folder: Path, home: Path, within: Surroundings) -> dict[str, str]:
+    # The layouts that repositories keep their packages in.
+    sources = [folder, *(path for path in (folder / "src", folder / "lib") if path.is_dir())]
     return {
-        "PATH": _PATH,
+        "PATH": os.pathsep.join([*map(str, within.programs), *_SYSTEM]),
         "HOME": str(home),
         "TMPDIR": str(home),
         "LANG": "C.UTF-8",
         "PYTHONPATH": os.pathsep.join(map(str, sources)),
-        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
-        # Plugins that happen to be installed beside us must not change a verdict.
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        **within.variables,
     }
 
 

@@ -27,7 +27,9 @@ class Task:
     """What a solver may see of an instance.
 
     `repo` is `owner/name`, `base_commit` the hexadecimal commit id to start from, `test_cmd` the command of
-    the repository's own tests where the data set names one. Raises InvalidTask.
+    the repository's own tests where the data set names one. Without one, `version` and
+    `environment_setup_commit` (empty: the base commit) say which environment its tests need. Raises
+    InvalidTask.
     """
 
     instance_id: str
@@ -37,6 +39,12 @@ class Task:
     version: str = ""
     created_at: str = ""
     test_cmd: str | None = None
+    environment_setup_commit: str = ""
+
+    @property
+    def setup_commit(self) -> str:
+        """The commit that the environment of the task's tests is made from."""
+        return self.environment_setup_commit or self.base_commit
 
     def __post_init__(self) -> None:
         if not _INSTANCE_ID.fullmatch(self.instance_id) or len(self.instance_id.encode()) > 200:
@@ -46,10 +54,10 @@ class Task:
             )
         if not _REPO.fullmatch(self.repo):
             raise InvalidTask(f"{self.instance_id}: repo {_short(self.repo)} must have the form owner/name")
-        if not _COMMIT.fullmatch(self.base_commit):
-            raise InvalidTask(
-                f"{self.instance_id}: base_commit {_short(self.base_commit)} must be 7 to 64 hex digits"
-            )
+        for name in ("base_commit", "setup_commit"):
+            if not _COMMIT.fullmatch(commit := getattr(self, name)):
+                column = "environment_setup_commit" if name == "setup_commit" else name
+                raise InvalidTask(f"{self.instance_id}: {column} {_short(commit)} must be 7 to 64 hex digits")
         if not self.problem_statement.strip():
             raise InvalidTask(f"{self.instance_id}: the problem statement is empty: describe the problem")
         try:
@@ -77,7 +85,6 @@ class Instance:
     fail_to_pass: tuple[str, ...] = ()
     pass_to_pass: tuple[str, ...] = ()
     hints_text: str = ""
-    environment_setup_commit: str = ""
     image: str | None = None
     eval_script: str | None = None
     log_parser: str | None = None
@@ -107,7 +114,10 @@ class Instance:
             raise InvalidTask(f"missing column{'s' * (len(missing) > 1)} {', '.join(missing)}")
         return cls(
             task=Task(
-                **{name: _text(row, name) for name in (*required, "version", "created_at")},
+                **{
+                    name: _text(row, name)
+                    for name in (*required, "version", "created_at", "environment_setup_commit")
+                },
                 test_cmd=_optional(row, "test_cmd"),
             ),
             fail_to_pass=_tests(row, "FAIL_TO_PASS"),
@@ -115,7 +125,6 @@ class Instance:
             patch=_text(row, "patch"),
             test_patch=_text(row, "test_patch"),
             hints_text=_text(row, "hints_text"),
-            environment_setup_commit=_text(row, "environment_setup_commit"),
             image=_optional(row, "image"),
             eval_script=_optional(row, "eval_script"),
             log_parser=_optional(row, "log_parser"),

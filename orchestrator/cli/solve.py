@@ -90,13 +90,13 @@ def _solve(instance_id: str | None, flags: dict[str, Any]) -> dict[str, Any]:
             else:
                 job, instance = instance_job(bench, config, flags["dataset"], instance_id)
                 if flags["grade"]:
-                    ensure_gradeable(instance)
+                    ensure_gradeable(instance, bench.lab)
             out = flags["out"] or settings.runs / run_name(job.dataset, settings.model, config)
             result = asyncio.run(
                 solve(job, bench, config, out, fresh=flags["fresh"], emit=view.show)
             ).as_dict()
     if flags["grade"] and instance and result["patch"]:
-        verdict = grade(instance, job.repository.git_dir, result["patch"])
+        verdict = grade(instance, job.repository.git_dir, result["patch"], lab=bench.lab)
         graded = {"resolved": verdict.resolved, "reason": verdict.reason, "seconds": verdict.seconds}
         result["graded"] = graded
         Artifacts(out, instance.instance_id).write_json("result.json", result)

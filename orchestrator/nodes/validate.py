@@ -13,6 +13,7 @@ from langgraph.runtime import Runtime
 
 from orchestrator import events
 from orchestrator.state import State, Tools
+from swebench.errors import NoTestsNear
 from swebench.grading import run_existing_tests
 from swebench.reproduction import Reproduction
 from swebench.validity import check_patch
@@ -85,7 +86,16 @@ def _check(tools: Tools, patch: str, reproduction: Reproduction | None, first: b
             return found | {"verdict": f"what the report shows is {outcome}"}
         if outcome == "changed" and not first:
             return found | {"verdict": "not tested: like a valid one, it only changes what the report shows"}
-    tests = run_existing_tests(tools.task, tools.repository.git_dir, patch, timeout_s=TEST_TIMEOUT_S)
+    git_dir = tools.repository.git_dir
+    try:
+        tests = run_existing_tests(tools.task, git_dir, patch, timeout_s=TEST_TIMEOUT_S, lab=tools.lab)
+    except NoTestsNear as none:
+        # Nothing speaks against the patch; a repository may have no test of what it changes.
+        return found | {
+            "tests": {"passed": 0, "failed": [], "seconds": 0.0},
+            "verdict": "valid",
+            "note": str(none),
+        }
     found["tests"] = {"passed": tests.passed, "failed": list(tests.failed), "seconds": tests.seconds}
     return found | {"verdict": "valid" if tests.ok else "breaks existing tests"}
 

@@ -1,0 +1,119 @@
+"""What runs inside the official package's environment: one JSON request on stdin, one JSON answer on stdout.
+
+Started as a script with `python -I`; we use nothing of it but its path. The package's `__init__` files load
+its Docker and data-set code, which has dozens of dependencies and no part in specs, parsers or grading; they
+are left out by naming the package's folders to the import system. What it would fetch from the code host,
+requirement files at a commit, is read from the local repository instead.
+"""
+
+import importlib
+import importlib.util
+import json
+import posixpath
+import subprocess
+import sys
+import tempfile
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_RAW = "https://raw.githubusercontent.com/"
+"""How the official code begins the address of a file; what follows is owner/name/commit/path."""
+
+
+def _get_from(git_dir: str) -> Callable[..., types.SimpleNamespace]:
+    """`requests.get` on a local repository: 200 and the text of a file at a commit, else 404."""
+
+    def get(url: str, **_: Any) -> types.SimpleNamespace:
+        _owner, _name, commit, path = url.removeprefix(_RAW).split("/", 3)
+        command = ["git", "--git-dir", git_dir, "-c", "safe.directory=*", "cat-file", "blob"]
+        done = subprocess.run(
+            [*command, f"{commit}:{posixpath.normpath(path)}"], capture_output=True, check=False
+        )
+        text = done.stdout.decode("utf-8", "replace")
+        return types.SimpleNamespace(status_code=404 if done.returncode else 200, text=text)
+
+    return get
+
+
+def _prepare(git_dir: str) -> None:
+    found = importlib.util.find_spec("swebench")
+    assert found is not None and found.origin is not None
+    root = Path(found.origin).parent
+    for name, folder in (("swebench", root), ("swebench.harness", root / "harness")):
+        _stub(name, __path__=[str(folder)])
+    _stub("requests", get=_get_from(git_dir))
+    _stub("dotenv", load_dotenv=lambda: None)
+    _stub("datasets", Dataset=object, load_dataset=None, load_from_disk=None)
+
+
+def _stub(name: str, **content: Any) -> None:
+    module = types.ModuleType(name)
+    module.__dict__.update(content)
+    sys.modules[name] = module
+
+
+def _official(name: str) -> Any:
+    return importlib.import_module(f"swebench.harness.{name}")
+
+
+def spec(repo: str, version: str, commit: str) -> dict[str, Any] | None:
+    """The official spec of a repository's version; file names of requirements become the files' texts."""
+    constants, python = _official("constants"), _official("test_spec.python")
+    found = constants.MAP_REPO_VERSION_TO_SPECS.get(repo, {}).get(version)
+    if found is None or constants.MAP_REPO_TO_EXT[repo] != "py":
+        return None
+    row, packages = {"repo": repo, "environment_setup_commit": commit}, found.get("packages", "")
+    answer: dict[str, Any] = {
+        key: found.get(key, []) for key in ("pip_packages", "pre_install", "eval_commands")
+    }
+    answer |= {key: found.get(key, "") for key in ("python", "install", "test_cmd")}
+    answer |= {"packages": "", "requirements": "", "conda": ""}
+    if packages == "requirements.txt":
+        answer["requirements"] = python.get_requirements(row)
+    elif packages == "environment.yml":
+        answer["conda"] = python.get_environment_yml(row, "testbed")
+    else:
+        answer["packages"] = packages
+    return answer
+
+
+def directives(repo: str, test_patch: str) -> list[str]:
+    """What the test command is given to run the files of a test patch."""
+    row = {"repo": repo, "test_patch": test_patch}
+    found: list[str] = _official("test_spec.python").get_test_directives(row)
+    return found
+
+
+def statuses(repo: str, log: str) -> dict[str, str]:
+    """The status of each test that a log speaks of."""
+    found: dict[str, str] = _official("log_parsers").MAP_REPO_TO_PARSER[repo](log, None)
+    return found
+
+
+def grade(row: dict[str, Any], log: str) -> dict[str, Any]:
+    """The official report of a test log, and the statuses it was made from."""
+    constants, grading = _official("constants"), _official("grading")
+    unused: dict[str, Any] = {f"{name}_script_list": [] for name in ("repo", "eval", "env")}
+    unused |= {"arch": "x86_64", "language": "py", "docker_specs": {}, "namespace": None}
+    test_spec = _official("test_spec.test_spec").TestSpec(**row, **unused)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", errors="replace") as file:
+        file.write(f"{constants.START_TEST_OUTPUT}\n{log}\n{constants.END_TEST_OUTPUT}\n")
+        file.flush()
+        prediction = {"instance_id": row["instance_id"], "model_name_or_path": "", "model_patch": "given"}
+        report = grading.get_eval_report(test_spec, prediction, file.name, include_tests_status=True)
+        found, _ = grading.get_logs_eval(test_spec, file.name)
+    return {"report": report[row["instance_id"]], "statuses": found}
+
+
+if __name__ == "__main__":
+    request = json.load(sys.stdin)
+    _prepare(request.pop("git_dir", ""))
+    operations: dict[str, Callable[..., Any]] = {
+        "spec": spec,
+        "directives": directives,
+        "statuses": statuses,
+        "grade": grade,
+    }
+    json.dump(operations[request.pop("do")](**request), sys.stdout)
