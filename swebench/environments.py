@@ -1,6 +1,6 @@
 """Environments that the tests of real repositories run in: one by repository, version and official spec.
 
-Made from the spec at the `environment_setup_commit` and shared by all instances of the same repository version.
+Made from the spec at the `environment_setup_commit` and shared by all instances of a repository's version.
 The repository is installed once, at that commit, for its dependencies and for what its installation writes
 into the tree (metadata, version files, compiled modules). A run gets copies of these in a tree of its own,
 which its PYTHONPATH puts before everything installed, so runs know nothing of one another.
@@ -45,6 +45,11 @@ class Environment:
     def programs(self) -> Path:
         """The folder of its interpreter and scripts."""
         return self.folder / "venv" / "bin"
+
+    @property
+    def packages(self) -> tuple[Path, ...]:
+        """The folder of its packages."""
+        return tuple((self.folder / "venv" / "lib").glob("python*/site-packages"))
 
     def add_products(self, tree: Path) -> None:
         """Copy what installing wrote into the tree to a tree of the same repository, beside what it has."""

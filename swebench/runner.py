@@ -55,18 +55,20 @@ class TestRun:
 class Surroundings:
     """Where a command runs beside its tree.
 
-    `programs` are folders that are searched before the system's, `variables` are set on top of the runner's
-    own, and `prepare` is given the tree's folder once it is written.
+    `programs` are folders that are searched before the system's, `packages` folders of Python packages that
+    are searched after the tree's own, `variables` are set on top of the runner's own, and `prepare` is given
+    the tree's folder once it is written.
     """
 
     programs: tuple[Path, ...]
+    packages: tuple[Path, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[Path], None] | None = None
 
 
 OURS = Surroundings(
     (Path(sys.executable).parent,),
-    {
+    variables={
         "PYTHONDONTWRITEBYTECODE": "1",
         # Plugins that happen to be installed beside us must not change a verdict.
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
@@ -149,7 +151,7 @@ def _environment(folder: Path, home: Path, within: Surroundings) -> dict[str, st
         "HOME": str(home),
         "TMPDIR": str(home),
         "LANG": "C.UTF-8",
-        "PYTHONPATH": os.pathsep.join(map(str, sources)),
+        "PYTHONPATH": os.pathsep.join(map(str, [*sources, *within.packages])),
         "PYTHONHASHSEED": "0",
         **within.variables,
     }

@@ -121,7 +121,8 @@ class LocalLab:
         arguments: list[str],
         judge: Callable[[str], tuple[bool, Statuses]] | None,
     ) -> Suite:
-        within = Surroundings((place.programs,), _variables(spec), place.add_products)
+        # Tox starts tests with a link to the interpreter, which forgets its environment: so it is told.
+        within = Surroundings((place.programs,), place.packages, _variables(spec), place.add_products)
         return Suite(
             _command(spec, arguments),
             within,
