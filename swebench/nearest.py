@@ -10,15 +10,14 @@ from pathlib import PurePosixPath
 from swebench.trees import REGULAR, Scratch
 
 MAX_FILES = 3
-_TEST_FILE = re.compile(r"(^|/)(tests?\.py|test_[^/]*\.py|[^/]*_tests?\.py)$|(^|/)tests?/[^/]+/[^/]*\.py$")
+_TEST_FILE = re.compile(r"(^|/)(tests?|test_[^/]*|[^/]*_tests?)\.py$")
 _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+(\([^)]*\)|[^\n]*)|import\s+([^\n]*))", re.MULTILINE)
 _ROOTS = ("src/", "lib/")
 
 
-def nearest_tests(scratch: Scratch, changed: list[str], limit: int = MAX_FILES) -> list[str]:
-    """At most `limit` test files of the base commit, nearest first; empty where none is near."""
-    entries = [e for e in scratch.entries(scratch.base) if e.mode == REGULAR and _TEST_FILE.search(e.path)]
-    tests = [entry for entry in entries if not entry.path.endswith("__init__.py")]
+def nearest_tests(scratch: Scratch, changed: list[str]) -> list[str]:
+    """At most MAX_FILES test files of the base commit, nearest first; empty where none is near."""
+    tests = [e for e in scratch.entries(scratch.base) if e.mode == REGULAR and _TEST_FILE.search(e.path)]
     modules = [_module(path) for path in changed if path.endswith(".py") and not _TEST_FILE.search(path)]
     scores: dict[str, float] = {}
     for entry, content in zip(tests, scratch.blobs([entry.blob for entry in tests]), strict=True):
@@ -27,19 +26,27 @@ def nearest_tests(scratch: Scratch, changed: list[str], limit: int = MAX_FILES) 
         if score > 0:
             # Of two that are as near, the smaller is the quicker and usually the more to the point.
             scores[entry.path] = score - len(content) / 1e9
-    return sorted(scores, key=lambda path: (-scores[path], path))[:limit]
+    return sorted(scores, key=lambda path: (-scores[path], path))[:MAX_FILES]
 
 
 def _nearness(test: str, imported: set[str], module: str) -> float:
-    """2 for importing the module, 1 for naming its package too, and up to 3 for the names that both have."""
-    parts = [part for part in module.split(".")[1:] if part] or [module]
-    words = set(re.split(r"[\W_]+", test.lower().removesuffix(".py"))) - {"test", "tests"}
-    spoken = [set(re.split(r"_+", part.lower())) - {""} for part in parts]
-    named = 3.0 * (bool(spoken[-1]) and spoken[-1] <= words)
-    around = sum(bool(part) and part <= words for part in spoken[:-1]) / max(1, len(spoken) - 1)
-    direct = 2.0 * any(name == module or name.startswith(f"{module}.") for name in imported)
-    package = module.rpartition(".")[0]
-    return named + around + direct + 0.5 * (bool(package) and package in imported)
+    """2 for importing the module, up to 3 for its own name in the test's path, up to 2 for its packages', and
+    up to 1 for how little else the path speaks of.
+    """
+    package, _, own = module.rpartition(".")
+    words, named = _words(test.removesuffix(".py")) - {"test", "py"}, _words(own)
+    around = _words(package.partition(".")[2]) - named
+    direct = any(name == module or name.startswith(f"{module}.") for name in imported)
+    score = 2.0 * direct + 3.0 * (len(words & named) / len(named) if named else 0.0)
+    if not score:
+        return 0.0
+    score += 2.0 * (len(words & around) / len(around) if around else 0.0)
+    return score + (len(words & (named | around)) / len(words) if words else 0.0)
+
+
+def _words(text: str) -> set[str]:
+    """The words of a name, each without a plural's ending."""
+    return {word.removesuffix("s") for word in re.split(r"[\W_]+", text.lower()) if word}
 
 
 def _module(path: str) -> str:
