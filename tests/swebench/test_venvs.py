@@ -55,9 +55,8 @@ def test_a_failed_build_is_tried_again(tmp_path):
 
 def test_an_interpreter_of_this_version_is_found():
     found = find_python(HERE)
-    said = subprocess.run(
-        [found, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, text=True
-    )
+    command = [found, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
     assert said.stdout.strip() == HERE
 
 
