@@ -140,7 +140,8 @@ def test_a_change_without_tests_near_it_is_not_a_fault(make_repository, lab):
 def test_a_hostile_file_name_in_a_test_patch_is_one_argument(make_repository, lab, tmp_path):
     folder, base = make_repository({**CALC, "setup.cfg": ""})
     name = 'tests/test_$(touch "$HOME" owned)`touch owned`;touch owned.py'
-    patch = f"diff --git a/{name} b/{name}\nnew file mode 100644\n--- /dev/null\n+++ b/{name}\n@@ -0,0 +1 @@\n+1\n"
+    header = f"diff --git a/{name} b/{name}\nnew file mode 100644\n"
+    patch = f"{header}--- /dev/null\n+++ b/{name}\n@@ -0,0 +1 @@\n+1\n"
     instance = Instance.from_row(official_row(base, test_patch=patch))
     suite = lab.suite(instance, folder)
     assert suite.command[4:] == [name] and "touch" not in suite.command[2]
