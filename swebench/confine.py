@@ -6,6 +6,7 @@ threads (a model's engine, an event loop) could deadlock. In a process-id namesp
 1, so it stays as the parent: processes that the command leaves behind are reaped, and end when it ends.
 """
 
+import ctypes
 import fcntl
 import json
 import os
@@ -18,8 +19,15 @@ _SIOCSIFFLAGS = 0x8914
 _IFF_UP_RUNNING = 0x1 | 0x40
 
 
-def _main(limits: dict[str, int], command: list[str]) -> int:
+# From <sys/mount.h>. Flags of a file system that a remount may not drop are numbered as statvfs says them.
+_RDONLY, _REMOUNT, _BIND = 1, 32, 4096
+_KEPT = 2 | 4 | 8
+
+
+def _main(limits: dict[str, int], kept: list[str], command: list[str]) -> int:
     if os.getpid() == 1:
+        for folder in kept:
+            _make_read_only(folder)
         _raise_loopback()
         if child := os.fork():
             return _wait_for(child)
@@ -33,6 +41,14 @@ def _main(limits: dict[str, int], command: list[str]) -> int:
     except OSError as error:
         print(f"{command[0]}: {error.strerror}", file=sys.stderr)
         return 127
+
+
+def _make_read_only(folder: str) -> None:
+    """In this mount namespace alone: what runs here cannot change what later runs use."""
+    mount, path = ctypes.CDLL(None, use_errno=True).mount, os.fsencode(folder)
+    flags = _REMOUNT | _BIND | _RDONLY | (os.statvfs(folder).f_flag & _KEPT)
+    if mount(path, path, None, _BIND, None) or mount(None, path, None, flags, None):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), folder)
 
 
 def _raise_loopback() -> None:
@@ -50,4 +66,4 @@ def _wait_for(child: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main(json.loads(sys.argv[1]), sys.argv[2:]))
+    sys.exit(_main(json.loads(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3:]))

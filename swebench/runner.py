@@ -30,7 +30,7 @@ from swebench.trees import Scratch
 MAX_LOG_BYTES = 16 << 20
 
 _LIMITS = {"AS": 8 << 30, "FSIZE": 256 << 20, "NPROC": 4096, "CORE": 0}
-_NAMESPACES = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child")
+_NAMESPACES = ("unshare", "--user", "--map-root-user", "--mount", "--net", "--pid", "--fork", "--kill-child")
 _CONFINE = (sys.executable, "-I", "-S", confine.__file__)
 _SYSTEM = ("/usr/local/bin", "/usr/bin", "/bin")
 _PATH = os.pathsep.join([str(Path(sys.executable).parent), *_SYSTEM])
@@ -57,13 +57,14 @@ class Surroundings:
 
     `programs` are folders that are searched before the system's, `packages` folders of Python packages that
     are searched after the tree's own, `variables` are set on top of the runner's own, and `prepare` is given
-    the tree's folder once it is written.
+    the tree's folder once it is written. `kept` are folders that an isolated run cannot write to.
     """
 
     programs: tuple[Path, ...]
     packages: tuple[Path, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[Path], None] | None = None
+    kept: tuple[Path, ...] = ()
 
 
 OURS = Surroundings(
@@ -81,7 +82,7 @@ OURS = Surroundings(
 def isolation() -> tuple[str, ...]:
     """The command prefix that isolates a run; empty where this user may not make namespaces."""
     try:
-        probe = [*_NAMESPACES, *_CONFINE, "{}", "true"]
+        probe = [*_NAMESPACES, *_CONFINE, "{}", json.dumps([tempfile.gettempdir()]), "true"]
         done = subprocess.run(probe, capture_output=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ()
@@ -125,7 +126,7 @@ def run_tests(
         started = time.monotonic()
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*prefix, *_CONFINE, limits, *command],
+                [*prefix, *_CONFINE, limits, json.dumps([str(path) for path in within.kept]), *command],
                 cwd=folder,
                 env=_environment(folder, home, within),
                 stdin=subprocess.DEVNULL,

@@ -122,7 +122,13 @@ class LocalLab:
         judge: Callable[[str], tuple[bool, Statuses]] | None,
     ) -> Suite:
         # Tox starts tests with a link to the interpreter, which forgets its environment: so it is told.
-        within = Surroundings((place.programs,), place.packages, _variables(spec), place.add_products)
+        within = Surroundings(
+            programs=(place.programs,),
+            packages=place.packages,
+            variables=_variables(spec),
+            prepare=place.add_products,
+            kept=(place.folder,),
+        )
         return Suite(
             _command(spec, arguments),
             within,

@@ -55,7 +55,7 @@ def test_help_lists_the_commands_without_importing_what_they_need():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("command", ["solve", "retrieve", "vectors", "models"])
+@pytest.mark.parametrize("command", ["solve", "grade", "retrieve", "vectors", "models"])
 def test_every_command_explains_itself(capsys, command):
     code, out, _ = run(capsys, command, "--help")
     assert code == 0

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import time
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 from swebench.errors import NotGradeable, UnsafePath
 from swebench.export import export
 from swebench.plumbing import git
-from swebench.runner import isolation, parse_command, run_tests
+from swebench.runner import OURS, isolation, parse_command, run_tests
 from swebench.trees import Scratch
 from tests.swebench.conftest import commit, run_git
 
@@ -84,6 +85,24 @@ def test_a_process_that_leaves_the_session_does_not_outlive_the_run(run, tmp_pat
     size = mark.stat().st_size
     time.sleep(0.3)
     assert mark.stat().st_size == size > 0
+
+
+@needs_isolation
+def test_what_is_shared_with_later_runs_cannot_be_written_to(make_repository, tmp_path):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "file").write_text("as it was")
+    script = (
+        "import os, sys\n"
+        "try:\n    open(sys.argv[1], 'w')\nexcept OSError as error:\n    print(error)\n"
+        "open('own', 'w').write('x')\nprint('wrote to the tree')"
+    )
+    folder, base = make_repository({"script.py": script})
+    within = dataclasses.replace(OURS, kept=(tmp_path / "shared",))
+    with Scratch(folder, base) as scratch:
+        command = parse_command(f"python script.py {tmp_path}/shared/file")
+        found = run_tests(scratch, scratch.base, command, 30, within)
+    assert "Read-only file system" in found.log and "wrote to the tree" in found.log
+    assert (tmp_path / "shared" / "file").read_text() == "as it was"
 
 
 @needs_isolation
