@@ -45,6 +45,14 @@ def test_a_row_with_the_required_columns_alone_is_enough():
     assert Instance.from_row(row).fail_to_pass == ()
 
 
+def test_an_environment_is_made_from_the_setup_commit_or_where_there_is_none_from_the_base():
+    named = Instance.from_row(calc_row(SHA, environment_setup_commit="b" * 40)).task
+    assert named.setup_commit == "b" * 40
+    assert Instance.from_row(calc_row(SHA)).task.setup_commit == SHA
+    with pytest.raises(InvalidTask, match="environment_setup_commit '--upload-pack'"):
+        Instance.from_row(calc_row(SHA, environment_setup_commit="--upload-pack"))
+
+
 def test_missing_columns_are_all_named():
     with pytest.raises(InvalidTask, match=r"missing columns repo, base_commit"):
         Instance.from_row({"instance_id": "a__b-1", "problem_statement": "x", "repo": None})
