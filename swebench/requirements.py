@@ -5,11 +5,14 @@ import re
 _ENTRY = re.compile(r"^\s*-\s*([A-Za-z0-9][\w.-]*)\s*([<>=!~ ].*)?$")
 _NOT_PIP = {"python", "pip", "nodefaults", "conda-forge", "defaults"}
 _OTHER_NAMES = {
-    "matplotlib-base": "matplotlib",
-    "pytables": "tables",
-    "netcdf4": "netCDF4",
     "dask-core": "dask",
+    # Pip has another package of this name.
+    "iris": "scitools-iris",
+    "matplotlib-base": "matplotlib",
+    "netcdf4": "netCDF4",
+    "pytables": "tables",
 }
+"""Conda's names of packages that are called otherwise on pip's index."""
 
 
 def requirement_lines(text: str) -> list[str]:
