@@ -20,7 +20,7 @@ import time
 from typing import Any
 
 MARK = "\x1e"
-_MAX_ANSWER = 1 << 20
+_MAX_ANSWER = 4 << 20
 
 
 def main() -> None:
@@ -87,10 +87,11 @@ def _end(pipe: int, process: int) -> None:
 
 
 def _say(number: int, answer: bytes) -> None:
-    seen = None
+    seen, lines = None, {}
     with contextlib.suppress(ValueError, KeyError, TypeError):
-        seen = json.loads(answer)["seen"]
-    sys.stdout.write(f"\n{MARK}{json.dumps([number, seen])}{MARK}\n")
+        found = json.loads(answer)
+        seen, lines = found["seen"], found["lines"]
+    sys.stdout.write(f"\n{MARK}{json.dumps([number, seen, lines])}{MARK}\n")
     sys.stdout.flush()
 
 
@@ -105,7 +106,10 @@ def _run(given: dict[str, Any], form: list[Any] | None) -> dict[str, Any]:
         if name not in names and not hasattr(builtins, name):
             with contextlib.suppress(BaseException):
                 names[name] = getattr(importlib.import_module(module), name)
-    seen = []
+    seen: list[list[str]] = []
+    lines: dict[str, set[int]] = {}
+    if given["trace"]:
+        sys.settrace(_tracer(lines))
     for kind, source in given["cells"]:
         out = io.StringIO()
         try:
@@ -114,7 +118,31 @@ def _run(given: dict[str, Any], form: list[Any] | None) -> dict[str, Any]:
             seen.append([out.getvalue(), ""])
         except BaseException as error:
             seen.append([out.getvalue(), type(error).__name__])
-    return {"seen": seen, "outside": [n for n, m in list(sys.modules.items()) if not _is_inside(m)]}
+    sys.settrace(None)
+    ran = {os.path.relpath(path): sorted(numbers) for path, numbers in lines.items()}
+    return {
+        "seen": seen,
+        "lines": ran,
+        "outside": [n for n, m in list(sys.modules.items()) if not _is_inside(m)],
+    }
+
+
+def _tracer(lines: dict[str, set[int]]) -> Any:
+    """A trace function that notes the lines of the tree's files as they run."""
+    inside: dict[str, str] = {}
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        name = frame.f_code.co_filename
+        if name not in inside:
+            path = os.path.realpath(name)
+            own = path.startswith(os.getcwd() + os.sep) and not name.startswith("<")
+            inside[name] = path if own else ""
+        if not inside[name]:
+            return None
+        lines.setdefault(inside[name], set()).add(frame.f_lineno)
+        return trace
+
+    return trace
 
 
 def _edit(path: str, changes: list[Any]) -> None:

@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -120,6 +120,16 @@ class Reproduction:
             for printed, error in self.before or ()
         )
 
+    @cached_property
+    def executed(self) -> Mapping[str, frozenset[int]]:
+        """Path to the lines that run when the code does, what runs on import left out; empty if it cannot be
+        told.
+        """
+        log, _ = self._driven("", [None], self._timeout_s + 5, trace=True)
+        for _, _, lines in _answers(log, len(self._cells)):
+            return lines
+        return {}
+
     def outcome(self, patch: str) -> Outcome:
         """What a patch changes; "expected" if all that is printed anew stands in the report.
 
@@ -185,23 +195,30 @@ class Reproduction:
 
     def _run(self, patch: str, forms: Sequence[Form | None], budget_s: float) -> list[Seen | None]:
         """What each form shows; None where it does not end, and nothing, (), where the time was too short."""
+        one = len(forms) == 1
+        log, timed_out = self._driven(patch, forms, self._timeout_s + 5 if one else budget_s)
+        seen = {number: shown for number, shown, _ in _answers(log, len(self._cells))}
+        missing: Seen | None = () if timed_out and not one else None
+        return [seen.get(number, missing) for number in range(len(forms))]
+
+    def _driven(
+        self, patch: str, forms: Sequence[Form | None], timeout_s: float, *, trace: bool = False
+    ) -> tuple[str, bool]:
+        """What the driver writes on a tree, and whether it was stopped."""
         given = {
             "cells": [[cell.kind, cell.source] for cell in self._cells],
             "packages": self._packages,
             "names": self._names,
             "forms": [form and [form.path, form.changes] for form in forms],
+            "trace": trace,
             "timeout_s": self._timeout_s,
             "workers": os.cpu_count() or 1,
         }
         with Scratch(self._git_dir, self._commit) as scratch:
             tree = scratch.apply(patch, scratch.base) if patch else scratch.base
             command = [sys.executable, reproduce.__file__, json.dumps(given)]
-            run = run_tests(scratch, tree, command, budget_s if len(forms) > 1 else self._timeout_s + 5)
-        seen: dict[int, Seen | None] = {}
-        for answer in run.log.split(reproduce.MARK)[1::2]:
-            seen.update(_seen(answer, len(self._cells)))
-        missing: Seen | None = () if run.timed_out and len(forms) > 1 else None
-        return [seen.get(number, missing) for number in range(len(forms))]
+            run = run_tests(scratch, tree, command, timeout_s)
+        return run.log, run.timed_out
 
 
 def _fitting(forms: Sequence[Form]) -> Sequence[Form]:
@@ -210,11 +227,14 @@ def _fitting(forms: Sequence[Form]) -> Sequence[Form]:
     return forms[: max(sum(1 for size in sizes if size <= _MAX_FORMS_BYTES), 1)]
 
 
-def _seen(answer: str, n_cells: int) -> dict[int, Seen | None]:
-    """One line of the driver; nothing for anything else, since the code that runs may write there too."""
-    try:
-        number, shown = json.loads(answer)
-        seen = None if shown is None else tuple((str(printed), str(error)) for printed, error in shown)
-        return {int(number): seen} if seen is None or len(seen) == n_cells else {}
-    except (ValueError, TypeError):
-        return {}
+def _answers(log: str, n_cells: int) -> Iterator[tuple[int, Seen | None, dict[str, frozenset[int]]]]:
+    """The driver's lines; others are passed over, since the code that runs may write there too."""
+    for answer in log.split(reproduce.MARK)[1::2]:
+        try:
+            number, shown, lines = json.loads(answer)
+            seen = None if shown is None else tuple((str(printed), str(error)) for printed, error in shown)
+            ran = {str(path): frozenset(map(int, numbers)) for path, numbers in lines.items()}
+        except (ValueError, TypeError, AttributeError):
+            continue
+        if seen is None or len(seen) == n_cells:
+            yield int(number), seen, ran

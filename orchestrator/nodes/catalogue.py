@@ -5,6 +5,7 @@ reads the repository's code, so without retrieved context there is no such attem
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from orchestrator import events
-from orchestrator.nodes.common import steering_for
+from orchestrator.nodes.common import steering_for, usable_reproduction
 from orchestrator.policy import PromptContents
 from orchestrator.repair.ranking import RankedEdit, Suspect, best
 from orchestrator.repair.suspects import suspects
@@ -24,9 +25,10 @@ from swebench.diffs import unified_diff
 from swebench.gate import refusal
 from swebench.reproduction import Form
 
-MOST_REPRODUCED = 2000
+MOST_REPRODUCED = 4000
 """Edits on which the report's own code is run, best first."""
-REPRODUCING_S = 90.0
+REPRODUCING_S = 180.0
+MOST_TRACED_FILES = 60
 
 
 async def catalogue_edits(runtime: Runtime[Tools]) -> State:
@@ -64,13 +66,16 @@ def _suspects(tools: Tools) -> tuple[dict[str, str], list[Suspect]]:
         for each in listed
         for start_line, end_line in [each["lines"]]
     ]
+    reproduction = usable_reproduction(tools)
+    executed = reproduction.executed if reproduction else None
+    known = {file.path for file in tools.repository.files(tools.commit)}
+    traced = [path for path in executed or () if path in known][:MOST_TRACED_FILES]
+    wanted = dict.fromkeys([*(hit.path for hit in hits), *traced])
     sources: dict[str, str] = {}
-    for path in dict.fromkeys(hit.path for hit in hits):
-        try:
+    for path in wanted:
+        with contextlib.suppress(NotText):  # retrieve has said so
             sources[path] = tools.repository.text(tools.commit, path)
-        except NotText:
-            continue  # retrieve has said so
-    return sources, suspects(hits, sources, tools.task.problem_statement)
+    return sources, suspects(hits, sources, tools.task.problem_statement, executed)
 
 
 async def _asked(
@@ -105,11 +110,12 @@ def _promising(tools: Tools, ranked: list[RankedEdit]) -> list[RankedEdit]:
     Where the report's own code shows the fault, those are the ones that change what it shows, and first those
     that make it show what the report expects. What became of the others is written down beside them.
     """
-    if tools.reproduction is None or not tools.reproduction.usable:
+    reproduction = usable_reproduction(tools)
+    if reproduction is None:
         return ranked
     tried = ranked[:MOST_REPRODUCED]
     forms = [Form(each.path, each.edit.changes) for each in tried]
-    outcomes = tools.reproduction.outcomes(forms, REPRODUCING_S)
+    outcomes = reproduction.outcomes(forms, REPRODUCING_S)
     tools.artifacts.write_json(
         "candidates/0-reproduced.json",
         [

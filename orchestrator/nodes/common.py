@@ -13,6 +13,7 @@ from orchestrator import events
 from orchestrator.policy import Domain, PromptContents, SteeringRecord
 from orchestrator.prompts import NodePrompt
 from orchestrator.state import State, Tools
+from swebench.reproduction import Reproduction
 from vectors.requests import Generation, GenerationRequest
 from vectors.sampling import Sampling
 from vectors.steering import Steering
@@ -143,3 +144,8 @@ def shown_context(state: State, tools: Tools) -> tuple[str, int]:
         return "", 0
     context = tools.artifacts.read(state["context"])
     return context, tools.model.count_tokens(context)
+
+
+def usable_reproduction(tools: Tools) -> Reproduction | None:
+    """The report's own code, where the user allows running code and it shows the fault."""
+    return tools.reproduction if tools.reproduction and tools.reproduction.usable else None

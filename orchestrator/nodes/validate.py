@@ -12,13 +12,14 @@ from typing import Any, Literal
 from langgraph.runtime import Runtime
 
 from orchestrator import events
+from orchestrator.nodes.common import usable_reproduction
 from orchestrator.state import State, Tools
 from swebench.errors import NoTestsNear
 from swebench.grading import run_existing_tests
 from swebench.reproduction import Reproduction
 from swebench.validity import check_patch
 
-MAX_TESTED = 24
+MAX_TESTED = 60
 """Candidates of one attempt whose tests are run, best first."""
 TEST_TIMEOUT_S = 60.0
 """A candidate may loop for ever; one that the tests do not get through in this time is refused."""
@@ -33,7 +34,7 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
     tools, started = runtime.context, time.perf_counter()
     runtime.stream_writer(events.node_started("validate", state["attempt"] - 1))
     candidates: list[dict[str, Any]] = tools.artifacts.read_json(state["candidates"])
-    reproduction = await asyncio.to_thread(_usable, tools)
+    reproduction = await asyncio.to_thread(usable_reproduction, tools)
     accepted: dict[str, Any] | None = None
     first_with: dict[str, int] = {}
     tested = 0
@@ -60,10 +61,6 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
         return {"patch": "", "check": {"applies": False, "parses": False, "files": []}}
     check = {key: accepted[key] for key in ("applies", "parses", "files")}
     return {"patch": tools.artifacts.write("patch.diff", accepted["patch"]), "check": check}
-
-
-def _usable(tools: Tools) -> Reproduction | None:
-    return tools.reproduction if tools.reproduction and tools.reproduction.usable else None
 
 
 def _check(tools: Tools, patch: str, reproduction: Reproduction | None, first: bool) -> dict[str, Any]:

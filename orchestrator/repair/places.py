@@ -34,6 +34,18 @@ def ranges(code: Code, hit: DefinitionHit, asked: set[str]) -> list[tuple[int, i
     return sorted(fitting[:_MOST_RANGES])
 
 
+def reached_lines(code: Code, executed: frozenset[int]) -> frozenset[int]:
+    """The lines of every statement that begins on an executed line; of a compound one, those of its head."""
+    found = set(executed)
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.stmt) and node.lineno in executed:
+            body = getattr(node, "body", None)
+            last = body[0].lineno - 1 if body else node.end_lineno or node.lineno
+            found.update(range(node.lineno, last + 1))
+            found.update(other[0].lineno - 1 for other in [getattr(node, "orelse", None)] if other)
+    return frozenset(found)
+
+
 def _own(code: Code, hit: DefinitionHit) -> list[tuple[int, int]]:
     """Runs of neighbouring statements of a class or a module that define nothing and do not just import."""
     runs: list[tuple[int, int]] = []

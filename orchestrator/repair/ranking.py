@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from orchestrator.repair.features import NAMES, Report, features
-from orchestrator.repair.places import ranges
+from orchestrator.repair.places import ranges, reached_lines
 from retrieval.definition_hits import DefinitionHit
 from retrieval.tokens import count_terms
 from swebench.catalogue import Code, Edit, propose
@@ -34,7 +34,8 @@ WEIGHTS: Mapping[str, Any] = json.loads(files("orchestrator.repair").joinpath("w
 class RankedEdit:
     """An edit of a function; `score` is a natural log-probability.
 
-    `preference` is the model's for the edit's first token, in nats; None where no token differs.
+    `preference` is the model's for the edit's first token, in nats; None where no token differs or the model
+    was not asked.
     """
 
     path: str
@@ -52,6 +53,7 @@ class Suspect:
         prior: Log-probability that the fault is there.
         code: The file, parsed with what the report mentions.
         most: Edits that the model is asked about, those with the best features; None for all.
+        executed: Lines that are known to run when the fault shows; only statements with one are edited.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Suspect:
         report: Report,
         weights: Mapping[str, Any] = WEIGHTS,
         most: int | None = MOST_SCREENED,
+        executed: frozenset[int] | None = None,
     ) -> None:
         self.hit = hit
         self.prior = prior
@@ -70,13 +73,17 @@ class Suspect:
         self._title = report.title[:200]
         self.ranges = ranges(code, hit, set(count_terms(report.text)))
         edits = [edit for first, last in self.ranges for edit in propose(code, first, last)]
+        if executed is not None:
+            reached = reached_lines(code, executed)
+            edits = [edit for edit in edits if code.line_of(edit.start) in reached]
         found = features(code, edits, report, hit.start_line, hit.end_line)
         scores = found @ np.array([weights["features"][name] for name in NAMES])
         scores += np.array([weights["kinds"].get(edit.kind, 0.0) for edit in edits])
-        kept = np.argsort(-scores, kind="stable")[:most]
-        self.edits = [edits[i] for i in kept]
-        self.features: NDArray[np.float64] = found[kept]
-        self._scores: NDArray[np.float64] = scores[kept]
+        order = np.argsort(-scores, kind="stable")
+        self.edits = [edits[i] for i in order]
+        self.features: NDArray[np.float64] = found[order]
+        self._scores: NDArray[np.float64] = scores[order]
+        self._asked = self.edits[:most]
 
     @property
     def place(self) -> str:
@@ -85,7 +92,7 @@ class Suspect:
 
     def requests(self, encode: Callable[[str], Sequence[int]]) -> list[GenerationRequest]:
         """One pass over each range, which scores the first new token of every edit in its place."""
-        self._places: list[tuple[int, int, int] | None] = [None] * len(self.edits)
+        self._places: list[tuple[int, int, int] | None] = [None] * len(self._asked)
         return [self._request(number, encode) for number in range(len(self.ranges))]
 
     def _request(self, number: int, encode: Callable[[str], Sequence[int]]) -> GenerationRequest:
@@ -95,7 +102,7 @@ class Suspect:
         prompt = encode(f"# {self._title}\n# {self.hit.path}\n{before[-_MOST_CONTEXT:]}")
         there = encode(source[start:end])
         asked: dict[int, dict[int, None]] = {}
-        for index, edit in enumerate(self.edits):
+        for index, edit in enumerate(self._asked):
             if start <= edit.start < end:
                 new = encode(source[start : edit.start] + edit.text + source[edit.end : end])
                 place = _first_difference(there, new)
@@ -108,9 +115,9 @@ class Suspect:
         self, requests: Sequence[GenerationRequest], answers: Sequence[Generation]
     ) -> NDArray[np.float64]:
         """What the model says of each edit, in nats, [len(edits), 2]: preference, and surprise at what stands
-        there. Nan where no token differs.
+        there. Nan where no token differs, and the mean of the others where the model was not asked.
         """
-        found = np.full((len(self.edits), 2), np.nan)
+        found = np.full((len(self._asked), 2), np.nan)
         for index, there in enumerate(self._places):
             if there:
                 number, place, token = there
@@ -118,7 +125,9 @@ class Suspect:
                 scored = dict(zip(request.alternatives[place], answer.alternatives[place], strict=True))
                 preference = scored[token] - answer.logprobs[place]
                 found[index] = preference, -answer.logprobs[place]
-        return found.clip(-_MOST_PREFERENCE, _MOST_PREFERENCE)
+        found = found.clip(-_MOST_PREFERENCE, _MOST_PREFERENCE)
+        others = np.zeros(2) if np.isnan(found).all() else np.nanmean(found, axis=0)
+        return np.vstack([found, np.tile(others, (len(self.edits) - len(found), 1))])
 
     def ranked(
         self, requests: Sequence[GenerationRequest], answers: Sequence[Generation]
@@ -136,9 +145,9 @@ class Suspect:
                 self._code.line_of(edit.start),
                 edit,
                 self.prior + float(chance),
-                None if np.isnan(preference) else float(preference),
+                None if np.isnan(heard[index, 0]) or index >= len(self._asked) else float(heard[index, 0]),
             )
-            for edit, chance, preference in zip(self.edits, chances, heard[:, 0], strict=True)
+            for index, (edit, chance) in enumerate(zip(self.edits, chances, strict=True))
         ]
 
 

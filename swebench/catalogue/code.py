@@ -194,6 +194,24 @@ class Code:
             return [before.targets[0].id]
         return []
 
+    def is_annotation(self, start: int, end: int) -> bool:
+        """Whether the characters start..end are all in an annotation."""
+        before = bisect_right(self._annotations, (start, len(self.source))) - 1
+        if before < 0:
+            return False
+        _, last = self._annotations[before]
+        return end <= last and start < last
+
+    @cached_property
+    def _annotations(self) -> list[tuple[int, int]]:
+        found: list[ast.expr | None] = []
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.arg | ast.AnnAssign):
+                found.append(node.annotation)
+            elif isinstance(node, Function):
+                found.append(node.returns)
+        return sorted(self.span(node) for node in found if node)
+
     def own_attributes(self, node: ast.AST) -> Counter[str]:
         """How often each attribute of `self` is used in the class that a node stands in."""
         owner = self.class_of(node)

@@ -36,8 +36,8 @@ KINDS: tuple[Callable[[ast.AST, Code], Iterator[Edit]], ...] = (
 def propose(code: Code, first_line: int, last_line: int) -> list[Edit]:
     """Every edit of the catalogue that begins in the lines first_line..last_line (1-based, inclusive).
 
-    In the order of the text, none twice, and none that leaves the text as it is. Not each of them parses or
-    means anything: that is the gate's to say.
+    In the order of the text, none twice, none that leaves the text as it is, and none in an annotation, which
+    runs nothing. Not each of them parses or means anything: that is the gate's to say.
     """
     edits = {
         (edit.start, edit.end, edit.text): edit
@@ -45,7 +45,7 @@ def propose(code: Code, first_line: int, last_line: int) -> list[Edit]:
         if _first(node) <= last_line and _last(node) >= first_line
         for kind in KINDS
         for edit in kind(node, code)
-        if code.source[edit.start : edit.end] != edit.text
+        if code.source[edit.start : edit.end] != edit.text and not code.is_annotation(edit.start, edit.end)
     }
     inside = [edit for edit in edits.values() if first_line <= code.line_of(edit.start) <= last_line]
     return sorted(inside, key=lambda edit: (edit.start, edit.end))

@@ -141,6 +141,14 @@ def test_a_mutable_default_that_calls_share_is_copied_below_the_docstring() -> N
         assert source.replace("    return", f"    {copied}\n    return") in found
 
 
+def test_annotations_are_left_alone() -> None:
+    head = "def look(key: list[int], *, row: 'str' = 'a') -> tuple[int]:\n"
+    source = head + "    last: set[int] = key\n    return last\n"
+    for changed in proposed(source, 1, 3):
+        for annotation in (": list[int]", ": 'str' =", "-> tuple[int]:", ": set[int]"):
+            assert annotation in changed
+
+
 def test_a_parameter_may_be_left_out() -> None:
     found = proposed("def look(self, key, width: int):\n    return key\n", 1, 2)
     assert "def look(self, key, width: int = None):\n    return key\n" in found

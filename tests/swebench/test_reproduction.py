@@ -157,3 +157,8 @@ def test_a_name_that_the_report_does_not_import_is_taken_from_where_it_is_define
     identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
     subprocess.run(["git", *identity, "commit", "-q", "-m", "more"], cwd=tmp_path / "project", check=True)
     assert reproduction(git_dir, "`hidden()` ends in a LookupError").usable
+
+
+def test_the_lines_that_run_are_told(git_dir):
+    assert reproduction(git_dir).executed == {"halves/__init__.py": {1, 2}}
+    assert reproduction(git_dir, "`missing()` fails").executed == {}
