@@ -33,6 +33,9 @@ _FENCED = re.compile(r"^```[ \t]*([^\n`]*)\n(.*?)^```", re.MULTILINE | re.DOTALL
 _LANGUAGES = {"", "python", "python3", "py", "pycon"}
 _ENVIRONMENT = {"NameError", "ImportError", "ModuleNotFoundError", "FileNotFoundError", "SyntaxError"}
 _CALLS = re.compile(r"(?<!`)`([A-Za-z_][\w.]*\([^`\n]{0,200}\))`(?!`)")
+_TELLING = 4
+"""Characters of a result that does not stand in a report by chance; a shorter one must be announced."""
+_EXPECTING = r"(?:[Ee]xpect|[Ss]hould|[Cc]orrect|[Ii]nstead|[Rr]ather|[Ww]ant)\w*"
 _PROMPT = re.compile(r"^\s*(?:>>>|\.\.\.) ?")
 _MAX_FORMS_BYTES = 90_000
 """Of one command's argument, which the system limits to 128 KiB."""
@@ -166,7 +169,12 @@ class Reproduction:
         return "expected" if all(self._is_expected(*new) for new in changed) else "changed"
 
     def _is_expected(self, printed: str, error: str) -> bool:
-        return self._quoted(printed) or bool(not printed and error and error in self._report)
+        if not printed:
+            return bool(error) and error in self._report
+        if len("".join(printed.split())) >= _TELLING:
+            return self._quoted(printed)
+        words = re.escape(" ".join(printed.split()))
+        return bool(re.search(rf"{_EXPECTING}(?:\W+\w+){{0,8}}?\W+{words}(?!\w)", self._prose))
 
     def _quoted(self, printed: str) -> bool:
         words = " ".join(printed.split())

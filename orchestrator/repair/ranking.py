@@ -18,6 +18,7 @@ from scipy.special import log_softmax
 
 from orchestrator.repair.features import NAMES, Report, features
 from orchestrator.repair.places import ranges, reached_lines
+from orchestrator.repair.tokens import TokenizedText
 from retrieval.definition_hits import DefinitionHit
 from retrieval.tokens import count_terms
 from swebench.catalogue import Code, Edit, propose
@@ -100,16 +101,16 @@ class Suspect:
         start, end = self._code.start_of_line(first), self._code.start_of_line(last + 1)
         before = source[self._code.start_of_line(max(first - _CONTEXT_LINES, 1)) : start]
         prompt = encode(f"# {self._title}\n# {self.hit.path}\n{before[-_MOST_CONTEXT:]}")
-        there = encode(source[start:end])
+        there = TokenizedText(encode, source[start:end])
         asked: dict[int, dict[int, None]] = {}
         for index, edit in enumerate(self._asked):
             if start <= edit.start < end:
-                new = encode(source[start : edit.start] + edit.text + source[edit.end : end])
-                place = _first_difference(there, new)
-                if place is not None:
-                    self._places[index] = (number, place, new[place])
-                    asked.setdefault(place, {})[new[place]] = None
-        return scoring(prompt, there, alternatives={place: tuple(ids) for place, ids in asked.items()})
+                found = there.first_difference(edit.start - start, min(edit.end, end) - start, edit.text)
+                if found is not None:
+                    place, token = found
+                    self._places[index] = (number, place, token)
+                    asked.setdefault(place, {})[token] = None
+        return scoring(prompt, there.ids, alternatives={place: tuple(ids) for place, ids in asked.items()})
 
     def heard(
         self, requests: Sequence[GenerationRequest], answers: Sequence[Generation]
@@ -154,10 +155,6 @@ class Suspect:
 def heard_or_default(heard: NDArray[np.float64]) -> NDArray[np.float64]:
     """What the model says of each edit, [n, 2], where it was not asked as though it found it impossible."""
     return np.where(np.isnan(heard), [-_MOST_PREFERENCE, 0.0], heard)
-
-
-def _first_difference(one: Sequence[int], other: Sequence[int]) -> int | None:
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
 
 
 def best(found: Sequence[Sequence[RankedEdit]]) -> list[RankedEdit]:

@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrator.repair.features import NAMES, Report, features
 from orchestrator.repair.learning import Sample, cross_validated, fit, ranks, samples
@@ -11,6 +13,7 @@ from orchestrator.repair.mining import mined_repairs
 from orchestrator.repair.places import MOST_LINES, ranges
 from orchestrator.repair.ranking import WEIGHTS
 from orchestrator.repair.suspects import suspects
+from orchestrator.repair.tokens import TokenizedText
 from retrieval.definition_hits import DefinitionHit
 from swebench.catalogue import Code, Edit
 from tests.orchestrator.conftest import CALC, TEXT, git
@@ -150,3 +153,17 @@ def test_what_marks_the_repair_is_learned_and_holds_for_other_repositories():
     assert len(across) == len(found)
     assert np.mean(np.array(across) == 1) > 0.8
     assert json.loads(json.dumps(weights)) == weights
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_the_first_token_of_an_edit_is_that_of_the_whole_text_edited(smollm2, data):
+    text = data.draw(st.sampled_from([CALC, TEXT, MODULE, "x = 1\n\n\n\n  y = 2", "\n \n é😀 = 1\n"]))
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, min(start + 40, len(text))))
+    new = data.draw(st.sampled_from(["", " ", "\n", "    ", "0", "not x", "\n    return None", "é", "= 3 "]))
+    edited = smollm2.encode(text[:start] + new + text[end:])
+    there = TokenizedText(smollm2.encode, text)
+    pairs = enumerate(zip(there.ids, edited, strict=False))
+    expected = next(((place, b) for place, (a, b) in pairs if a != b), None)
+    assert there.first_difference(start, end, new) == expected

@@ -159,6 +159,12 @@ def test_a_name_that_the_report_does_not_import_is_taken_from_where_it_is_define
     assert reproduction(git_dir, "`hidden()` ends in a LookupError").usable
 
 
+def test_a_short_result_is_expected_only_where_the_report_says_so(git_dir):
+    long = "It happens with 1.5 and others.\n\n>>> half(3)\n1\n"
+    assert reproduction(git_dir, long).outcome(patched("//", "/")) == "changed"
+    assert reproduction(git_dir, long + "That should be 1.5, no?").outcome(patched("//", "/")) == "expected"
+
+
 def test_the_lines_that_run_are_told(git_dir):
     assert reproduction(git_dir).executed == {"halves/__init__.py": {1, 2}}
     assert reproduction(git_dir, "`missing()` fails").executed == {}
