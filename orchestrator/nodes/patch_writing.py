@@ -4,6 +4,7 @@ Models of this size fail at writing diffs and hold rewrites, so the model never 
 a candidate that becomes a patch applies and parses by construction.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,7 +30,10 @@ LINE_TOKENS = 48
 
 
 async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
-    """Write this attempt's candidates: several samplings of one region, another at each attempt."""
+    """Write this attempt's candidates: several samplings of one region, another at each attempt.
+
+    What was written more often comes first, and then what the model finds likelier.
+    """
     tools, attempt = runtime.context, state["attempt"]
     runtime.stream_writer(events.node_started("patch_writing", attempt))
     with_catalogue = tools.config.rag and tools.config.edits > 0
@@ -48,10 +52,13 @@ async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
     answer = await ask(
         runtime, "patch_writing", prompt, samplings, retrieved_tokens=retrieved_tokens, attempt=attempt
     )
+    scores = _deviation_scores if target.is_line else _mean_logprobs
     candidates = [
-        {"region": target.as_dict(), "score": score, **_candidate(generation, target, source)}
-        for score, generation in _ranked(samplings, answer.generations)
+        {"region": target.as_dict(), "score": round(score, 4), **_candidate(generation, target, source)}
+        for score, generation in zip(scores(samplings, answer.generations), answer.generations, strict=True)
     ]
+    votes = Counter(candidate["patch"] for candidate in candidates if candidate["patch"])
+    candidates.sort(key=lambda each: (-votes[each["patch"]], -each["score"]))
     numbered = [{"number": number, **candidate} for number, candidate in enumerate(candidates)]
     name = tools.artifacts.write_json(f"candidates/{attempt}.json", numbered)
     return {"candidates": name, "attempt": attempt + 1, "nodes": [answer.record]}
@@ -86,6 +93,7 @@ def _samples(tools: Tools, attempt: int, target: Target, source: str) -> list[Sa
             top_p=0.95,
             seed=tools.config.seed + 1000 * attempt + number,
             stop=STOPS["patch_writing"],
+            logprobs=True,
         )
         for number in range(samples)
     ]
@@ -113,25 +121,24 @@ def _deviations(tools: Tools, target: Target, source: str) -> list[Sampling]:
     ]
 
 
-def _ranked(
-    samplings: Sequence[Sampling], generations: Sequence[Generation]
-) -> list[tuple[float | None, Generation]]:
-    """Generations with their scores, best first.
+def _mean_logprobs(_: Sequence[Sampling], generations: Sequence[Generation]) -> list[float]:
+    """How likely the model finds what it wrote, in nats per token."""
+    return [sum(each.logprobs) / max(len(each.logprobs), 1) for each in generations]
 
-    A deviation's score is the log-probability of its first own token over that of the original one, which the
-    deviations further on have repeated; the last place has no such neighbour and is compared with certainty.
-    Samples keep their order and have no score.
+
+def _deviation_scores(samplings: Sequence[Sampling], generations: Sequence[Generation]) -> list[float]:
+    """The log-probability of each deviation's first own token over that of the original one.
+
+    The deviations further on have repeated the original token; the last place has no such neighbour and is
+    compared with certainty.
     """
-    if not samplings[0].logprobs:
-        return [(None, generation) for generation in generations]
     furthest = samplings[-1].follow
-    scored: list[tuple[float, Generation]] = []
+    scores = []
     for sampling, generation in zip(samplings, generations, strict=True):
         place = len(sampling.follow)
         repeated = generations[-1].logprobs[place] if place < len(furthest) else 0.0
-        scored.append((generation.logprobs[place] - repeated, generation))
-    scored.sort(key=lambda pair: -pair[0])
-    return [*scored]
+        scores.append(generation.logprobs[place] - repeated)
+    return scores
 
 
 def _candidate(generation: Generation, target: Target, source: str) -> dict[str, Any]:

@@ -36,6 +36,10 @@ _MOST_CHARACTERS = 150_000  # of a file: what takes too long says no more
 _NEAR = 8  # lines between where an edit begins and the first line that differs
 _L2 = 0.003
 _FOLDS = 5
+_SET = {"line_quoted": 1.0}
+"""Weights that commits cannot teach: their messages hold no tracebacks. Of the lines of the right files that
+203 real reports quote, 31 of 199 are changed by the patch, some six times as many as of other lines nearby.
+"""
 _SCREENING: dict[str, Any] = {"features": dict.fromkeys(NAMES, 0.0), "kinds": {}, "likelihood": [0.0, 0.0]}
 
 Floats = NDArray[np.float64]
@@ -111,7 +115,7 @@ def fit(found: Sequence[Sample]) -> dict[str, Any]:
     weights = [round(float(weight), 3) for weight in minimize(loss, start, jac=True, method="L-BFGS-B").x]
     return {
         "learned_from": f"{len(found)} repairs in the histories of {_repositories(found)}",
-        "features": dict(zip(NAMES, weights, strict=False)),
+        "features": dict(zip(NAMES, weights, strict=False)) | _SET,
         "likelihood": weights[len(NAMES) : len(NAMES) + 2],
         "kinds": dict(zip(kinds, weights[len(NAMES) + 2 :], strict=True)),
     }

@@ -28,8 +28,8 @@ class TokenizedText:
             place, there = known
             edited = self._encode(self.text[first:start] + new + self.text[end:last])
             found = _first_difference(there, edited)
-            if found is not None:
-                return place + found, edited[found]
+            if found is not None and (found + 1 < len(edited) or last == len(self.text)):
+                return place + found, edited[found]  # the last token of a window may be a part of one
         edited = self._encode(self.text[:start] + new + self.text[end:])
         found = _first_difference(self.ids, edited)
         return None if found is None else (found, edited[found])
@@ -42,9 +42,13 @@ class TokenizedText:
         return first - 1 if words and self.text[first - 1 : first] == " " else first * bool(words)
 
     def _after(self, end: int) -> int:
+        """The end of the next line with any words after this one."""
         line = self.text.find("\n", end)
-        line = self.text.find("\n", line + 1) if line >= 0 else -1
-        return line + 1 if line >= 0 else len(self.text)
+        if line < 0:
+            return len(self.text)
+        words = len(self.text) - len(self.text[line:].lstrip())
+        last = self.text.find("\n", words)
+        return last if last >= 0 else len(self.text)
 
     def _cut(self, first: int, last: int) -> tuple[int, list[int]] | None:
         """How many tokens come before a window, and its own but the last; None if they disagree."""

@@ -110,6 +110,17 @@ async def test_a_good_rewrite_becomes_a_patch_that_git_applies(project, tmp_path
     assert [record["name"] for record in state["nodes"]] == ["code_reading", "bug_analysis", "patch_writing"]
 
 
+async def test_what_was_written_twice_comes_before_what_was_written_once(project, tmp_path):
+    other = GOOD.replace("return 0", "return None")
+    assert other != GOOD
+    answers = [READING, ANALYSIS, BROKEN, BROKEN, GOOD, other, other]  # a line first, then four bodies
+    run = Run(project, tmp_path / "out", answers, samples=4)
+    await run.go()
+    found = [each["patch"] for each in run.tools.artifacts.read_json("candidates/1.json")]
+    assert "return None" in found[0] and found[0] == found[1]
+    assert "return 0" in found[2] and not found[3]
+
+
 async def test_the_retry_edge_tries_the_next_region_and_gives_up_after_the_last_retry(project, tmp_path):
     run = Run(project, tmp_path / "out", [READING, ANALYSIS, BROKEN, SAME, BROKEN], retries=2)
     state = await run.go()
