@@ -1,6 +1,7 @@
 """Runs the code of a report on a tree and on edited forms of it, each in a process of its own.
 
-Started by `reproduction` inside the confined runner with one JSON argument; nothing of this project is
+It runs on the Python of the repository's environment, 3.6 or later, so annotations are quoted. Started by
+`reproduction` inside the confined runner with one JSON argument; nothing of this project is
 imported here. The tree is written out once: an edited form is a file whose text the importer sees otherwise.
 Each form is a fork of one process that has already imported what does not belong to the tree, so it costs the
 time of importing the tree alone.
@@ -47,7 +48,7 @@ def main() -> None:
                 _say(number, came if not piece else b"")
 
 
-def _preload(given: dict[str, Any]) -> None:
+def _preload(given: "dict[str, Any]") -> None:
     """Import what the code needs and the tree does not hold, so that no form has to."""
     pipe, process = _start(given, None)
     with os.fdopen(os.dup(pipe), "rb") as answer, contextlib.suppress(ValueError, KeyError):
@@ -60,7 +61,7 @@ def _preload(given: dict[str, Any]) -> None:
             del sys.modules[name]
 
 
-def _start(given: dict[str, Any], form: list[Any] | None) -> tuple[int, int]:
+def _start(given: "dict[str, Any]", form: "list[Any] | None") -> "tuple[int, int]":
     pipe, end = os.pipe()
     process = os.fork()
     if process:
@@ -95,7 +96,7 @@ def _say(number: int, answer: bytes) -> None:
     sys.stdout.flush()
 
 
-def _run(given: dict[str, Any], form: list[Any] | None) -> dict[str, Any]:
+def _run(given: "dict[str, Any]", form: "list[Any] | None") -> "dict[str, Any]":
     if form:
         _edit(*form)
     names: dict[str, Any] = {"__name__": "__main__"}
@@ -127,7 +128,7 @@ def _run(given: dict[str, Any], form: list[Any] | None) -> dict[str, Any]:
     }
 
 
-def _tracer(lines: dict[str, set[int]]) -> Any:
+def _tracer(lines: "dict[str, set[int]]") -> Any:
     """A trace function that notes the lines of the tree's files as they run."""
     inside: dict[str, str] = {}
 
@@ -145,7 +146,7 @@ def _tracer(lines: dict[str, set[int]]) -> Any:
     return trace
 
 
-def _edit(path: str, changes: list[Any]) -> None:
+def _edit(path: str, changes: "list[Any]") -> None:
     """Let the importer see a file with characters start..end replaced, for each change, the last first."""
     wanted = os.path.realpath(path)
     loader = importlib.machinery.SourceFileLoader

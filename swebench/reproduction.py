@@ -21,7 +21,7 @@ from typing import Literal
 
 from swebench import reproduce
 from swebench.runner import run_tests
-from swebench.source import syntax_fault
+from swebench.source import parse, syntax_fault
 from swebench.trees import Scratch
 
 Outcome = Literal["unchanged", "broken", "changed", "expected"]
@@ -67,7 +67,7 @@ def cells_of(report: str) -> list[Cell]:
     found: list[tuple[int, Cell]] = []
     for block in _FENCED.finditer(report):
         language, code = block[1].strip().lower(), block[2]
-        if language in _LANGUAGES and ">>>" not in code and code.strip() and not syntax_fault(code):
+        if language in _LANGUAGES and ">>>" not in code and not syntax_fault(code) and _does_something(code):
             found.append((block.start(), Cell("exec", code)))
     for call in _CALLS.finditer(_FENCED.sub(lambda block: " " * len(block[0]), report)):
         if not syntax_fault(call[1]):
@@ -82,6 +82,11 @@ def cells_of(report: str) -> list[Cell]:
         if not syntax_fault(example.source):
             found.append((start, Cell("single", example.source)))
     return [cell for _, cell in sorted(found, key=lambda pair: pair[0])][:MAX_CELLS]
+
+
+def _does_something(code: str) -> bool:
+    """Whether code names anything: a block of mere values is what some code printed."""
+    return any(isinstance(node, ast.Name | ast.Import | ast.ImportFrom) for node in ast.walk(parse(code)))
 
 
 class Reproduction:
@@ -196,7 +201,7 @@ class Reproduction:
         used = dict.fromkeys(
             node.id
             for cell in self._cells
-            for node in ast.walk(ast.parse(cell.source))
+            for node in ast.walk(parse(cell.source))
             if isinstance(node, ast.Name)
         )
         return [(module, name) for name in used if (module := self._defined(name))]

@@ -168,3 +168,12 @@ def test_a_short_result_is_expected_only_where_the_report_says_so(git_dir):
 def test_the_lines_that_run_are_told(git_dir):
     assert reproduction(git_dir).executed == {"halves/__init__.py": {1, 2}}
     assert reproduction(git_dir, "`missing()` fails").executed == {}
+
+
+def test_a_block_of_values_is_what_is_expected_and_no_code(git_dir):
+    report = "```python\nprint([half(3), half(5)])\n```\ngives\n```\n[1, 2]\n```\nbut\n```\n[1.5, 2.5]\n```\n"
+    assert len(cells_of(report)) == 1
+    found = reproduction(git_dir, report)
+    assert found.usable
+    assert found.outcome(patched("//", "/")) == "expected"
+    assert found.outcome(patched("// 2", "// 1")) == "changed"
