@@ -14,8 +14,9 @@ from orchestrator.settings import RunConfig
 from orchestrator.workbench import Workbench
 from retrieval.index import source_files
 from retrieval.store import Repository, RepoStore
+from swebench.grading import ensure_gradeable
 from swebench.loading import load_instances
-from swebench.tasks import Instance, Task
+from swebench.tasks import Task
 
 PROBLEM_BYTES = 1 << 20
 
@@ -31,20 +32,24 @@ class Job:
     dataset_fingerprint: str
 
 
-def instance_job(bench: Workbench, config: RunConfig, dataset: str, instance_id: str) -> tuple[Job, Instance]:
-    """The job of an instance, and the instance with its gold columns, which only grading may see.
+def instance_job(
+    bench: Workbench, config: RunConfig, dataset: str, instance_id: str, *, to_grade: bool = False
+) -> Job:
+    """The job of an instance. Its gold columns stay behind here: whoever grades reads them again, afterwards.
 
     Raises UnknownInstance, RepositoryUnavailable, CommitMissing, NoPythonFiles, NotGradeable, ConfigError,
     and with --run-tests EnvironmentUnavailable.
     """
     found = load_instances(dataset, cache=bench.settings.cache, progress=bench.progress)
     instance = found.get(instance_id)
+    if to_grade:
+        ensure_gradeable(instance, bench.lab)
     repository = bench.store.open(instance.repo)
     job = _job(repository, instance.task, config, found.name, found.fingerprint)
     if config.run_tests and not job.task.test_cmd:
         # Made now, so that what the machine lacks is told before a model is loaded.
         bench.lab.environment(job.task, repository.git_dir)
-    return job, instance
+    return job
 
 
 def local_job(config: RunConfig, folder: Path, problem: Path, commit: str) -> Job:

@@ -4,13 +4,20 @@ from retrieval.paths import is_test
 from retrieval.search import Retriever
 from retrieval.store import Repository
 from swebench.reproduction import Reproduction
+from swebench.runner import OURS
+from swebench.suites import Lab
 from swebench.tasks import Task
 
 TIMEOUT_S = 20.0
 
 
-def reproduction_of(task: Task, commit: str, repository: Repository, retriever: Retriever) -> Reproduction:
-    """The report's own code; nothing runs before it is asked what it shows."""
+def reproduction_of(
+    task: Task, commit: str, repository: Repository, retriever: Retriever, lab: Lab
+) -> Reproduction:
+    """The report's own code; nothing runs before it is asked what it shows.
+
+    A task without a test command of its own has its environment made by the lab; raises what that raises.
+    """
 
     def defined(name: str) -> str | None:
         index = retriever.index(commit)
@@ -24,7 +31,9 @@ def reproduction_of(task: Task, commit: str, repository: Repository, retriever: 
         and file.path.endswith("/__init__.py")
         and not is_test(file.path)
     ]
-    return Reproduction(task.problem_statement, repository.git_dir, commit, packages, TIMEOUT_S, defined)
+    git_dir = repository.git_dir
+    within = OURS if task.test_cmd else lab.surroundings(task, git_dir)
+    return Reproduction(task.problem_statement, git_dir, commit, packages, TIMEOUT_S, defined, within)
 
 
 def _module(path: str) -> str:

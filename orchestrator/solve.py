@@ -98,7 +98,7 @@ def _tools(job: Job, bench: Workbench, config: RunConfig, artifacts: Artifacts) 
         repository=job.repository,
         retriever=retriever,
         artifacts=artifacts,
-        reproduction=reproduction_of(job.task, job.commit, job.repository, retriever)
+        reproduction=reproduction_of(job.task, job.commit, job.repository, retriever, bench.lab)
         if config.run_tests
         else None,
         lab=bench.lab,

@@ -11,7 +11,6 @@ import itertools
 import json
 import os
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from swebench import reproduce
-from swebench.runner import run_tests
+from swebench.runner import OURS, Surroundings, run_tests
 from swebench.source import parse, syntax_fault
 from swebench.trees import Scratch
 
@@ -96,6 +95,7 @@ class Reproduction:
         packages: Names to import everything from first, since reports leave imports out.
         defined: Looks up the module (dotted) that defines a name, or None; for names that are still missing.
         timeout_s: Of each run.
+        within: Where the code runs; the first of its programs' folders has the interpreter.
     """
 
     def __init__(
@@ -106,7 +106,9 @@ class Reproduction:
         packages: Sequence[str],
         timeout_s: float,
         defined: Callable[[str], str | None],
+        within: Surroundings = OURS,
     ) -> None:
+        self._within = within
         self._packages = list(packages)
         self._defined = defined
         self._report = report
@@ -229,8 +231,9 @@ class Reproduction:
         }
         with Scratch(self._git_dir, self._commit) as scratch:
             tree = scratch.apply(patch, scratch.base) if patch else scratch.base
-            command = [sys.executable, reproduce.__file__, json.dumps(given)]
-            run = run_tests(scratch, tree, command, timeout_s)
+            python = str(self._within.programs[0] / "python")
+            command = [python, reproduce.__file__, json.dumps(given)]
+            run = run_tests(scratch, tree, command, timeout_s, self._within)
         return run.log, run.timed_out
 
 

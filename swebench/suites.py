@@ -54,6 +54,10 @@ class Lab(Protocol):
         """The suite of the repository's own tests that are nearest to the changed files."""
         ...
 
+    def surroundings(self, task: Task, repository: Path) -> Surroundings:
+        """Where code of the repository at the task's version runs."""
+        ...
+
 
 def own_suite(instance: Instance) -> Suite:
     """The suite of a row with a command of its own; raises NotGradeable."""
@@ -99,6 +103,10 @@ class LocalLab:
         header = "".join(f"diff --git a/{path} b/{path}\n" for path in files)
         return self._suite(task, spec, place, self._official.directives(task.repo, header), None)
 
+    def surroundings(self, task: Task, repository: Path) -> Surroundings:
+        """The task's environment; raises NotGradeable, EnvironmentUnavailable, CommitMissing, GitFailed."""
+        return _surroundings(*self.environment(task, repository))
+
     def environment(self, task: Task, repository: Path) -> tuple[Spec, Environment]:
         """The spec of a task's version and its environment, which is made when it is not there yet.
 
@@ -121,21 +129,18 @@ class LocalLab:
         arguments: list[str],
         judge: Callable[[str], tuple[bool, Statuses]] | None,
     ) -> Suite:
-        # Tox starts tests with a link to the interpreter, which forgets its environment: so it is told.
-        within = Surroundings(
-            programs=(place.programs,),
-            packages=place.packages,
-            variables=_variables(spec),
-            prepare=place.add_products,
-            kept=(place.folder,),
-        )
         return Suite(
             _command(spec, arguments),
-            within,
+            _surroundings(spec, place),
             lambda log: _known(self._official.statuses(task.repo, log)),
             place.digest,
             judge,
         )
+
+
+def _surroundings(spec: Spec, place: Environment) -> Surroundings:
+    # Tox starts tests with a link to the interpreter, which forgets its environment: so it is told.
+    return Surroundings((place.programs,), place.packages, _variables(spec), place.add_products)
 
 
 def _command(spec: Spec, arguments: list[str]) -> list[str]:

@@ -30,7 +30,7 @@ def command(instance_id: str, as_json: bool, dataset: str, repos: Any, top: int)
         view_for(sys.stderr.isatty(), nodes=()) as view,
         Workbench(settings, progress=options.emit_progress(view.show)) as bench,
     ):
-        job, _ = instance_job(bench, RunConfig(), dataset, instance_id)
+        job = instance_job(bench, RunConfig(), dataset, instance_id)
         found = bench.retriever(job.repository).search(job.commit, job.task.problem_statement, top_k=top)
     hits: list[dict[str, Any]] = [{"path": hit.path, "score": round(hit.score, 4)} for hit in found.hits]
     seconds = {"index": round(found.seconds_index, 3), "query": round(found.seconds_query, 4)}

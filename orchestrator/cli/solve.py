@@ -77,25 +77,24 @@ def _solve(instance_id: str | None, flags: dict[str, Any]) -> dict[str, Any]:
     from orchestrator.settings import RunConfig
     from orchestrator.solve import solve
     from orchestrator.workbench import Workbench
-    from swebench.grading import ensure_gradeable, grade
+    from swebench.grading import grade
+    from swebench.loading import load_instances
 
     settings = options.settings(model=flags["model"], repos=flags["repos"])
     config = RunConfig(**{name: flags[name] for name in RunConfig.model_fields if name in flags})
     with view_for(sys.stderr.isatty()) as view:
         progress = options.emit_progress(view.show)
         with Workbench(settings, vectors=flags["vectors"], progress=progress) as bench:
-            instance = None
             if instance_id is None:
                 job = local_job(config, flags["repo"], flags["problem"], flags["commit"])
             else:
-                job, instance = instance_job(bench, config, flags["dataset"], instance_id)
-                if flags["grade"]:
-                    ensure_gradeable(instance, bench.lab)
+                job = instance_job(bench, config, flags["dataset"], instance_id, to_grade=flags["grade"])
             out = flags["out"] or settings.runs / run_name(job.dataset, settings.model, config)
             result = asyncio.run(
                 solve(job, bench, config, out, fresh=flags["fresh"], emit=view.show)
             ).as_dict()
-    if flags["grade"] and instance and result["patch"]:
+    if flags["grade"] and instance_id and result["patch"]:
+        instance = load_instances(flags["dataset"], cache=settings.cache, progress=progress).get(instance_id)
         verdict = grade(instance, job.repository.git_dir, result["patch"], lab=bench.lab)
         graded = {"resolved": verdict.resolved, "reason": verdict.reason, "seconds": verdict.seconds}
         result["graded"] = graded
