@@ -23,9 +23,10 @@ def texts_alive() -> Iterator[str]:
     waiting = gc.get_objects()
     while waiting:
         for held in gc.get_referents(waiting.pop()):
-            if isinstance(held, str):
+            # By type, not isinstance: some libraries warn when their lazy objects are asked for their class.
+            if type(held) is str:
                 yield held
-            elif isinstance(held, tuple | list | dict | set | frozenset) and not gc.is_tracked(held):
+            elif type(held) in {tuple, list, dict, set, frozenset} and not gc.is_tracked(held):
                 waiting.append(held)
 
 

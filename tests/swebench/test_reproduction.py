@@ -34,7 +34,7 @@ def reproduction(git_dir, report=REPORT, timeout_s=20):
         ["git", "--git-dir", str(git_dir), "rev-parse", "HEAD"], check=True, capture_output=True, text=True
     )
     return Reproduction(
-        report, git_dir, head.stdout.strip(), ["halves"], timeout_s=20, defined={"hidden": "halves.inner"}.get
+        report, git_dir, head.stdout.strip(), ["halves"], timeout_s, defined={"hidden": "halves.inner"}.get
     )
 
 
