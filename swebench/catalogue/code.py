@@ -140,17 +140,17 @@ class Code:
     @cached_property
     def module_names(self) -> Counter[str]:
         """Names bound at the top of the module and how often each is read."""
-        bound: set[str] = set()
+        bound: dict[str, None] = {}
         for statement in self.tree.body:
             for node in ast.walk(statement) if not isinstance(statement, _SCOPES) else ():
                 if isinstance(node, ast.alias):
-                    bound.add((node.asname or node.name).split(".")[0])
+                    bound[(node.asname or node.name).split(".")[0]] = None
                 elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                    bound.add(node.id)
+                    bound[node.id] = None
             if isinstance(statement, _SCOPES):
-                bound.add(statement.name)
+                bound[statement.name] = None
         read = Counter(node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name))
-        return Counter({name: read[name] for name in bound - {"*"}})
+        return Counter({name: read[name] for name in bound if name != "*"})
 
     @cached_property
     def called(self) -> Counter[str]:

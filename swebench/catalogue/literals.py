@@ -68,7 +68,7 @@ def pattern(node: ast.AST, code: Code) -> Iterator[Edit]:
     yield Edit("pattern", first, first, "^")
     yield from (Edit("pattern", closing, closing, text) for text in ("$", r"\Z", "?"))
     for found in _QUANTIFIER.finditer(code.source, first, closing):
-        for other in {"*", "+", "?", "*?", "+?"} - {found[1]}:
+        for other in [each for each in ("*", "+", "?", "*?", "+?") if each != found[1]]:
             yield Edit("pattern", *found.span(1), other)
     for one, other in _PATTERN_PARTS:
         for found in re.finditer(re.escape(one), code.source[first:closing]):

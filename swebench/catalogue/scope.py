@@ -5,13 +5,14 @@ import difflib
 import functools
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from swebench.catalogue.code import Code, Edit
 
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _MOST_VALUES = 16
 _MOST_SIMILAR = 8
-_MOST_KNOWN = 600
+_MOST_KNOWN = 1000  # names that are compared; a file of more is a table
 _LEAST_SIMILARITY = 0.6
 
 
@@ -52,7 +53,8 @@ def _alike(name: str, other: str) -> bool:
 
 
 def _best(name: str, others: Iterable[str]) -> list[str]:
-    alike = {other for other in others if other != name and _alike(name, other)}
+    known = islice(dict.fromkeys(others), _MOST_KNOWN)
+    alike = {other for other in known if other != name and _alike(name, other)}
     return sorted(alike, key=lambda other: (-_similarity(name, other), other))[:_MOST_SIMILAR]
 
 

@@ -1,4 +1,7 @@
 import ast
+import os
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -139,6 +142,26 @@ def test_a_mutable_default_that_calls_share_is_copied_below_the_docstring() -> N
     found = proposed(source, 1, 3)
     for copied in ("rows = list(rows)", "names = dict(names)"):
         assert source.replace("    return", f"    {copied}\n    return") in found
+
+
+def test_a_file_of_thousands_of_names_takes_seconds() -> None:
+    names = "\n".join(f"some_long_name_{number} = {number}" for number in range(5000))
+    source = f"{names}\n\n\ndef look(some_long_name):\n    return some_long_name.some_attribute\n"
+    assert any("some_long_name_1." in each for each in proposed(source, 5004, 5004))
+
+
+@pytest.mark.parametrize("name", ["edits.py", "runner.py"])
+def test_edits_come_in_the_same_order_in_every_process(name: str) -> None:
+    code = (
+        "import sys; from swebench.catalogue import Code, propose; s = open(sys.argv[1]).read();"
+        "print(propose(Code(s, ['Path'], ['a', 'b']), 1, s.count(chr(10))))"
+    )
+    command = [sys.executable, "-c", code, str(Path(swebench.__file__).with_name(name))]
+    found = [
+        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": seed})
+        for seed in ("1", "2")
+    ]
+    assert found[0].stdout == found[1].stdout
 
 
 def test_annotations_are_left_alone() -> None:
