@@ -165,12 +165,17 @@ def main(folders: tuple[str, ...], out: Path) -> None:
     with Engine(model.model, model.tokenizer) as engine:
         for folder in folders:
             path, _, date = folder.partition("@")
-            name = Path(path).name.removesuffix(".git")
+            name = Path(path).name.removesuffix(".git") or Path(path).parent.name
             found += samples(name, mined_repairs(Path(path), date, MOST_MINED), model, engine)
             click.echo(f"{name}: {len(found)} repairs so far", err=True)
+    if not found:
+        raise click.ClickException(
+            "no repair that the catalogue reaches: name repositories with more history"
+        )
     by_rank = np.array(cross_validated(found))
-    shares = ", ".join(f"@{k} {np.mean(by_rank <= k):.0%}" for k in (1, 10, 100) if len(by_rank))
-    click.echo(f"other repositories' repairs, in the right place: {shares} (n = {len(by_rank)})")
+    if len(by_rank):
+        shares = ", ".join(f"@{k} {np.mean(by_rank <= k):.0%}" for k in (1, 10, 100))
+        click.echo(f"other repositories' repairs, in the right place: {shares} (n = {len(by_rank)})")
     out.write_text(json.dumps(fit(found), indent=2) + "\n")
 
 

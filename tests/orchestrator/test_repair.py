@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.repair.features import NAMES, Report, features
 from orchestrator.repair.learning import Sample, cross_validated, fit, ranks, samples
+from orchestrator.repair.learning import main as learn
 from orchestrator.repair.mining import mined_repairs
 from orchestrator.repair.places import MOST_LINES, ranges
 from orchestrator.repair.ranking import WEIGHTS
@@ -167,3 +169,20 @@ def test_the_first_token_of_an_edit_is_that_of_the_whole_text_edited(smollm2, da
     pairs = enumerate(zip(there.ids, edited, strict=False))
     expected = next(((place, b) for place, (a, b) in pairs if a != b), None)
     assert there.first_difference(start, end, new) == expected
+
+
+def test_weights_are_learned_from_repositories_named_on_the_command_line(
+    history, tiny_model, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ORCHESTRATE_MODEL", str(tiny_model))
+    monkeypatch.setenv("ORCHESTRATE_CACHE", str(tmp_path / "cache"))
+    out = tmp_path / "weights.json"
+    done = CliRunner().invoke(learn, [f"{history}/.git", f"{history}/.git@2001-01-01", "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    learned = json.loads(out.read_text())
+    assert tuple(learned["features"]) == NAMES
+    assert "comparison" in learned["kinds"] and len(learned["likelihood"]) == 2
+
+    nothing = CliRunner().invoke(learn, [f"{history}/.git@2001-01-01", "--out", str(out)])
+    assert nothing.exit_code == 1
+    assert "no repair" in nothing.output
