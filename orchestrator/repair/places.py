@@ -9,7 +9,7 @@ from swebench.catalogue import Code
 
 MOST_LINES = 60
 """Of one range: what the model reads at once."""
-_MOST_RANGES = 3
+_MOST_RANGES = 2
 _MOST_CHARACTERS = 6000
 """Of one range: so many in so few lines are a table, and would not fit a small model's context."""
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
