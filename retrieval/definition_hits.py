@@ -38,8 +38,9 @@ class DefinitionHit:
 
 def definition_hits(
     index: Index, question: Question, file_scores: Floats, best: list[int]
-) -> tuple[DefinitionHit, ...]:
-    """The definitions of the best files, best first, at most three for each file on average.
+) -> tuple[tuple[DefinitionHit, ...], tuple[DefinitionHit, ...]]:
+    """The definitions of the best files, at most three for each on average, and these files' own lines; both
+    best first.
 
     Args:
         file_scores: [n_files].
@@ -48,50 +49,34 @@ def definition_hits(
     text = scaled(index.chunks.scores(index.numbered(question.terms)))
     title = scaled(index.chunks.scores(index.numbered(question.title)))
     files = scaled(file_scores)
-    hits = []
+    hits, modules = [], []
     for rank, file in enumerate(best, start=1):
-        for chunk, definition in enumerate(index.definitions[file], start=int(index.first_chunk[file]) + 1):
+        module = int(index.first_chunk[file])
+        of_file = WEIGHTS["file"] * float(files[file]) - WEIGHTS["file_rank"] * math.log(rank)
+
+        def score(chunk: int, of_file: float = of_file) -> float:
+            return of_file + WEIGHTS["text"] * float(text[chunk]) + WEIGHTS["title"] * float(title[chunk])
+
+        modules.append(DefinitionHit(index.paths[file], "", "module", 0, 0, score(module)))
+        for chunk, definition in enumerate(index.definitions[file], start=module + 1):
             unqualified = definition.name.rsplit(".", 1)[-1]
             terms = count_terms(definition.name).keys()
             signals = {
-                "text": text[chunk],
-                "title": title[chunk],
-                "file": files[file],
-                "file_rank": -math.log(rank),
                 "symbol": min(question.symbols.get(unqualified, 0.0), 1.0)
                 / math.sqrt(len(index.defined_in[unqualified])),
                 "name": len(terms & question.title.keys()) / max(len(terms), 1),
                 "length": math.log1p(definition.end_line - definition.start_line),
             }
-            score = sum(WEIGHTS[name] * float(value) for name, value in signals.items())
+            own = sum(WEIGHTS[name] * value for name, value in signals.items())
             hits.append(
                 DefinitionHit(
                     index.paths[file], definition.name, definition.kind,
-                    definition.start_line, definition.end_line, score,
+                    definition.start_line, definition.end_line, score(chunk) + own,
                 )
             )  # fmt: skip
     hits.sort(key=lambda hit: -hit.score)
-    return tuple(hits[: _PER_FILE * len(best)])
-
-
-def module_hits(
-    index: Index, question: Question, file_scores: Floats, best: list[int]
-) -> tuple[DefinitionHit, ...]:
-    """One hit for each of the best files, for its lines outside of any definition; best first."""
-    text = scaled(index.chunks.scores(index.numbered(question.terms)))
-    title = scaled(index.chunks.scores(index.numbered(question.title)))
-    files = scaled(file_scores)
-    hits = []
-    for rank, file in enumerate(best, start=1):
-        chunk = int(index.first_chunk[file])
-        score = (
-            WEIGHTS["text"] * float(text[chunk])
-            + WEIGHTS["title"] * float(title[chunk])
-            + WEIGHTS["file"] * float(files[file])
-            - WEIGHTS["file_rank"] * math.log(rank)
-        )
-        hits.append(DefinitionHit(index.paths[file], "", "module", 0, 0, score))
-    return tuple(sorted(hits, key=lambda hit: -hit.score))
+    modules.sort(key=lambda hit: -hit.score)
+    return tuple(hits[: _PER_FILE * len(best)]), tuple(modules)
 
 
 def scaled(values: Floats) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 from retrieval.bm25 import Floats
 from retrieval.cache import FeatureCache
 from retrieval.corpus import Corpus
-from retrieval.definition_hits import DefinitionHit, definition_hits, module_hits, scaled
+from retrieval.definition_hits import DefinitionHit, definition_hits, scaled
 from retrieval.index import Index, Indexer
 from retrieval.mentions import defining_files
 from retrieval.progress import Progress, silent
@@ -95,8 +95,7 @@ class Retriever:
             )
             for i in best
         )
-        definitions = definition_hits(index, question, scores, best)
-        modules = module_hits(index, question, scores, best)
+        definitions, modules = definition_hits(index, question, scores, best)
         return SearchResult(hits, definitions, modules, indexed - started, time.perf_counter() - indexed)
 
     def index(self, commit: str, progress: Progress = silent) -> Index:

@@ -14,7 +14,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from orchestrator import events
-from orchestrator.nodes.common import steering_for, usable_reproduction
+from orchestrator.nodes.common import generated, steering_for, usable_reproduction
 from orchestrator.policy import PromptContents
 from orchestrator.repair.ranking import RankedEdit, Suspect, best
 from orchestrator.repair.suspects import suspects
@@ -67,7 +67,7 @@ def _suspects(tools: Tools) -> tuple[dict[str, str], list[Suspect]]:
         for start_line, end_line in [each["lines"]]
     ]
     reproduction = usable_reproduction(tools)
-    executed = reproduction.executed if reproduction else None
+    executed = reproduction.executed or None if reproduction else None  # not traced is not nothing ran
     known = {file.path for file in tools.repository.files(tools.commit)}
     traced = [path for path in executed or () if path in known][:MOST_TRACED_FILES]
     wanted = dict.fromkeys([*(hit.path for hit in hits), *traced])
@@ -88,13 +88,7 @@ async def _asked(
     steering, steered = await steering_for(runtime, contents)
     runtime.stream_writer(events.decision("patch_writing", steered.as_dict()))
     requests = [[replace(request, steering=steering) for request in own] for own in bare]
-    tickets = tools.engine.submit_all([request for own in requests for request in own])
-    try:
-        answers = iter([await ticket for ticket in tickets])
-    except BaseException:
-        for ticket in tickets:
-            ticket.cancel()
-        raise
+    answers = iter(await generated(tools, [request for own in requests for request in own]))
     ranked = best(
         [
             suspect.ranked(own, [next(answers) for _ in own])

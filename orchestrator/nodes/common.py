@@ -46,16 +46,10 @@ async def ask(
     runtime.stream_writer(events.decision(node, steered.as_dict()))
     prompt_ids = tools.model.chat_ids(list(prompt.messages), prefix=prompt.prefix)
     count_token = _token_counter(runtime, node)
-    # All at once: what a batch holds, and so what bfloat16 rounds to, does not hang on when each one arrives.
-    tickets = tools.engine.submit_all(
-        [GenerationRequest(prompt_ids, steering, sampling, on_token=count_token) for sampling in samplings]
+    generations = await generated(
+        tools,
+        [GenerationRequest(prompt_ids, steering, sampling, on_token=count_token) for sampling in samplings],
     )
-    try:
-        generations = tuple([await ticket for ticket in tickets])
-    except BaseException:
-        for ticket in tickets:
-            ticket.cancel()
-        raise
     seconds = time.perf_counter() - started
     new_tokens = sum(generation.new_tokens for generation in generations)
     record = {
@@ -82,6 +76,18 @@ async def ask(
     )
     runtime.stream_writer(events.node_finished(node, seconds, new_tokens, len(prompt_ids)))
     return Answer(generations, record)
+
+
+async def generated(tools: Tools, requests: Sequence[GenerationRequest]) -> tuple[Generation, ...]:
+    """The engine's answers; whoever stops waiting for them cancels them all."""
+    # All at once: what a batch holds, and so what bfloat16 rounds to, does not hang on when each one arrives.
+    tickets = tools.engine.submit_all(requests)
+    try:
+        return tuple([await ticket for ticket in tickets])
+    except BaseException:
+        for ticket in tickets:
+            ticket.cancel()
+        raise
 
 
 async def steering_for(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from swebench.catalogue.code import Code, Edit
+from swebench.catalogue.ingredients import called_name
 from swebench.catalogue.scope import nearby_values
 
 FAMILIES = (
@@ -95,7 +96,7 @@ def argument(node: ast.AST, code: Code) -> Iterator[Edit]:
 def default(node: ast.AST, code: Code) -> Iterator[Edit]:
     """A default for what may be missing: of get, pop, next, getattr, min and max; pop in place of del."""
     if isinstance(node, ast.Call):
-        name = _name_of(node.func)
+        name = called_name(node)
         at = code.span(node)[1] - 1
         arity, values = _WITH_DEFAULT.get(name, (-1, ()))
         if len(node.args) == arity and not node.keywords:
@@ -174,12 +175,6 @@ def _starred(node: ast.Call, code: Code) -> list[str]:
     if function.args.kwarg and not named:
         found.append(f"**{function.args.kwarg.arg}")
     return found
-
-
-def _name_of(function: ast.expr) -> str:
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""
 
 
 def _part_span(part: ast.expr | ast.keyword, code: Code) -> tuple[int, int]:

@@ -42,7 +42,7 @@ class Ingredients:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """Every name, attribute, parameter and keyword of the file."""
+        """Every name, attribute and parameter of the file."""
         found = set(self._code.attributes)
         for node in ast.walk(self._code.tree):
             if isinstance(node, ast.Name):
@@ -74,9 +74,10 @@ class Ingredients:
                     if each.arg and len(text) <= _LONGEST:
                         found[called_name(node)][text] += 1
             elif isinstance(node, Function):
-                for name, default in _defaults(node):
-                    flag = isinstance(default, ast.Constant) and isinstance(default.value, bool)
-                    found[node.name][f"{name}={not default.value if flag else name}"] += 1  # type: ignore[attr-defined]
+                for parameter, default in defaults_of(node):
+                    value = default.value if isinstance(default, ast.Constant) else None
+                    given = not value if isinstance(value, bool) else parameter.arg
+                    found[node.name][f"{parameter.arg}={given}"] += 1
         return found
 
 
@@ -87,9 +88,9 @@ def called_name(call: ast.Call) -> str:
     return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
-def _defaults(function: Function) -> list[tuple[str, ast.expr]]:
+def defaults_of(function: Function) -> list[tuple[ast.arg, ast.expr]]:
+    """The parameters that have a default, with it."""
     arguments = function.args
-    plain = [*arguments.posonlyargs, *arguments.args][-len(arguments.defaults) or 1 << 30 :]
-    pairs = [*zip(plain, arguments.defaults, strict=False)]
-    pairs += [(a, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d]
-    return [(argument.arg, default) for argument, default in pairs]
+    plain = [*arguments.posonlyargs, *arguments.args]
+    pairs = [*zip(plain[len(plain) - len(arguments.defaults) :], arguments.defaults, strict=True)]
+    return [*pairs, *((a, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d)]

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from swebench.catalogue.code import Code, Edit, Function
+from swebench.catalogue.ingredients import defaults_of
 from swebench.catalogue.scope import nearby_values
 
 _REMOVABLE = ast.Expr | ast.Assign | ast.AugAssign | ast.Return | ast.Raise | ast.Delete | ast.Continue
@@ -62,10 +63,8 @@ def parameter(node: ast.AST, code: Code) -> Iterator[Edit]:
         end = code.offset(last.end_lineno or last.lineno, last.end_col_offset or 0)
         if last.arg not in {"self", "cls"}:
             yield Edit("parameter", end, end, " = None" if last.annotation else "=None")
-    pairs = list(zip(plain[len(plain) - len(arguments.defaults) :], arguments.defaults, strict=True))
-    pairs += [(a, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d]
     body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
-    for argument, default in pairs:
+    for argument, default in defaults_of(node):
         copier = {ast.Dict: "dict", ast.List: "list", ast.Set: "set"}.get(type(default))
         if copier and body and body[0].lineno > node.lineno:
             start, indent = code.span(body[0])[0], code.indentation(body[0])

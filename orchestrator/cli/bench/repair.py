@@ -28,12 +28,14 @@ def command(
     from orchestrator.repair.measure import RankedGold, is_one_line, rank_gold, report
     from orchestrator.workbench import Workbench
     from retrieval.errors import RetrievalError
+    from retrieval.search import Retriever
     from swebench.errors import SwebenchError
     from swebench.loading import load_instances
 
     settings = options.settings(repos=repos, model=model)
     found: list[RankedGold] = []
     left_out: dict[str, str] = {}
+    retrievers: dict[str, Retriever] = {}
     with view_for(sys.stderr.isatty(), nodes=()) as view:
         progress = options.emit_progress(view.show)
         with Workbench(settings, progress=progress) as bench:
@@ -42,8 +44,9 @@ def command(
             for done, instance in enumerate(asked[:limit]):
                 progress("ranking edits", done, len(asked[:limit]))
                 try:
-                    retriever = bench.retriever(bench.store.open(instance.repo))
-                    found.append(rank_gold(retriever, instance, bench.model, bench.engine))
+                    if instance.repo not in retrievers:
+                        retrievers[instance.repo] = bench.retriever(bench.store.open(instance.repo))
+                    found.append(rank_gold(retrievers[instance.repo], instance, bench.model, bench.engine))
                 except (RetrievalError, SwebenchError) as error:
                     left_out[instance.instance_id] = str(error)
     if not found:
