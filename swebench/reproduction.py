@@ -131,14 +131,12 @@ class Reproduction:
         )
 
     @cached_property
-    def executed(self) -> Mapping[str, frozenset[int]]:
-        """Path to the lines that run when the code does, what runs on import left out; empty if it cannot be
+    def executed(self) -> Mapping[str, frozenset[int]] | None:
+        """Path to the lines that run when the code does, what runs on import left out; None if it cannot be
         told.
         """
         log, _ = self._driven("", [None], self._timeout_s + 5, trace=True)
-        for _, _, lines in _answers(log, len(self._cells)):
-            return lines
-        return {}
+        return next((lines for _, seen, lines in _answers(log, len(self._cells)) if seen is not None), None)
 
     def outcome(self, patch: str) -> Outcome:
         """What a patch changes; "expected" if all that is printed anew stands in the report.

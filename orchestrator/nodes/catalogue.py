@@ -67,7 +67,7 @@ def _suspects(tools: Tools) -> tuple[dict[str, str], list[Suspect]]:
         for start_line, end_line in [each["lines"]]
     ]
     reproduction = usable_reproduction(tools)
-    executed = reproduction.executed or None if reproduction else None  # not traced is not nothing ran
+    executed = reproduction.executed if reproduction else None
     known = {file.path for file in tools.repository.files(tools.commit)}
     traced = [path for path in executed or () if path in known][:MOST_TRACED_FILES]
     wanted = dict.fromkeys([*(hit.path for hit in hits), *traced])

@@ -167,7 +167,12 @@ def test_a_short_result_is_expected_only_where_the_report_says_so(git_dir):
 
 def test_the_lines_that_run_are_told(git_dir):
     assert reproduction(git_dir).executed == {"halves/__init__.py": {1, 2}}
-    assert reproduction(git_dir, "`missing()` fails").executed == {}
+    assert reproduction(git_dir, "`missing()` fails").executed == {}, "it ran, and nothing of the tree did"
+    for untold in (
+        "`exit(half(1))` `__import__('os')._exit(half(3))`",
+        "`__import__('time').sleep(600 * half(3))`",
+    ):
+        assert reproduction(git_dir, untold, timeout_s=1).executed is None
 
 
 def test_a_block_of_values_is_what_is_expected_and_no_code(git_dir):
