@@ -26,6 +26,8 @@ _FENCED = re.compile(r"^```.*?^```|^[ \t]*(?:>>>|\.\.\.|File \").*$", re.MULTILI
 _MOST = 3
 """Counts beyond this say nothing more."""
 _LEAST_QUOTED = 12  # characters of a line that a report can be said to quote
+_TRACED = re.compile(r'^\s*File "[^"\n]+", line \d+, in .+\n(.+)$', re.MULTILINE)
+_HEADS = ("def ", "async def ", "class ", "@", "import ", "from ", "raise ")
 _STATEMENTS: dict[str, type[ast.stmt] | tuple[type[ast.stmt], ...]] = {
     "in_condition": (ast.If, ast.While, ast.Assert),
     "in_return": ast.Return,
@@ -51,7 +53,8 @@ NAMES = (
     "text_elsewhere",
     "line_terms",  # terms that the line shares with the report, each by its rarity in the region
     "line_title",  # the same with its first line
-    "line_quoted",  # whether the report quotes the line
+    "line_quoted",  # whether the report quotes the line, and it is no head of a definition and no raise
+    "line_traced",  # whether such a line is in a traceback
     "growth",  # ln(1 + characters more or less)
     "lines",  # whether lines are added
     "insertion",  # whether nothing goes
@@ -90,9 +93,14 @@ class Report:
         return frozenset(_NAME.findall(self.text))
 
     @functools.cached_property
-    def lines(self) -> frozenset[str]:
-        """Every line, without what surrounds it."""
-        return frozenset(line.strip() for line in self.text.splitlines())
+    def traced(self) -> frozenset[str]:
+        """The lines of code in its tracebacks, without what surrounds them."""
+        return frozenset(line.strip() for line in _TRACED.findall(self.text))
+
+    @functools.cached_property
+    def quoted(self) -> frozenset[str]:
+        """Every other line, without what surrounds it."""
+        return frozenset(line.strip() for line in self.text.splitlines()) - self.traced
 
 
 def features(
@@ -132,7 +140,8 @@ def features(
                 float(any(text not in report.text for text in texts)),
                 shared[number],
                 with_title[number],
-                float(len(line) >= _LEAST_QUOTED and line in report.lines),
+                float(_tells(line) and line in report.quoted),
+                float(_tells(line) and line in report.traced),
                 math.log1p(abs(len(edit.text) - (edit.end - edit.start))),
                 float("\n" in edit.text),
                 float(edit.start == edit.end),
@@ -144,6 +153,11 @@ def features(
             ]
         )
     return np.array(rows, dtype=np.float64).reshape(-1, len(NAMES))
+
+
+def _tells(line: str) -> bool:
+    """Whether a quoted line may be where the fault is: what is imported, defined or raised rarely is."""
+    return len(line) >= _LEAST_QUOTED and not line.startswith(_HEADS)
 
 
 def _statements(code: Code, first_line: int, last_line: int) -> list[ast.stmt | None]:

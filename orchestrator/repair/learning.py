@@ -36,9 +36,10 @@ _MOST_CHARACTERS = 150_000  # of a file: what takes too long says no more
 _NEAR = 8  # lines between where an edit begins and the first line that differs
 _L2 = 0.003
 _FOLDS = 5
-_SET = {"line_quoted": 1.0}
-"""Weights that commits cannot teach: their messages hold no tracebacks. Of the lines of the right files that
-203 real reports quote, 31 of 199 are changed by the patch, some six times as many as of other lines nearby.
+_SET = {"line_quoted": 2.0, "line_traced": 1.0}
+"""Weights that commits cannot teach: their messages quote little and hold no tracebacks. Of the lines that
+203 real reports quote of the files that their patches change, 26 of 98 are changed themselves, and 3 of 29 in
+a traceback; of heads of definitions 4 of 72, of raise statements 0 of 5.
 """
 _SCREENING: dict[str, Any] = {"features": dict.fromkeys(NAMES, 0.0), "kinds": {}, "likelihood": [0.0, 0.0]}
 

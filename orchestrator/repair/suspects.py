@@ -12,6 +12,7 @@ from retrieval.definition_hits import LOGIT, DefinitionHit
 from retrieval.definitions import find_definitions
 from retrieval.mentions import mentioned_symbols
 from swebench.catalogue import Code
+from swebench.catalogue.report import shown_by
 
 MOST_SUSPECTS = 24
 MOST_EXECUTED = 48
@@ -117,7 +118,8 @@ def _deepest_frame(definitions: Sequence[DefinitionHit], report: str) -> Definit
 def parsed_with(source: str, report: str) -> Code | None:
     """A file with what the report mentions; None for one that does not parse (Python 2, or a template)."""
     quoted = list(dict.fromkeys(_QUOTED.findall(report)))[:_MOST_QUOTED]
+    symbols, dotted = sorted(mentioned_symbols(report)), _DOTTED.findall(report)
     try:
-        return Code(source, sorted(mentioned_symbols(report)), quoted, _DOTTED.findall(report))
+        return Code(source, symbols, quoted, dotted, shown_by(report))
     except SyntaxError:
         return None

@@ -144,7 +144,7 @@ def missing_call(node: ast.AST, code: Code) -> Iterator[Edit]:
             start, end = code.span(value)
             for method in _METHODS:
                 yield Edit("missing call", end, end, method)
-            for name in dict.fromkeys([*_WRAPPERS, *common]):
+            for name in dict.fromkeys([*_WRAPPERS, *common, *code.shown.calls[:_MOST_WRAPPERS]]):
                 yield Edit("missing call", start, end, f"{name}({code.source[start:end]})")
     if isinstance(node, ast.Call):
         if len(node.args) == 1 and not node.keywords:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from swebench.catalogue.report import Shown
 from swebench.source import parse
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
@@ -49,6 +50,7 @@ class Code:
         mentioned: Names that the report mentions, which an edit may bring in though the file lacks them.
         quoted: Texts that it quotes, which may replace a constant.
         dotted: Dotted names in it, such as that of an exception with its module.
+        shown: Code in it, which may replace code like it.
 
     Raises:
         SyntaxError: it does not parse.
@@ -60,11 +62,13 @@ class Code:
         mentioned: Iterable[str] = (),
         quoted: Iterable[str] = (),
         dotted: Iterable[str] = (),
+        shown: Shown = Shown(),  # noqa: B008 (it is frozen)
     ) -> None:
         self.source = source
         self.mentioned = tuple(dict.fromkeys(mentioned))
         self.quoted = tuple(dict.fromkeys(quoted))
         self.dotted = tuple(dict.fromkeys(dotted))
+        self.shown = shown
         self.tree = parse(source)
         self._mark = int(source.startswith("\ufeff"))
         lines = _LINE.findall(source[self._mark :])

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Callable, Iterator
 
-from swebench.catalogue import calls, exceptions, literals, operators, reuse, scope, statements
+from swebench.catalogue import calls, exceptions, literals, operators, reuse, scope, shown, statements
 from swebench.catalogue.code import Code, Edit
 
 KINDS: tuple[Callable[[ast.AST, Code], Iterator[Edit]], ...] = (
@@ -30,6 +30,8 @@ KINDS: tuple[Callable[[ast.AST, Code], Iterator[Edit]], ...] = (
     reuse.keyword,
     reuse.another_statement,
     reuse.order,
+    shown.statement,
+    shown.function,
 )
 
 
