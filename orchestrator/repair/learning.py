@@ -41,6 +41,11 @@ _SET = {"line_quoted": 2.0, "line_traced": 1.0}
 203 real reports quote of the files that their patches change, 26 of 98 are changed themselves, and 3 of 29 in
 a traceback; of heads of definitions 4 of 72, of raise statements 0 of 5.
 """
+_SET_KINDS = {"shown": 1.0, "shown function": 4.0, "shown method": 5.0, "removal": -1.0}
+"""Kinds of which commits teach nothing, or something else. In the files that 203 real patches change, 6 of 8
+functions, 1 of 29 statements and the methods of 2 of 4 reports that show some are where the patch is; and of
+90 real patches of at most three lines one only removes, of commits about one in ten.
+"""
 _SCREENING: dict[str, Any] = {"features": dict.fromkeys(NAMES, 0.0), "kinds": {}, "likelihood": [0.0, 0.0]}
 
 Floats = NDArray[np.float64]
@@ -116,7 +121,7 @@ def fit(found: Sequence[Sample]) -> dict[str, Any]:
     weights = [round(float(weight), 3) for weight in minimize(loss, start, jac=True, method="L-BFGS-B").x]
     return {
         "learned_from": f"{len(found)} repairs in the histories of {_repositories(found)}",
-        "features": dict(zip(NAMES, weights, strict=False)) | _SET,
+        "features": dict(zip(NAMES, weights, strict=False)),
         "likelihood": weights[len(NAMES) : len(NAMES) + 2],
         "kinds": dict(zip(kinds, weights[len(NAMES) + 2 :], strict=True)),
     }
@@ -177,7 +182,10 @@ def main(folders: tuple[str, ...], out: Path) -> None:
     if len(by_rank):
         shares = ", ".join(f"@{k} {np.mean(by_rank <= k):.0%}" for k in (1, 10, 100))
         click.echo(f"other repositories' repairs, in the right place: {shares} (n = {len(by_rank)})")
-    out.write_text(json.dumps(fit(found), indent=2) + "\n")
+    weights = fit(found)
+    weights["features"] |= _SET
+    weights["kinds"] |= _SET_KINDS
+    out.write_text(json.dumps(weights, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from swebench.source import parse
 MAX_REPORT = 50_000
 """Characters of a report that are read."""
 _MOST = 200  # statements, and calls
-_SHORTEST, _LONGEST = 8, 200  # characters of a statement
+_SHORTEST, _LONGEST = 16, 200  # characters of a statement
 _TRACED = re.compile(r'^(\s*File "[^"\n]+", line \d+, in .+)\n.+$', re.MULTILINE)
 _MARKS = re.compile(r"^(?:\s*(?:>>>|\.\.\.) |\+(?!\+\+))")
 _DEFINITION = re.compile(r"\s*(?:async )?def \w+\(")
@@ -32,8 +32,9 @@ class Shown:
 
 
 def shown_by(report: str) -> Shown:
-    """What a report shows, tracebacks left out, which quote what is there; line by line, since many reports do
-    not mark their code.
+    """What a report shows, but for tracebacks, which quote what is there.
+
+    It is read line by line, since many reports do not mark their code.
     """
     report = _TRACED.sub(r"\1", report[:MAX_REPORT].expandtabs(4))
     lines = [_MARKS.sub("", line) for line in report.splitlines()]
