@@ -22,6 +22,7 @@ from orchestrator.repair.tokens import TokenizedText
 from retrieval.definition_hits import DefinitionHit
 from retrieval.tokens import count_terms
 from swebench.catalogue import Code, Edit, propose
+from swebench.catalogue.shown import METHOD
 from vectors.requests import Generation, GenerationRequest, scoring
 
 _CONTEXT_LINES = 20
@@ -158,5 +159,16 @@ def heard_or_default(heard: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def best(found: Sequence[Sequence[RankedEdit]]) -> list[RankedEdit]:
-    """The edits of all suspects, best first."""
-    return sorted((edit for edits in found for edit in edits), key=lambda edit: -edit.score)
+    """The edits of all suspects, best first.
+
+    A method that a class lacks may come in before each of the others; only the best of these is kept.
+    """
+    ranked = sorted((edit for edits in found for edit in edits), key=lambda edit: -edit.score)
+    come_in: set[tuple[str, str, str]] = set()
+    kept = []
+    for each in ranked:
+        method = (each.path, each.function.rpartition(".")[0], each.edit.text)
+        if each.edit.kind != METHOD or method not in come_in:
+            kept.append(each)
+            come_in.add(method)
+    return kept

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from swebench.catalogue.code import Code, Edit, Function
 from swebench.source import parse
 
+METHOD = "shown method"
 _LIKE_STATEMENT, _LIKE_FUNCTION = 0.75, 0.6
 _SIMPLE = ast.Assign | ast.AugAssign | ast.Return | ast.Raise | ast.Expr
 _BRANCH = ast.If | ast.While
@@ -41,7 +42,7 @@ def function(node: ast.AST, code: Code) -> Iterator[Edit]:
         elif isinstance(owner, ast.ClassDef) and _fits(shown, owner):
             first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
             start = code.start_of_line(first) + len(code.indentation(node))
-            yield Edit("shown method", start, start, f"{indented}\n\n{code.indentation(node)}")
+            yield Edit(METHOD, start, start, f"{indented}\n\n{code.indentation(node)}")
 
 
 @functools.lru_cache(maxsize=1 << 14)

@@ -13,7 +13,7 @@ from orchestrator.repair.learning import Sample, cross_validated, fit, ranks, sa
 from orchestrator.repair.learning import main as learn
 from orchestrator.repair.mining import mined_repairs
 from orchestrator.repair.places import MOST_LINES, ranges
-from orchestrator.repair.ranking import WEIGHTS
+from orchestrator.repair.ranking import WEIGHTS, RankedEdit, best
 from orchestrator.repair.suspects import suspects
 from orchestrator.repair.tokens import TokenizedText
 from retrieval.definition_hits import DefinitionHit
@@ -155,6 +155,36 @@ def test_what_marks_the_repair_is_learned_and_holds_for_other_repositories():
     assert len(across) == len(found)
     assert np.mean(np.array(across) <= 3) > 0.9
     assert json.loads(json.dumps(weights)) == weights
+
+
+def test_of_a_method_that_a_class_lacks_only_the_best_place_is_kept():
+    def shown(path, function, score, kind="shown method"):
+        return RankedEdit(path, function, 1, Edit(kind, 0, 0, "def find(self): ..."), score, None)
+
+    best_place, other_class = shown("m.py", "Table.look", -1.0), shown("m.py", "Row.look", -3.0)
+    plain = [shown("m.py", "Table.look", -4.0, "name"), shown("m.py", "Table.size", -5.0, "name")]
+    found = best([[shown("m.py", "Table.size", -2.0), *plain], [other_class, best_place]])
+    assert found == [best_place, other_class, *plain]
+
+
+@pytest.mark.parametrize(
+    ("line", "report", "feature"),
+    [
+        ("return key < self.width", "I see\n\n    return key < self.width\n", "line_quoted"),
+        (
+            "return key < self.width",
+            '  File "m.py", line 2, in find\n    return key < self.width\n',
+            "line_traced",
+        ),
+        ("raise KeyError(key)", '  File "m.py", line 2, in find\n    raise KeyError(key)\n', None),
+        ("return key < self.width", "It returns too much.", None),
+    ],
+)
+def test_a_line_that_the_report_quotes_is_told_from_one_in_a_traceback(line, report, feature):
+    code = Code(f"def find(self, key):\n    {line}\n")
+    (row,) = features(code, [Edit("name", 26, 27, "x")], Report(report), 1, 2)
+    told = {name for name, value in zip(NAMES, row, strict=True) if value and name.startswith("line_")}
+    assert told & {"line_quoted", "line_traced"} == ({feature} - {None})
 
 
 @given(st.data())
