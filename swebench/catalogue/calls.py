@@ -149,9 +149,13 @@ def missing_call(node: ast.AST, code: Code) -> Iterator[Edit]:
     if isinstance(node, ast.Call):
         if len(node.args) == 1 and not node.keywords:
             yield Edit("needless call", *code.span(node), code.text(node.args[0]))
-        if isinstance(node.func, ast.Attribute):
+        if isinstance(node.func, ast.Attribute) and not _is_module(node.func.value, code):
             yield Edit("needless call", *code.span(node), code.text(node.func.value))
             yield Edit("needless call", *code.span(node), code.text(node.func))
+
+
+def _is_module(node: ast.expr, code: Code) -> bool:
+    return isinstance(node, ast.Name) and node.id in code.imported
 
 
 def _used_values(node: ast.AST) -> list[ast.expr]:

@@ -157,6 +157,16 @@ class Code:
         return Counter({name: read[name] for name in bound if name != "*"})
 
     @cached_property
+    def imported(self) -> dict[str, str]:
+        """Name to the module that a plain `import` binds it to."""
+        return {
+            alias.asname or alias.name: alias.name
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }
+
+    @cached_property
     def called(self) -> Counter[str]:
         """Names of functions called with one positional argument, which can be put around a value."""
         return Counter(

@@ -3,6 +3,7 @@
 import ast
 import difflib
 import functools
+import importlib
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -14,6 +15,11 @@ _MOST_VALUES = 16
 _MOST_SIMILAR = 8
 _MOST_KNOWN = 1000  # names that are compared; a file of more is a table
 _LEAST_SIMILARITY = 0.6
+_PLAIN_MODULES = {
+    "ast", "collections", "copy", "datetime", "decimal", "functools", "inspect", "io", "itertools", "json",
+    "logging", "math", "operator", "os", "random", "re", "string", "sys", "textwrap", "time", "warnings",
+}  # fmt: skip
+"""Modules whose attributes are the same wherever the code runs, but for what a newer Python has."""
 
 
 def nearby_values(node: ast.AST, code: Code) -> list[tuple[str, str]]:
@@ -41,8 +47,18 @@ def other_name(node: ast.AST, code: Code) -> Iterator[Edit]:
             yield Edit("name", *code.span(node), f"self.{attribute}")
     elif isinstance(node, ast.Attribute):
         end = code.span(node)[1]
+        there = _attributes_of(node.value, code)
         for other in _best(node.attr, [*code.attributes, *code.mentioned]):
-            yield Edit("name", end - len(node.attr), end, other)
+            if there is None or other in there:
+                yield Edit("name", end - len(node.attr), end, other)
+
+
+def _attributes_of(node: ast.expr, code: Code) -> frozenset[str] | None:
+    """The attributes of a text or of a module of the standard library; None where they cannot be told."""
+    if isinstance(node, ast.Constant | ast.JoinedStr):
+        return frozenset(dir(getattr(node, "value", "")))
+    module = code.imported.get(node.id) if isinstance(node, ast.Name) else None
+    return frozenset(dir(importlib.import_module(module))) if module in _PLAIN_MODULES else None
 
 
 def _alike(name: str, other: str) -> bool:

@@ -128,6 +128,17 @@ def test_a_name_of_the_report_may_come_in_that_the_file_lacks() -> None:
     assert "_base_manager" in {edit.text for edit in propose(Code(source, ["_base_manager"]), 12, 12)}
 
 
+def test_a_module_or_a_text_gets_only_attributes_that_it_has() -> None:
+    source = (
+        "import re\n\n\ndef look(key):\n"
+        "    return re.compile('{}'.format(key)), key.com, key.formset, key.re_compile\n"
+    )
+    found = "\n".join(proposed(source, 5, 5))
+    for wrong in ("re.com(", "re.re_compile(", "'{}'.formset(", "return re('"):
+        assert wrong not in found
+    assert "key.com, key.formset, key.com" in found
+
+
 def test_text_of_the_report_may_replace_a_constant() -> None:
     source = "POLICY = None\n"
     assert "'same-origin'" in {edit.text for edit in propose(Code(source, quoted=["same-origin"]), 1, 1)}
