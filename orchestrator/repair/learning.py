@@ -165,6 +165,9 @@ def _repositories(found: Sequence[Sample]) -> str:
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def main(folders: tuple[str, ...], out: Path) -> None:
     """Learn from the repositories in FOLDERS, each a path or PATH@DATE."""
+    for folder in folders:
+        if not Path(folder.partition("@")[0]).is_dir():
+            raise click.UsageError(f"{folder} is no folder: name git repositories as PATH or PATH@DATE")
     settings = Settings()
     model = load_model(settings.model, cache=settings.cache)
     found: list[Sample] = []

@@ -216,3 +216,9 @@ def test_weights_are_learned_from_repositories_named_on_the_command_line(
     nothing = CliRunner().invoke(learn, [f"{history}/.git@2001-01-01", "--out", str(out)])
     assert nothing.exit_code == 1
     assert "no repair" in nothing.output
+
+
+def test_a_folder_that_is_not_there_is_wrong_use(tmp_path):
+    done = CliRunner().invoke(learn, [str(tmp_path / "none@2001-01-01"), "--out", str(tmp_path / "w.json")])
+    assert done.exit_code == 2
+    assert "is no folder" in done.output
