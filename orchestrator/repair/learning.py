@@ -44,7 +44,7 @@ a traceback; of heads of definitions 4 of 72, of raise statements 0 of 5.
 _SET_KINDS = {"shown": 1.0, "shown function": 4.0, "shown method": 5.0, "removal": -1.0}
 """Kinds of which commits teach nothing, or something else. In the files that 203 real patches change, 6 of 8
 functions, 1 of 29 statements and the methods of 2 of 4 reports that show some are where the patch is; and of
-90 real patches of at most three lines one only removes, of commits about one in ten.
+90 real patches of at most three lines one only removes, of 494 mined ones 58.
 """
 _SCREENING: dict[str, Any] = {"features": dict.fromkeys(NAMES, 0.0), "kinds": {}, "likelihood": [0.0, 0.0]}
 
