@@ -15,6 +15,7 @@ from orchestrator.cli.lazy import LazyGroup
 _COMMANDS = {
     "solve": "Solve one task: read, retrieve, analyse, write a patch, validate it.",
     "grade": "Run the hidden tests on a file of predictions.",
+    "report": "Measure finished runs and compare them: tables and pictures.",
     "retrieve": "Rank a repository's files for a task, without a model.",
     "vectors": "The laboratory: extract, calibrate, analyse, compose, export and import domain vectors.",
     "bench": "Measure the engine beside its peers on this machine.",

@@ -1,0 +1,86 @@
+"""`orchestrate report`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator.cli import options
+
+
+@click.command("report")
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=options.FOLDER)
+@click.option("--dataset", help="Data set with the gold patches.  [default: the one that the runs name]")
+@options.repos
+@click.option(
+    "--verdicts",
+    multiple=True,
+    metavar="[RUN=]FILE",
+    help="What `grade --json` printed on a run's predictions; of several runs, with the run's name.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the report.  [default: the first DIR]",
+)
+@options.as_json
+def command(
+    folders: tuple[Path, ...],
+    dataset: str | None,
+    repos: Path | None,
+    verdicts: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    """Measure finished runs and compare them in pairs: report.json, report.md and report.html.
+
+    Each DIR is the folder of a run, or one with such folders in it.
+    """
+    from orchestrator.cli.output import print_json
+    from orchestrator.cli.view import view_for
+    from orchestrator.reporting.report import make_report
+    from orchestrator.reporting.runs import read_runs
+    from orchestrator.reporting.verdicts import verdicts_of
+    from orchestrator.reporting.writing import write_report
+    from orchestrator.workbench import Workbench
+    from swebench.loading import load_instances
+
+    settings = options.settings(repos=repos)
+    runs = read_runs(folders)
+    judged = verdicts_of(runs, verdicts)
+    with view_for(sys.stderr.isatty(), nodes=()) as view:
+        progress = options.emit_progress(view.show)
+        with Workbench(settings, progress=progress) as bench:
+            found = load_instances(dataset or _dataset(runs), cache=settings.cache, progress=progress)
+            report = make_report(bench, runs, judged, found, progress)
+        paths = write_report(report, out or folders[0])
+    if as_json:
+        print_json(report)
+    else:
+        _print(report, paths)
+    return 0 if any(run["instances"] for run in report["runs"].values()) else 1
+
+
+def _dataset(runs: Any) -> str:
+    """The data set that all runs were made with."""
+    names = sorted({str(run.determinants.get("dataset", "")) for run in runs})
+    if len(names) > 1 or names[0] in ("", "local"):
+        raise click.UsageError(
+            f"the runs name {', '.join(name or 'no data set' for name in names)}: "
+            "say with --dataset which has the gold patches"
+        )
+    return names[0]
+
+
+def _print(report: dict[str, Any], paths: list[Path]) -> None:
+    from orchestrator.cli.terminal import visible
+    from orchestrator.reporting.sections import RATES, rate_text
+
+    for name, run in report["runs"].items():
+        click.echo(visible(f"{name}: {len(run['instances'])} instances"))
+        for key, label in RATES.items():
+            click.echo(f"  {label}: {rate_text(run['rates'][key])}")
+    if report["not_measured"]:
+        click.echo(f"not measured: {len(report['not_measured'])}; the report has the reasons")
+    click.echo(f"report: {', '.join(str(path) for path in paths)}")

@@ -1,0 +1,82 @@
+"""The whole report as one document: what report.json holds and the other forms are made from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from orchestrator.reporting.comparison import compare, manifest_differences
+from orchestrator.reporting.measures import Base, Measured, measure
+from orchestrator.reporting.original import published
+from orchestrator.reporting.runs import Run
+from orchestrator.reporting.summary import official, summarise
+from orchestrator.reporting.verdicts import Verdict
+from orchestrator.workbench import Workbench
+from retrieval.errors import RetrievalError
+from swebench.errors import SwebenchError
+from swebench.loading import InstanceSet
+
+REPORT_VERSION = 1
+_SIX = [(variant, rag) for rag in (True, False) for variant in ("baseline", "static", "dynamic")]
+
+Progress = Callable[[str, int, int], None]
+
+
+def make_report(
+    bench: Workbench,
+    runs: Sequence[Run],
+    verdicts: Mapping[str, Mapping[str, Verdict]],
+    found: InstanceSet,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Measure the runs against the data set.
+
+    The fields of the official harness are at the top for the first run, and in `runs` for each. Instances
+    whose repository or row cannot be had are in `not_measured` with the reason, and in no rate.
+    """
+    asked = sorted({name for run in runs for name in run.instance_ids})
+    measured: dict[str, list[Measured]] = {run.name: [] for run in runs}
+    not_measured: dict[str, str] = {}
+    for number, name in enumerate(asked):
+        progress(f"measuring {name}", number, len(asked))
+        try:
+            instance = found.get(name)
+            base = Base(instance, bench.store.open(instance.repo))
+            for run in runs:
+                if name in run.instance_ids:
+                    measured[run.name].append(measure(base, run, verdicts[run.name].get(name)))
+        except (RetrievalError, SwebenchError) as error:
+            not_measured[name] = str(error.args[0])
+    progress("measuring", len(asked), len(asked))
+    by_run = {
+        run.name: official(run, verdicts[run.name], asked) | summarise(run, measured[run.name])
+        for run in runs
+    }
+    return {
+        **official(runs[0], verdicts[runs[0].name], asked),
+        "of_run": runs[0].name,
+        "report_version": REPORT_VERSION,
+        "dataset": {"name": found.name, "sha256": found.fingerprint},
+        "made_with_other_rows": sorted(
+            run.name for run in runs if run.determinants.get("dataset_sha256") != found.fingerprint
+        ),
+        "not_measured": not_measured,
+        "runs": by_run,
+        "comparisons": compare(measured),
+        "original_variants": [
+            {
+                "variant": variant,
+                "rag": rag,
+                "published": published(variant, rag),
+                "runs": _same(runs, variant, rag),
+            }
+            for variant, rag in _SIX
+        ],
+        "manifests": manifest_differences(runs),
+    }
+
+
+def _same(runs: Sequence[Run], variant: str, rag: bool) -> list[str]:
+    return [
+        run.name
+        for run in runs
+        if run.determinants.get("variant") == variant and bool(run.determinants.get("rag")) == rag
+    ]

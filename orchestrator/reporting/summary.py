@@ -1,0 +1,130 @@
+"""One run in figures: the harness's own fields first, then ours, every rate with n and interval."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from orchestrator.reporting.funnel import funnel
+from orchestrator.reporting.measures import Measured
+from orchestrator.reporting.original import published
+from orchestrator.reporting.rates import average, share
+from orchestrator.reporting.runs import Run
+from orchestrator.reporting.verdicts import Verdict
+
+CUTOFFS = (1, 3, 5, 10)
+_NUMBER = re.compile(r"\d+")
+
+
+def official(run: Run, verdicts: Mapping[str, Verdict], asked: Iterable[str]) -> dict[str, Any]:
+    """The report of the official harness (schema 2) on a run; `asked` are the instances the report is about.
+
+    A patch whose verdict does not count is an error there, as one whose tests could not be run is. One
+    without any verdict is in none of the lists of outcomes; `ungraded_ids` below has it.
+    """
+    empty = {name for name in run.predictions if not run.patch(name).strip()}
+    judged = {name: verdicts[name] for name in run.predictions.keys() - empty if name in verdicts}
+    counted = {name: verdict.resolved for name, verdict in judged.items() if verdict.counts}
+    lists = {
+        "completed": counted,
+        "incomplete": set(asked) - run.predictions.keys(),
+        "empty_patch": empty,
+        "submitted": run.predictions,
+        "resolved": [name for name, resolved in counted.items() if resolved],
+        "unresolved": [name for name, resolved in counted.items() if not resolved],
+        "error": judged.keys() - counted.keys(),
+    }
+    counts = ("submitted", "completed", "resolved", "unresolved", "empty_patch", "error")
+    return {
+        "total_instances": len(set(asked)),
+        **{f"{name}_instances": len(list(lists[name])) for name in counts},
+        **{f"{name}_ids": sorted(names) for name, names in lists.items()},
+        "schema_version": 2,
+        "ungraded_ids": sorted(run.predictions.keys() - empty - verdicts.keys()),
+        "uncertified_ids": sorted(name for name, verdict in verdicts.items() if not verdict.counts),
+    }
+
+
+def summarise(run: Run, measured: Sequence[Measured]) -> dict[str, Any]:
+    """Our own fields on a run, over the instances that could be measured."""
+    variant, rag = run.determinants.get("variant", ""), bool(run.determinants.get("rag"))
+    patched = [each for each in measured if each.loose.valid]
+    by_repository: dict[str, list[Measured]] = defaultdict(list)
+    for each in measured:
+        by_repository[each.repository].append(each)
+    return {
+        "variant": variant,
+        "rag": rag,
+        "model": run.determinants.get("model", ""),
+        "rates": {
+            "applies": share(each.applies for each in measured),
+            "applies_of_patches": share(each.applies for each in patched),
+            "parses": share(each.parses for each in measured),
+            "gold_file": share(each.file for each in measured),
+            "gold_function": share(each.function for each in measured),
+            "gold_line": share(each.line for each in measured),
+            "resolved": share(each.resolved for each in measured),
+        },
+        "retrieval": {str(k): share(_within(each, k) for each in measured) for k in CUTOFFS},
+        "repositories": {
+            name: {
+                "applies": share(each.applies for each in own),
+                "gold_file": share(each.file for each in own),
+                "resolved": share(each.resolved for each in own),
+            }
+            for name, own in sorted(by_repository.items())
+        },
+        "funnel": funnel([each.lost_at for each in measured], [each.resolved for each in measured]),
+        "stages": _stages(run, [each.instance_id for each in measured]),
+        "policy": _decisions(run),
+        "original": {
+            "published": published(variant, rag),
+            "valid": share(each.loose.valid for each in measured),
+            "paths": average(each.loose.paths for each in measured),
+            "quality": average(each.loose.quality for each in measured),
+        },
+        "failures": {each.instance_id: each.failure for each in measured if each.failure},
+        "instances": {each.instance_id: asdict(each) for each in measured},
+    }
+
+
+def _within(measured: Measured, k: int) -> bool | None:
+    return None if measured.file_rank is None else 0 < measured.file_rank <= k
+
+
+def _stages(run: Run, names: Sequence[str]) -> list[dict[str, Any]]:
+    """By stage: mean seconds, prompt tokens and new tokens of an instance, over those that came to it."""
+    seconds, tokens = defaultdict(list), defaultdict(list)
+    for name in names:
+        trace, counts = run.trace(name), defaultdict(lambda: [0, 0])
+        for stage, spent in trace.seconds().items():
+            seconds[stage].append(spent)
+        for node in trace.nodes:
+            counts[node["name"]][0] += node["prompt_tokens"]
+            counts[node["name"]][1] += node["new_tokens"]
+        for stage, both in counts.items():
+            tokens[stage].append(both)
+    order = ("code_reading", "retrieve", "bug_analysis", "patch_writing", "validate")
+    return [
+        {
+            "stage": stage,
+            "seconds": average(seconds[stage]),
+            "prompt_tokens": average(prompt for prompt, _ in tokens[stage]),
+            "new_tokens": average(new for _, new in tokens[stage]),
+        }
+        for stage in sorted(seconds, key=lambda name: (order.index(name) if name in order else 9, name))
+    ]
+
+
+def _decisions(run: Run) -> list[dict[str, Any]]:
+    """What the policy decided, by node and reason; reasons that differ in a number only are one."""
+    counted = Counter(
+        (node["name"], node["steering"]["applied"], _NUMBER.sub("N", node["steering"]["reason"]))
+        for name in run.instance_ids
+        for node in run.trace(name).nodes
+    )
+    return [
+        {"node": node, "steered": steered, "reason": reason, "prompts": count}
+        for (node, steered, reason), count in sorted(counted.items())
+    ]

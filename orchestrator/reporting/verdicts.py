@@ -1,0 +1,65 @@
+"""Verdicts on the patches of a run: what `grade --json` said, or what the run itself noted.
+
+Only instances with a certificate count, where verdicts come with certificates at all.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import ConfigError
+from orchestrator.reporting.runs import Run
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`counts` says that the instance is certified, or that no certificates were asked for."""
+
+    resolved: bool
+    counts: bool
+    reason: str
+
+
+def verdicts_of(runs: Sequence[Run], named: Sequence[str]) -> dict[str, dict[str, Verdict]]:
+    """The verdicts by run and instance: of files, each `FILE` or `RUN=FILE`, else those in the run's folder.
+
+    A run's folder may hold verdicts.json, or `graded` in its results (`solve --grade`, without certificates).
+    Raises ConfigError for a file that is none of `grade --json`, or of a run that is not there.
+    """
+    found: dict[str, dict[str, Verdict]] = {run.name: _noted(run) for run in runs}
+    for each in named:
+        name, _, path = each.rpartition("=")
+        if not name and len(runs) > 1:
+            raise ConfigError(
+                f"--verdicts {each}: say which run they are of, as RUN={each}; "
+                f"the runs are {', '.join(found)}"
+            )
+        name = name or runs[0].name
+        if name not in found:
+            raise ConfigError(f"--verdicts {each}: there is no run {name!r}; the runs are {', '.join(found)}")
+        found[name] = _read(Path(path))
+    return found
+
+
+def _noted(run: Run) -> dict[str, Verdict]:
+    if (run.folder / "verdicts.json").is_file():
+        return _read(run.folder / "verdicts.json")
+    noted = {name: run.trace(name).result.get("graded") for name in run.instance_ids}
+    return {name: _verdict(row) for name, row in noted.items() if isinstance(row, dict)}
+
+
+def _read(path: Path) -> dict[str, Verdict]:
+    wrong = ConfigError(f"{path} does not hold what `orchestrate grade --json` prints: pass its output")
+    try:
+        rows = json.loads(path.read_text("utf-8"))["instances"]
+        return {name: _verdict(row) for name, row in rows.items()}
+    except OSError as error:
+        raise ConfigError(f"verdicts {path} cannot be read: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise wrong from None
+
+
+def _verdict(row: Mapping[str, Any]) -> Verdict:
+    return Verdict(bool(row["resolved"]), bool(row.get("certified", True)), str(row.get("reason", "")))
