@@ -19,7 +19,8 @@ def markdown(title: str, sections: Sequence[Section]) -> str:
 
 def _table(table: Table) -> str:
     aligned = ["---", *(["---:" if table.figures else "---"] * (len(table.header) - 1))]
-    return "\n".join(
+    caption = f"{_plain(table.caption)}:\n\n" if table.caption else ""
+    return caption + "\n".join(
         f"| {' | '.join(cells)} |"
         for cells in [[*map(_plain, table.header)], aligned, *([*map(_plain, row)] for row in table.rows)]
     )

@@ -25,7 +25,9 @@ table { border-collapse: collapse; font-size: .84rem; font-variant-numeric: tabu
 th, td { padding: .3rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 thead th { border-bottom: 2px solid var(--line); white-space: nowrap; }
 tbody tr:nth-child(even) { background: var(--band); }
-tbody th { font-weight: 500; }
+caption { text-align: left; padding: .3rem .7rem; font-weight: 600; }
+tbody th { font-weight: 500; white-space: nowrap; }
+small { color: var(--soft); white-space: nowrap; }
 .figures td { text-align: right; }
 .figures thead th:not(:first-child) { text-align: right; }
 td { overflow-wrap: anywhere; min-width: 4.5rem; }
@@ -55,13 +57,20 @@ def _section(section: Section, pictures: Mapping[str, str]) -> str:
 def _table(table: Table) -> str:
     kind = ' class="figures"' if table.figures else ""
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in table.header)
-    body = "".join(map(_row, table.rows))
+    body = "".join(_row(row, table.figures) for row in table.rows)
+    caption = f"<caption>{escape(table.caption)}</caption>\n" if table.caption else ""
     return (
-        f'<div class="table"><table{kind}>\n<thead><tr>{head}</tr></thead>\n'
+        f'<div class="table"><table{kind}>\n{caption}<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{body}</tbody></table></div>\n"
     )
 
 
-def _row(row: Sequence[str]) -> str:
-    cells = "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+def _row(row: Sequence[str], figures: bool) -> str:
+    cells = "".join(f"<td>{_figure(cell) if figures else escape(cell)}</td>" for cell in row[1:])
     return f'<tr><th scope="row">{escape(row[0])}</th>{cells}</tr>\n'
+
+
+def _figure(cell: str) -> str:
+    """A figure, with what stands in brackets in small print below it."""
+    value, bracket, rest = escape(cell).partition(" (")
+    return f"{value}<br><small>{rest.replace(')', '', 1)}</small>" if bracket else value

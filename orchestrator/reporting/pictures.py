@@ -73,7 +73,7 @@ def _shares(figure: Figure, groups: list[str], series: dict[str, list[Estimate]]
     bars(axes, groups, series, label)
     axes.set_ylim(0, 1.04)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    _legend(figure, axes)
 
 
 def _stages(runs: Mapping[str, dict[str, Any]]) -> Figure:
@@ -93,8 +93,15 @@ def _stages(runs: Mapping[str, dict[str, Any]]) -> Figure:
     axes.invert_yaxis()
     axes.set_xlabel("seconds")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
+    _legend(figure, axes)
     return figure
+
+
+def _legend(figure: Figure, axes: Any) -> None:
+    """Below the axes, in as many columns as the names leave room for."""
+    handles, labels = axes.get_legend_handles_labels()
+    columns = max(1, min(len(labels), 110 // (max(map(len, labels), default=0) + 8)))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
 
 
 def _of_instance(run: dict[str, Any], stage: str) -> float:
@@ -103,7 +110,8 @@ def _of_instance(run: dict[str, Any], stage: str) -> float:
 
 
 def _estimate(rate: dict[str, Any]) -> Estimate:
-    return Estimate(rate["value"], *rate["ci95"], rate["n"])
+    low, high = rate["ci95"]
+    return Estimate(rate["value"], low, high, rate["n"])
 
 
 def _svg(figure: Figure, label: str) -> str:
@@ -117,4 +125,5 @@ def _svg(figure: Figure, label: str) -> str:
     # Several pictures stand in one page, where an id may occur once.
     used = set(_USED.findall(svg))
     svg = _ID.sub(lambda match: match[0] if match[1] in used else "", svg)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1).strip()
+    # Texts name no colour of their own.
+    return svg.replace("<svg", f'<svg role="img" aria-label="{label}" fill="currentColor"', 1).strip()

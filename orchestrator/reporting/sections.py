@@ -16,6 +16,7 @@ class Table:
     header: Row
     rows: Sequence[Row]
     figures: bool = True
+    caption: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ RATES = {
     "gold_line": "gold line",
     "resolved": "resolved",
 }
-_SPENT = ("seconds", "prompt_tokens", "new_tokens")
+_SPENT = {"seconds": "seconds", "prompt_tokens": "prompt tokens", "new_tokens": "new tokens"}
 
 
 def sections(report: dict[str, Any]) -> list[Section]:
@@ -94,14 +95,20 @@ def mean_text(mean: dict[str, Any], key: str = "value") -> str:
 
 
 def _repositories(runs: dict[str, Any]) -> Section:
-    rows = [
-        [f"{repository} · {name}", *(rate_text(rates[key]) for key in ("applies", "gold_file", "resolved"))]
-        for name, run in runs.items()
-        for repository, rates in run["repositories"].items()
+    names = sorted({name for run in runs.values() for name in run["repositories"]})
+    tables = [
+        Table(
+            ["repository", *runs],
+            [[name, *(_of_repository(run, name, key) for run in runs.values())] for name in names],
+            caption=RATES[key],
+        )
+        for key in ("resolved", "applies", "gold_file")
     ]
-    table = Table(["repository · run", "applies", "gold file", "resolved"], sorted(rows))
-    text = "Resolved by repository, beside validity and gold files."
-    return Section("Repositories", text, [table], ["repositories"])
+    return Section("Repositories", "The rates of each run by repository.", tables, ["repositories"])
+
+
+def _of_repository(run: dict[str, Any], name: str, key: str) -> str:
+    return rate_text(run["repositories"][name][key]) if name in run["repositories"] else "—"
 
 
 def _funnel(runs: dict[str, Any]) -> Section:
@@ -126,47 +133,55 @@ def _passed(stage: dict[str, Any]) -> str:
 
 
 def _stages(runs: dict[str, Any]) -> Section:
-    rows = [
-        [f"{stage['stage']} · {name}", *(mean_text(stage[key]) for key in _SPENT)]
-        for name, run in runs.items()
-        for stage in run["stages"]
+    stages = list(dict.fromkeys(stage["stage"] for run in runs.values() for stage in run["stages"]))
+    tables = [
+        Table(
+            ["stage", *runs],
+            [[stage, *(_spent(run, stage, key) for run in runs.values())] for stage in stages],
+            caption=caption,
+        )
+        for key, caption in _SPENT.items()
     ]
     text = (
         "Means of an instance that came to the stage, over all its attempts, with bootstrap 95 % intervals."
     )
-    table = Table(["stage · run", "seconds", "prompt tokens", "new tokens"], rows)
-    return Section("Time and tokens by stage", text, [table], ["stages"])
+    return Section("Time and tokens by stage", text, tables, ["stages"])
+
+
+def _spent(run: dict[str, Any], name: str, key: str) -> str:
+    return next((mean_text(stage[key]) for stage in run["stages"] if stage["stage"] == name), "—")
 
 
 def _comparisons(report: dict[str, Any]) -> Section:
-    rates = [
-        [f"{row['first']} → {row['second']}", RATES[name], str(test["n"]), str(test["only_first"]),
-         str(test["only_second"]), f"{test['p']:.3g}", f"{test['p_holm']:.3g}"]
-        for row in report["comparisons"]
-        for name, test in row["rates"].items()
-        if test["n"]
-    ]  # fmt: skip
-    means = [
-        [
-            f"{row['first']} → {row['second']}",
-            *(mean_text(mean, "difference") for mean in row["means"].values()),
-        ]
-        for row in report["comparisons"]
-    ]
-    if not means:
+    rows = report["comparisons"]
+    if not rows:
         return Section("Paired comparison", "One run: there is nothing to compare it with.", [])
+    pairs = [f"{row['first']} → {row['second']}" for row in rows]
+    rates = [[pair, *map(_test_text, row["rates"].values())] for pair, row in zip(pairs, rows, strict=True)]
+    means = [
+        [pair, *(mean_text(mean, "difference") for mean in row["means"].values())]
+        for pair, row in zip(pairs, rows, strict=True)
+    ]
     text = (
-        "On the instances that both runs have. Rates: McNemar's exact test, p also adjusted after Holm for "
-        "all tests of this report. Means: second − first, with paired bootstrap 95 % intervals."
+        "On the instances that both runs have. Rates: McNemar's exact test; in brackets n, how many only the "
+        "first and only the second run has, and p adjusted after Holm for all tests of this report. Means: "
+        "second − first, with paired bootstrap 95 % intervals."
     )
     return Section(
         "Paired comparison",
         text,
         [
-            Table(["runs", "rate", "n", "only first", "only second", "p", "p (Holm)"], rates),
-            Table(["runs", "seconds", "prompt tokens", "new tokens", "quality (original's)"], means),
+            Table(["runs", *(RATES[name] for name in rows[0]["rates"])], rates, caption="rates"),
+            Table(["runs", *_SPENT.values(), "quality, the original's"], means, caption="means"),
         ],
     )
+
+
+def _test_text(test: dict[str, Any]) -> str:
+    if not test["n"]:
+        return "—"
+    counts = f"n {test['n']}; {test['only_first']} : {test['only_second']}; Holm {test['p_holm']:.3g}"
+    return f"p = {test['p']:.3g} ({counts})"
 
 
 def _original(report: dict[str, Any]) -> Section:

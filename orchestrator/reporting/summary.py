@@ -97,14 +97,13 @@ def _stages(run: Run, names: Sequence[str]) -> list[dict[str, Any]]:
     """By stage: mean seconds, prompt tokens and new tokens of an instance, over those that came to it."""
     seconds, tokens = defaultdict(list), defaultdict(list)
     for name in names:
-        trace, counts = run.trace(name), defaultdict(lambda: [0, 0])
+        trace = run.trace(name)
         for stage, spent in trace.seconds().items():
             seconds[stage].append(spent)
-        for node in trace.nodes:
-            counts[node["name"]][0] += node["prompt_tokens"]
-            counts[node["name"]][1] += node["new_tokens"]
-        for stage, both in counts.items():
-            tokens[stage].append(both)
+        for stage in {node["name"] for node in trace.nodes}:
+            own = [node for node in trace.nodes if node["name"] == stage]
+            read, written = (sum(node[key] for node in own) for key in ("prompt_tokens", "new_tokens"))
+            tokens[stage].append((read, written))
     order = ("code_reading", "retrieve", "bug_analysis", "patch_writing", "validate")
     return [
         {
