@@ -10,6 +10,7 @@ A certificate says whether that is good enough for an instance; nothing is assum
 
 import hashlib
 import json
+import os
 import re
 import shlex
 import shutil
@@ -52,13 +53,18 @@ class Environment:
         return tuple((self.folder / "venv" / "lib").glob("python*/site-packages"))
 
     def add_products(self, tree: Path) -> None:
-        """Copy what installing wrote into the tree to a tree of the same repository, beside what it has."""
+        """Copy what installing wrote into the tree to a tree of the same repository, beside what it has.
+
+        Nothing is written through a link, or where a patch has put a file in the place of a folder.
+        """
         products = self.folder / "products"
         for source in sorted(products.rglob("*")):
-            target = tree / source.relative_to(products)
-            if source.is_file() and not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, target)
+            inside = source.relative_to(products)
+            above = [tree / part for part in inside.parents]
+            free = not any(part.is_symlink() or part.is_file() for part in above)
+            if source.is_file() and free and not os.path.lexists(tree / inside):
+                (tree / inside).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, tree / inside)
 
 
 def tree_commands(commands: tuple[str, ...]) -> list[str]:

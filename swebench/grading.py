@@ -9,7 +9,7 @@ environment, its gold patch resolves it and an empty patch does not: that is wha
 from dataclasses import dataclass
 from pathlib import Path
 
-from swebench.errors import NotGradeable, PatchDoesNotApply
+from swebench.errors import NotGradeable, PatchDoesNotApply, UnsafePath
 from swebench.log_parsers import LOG_PARSERS, Status, status_of
 from swebench.runner import TestRun, parse_command, run_tests
 from swebench.suites import Lab, Statuses, Suite, own_existing, own_suite
@@ -117,7 +117,7 @@ def grade(
     """Run the hidden tests of an instance on a patch (empty: on none) in a repository, which stays as it is.
 
     The files of the test patch replace whatever the patch made of them. Raises UnsafePath and what `suite_of`
-    raises; a patch that does not apply is a verdict.
+    raises; a patch that does not apply, or makes a tree that cannot be written out, is a verdict.
     """
     suite = suite_of(instance, git_dir, lab)
     with Scratch(git_dir, instance.task.base_commit) as scratch:
@@ -129,7 +129,12 @@ def grade(
             patched = scratch.apply(patch, scratch.base) if patch.strip() else scratch.base
         except PatchDoesNotApply as failed:
             return _verdict(instance, {}, applied=False, reason=f"the patch does not apply: {failed}")
-        run = run_tests(scratch, scratch.overlay(patched, tests), suite.command, timeout_s, suite.within)
+        try:
+            run = run_tests(scratch, scratch.overlay(patched, tests), suite.command, timeout_s, suite.within)
+        except UnsafePath as unsafe:
+            if patched == scratch.base:
+                raise
+            return _verdict(instance, {}, applied=False, reason=f"the patch cannot be used: {unsafe}")
     resolved, statuses = suite.judge(run.log) if suite.judge else (None, suite.read(run.log))
     return _verdict(instance, statuses, run, reason=_fault(run, statuses, timeout_s), official=resolved)
 

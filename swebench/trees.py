@@ -18,6 +18,9 @@ from swebench.plumbing import git, git_folder
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _BLOBS_AT_ONCE = 256
 
+MAX_PATH_BYTES = 512
+_MAX_NAME_BYTES = 255
+
 REGULAR, EXECUTABLE, SYMLINK = "100644", "100755", "120000"
 ABSENT = "000000"
 
@@ -87,25 +90,33 @@ class Scratch:
         self._folder.cleanup()
 
     def apply(self, patch: str, tree: str) -> str:
-        """The tree that `patch` makes of `tree`; raises PatchDoesNotApply with git's reason."""
+        """The tree that `patch` makes of `tree`; raises PatchDoesNotApply with the reason, mostly git's."""
         self._git("read-tree", tree)
+        command = ("apply", "--cached", "--whitespace=nowarn", "--numstat", "--apply", "-z", "-")
         try:
             # Text from JSON can hold lone surrogates; git gets their bytes and finds that nothing matches.
-            self._git(
-                "apply", "--cached", "--whitespace=nowarn", "-", stdin=patch.encode("utf-8", "surrogatepass")
-            )
+            counted = self._git(*command, stdin=patch.encode("utf-8", "surrogatepass"))
+            for line in filter(None, counted.split(b"\0")):
+                _check_length(line.split(b"\t", 2)[2])
             return self._git("write-tree").decode().strip()
         except GitFailed as failed:
             raise PatchDoesNotApply(str(failed)) from None
 
     def overlay(self, tree: str, other: str) -> str:
-        """`tree`, with every path that `other` changes against the base taken from `other`."""
+        """`tree`, with every path that `other` changes against the base taken from `other`.
+
+        A file of `tree` that stands where such a path needs a folder, or the other way round, gives way.
+        """
         self._git("read-tree", tree)
         lines = [
             f"{change.new_mode} {change.new_blob}\t{change.path}" for change in self.changes(self.base, other)
         ]
         self._git(
-            "update-index", "-z", "--index-info", stdin=b"".join(_encode(line) + b"\0" for line in lines)
+            "update-index",
+            "--replace",
+            "-z",
+            "--index-info",
+            stdin=b"".join(_encode(line) + b"\0" for line in lines),
         )
         return self._git("write-tree").decode().strip()
 
@@ -145,6 +156,15 @@ class Scratch:
 
     def _git(self, *arguments: str, stdin: bytes = b"") -> bytes:
         return git(self._git_dir, *arguments, stdin=stdin, environment=self._environment)
+
+
+def _check_length(path: bytes) -> None:
+    # Git goes down a path by recursion, and of one with thousands of folders it dies.
+    if len(path) > MAX_PATH_BYTES or max(map(len, path.split(b"/"))) > _MAX_NAME_BYTES:
+        raise PatchDoesNotApply(
+            f"{_decode(path[:60])!r}… has {len(path)} bytes: a path may have {MAX_PATH_BYTES}, "
+            f"and each name in it {_MAX_NAME_BYTES}"
+        )
 
 
 def _decode(path: bytes) -> str:

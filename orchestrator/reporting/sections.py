@@ -204,7 +204,7 @@ def _original(report: dict[str, Any]) -> Section:
         "predictions, and in the last column what `git apply --check` makes of the same ones."
     )
     header = ["variant", "published: valid", "paths", "quality", "run"]
-    header += ["its counting: valid", "paths", "quality", "git apply --check"]
+    header += ["its counting: valid", "its paths", "its quality", "git apply --check"]
     return Section("Beside the original's six variants", text, [Table(header, rows)])
 
 
@@ -241,7 +241,7 @@ def _failures(report: dict[str, Any]) -> Section:
         ]
     return Section(
         "What failed or does not count",
-        "Instances without a valid patch or a verdict that counts, with the reason.",
+        "Instances without a valid patch or a verdict that counts, with the reason." if rows else "Nothing.",
         [Table(["run", "instance", "reason"], rows, figures=False)] if rows else [],
     )
 
