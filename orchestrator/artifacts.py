@@ -3,7 +3,7 @@
 OUT/manifest.json              everything that determines the results
 OUT/predictions.jsonl          the official harness's format
 OUT/checkpoints.sqlite         where a killed run goes on
-OUT/<instance_id>/trajectory/  per node its seconds, per model node prompt, decision, answer, counts
+OUT/<instance_id>/trajectory/  per model node: prompt, decision, answer, counts
 OUT/<instance_id>/context.md   the code the model was shown
 OUT/<instance_id>/retrieval.json
 OUT/<instance_id>/candidates/  per attempt: replacements, diffs, verdicts

@@ -59,11 +59,7 @@ async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
         # A line is reached through those before it, which would be shown code.
         chosen = [target for target in chosen if not target.is_line]
     runtime.stream_writer(events.retrieved(hits, definitions))
-    seconds = time.perf_counter() - started
-    tools.artifacts.write_json(
-        "trajectory/retrieve-0.json", {"name": "retrieve", "seconds": round(seconds, 3)}
-    )
-    runtime.stream_writer(events.node_finished("retrieve", seconds))
+    runtime.stream_writer(events.node_finished("retrieve", time.perf_counter() - started))
     return {"context": context, "regions": [target.as_dict() for target in chosen], "attempt": 0}
 
 

@@ -56,11 +56,7 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
             if reproduction is None or candidate["reproduction"] == "expected":
                 break
     tools.artifacts.write_json(state["candidates"], candidates)
-    seconds = time.perf_counter() - started
-    tools.artifacts.write_json(
-        f"trajectory/validate-{state['attempt'] - 1}.json", {"name": "validate", "seconds": round(seconds, 3)}
-    )
-    runtime.stream_writer(events.node_finished("validate", seconds))
+    runtime.stream_writer(events.node_finished("validate", time.perf_counter() - started))
     if accepted is None:
         return {"patch": "", "check": {"applies": False, "parses": False, "files": []}}
     check = {key: accepted[key] for key in ("applies", "parses", "files")}

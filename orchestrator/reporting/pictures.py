@@ -118,7 +118,7 @@ def _svg(figure: Figure, label: str) -> str:
     import matplotlib as mpl
 
     written = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "report", "svg.fonttype": "none", "font.family": "sans-serif"}):
+    with mpl.rc_context({"svg.hashsalt": label, "svg.fonttype": "none", "font.family": "sans-serif"}):
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = written.getvalue()
     svg = _BLACK.sub("currentColor", svg[svg.index("<svg") :])

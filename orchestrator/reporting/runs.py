@@ -38,7 +38,7 @@ class Trace:
         """Why the instance did not end; empty when it did."""
         if self.finished:
             return ""
-        return str(self.result.get("reason") or self.result.get("error") or "not finished")
+        return str(self.result.get("reason") or "not finished")
 
     @property
     def nodes(self) -> list[dict[str, Any]]:
@@ -58,12 +58,12 @@ class Trace:
                 yield from _json(path)
 
     def seconds(self) -> dict[str, float]:
-        """Wall time by stage, of all its attempts, for the stages that were recorded."""
+        """Wall time by stage, of all its attempts; of model nodes only where no more was recorded."""
+        if stages := self.result.get("stages"):
+            return dict(stages)
         spent: dict[str, float] = {}
-        records = [*self.nodes, *map(_object, sorted(self.folder.glob("trajectory/retrieve-*.json")))]
-        records += map(_object, sorted(self.folder.glob("trajectory/validate-*.json")))
-        for record in records:
-            spent[record["name"]] = spent.get(record["name"], 0.0) + record["seconds"]
+        for node in self.nodes:
+            spent[node["name"]] = spent.get(node["name"], 0.0) + node["seconds"]
         return spent
 
 

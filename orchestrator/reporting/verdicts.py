@@ -23,9 +23,8 @@ class Verdict:
 
 
 def verdicts_of(runs: Sequence[Run], named: Sequence[str]) -> dict[str, dict[str, Verdict]]:
-    """The verdicts by run and instance: of files, each `FILE` or `RUN=FILE`, else those in the run's folder.
+    """The verdicts by run and instance: of files, each `FILE` or `RUN=FILE`, else those in the run's results.
 
-    A run's folder may hold verdicts.json, or `graded` in its results (`solve --grade`, without certificates).
     Raises ConfigError for a file that is none of `grade --json`, or of a run that is not there.
     """
     found: dict[str, dict[str, Verdict]] = {run.name: _noted(run) for run in runs}
@@ -44,8 +43,6 @@ def verdicts_of(runs: Sequence[Run], named: Sequence[str]) -> dict[str, dict[str
 
 
 def _noted(run: Run) -> dict[str, Verdict]:
-    if (run.folder / "verdicts.json").is_file():
-        return _read(run.folder / "verdicts.json")
     noted = {name: run.trace(name).result.get("graded") for name in run.instance_ids}
     return {name: _verdict(row) for name, row in noted.items() if isinstance(row, dict)}
 
