@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 
 from orchestrator.reporting.sections import RATES
 from vectors.analysis.estimates import Estimate
-from vectors.analysis.figures import COLOURS, bars, new_figure, sample_size
+from vectors.analysis.figures import COLOURS, CONTROL, bars, new_figure, sample_size
 
+_EIGHT = (*COLOURS, CONTROL, "#F0E442")
+"""Four variants, with and without retrieval."""
 _BLACK = re.compile(r"#000000|(?<=: )black\b")
 _ID = re.compile(r' id="([^"]*)"')
 _USED = re.compile(r'(?:url\(#|href="#)([^)"]*)')
@@ -70,7 +72,7 @@ def _repositories(runs: Mapping[str, dict[str, Any]]) -> Figure | None:
 
 def _shares(figure: Figure, groups: list[str], series: dict[str, list[Estimate]], label: str) -> None:
     axes = figure.subplots()
-    bars(axes, groups, series, label)
+    bars(axes, groups, series, label, _EIGHT)
     axes.set_ylim(0, 1.04)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     _legend(figure, axes)
@@ -88,7 +90,7 @@ def _stages(runs: Mapping[str, dict[str, Any]]) -> Figure:
     names, ends = list(runs), [0.0] * len(runs)
     for number, stage in enumerate(stages):
         spent = [_of_instance(run, stage) for run in runs.values()]
-        axes.barh(names, spent, left=ends, label=stage, color=COLOURS[number % len(COLOURS)])
+        axes.barh(names, spent, left=ends, label=stage, color=_EIGHT[number % len(_EIGHT)])
         ends = [end + own for end, own in zip(ends, spent, strict=True)]
     axes.invert_yaxis()
     axes.set_xlabel("seconds")

@@ -173,6 +173,25 @@ def _gold_lines(name):
     return Gold.of(gold(name)).lines[SOURCE]
 
 
+def test_verdicts_and_seconds_that_a_run_has_noted_itself_are_read(tmp_path, capsys):
+    noted = {
+        IDS[0]: {"graded": row(True), "stages": {"code_reading": 1.5, "retrieve": 2.0, "validate": 0.5}},
+        IDS[1]: {"graded": row(True, certified=False)},
+        IDS[2]: {"graded": {"resolved": False, "reason": "r", "seconds": 1.0}},
+    }
+    run = make_run(tmp_path / "run", {name: gold(name) for name in IDS}, results=noted)
+    _, found, _ = report(capsys, run)
+    assert (found["resolved_ids"], found["unresolved_ids"], found["error_ids"]) == (
+        [IDS[0]],
+        [IDS[2]],
+        [IDS[1]],
+    )
+    spent = {stage["stage"]: stage["seconds"] for stage in found["runs"]["run"]["stages"]}
+    assert list(spent) == ["code_reading", "retrieve", "validate"]
+    assert (spent["code_reading"]["n"], spent["retrieve"]["n"]) == (3, 1)
+    assert found["runs"]["run"]["instances"][IDS[0]]["seconds"] == 4.0
+
+
 def test_the_page_loads_nothing_and_shows_what_runs_say_as_text(tmp_path, capsys):
     run = make_run(tmp_path / "run", {IDS[0]: gold(IDS[0]), IDS[1]: None})
     assert report(capsys, run, "--out", tmp_path / "to")[0] == 0

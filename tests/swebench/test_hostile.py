@@ -140,6 +140,7 @@ def _removed(repository: Path, name: str) -> str:
     return header + "".join(f"-{line}" for line in lines) if lines else ""
 
 
+@pytest.mark.slow
 def test_the_command_line_gives_each_of_a_file_a_line_and_the_good_one_still_counts(
     watched, tmp_path, monkeypatch, capsys
 ):
