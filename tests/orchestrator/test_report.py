@@ -273,6 +273,9 @@ def test_wrong_input_is_one_line_and_exit_code_2(tmp_path, capsys):
     for arguments in wrong:
         code, found, said = report(capsys, *arguments)
         assert code == 2 and found is None and "Traceback" not in said, arguments
+    Artifacts(one, IDS[0]).write_json("candidates/0.json", [{"number": 0}])
+    code, _, said = report(capsys, one)
+    assert code == 2 and "cannot be read (KeyError: 'region')" in said
     (one / "manifest.json").write_text('{"determinants": ')
     code, _, said = report(capsys, one)
     assert code == 2 and "manifest.json" in said
