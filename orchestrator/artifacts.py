@@ -3,7 +3,7 @@
 OUT/manifest.json              everything that determines the results
 OUT/predictions.jsonl          the official harness's format
 OUT/checkpoints.sqlite         where a killed run goes on
-OUT/<instance_id>/trajectory/  per model node: prompt, decision, answer, counts
+OUT/<instance_id>/trajectory/  per node and attempt: seconds; of model nodes prompt, decision, answer, counts
 OUT/<instance_id>/context.md   the code the model was shown
 OUT/<instance_id>/retrieval.json
 OUT/<instance_id>/candidates/  per attempt: replacements, diffs, verdicts
@@ -61,6 +61,10 @@ class Artifacts:
     def read_json(self, name: str) -> Any:
         """Read a JSON artifact back."""
         return json.loads(self.read(name))
+
+    def trajectory(self) -> list[dict[str, Any]]:
+        """What every node left about each of its attempts, by node."""
+        return [json.loads(path.read_text("utf-8")) for path in sorted(self.folder.glob("trajectory/*.json"))]
 
     def clear(self) -> None:
         """Remove what an earlier run of this instance left."""

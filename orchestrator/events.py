@@ -4,7 +4,7 @@ Nodes emit them through LangGraph's custom stream as plain dictionaries with a `
 that is not this process can store and replay them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Event = dict[str, Any]
@@ -55,3 +55,23 @@ def candidate(number: int, verdict: str, path: str) -> Event:
 def resumed(nodes: list[str]) -> Event:
     """A killed run goes on; these nodes had finished and are not run again."""
     return {"kind": "resumed", "nodes": nodes}
+
+
+def batch_started(runs: Mapping[str, Mapping[str, int]]) -> Event:
+    """A batch begins: by run how many instances it has (total), are done already, and have a valid patch."""
+    return {"kind": "batch_started", "runs": runs}
+
+
+def unit_started(run: str, instance_id: str) -> Event:
+    """An instance of a run of the batch began."""
+    return {"kind": "unit_started", "run": run, "instance_id": instance_id}
+
+
+def in_unit(run: str, instance_id: str, event: Event) -> Event:
+    """What one instance of a batch tells."""
+    return {"kind": "in_unit", "run": run, "instance_id": instance_id, "event": event}
+
+
+def unit_finished(run: str, result: dict[str, Any]) -> Event:
+    """An instance's result is written down."""
+    return {"kind": "unit_finished", "run": run, "result": result}

@@ -44,11 +44,20 @@ def instance_job(
     instance = found.get(instance_id)
     if to_grade:
         ensure_gradeable(instance, bench.lab)
-    repository = bench.store.open(instance.repo)
-    job = _job(repository, instance.task, config, found.name, found.fingerprint)
-    if config.run_tests and not job.task.test_cmd:
+    return task_job(bench, config, instance.task, found.name, found.fingerprint)
+
+
+def task_job(bench: Workbench, config: RunConfig, task: Task, dataset: str, fingerprint: str) -> Job:
+    """The job of a task of a data set that is loaded already.
+
+    Raises RepositoryUnavailable, CommitMissing, NoPythonFiles, ConfigError, and with --run-tests
+    EnvironmentUnavailable.
+    """
+    repository = bench.store.open(task.repo)
+    job = _job(repository, task, config, dataset, fingerprint)
+    if config.run_tests and not task.test_cmd:
         # Made now, so that what the machine lacks is told before a model is loaded.
-        bench.lab.environment(job.task, repository.git_dir)
+        bench.lab.environment(task, repository.git_dir)
     return job
 
 

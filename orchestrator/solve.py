@@ -1,10 +1,13 @@
 """One task through the graph: start or go on where a killed run was, and leave its result and prediction."""
 
-from dataclasses import asdict, dataclass
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from orchestrator import events
@@ -28,10 +31,14 @@ class AlreadyRunning(OrchestratorError):
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of one task, in the form of `solve --json`; `graded` is filled by the caller."""
+    """The outcome of one task, in the form of `solve --json`; `graded` is filled by the caller.
+
+    `stages` are seconds by node, all attempts together; `time_bounds` says where a limit on time has decided
+    something, so that another run may come out differently; `reason` is why a task has failed.
+    """
 
     instance_id: str
-    status: Literal["patched", "no_patch"]
+    status: Literal["patched", "no_patch", "failed"]
     patch: str
     applies: bool
     parses: bool
@@ -39,6 +46,9 @@ class Result:
     nodes: list[dict[str, Any]]
     artifacts: str
     graded: dict[str, Any] | None = None
+    stages: dict[str, float] = field(default_factory=dict)
+    time_bounds: list[str] = field(default_factory=list)
+    reason: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -54,38 +64,74 @@ async def solve(
     Raises MixedRunError when `out` holds a run with other settings, AlreadyRunning when another process works
     on the instance there.
     """
-    artifacts = Artifacts(out, job.task.instance_id)
     determinants = bench.determinants(config, job.dataset, job.dataset_fingerprint)
     out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / f".{job.task.instance_id}.lock")
+    with claimed(out, job.task.instance_id):
+        open_run(out, determinants, bench.facts(), replacing=job.task.instance_id if fresh else None)
+        async with checkpoints(out) as saver:
+            result = await run_task(job, bench, config, out, saver, fresh=fresh, emit=emit)
+        commit(out, result.as_dict(), made_by(bench, config))
+    return result
+
+
+@asynccontextmanager
+async def checkpoints(out: Path) -> AsyncIterator[AsyncSqliteSaver]:
+    """Where the tasks of a folder leave what they have done; many of them may share it at once."""
+    async with AsyncSqliteSaver.from_conn_string(str(out / "checkpoints.sqlite")) as saver:
+        await saver.setup()
+        yield saver
+
+
+async def run_task(
+    job: Job,
+    bench: Workbench,
+    config: RunConfig,
+    out: Path,
+    saver: AsyncSqliteSaver,
+    *,
+    fresh: bool,
+    emit: events.Emit,
+) -> Result:
+    """Run the graph on one task and leave everything but the result itself in its folder.
+
+    The caller holds the instance (`claimed`) and commits the result.
+    """
+    artifacts = Artifacts(out, job.task.instance_id)
+    tools = await asyncio.to_thread(_tools, job, bench, config, artifacts)
+    if fresh:
+        await saver.adelete_thread(job.task.instance_id)
+        artifacts.clear()
+    return _result(await _run(build_graph(saver), tools, emit), tools)
+
+
+def claimed(folder: Path, name: str) -> AcquireReturnProxy[Any]:
+    """A context in which no other process works on `name` in a folder; raises AlreadyRunning if one does."""
     try:
-        held = lock.acquire(timeout=0)
+        return FileLock(folder / f".{name}.lock").acquire(timeout=0)
     except Timeout:
         raise AlreadyRunning(
-            f"{job.task.instance_id} is being solved in {out} by another process: "
-            "wait for it or choose another --out"
+            f"{name} is being worked on in {folder} by another process: wait for it or choose another --out"
         ) from None
-    with held:
-        open_run(out, determinants, bench.facts(), replacing=job.task.instance_id if fresh else None)
-        tools = _tools(job, bench, config, artifacts)
-        async with AsyncSqliteSaver.from_conn_string(str(out / "checkpoints.sqlite")) as saver:
-            await saver.setup()
-            if fresh:
-                await saver.adelete_thread(job.task.instance_id)
-                artifacts.clear()
-            state = await _run(build_graph(saver), tools, emit)
-        result = _result(state, tools)
-        artifacts.write_json("result.json", result.as_dict())
-        record_prediction(
-            out / "predictions.jsonl",
-            Prediction(result.instance_id, f"{tools.model.name}-{config.variant}", result.patch),
-        )
-    return result
+
+
+def made_by(bench: Workbench, config: RunConfig) -> str:
+    """The name under which predictions are handed in."""
+    return f"{bench.model.name}-{config.variant}"
+
+
+def commit(out: Path, result: dict[str, Any], name: str, order: Sequence[str] = ()) -> None:
+    """Write down a finished task: its result, and then its prediction, which makes it finished.
+
+    `name` is what made it; `order` is that of the predictions, by instance id.
+    """
+    instance_id = result["instance_id"]
+    Artifacts(out, instance_id).write_json("result.json", result)
+    record_prediction(out / "predictions.jsonl", Prediction(instance_id, name, result["patch"]), order)
 
 
 def _tools(job: Job, bench: Workbench, config: RunConfig, artifacts: Artifacts) -> Tools:
     certified = config.policy == "evidence"
-    retriever = bench.retriever(job.repository)
+    retriever = bench.shared_retriever(job.repository, job.commit)
     return Tools(
         task=job.task,
         commit=job.commit,
@@ -123,6 +169,10 @@ async def _run(graph: Any, tools: Tools, emit: events.Emit) -> State:
 
 def _result(state: State, tools: Tools) -> Result:
     patch = tools.artifacts.read(state["patch"]) if state["patch"] else ""
+    records = tools.artifacts.trajectory()
+    stages: dict[str, float] = {}
+    for record in records:
+        stages[record["name"]] = round(stages.get(record["name"], 0.0) + record["seconds"], 3)
     return Result(
         instance_id=tools.task.instance_id,
         status="patched" if patch else "no_patch",
@@ -130,4 +180,6 @@ def _result(state: State, tools: Tools) -> Result:
         **state["check"],
         nodes=state["nodes"],
         artifacts=str(tools.artifacts.folder),
+        stages=stages,
+        time_bounds=[record["time_bound"] for record in records if "time_bound" in record],
     )

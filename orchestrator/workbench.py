@@ -5,6 +5,8 @@ anything large is loaded.
 """
 
 import platform
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
 from importlib.metadata import version
@@ -21,6 +23,9 @@ from swebench.suites import LocalLab
 
 Progress = Callable[[str, int, int], None]
 
+_KEPT_INDEXES = 4
+"""Commits whose index is kept for the other variants of the same instance; that of a large repository takes
+hundreds of megabytes."""
 _LIBRARIES = ("torch", "transformers", "tokenizers", "langgraph", "rank-bm25", "numpy")
 
 
@@ -31,6 +36,8 @@ class Workbench:
         self.settings = settings
         self._vectors_folder = vectors
         self.progress = progress
+        self._retrievers: OrderedDict[tuple[Path, str], Retriever] = OrderedDict()
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -82,9 +89,33 @@ class Workbench:
         """What runs the tests of rows without a test command, in environments kept in the cache."""
         return LocalLab(self.settings.cache)
 
+    def open_engine(self) -> None:
+        """Open the engine now, and before it the nodes' vectors: once opened, the model is the engine's."""
+        from orchestrator.policy import DOMAINS
+
+        for domain in DOMAINS:
+            self.vectors.get(self.model, domain, progress=self.progress)
+        _ = self.engine
+
+    def reopen_engine(self) -> None:
+        """Have a new engine on a model loaded anew: for when a fault has closed the engine."""
+        for name in ("engine", "model"):
+            self.__dict__.pop(name, None)
+        self.open_engine()
+
     def retriever(self, repository: Repository) -> Retriever:
         """A retriever whose index is cached by blob."""
         return Retriever(repository, self.settings.cache / "index")
+
+    def shared_retriever(self, repository: Repository, commit: str) -> Retriever:
+        """One retriever for all tasks on a commit, so that variants of an instance share its index."""
+        key = (repository.git_dir, commit)
+        with self._lock:
+            found = self._retrievers.pop(key, None) or self.retriever(repository)
+            self._retrievers[key] = found
+            if len(self._retrievers) > _KEPT_INDEXES:
+                self._retrievers.popitem(last=False)
+        return found
 
     def determinants(self, config: RunConfig, dataset: str, dataset_fingerprint: str) -> dict[str, Any]:
         """Everything that determines the results of a run, for its manifest."""

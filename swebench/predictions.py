@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,10 @@ def read_predictions(path: Path) -> dict[str, Prediction]:
     return found
 
 
-def record_prediction(path: Path, prediction: Prediction) -> None:
+def record_prediction(path: Path, prediction: Prediction, order: Sequence[str] = ()) -> None:
     """Put a prediction into a .jsonl file in place of an earlier one for the same instance.
+
+    `order` lists instance ids: the file has its rows in this order, and those of other ids after them.
 
     The file is written whole and renamed under a lock: concurrent writers lose nothing, and a kill leaves the
     old file or the new one, never half a line. Raises InvalidRow when the file that is there is not of this
@@ -53,10 +56,11 @@ def record_prediction(path: Path, prediction: Prediction) -> None:
     with FileLock(path.parent / f".{path.name}.lock"):
         predictions = read_predictions(path) if path.exists() else {}
         predictions[prediction.instance_id] = prediction
+        rows = [predictions.pop(name) for name in order if name in predictions] + list(predictions.values())
         descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-                file.writelines(json.dumps(asdict(row)) + "\n" for row in predictions.values())
+                file.writelines(json.dumps(asdict(row)) + "\n" for row in rows)
                 file.flush()
                 os.fsync(file.fileno())
             Path(partial).replace(path)

@@ -172,6 +172,11 @@ class Engine:
             done=replace(self._scheduler.counts),
         )
 
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more requests: after `close`, or after a fault that was not one row's."""
+        return self._closed
+
     def close(self) -> None:
         """Cancel what waits and what runs, wait for the thread to end, and leave the model bare."""
         if os.getpid() != self._process:

@@ -14,6 +14,7 @@ from orchestrator.cli.lazy import LazyGroup
 
 _COMMANDS = {
     "solve": "Solve one task: read, retrieve, analyse, write a patch, validate it.",
+    "evaluate": "Solve many tasks at once, and go on where a killed batch was.",
     "grade": "Run the hidden tests on a file of predictions.",
     "report": "Measure finished runs and compare them: tables and pictures.",
     "retrieve": "Rank a repository's files for a task, without a model.",

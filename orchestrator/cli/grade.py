@@ -60,7 +60,7 @@ def command(
         with Workbench(settings, progress=progress) as bench:
             found = load_instances(dataset, cache=settings.cache, progress=progress)
             predictions = read_predictions(file) if file else None
-            wanted = _wanted(instances) if instances else list(predictions or found.instances)
+            wanted = options.ids(instances) if instances else list(predictions or found.instances)
             chosen = [found.get(name) for name in wanted]
             if predictions is not None and (missing := [name for name in wanted if name not in predictions]):
                 raise click.UsageError(f"{file} has no prediction for {', '.join(missing)[:300]}")
@@ -75,13 +75,6 @@ def command(
     document = summary(graded)
     (print_json if as_json else _print)(document)
     return 1 if graded and all(outcome.certified is None for outcome in graded.values()) else 0
-
-
-def _wanted(text: str) -> list[str]:
-    """Ids of a file, one a line, or of a list with commas; each once."""
-    path = Path(text)
-    names = path.read_text("utf-8").split() if path.is_file() else text.split(",")
-    return list(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
 def _print(document: dict[str, Any]) -> None:

@@ -32,6 +32,13 @@ def settings(**flags: Any) -> Any:
     return chosen
 
 
+def ids(text: str) -> list[str]:
+    """Instance ids of a file, one a line, or of a list with commas; each once."""
+    path = Path(text)
+    names = path.read_text("utf-8").split() if path.is_file() else text.split(",")
+    return list(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
 def emit_progress(show: Callable[[dict[str, Any]], None]) -> Callable[[str, int, int], None]:
     """A progress callback that renders through a view."""
     from orchestrator import events

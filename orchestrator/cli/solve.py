@@ -1,7 +1,6 @@
 """`orchestrate solve`."""
 
 import asyncio
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -72,6 +71,7 @@ def command(instance_id: str | None, as_json: bool, **flags: Any) -> int:
 
 def _solve(instance_id: str | None, flags: dict[str, Any]) -> dict[str, Any]:
     from orchestrator.artifacts import Artifacts
+    from orchestrator.batch.folders import default_folder
     from orchestrator.cli.view import view_for
     from orchestrator.jobs import instance_job, local_job
     from orchestrator.settings import RunConfig
@@ -89,7 +89,7 @@ def _solve(instance_id: str | None, flags: dict[str, Any]) -> dict[str, Any]:
                 job = local_job(config, flags["repo"], flags["problem"], flags["commit"])
             else:
                 job = instance_job(bench, config, flags["dataset"], instance_id, to_grade=flags["grade"])
-            out = flags["out"] or settings.runs / run_name(job.dataset, settings.model, config)
+            out = flags["out"] or settings.runs / default_folder(job.dataset, settings.model, config)
             result = asyncio.run(
                 solve(job, bench, config, out, fresh=flags["fresh"], emit=view.show)
             ).as_dict()
@@ -100,12 +100,3 @@ def _solve(instance_id: str | None, flags: dict[str, Any]) -> dict[str, Any]:
         result["graded"] = graded
         Artifacts(out, instance.instance_id).write_json("result.json", result)
     return result
-
-
-def run_name(dataset: str, model: str, config: Any) -> Path:
-    """The default folder of a run: data set, then model, variant and what is not the default."""
-    parts = [model.rstrip("/").rsplit("/", 1)[-1], config.variant, "rag" if config.rag else "norag"]
-    for name, value in config.model_dump(exclude={"variant", "rag"}, exclude_defaults=True).items():
-        parts.append(name.replace("_", "-") + ("" if value is True else str(value)))
-    folder = dataset.rsplit("/", 1)[-1].removesuffix(".jsonl").removesuffix(".json").removesuffix(".parquet")
-    return Path(*(re.sub(r"[^\w.-]+", "-", part).lower() for part in (folder, "-".join(parts))))

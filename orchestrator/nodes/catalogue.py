@@ -37,7 +37,7 @@ async def catalogue_edits(runtime: Runtime[Tools]) -> State:
     sources, found = await asyncio.to_thread(_suspects, tools)
     read_tokens, ranked, steered = await _asked(runtime, found)
     seconds_ranking = time.perf_counter() - started
-    promising = await asyncio.to_thread(_promising, tools, ranked)
+    promising, not_run = await asyncio.to_thread(_promising, tools, ranked)
     candidates = await asyncio.to_thread(lambda: list(_candidates(promising, sources, tools.config.edits)))
     seconds = time.perf_counter() - started
     record = {
@@ -52,10 +52,10 @@ async def catalogue_edits(runtime: Runtime[Tools]) -> State:
     }
     runtime.stream_writer(events.node_finished("patch_writing", seconds, 0, read_tokens))
     name = tools.artifacts.write_json("candidates/0.json", candidates)
-    tools.artifacts.write_json(
-        "trajectory/patch_writing-0.json",
-        {**record, "seconds_ranking": round(seconds_ranking, 3), "asked": [s.place for s in found]},
-    )
+    trajectory = {**record, "seconds_ranking": round(seconds_ranking, 3), "asked": [s.place for s in found]}
+    if not_run:
+        trajectory["time_bound"] = f"the report's code ran on {not_run} edits too few in {REPRODUCING_S:g} s"
+    tools.artifacts.write_json("trajectory/patch_writing-0.json", trajectory)
     return {"candidates": name, "attempt": 1, "nodes": [record]}
 
 
@@ -98,15 +98,15 @@ async def _asked(
     return tokens, ranked, steered.as_dict()
 
 
-def _promising(tools: Tools, ranked: list[RankedEdit]) -> list[RankedEdit]:
-    """The edits worth a candidate, best first.
+def _promising(tools: Tools, ranked: list[RankedEdit]) -> tuple[list[RankedEdit], int]:
+    """The edits worth a candidate, best first, and how many there was no time to try.
 
     Where the report's own code shows the fault, those are the ones that change what it shows, and first those
     that make it show what the report expects. What became of the others is written down beside them.
     """
     reproduction = usable_reproduction(tools)
     if reproduction is None:
-        return ranked
+        return ranked, 0
     tried = ranked[:MOST_REPRODUCED]
     forms = [Form(each.path, each.edit.changes) for each in tried]
     outcomes = reproduction.outcomes(forms, REPRODUCING_S)
@@ -119,7 +119,8 @@ def _promising(tools: Tools, ranked: list[RankedEdit]) -> list[RankedEdit]:
         ],
     )  # fmt: skip
     by_outcome = list(zip(tried, outcomes, strict=True))
-    return [each for wanted in ("expected", "changed") for each, outcome in by_outcome if outcome == wanted]
+    kept = [each for wanted in ("expected", "changed") for each, outcome in by_outcome if outcome == wanted]
+    return kept, outcomes.count(None)
 
 
 def _candidates(ranked: list[RankedEdit], sources: dict[str, str], most: int) -> Iterator[dict[str, Any]]:

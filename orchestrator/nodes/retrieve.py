@@ -59,7 +59,11 @@ async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
         # A line is reached through those before it, which would be shown code.
         chosen = [target for target in chosen if not target.is_line]
     runtime.stream_writer(events.retrieved(hits, definitions))
-    runtime.stream_writer(events.node_finished("retrieve", time.perf_counter() - started))
+    seconds = time.perf_counter() - started
+    tools.artifacts.write_json(
+        "trajectory/retrieve-0.json", {"name": "retrieve", "attempt": 0, "seconds": round(seconds, 3)}
+    )
+    runtime.stream_writer(events.node_finished("retrieve", seconds))
     return {"context": context, "regions": [target.as_dict() for target in chosen], "attempt": 0}
 
 

@@ -56,7 +56,13 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
             if reproduction is None or candidate["reproduction"] == "expected":
                 break
     tools.artifacts.write_json(state["candidates"], candidates)
-    runtime.stream_writer(events.node_finished("validate", time.perf_counter() - started))
+    attempt, seconds = state["attempt"] - 1, time.perf_counter() - started
+    slow = sum(candidate.get("timed_out", False) for candidate in candidates)
+    record = {"name": "validate", "attempt": attempt, "seconds": round(seconds, 3)}
+    if slow:
+        record["time_bound"] = f"the tests of {slow} candidates did not end within {TEST_TIMEOUT_S:g} s"
+    tools.artifacts.write_json(f"trajectory/validate-{attempt}.json", record)
+    runtime.stream_writer(events.node_finished("validate", seconds))
     if accepted is None:
         return {"patch": "", "check": {"applies": False, "parses": False, "files": []}}
     check = {key: accepted[key] for key in ("applies", "parses", "files")}
@@ -94,6 +100,8 @@ def _check(tools: Tools, patch: str, reproduction: Reproduction | None, first: b
             "note": str(none),
         }
     found["tests"] = {"passed": tests.passed, "failed": list(tests.failed), "seconds": tests.seconds}
+    if tests.run.timed_out:
+        found["timed_out"] = True
     return found | {"verdict": "valid" if tests.ok else "breaks existing tests"}
 
 

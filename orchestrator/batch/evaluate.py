@@ -1,0 +1,70 @@
+"""The driver of a batch: hands out what is not finished, and writes down each result as it comes.
+
+Variants of one instance are handed out one after another, so that they meet while its index is at hand.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from orchestrator import events
+from orchestrator.batch.ledger import Ledger
+from orchestrator.batch.units import Unit
+from swebench.tasks import Task
+
+
+class Executor(Protocol):
+    """Does units, up to `in_flight` of them at once; their failures are results, see `work`."""
+
+    @property
+    def in_flight(self) -> int: ...  # noqa: D102
+
+    async def solve(self, unit: Unit, emit: events.Emit) -> dict[str, Any]:
+        """A unit's result; its artifacts are in its run's folder when this returns."""
+        ...
+
+
+async def evaluate(
+    ledgers: Sequence[Ledger], tasks: Sequence[Task], executor: Executor, emit: events.Emit
+) -> None:
+    """Do every task of every run that is not finished, in the order of the tasks.
+
+    Each result is written when it is there, so a run that ends early, in whatever way, can be gone on with.
+    """
+    of = {ledger.run.name: ledger for ledger in ledgers}
+    pending = deque(
+        Unit(ledger.run, task)
+        for task in tasks
+        for ledger in ledgers
+        if task.instance_id not in ledger.finished
+    )
+    emit(events.batch_started({name: _state(ledger, tasks) for name, ledger in of.items()}))
+    running: dict[asyncio.Task[dict[str, Any]], Unit] = {}
+    try:
+        while pending or running:
+            while pending and len(running) < executor.in_flight:
+                unit = pending.popleft()
+                running[asyncio.create_task(_do(executor, unit, emit))] = unit
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                unit, result = running.pop(each), each.result()
+                of[unit.run.name].write(result)
+                emit(events.unit_finished(unit.run.name, result))
+    finally:
+        for each in running:
+            each.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _do(executor: Executor, unit: Unit, emit: events.Emit) -> dict[str, Any]:
+    name, instance_id = unit.run.name, unit.task.instance_id
+    emit(events.unit_started(name, instance_id))
+    return await executor.solve(unit, lambda event: emit(events.in_unit(name, instance_id, event)))
+
+
+def _state(ledger: Ledger, tasks: Sequence[Task]) -> Mapping[str, int]:
+    statuses = [
+        ledger.results[task.instance_id]["status"] for task in tasks if task.instance_id in ledger.finished
+    ]
+    return {"total": len(tasks), "done": len(statuses), "valid": statuses.count("patched")}

@@ -1,0 +1,50 @@
+"""The executor of this machine: many tasks at once on one engine, where their model calls meet in batches."""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Self
+
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from orchestrator import events
+from orchestrator.batch.units import Run, Unit
+from orchestrator.batch.work import work
+from orchestrator.solve import checkpoints
+from orchestrator.workbench import Workbench
+
+
+class LocalExecutor:
+    """Works in the runs' own folders, so that a task that was killed goes on with the node it was in.
+
+    `workers` tasks are worked on at once. Use as an async context manager.
+    """
+
+    def __init__(
+        self, bench: Workbench, runs: Sequence[Run], workers: int, timeout_s: float | None = None
+    ) -> None:
+        self.in_flight = workers
+        self._bench = bench
+        self._folders = [run.folder for run in runs]
+        self._timeout_s = timeout_s
+        self._savers: dict[Path, AsyncSqliteSaver] = {}
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._bench.open_engine()
+        for folder in self._folders:
+            self._savers[folder] = await self._open.enter_async_context(checkpoints(folder))
+        return self
+
+    async def __aexit__(self, *exit_: object) -> None:
+        await self._open.aclose()
+
+    async def solve(self, unit: Unit, emit: events.Emit) -> dict[str, Any]:
+        """A unit's result; see `work`. After a fault that closed the engine the next unit gets a new one."""
+        folder = unit.run.folder
+        result = await work(
+            self._bench, unit, folder, self._savers[folder], timeout_s=self._timeout_s, emit=emit
+        )
+        if self._bench.engine.closed:
+            self._bench.reopen_engine()
+        return result

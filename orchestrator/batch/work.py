@@ -1,0 +1,66 @@
+"""One unit of a batch, whoever does it: its result, or why it failed. A failure here never ends the batch."""
+
+import asyncio
+import traceback
+from pathlib import Path
+from typing import Any
+
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from orchestrator import events
+from orchestrator.artifacts import Artifacts
+from orchestrator.batch.units import Unit
+from orchestrator.errors import OrchestratorError
+from orchestrator.jobs import task_job
+from orchestrator.solve import Result, claimed, run_task
+from orchestrator.workbench import Workbench
+from retrieval.errors import RetrievalError
+from swebench.errors import SwebenchError
+from vectors.errors import VectorsError
+
+_OWN = (OrchestratorError, RetrievalError, SwebenchError, VectorsError)
+
+
+async def work(
+    bench: Workbench,
+    unit: Unit,
+    out: Path,
+    saver: AsyncSqliteSaver,
+    *,
+    timeout_s: float | None,
+    emit: events.Emit,
+) -> dict[str, Any]:
+    """Run a unit in the folder `out`; returns its result, of status "failed" with a reason where it failed.
+
+    An error that nobody raised on purpose leaves its traceback in the instance's error.txt.
+    """
+    run, task = unit.run, unit.task
+    try:
+        async with asyncio.timeout(timeout_s) as limit:
+            with claimed(out, task.instance_id):
+                job = await asyncio.to_thread(task_job, bench, run.config, task, run.dataset, run.fingerprint)
+                result = await run_task(job, bench, run.config, out, saver, fresh=False, emit=emit)
+                return result.as_dict()
+    except Exception as error:  # whatever it is, the other instances go on
+        if isinstance(error, TimeoutError) and limit.expired():
+            return failed(unit, out, f"not done within {timeout_s:g} s (--timeout)")
+        if isinstance(error, _OWN):
+            return failed(unit, out, str(error.args[0] if error.args else error))
+        Artifacts(out, task.instance_id).write("error.txt", traceback.format_exc())
+        return failed(unit, out, f"{type(error).__name__}: {error}; see error.txt")
+
+
+def failed(unit: Unit, out: Path, reason: str) -> dict[str, Any]:
+    """The result of a unit that failed, with the reason in one line."""
+    name = unit.task.instance_id
+    return Result(
+        instance_id=name,
+        status="failed",
+        patch="",
+        applies=False,
+        parses=False,
+        files=[],
+        nodes=[],
+        artifacts=str(out / name),
+        reason=" ".join(reason.split())[:1000],
+    ).as_dict()
