@@ -1,4 +1,4 @@
-"""What `evaluate --json` says of a batch: counts, rates with their intervals, seconds and tokens, by variant."""
+"""What `evaluate --json` says of a batch: counts, rates with intervals, seconds and tokens, by variant."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.batch.folders import run_name
 from orchestrator.errors import ConfigError
 from orchestrator.settings import RunConfig
 from orchestrator.workbench import Workbench
@@ -63,7 +64,7 @@ def runs_of(
 
     return [
         Run(
-            name=folder.name,
+            name=run_name(bench.settings.model, config),
             folder=folder,
             config=config,
             dataset=found.name,

@@ -1,4 +1,4 @@
-"""How a batch looks while it goes on: a live table of its runs on a terminal, a line an instance elsewhere."""
+"""How a batch looks while it goes on: a live table of its runs on a terminal, plain lines elsewhere."""
 
 import sys
 import time

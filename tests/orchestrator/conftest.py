@@ -85,7 +85,10 @@ def problem(tmp_path):
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory):
     """A folder with a random Llama over single bytes: it runs everything and has nothing to say."""
-    folder = tmp_path_factory.mktemp("models") / "tiny-llama"
+    return make_tiny_model(tmp_path_factory.mktemp("models") / "tiny-llama")
+
+
+def make_tiny_model(folder: Path) -> Path:
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     special = ["<|im_start|>", "<|im_end|>"]
     vocab = {token: index for index, token in enumerate([*special, *alphabet])}

@@ -5,6 +5,7 @@ from orchestrator.cli.lazy import LazyGroup
 _COMMANDS = {
     "retrieval": "How often what must change is found, and how fast, beside rank-bm25.",
     "repair": "How far up the edit that a gold patch makes stands among those proposed.",
+    "evaluate": "Tasks per hour, many at once beside one by one.",
     "engine": "The steered engine beside transformers and llama.cpp: a table of ratios.",
 }
 

@@ -1,0 +1,64 @@
+"""What runs on a node of a Ray cluster: a model and an engine of its own, and the units it is sent.
+
+The rest of the project does not import this module: Ray is an optional extra.
+"""
+
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from orchestrator.batch.parcels import pack
+from orchestrator.batch.units import Run, Unit
+from orchestrator.batch.work import work
+from orchestrator.settings import Settings, refuse_other_settings
+from orchestrator.solve import checkpoints
+from orchestrator.workbench import Workbench
+
+
+class Solver:
+    """An actor's state. What a unit leaves goes back with its result: nodes need not share a disk.
+
+    Raises what Workbench raises for a model that cannot be had here.
+    """
+
+    def __init__(self, settings: dict[str, Any], timeout_s: float | None) -> None:
+        self._bench = Workbench(Settings(**settings), progress=_silent)
+        self._timeout_s = timeout_s
+        self._bench.open_engine()
+        self._checked: set[str] = set()
+
+    async def where(self) -> dict[str, Any]:
+        """The host and the process of this actor, once its model is loaded."""
+        return {"host": socket.gethostname(), "pid": os.getpid()}
+
+    async def solve(self, unit: Unit) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """A unit's result and the files of its folder.
+
+        Raises MixedRunError where this node has other versions, another model or other vectors.
+        """
+        self._refuse_other(unit.run)
+        folder = Path(tempfile.mkdtemp(prefix="orchestrate-"))
+        try:
+            async with checkpoints(folder) as saver:
+                result = await work(
+                    self._bench, unit, folder, saver, timeout_s=self._timeout_s, emit=lambda _: None
+                )
+            if self._bench.engine.closed:
+                self._bench.reopen_engine()
+            return result, pack(folder / unit.task.instance_id)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _refuse_other(self, run: Run) -> None:
+        if run.name not in self._checked:
+            own = self._bench.determinants(run.config, run.dataset, run.fingerprint)
+            if own != run.determinants:
+                refuse_other_settings(run.determinants, own, Path(socket.gethostname()))
+            self._checked.add(run.name)
+
+
+def _silent(_label: str, _done: int, _total: int) -> None:
+    """Progress of an actor is not shown: that of its units is told by their results."""

@@ -1,0 +1,148 @@
+"""The executor of a Ray cluster: actors with a model each, started again when they or their nodes die.
+
+Nothing is kept on a node. The driver has written down what is finished, and a unit that was lost with its
+actor is run again from its beginning, which gives the same result.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any, Self
+
+from orchestrator import events
+from orchestrator.artifacts import Artifacts
+from orchestrator.batch.parcels import unpack
+from orchestrator.batch.units import Unit
+from orchestrator.batch.work import failed
+from orchestrator.errors import ConfigError, OrchestratorError
+from orchestrator.settings import Settings
+
+TASKS_PER_ACTOR = 4
+"""Tasks that an actor works on at once: their model calls meet in its engine."""
+RETRIES = 3
+"""How often a unit is run again after its actor died; one that takes its actor with it must end some time."""
+
+
+class ClusterFailed(OrchestratorError):
+    """Ray could not be started or reached, or no actor could load the model."""
+
+
+class RayExecutor:
+    """Up to `workers` actors, at most one for each processor of the cluster.
+
+    RAY_ADDRESS names a cluster; without it Ray is started on this machine and stopped at the end. Use as an
+    async context manager, which raises ConfigError where Ray is not installed and ClusterFailed where an
+    actor does not come up.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        workers: int,
+        timeout_s: float | None,
+        progress: Callable[[str, int, int], None],
+    ) -> None:
+        self._settings = settings
+        self._workers = workers
+        self._timeout_s = timeout_s
+        self._progress = progress
+        self._load: dict[Any, int] = {}
+        self._names: dict[Any, dict[str, Any]] = {}
+        self._ray: Any = None
+
+    @property
+    def in_flight(self) -> int:
+        """Units at once, on all actors."""
+        return TASKS_PER_ACTOR * len(self._load)
+
+    @property
+    def places(self) -> list[dict[str, Any]]:
+        """Host and process of each actor, as they were when it came up."""
+        return list(self._names.values())
+
+    async def __aenter__(self) -> Self:
+        self._ray = _started()
+        try:
+            await self._come_up()
+        except BaseException:
+            self._ray.shutdown()
+            raise
+        return self
+
+    async def __aexit__(self, *exit_: object) -> None:
+        for actor in self._load:
+            self._ray.kill(actor)
+        self._ray.shutdown()
+
+    async def _come_up(self) -> None:
+        from orchestrator.batch.ray_actor import Solver
+
+        processors = int(self._ray.cluster_resources().get("CPU", 1))
+        count = max(1, min(self._workers, processors))
+        remote = self._ray.remote(
+            num_cpus=1, max_restarts=-1, max_task_retries=RETRIES, max_concurrency=TASKS_PER_ACTOR + 1
+        )(Solver)
+        given = self._settings.model_dump(mode="json")
+        self._load = {remote.remote(given, self._timeout_s): 0 for _ in range(count)}
+        self._progress("actors", 0, count)
+        for number, actor in enumerate(list(self._load), 1):
+            try:
+                self._names[actor] = await actor.where.remote()
+            except self._ray.exceptions.RayError as error:
+                raise ClusterFailed(f"an actor did not come up: {_last_line(error)}") from error
+            place = self._names[actor]
+            self._progress(f"actor on {place['host']}, process {place['pid']}", number, number)
+
+    async def solve(self, unit: Unit, emit: events.Emit) -> dict[str, Any]:
+        """A unit's result, its files written into its run's folder.
+
+        Raises MixedRunError where a node differs from the driver in what determines results.
+        """
+        actor = min(self._load, key=lambda each: self._load[each])
+        self._load[actor] += 1
+        folder = unit.run.folder
+        try:
+            result, files = await actor.solve.remote(unit)
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        except self._ray.exceptions.RayError as error:
+            times = f"{RETRIES + 1} times"
+            return failed(unit, folder, f"its actor died {times}, out of memory perhaps: {_last_line(error)}")
+        finally:
+            self._load[actor] -= 1
+        name = unit.task.instance_id
+        await asyncio.to_thread(self._keep, files, Artifacts(folder, name))
+        for node in result["nodes"]:
+            emit(
+                events.node_finished(node["name"], node["seconds"], node["new_tokens"], node["prompt_tokens"])
+            )
+        kept: dict[str, Any] = result | {"artifacts": str(folder / name)}
+        return kept
+
+    @staticmethod
+    def _keep(files: dict[str, bytes], artifacts: Artifacts) -> None:
+        artifacts.clear()
+        unpack(files, artifacts.folder)
+
+
+def _started() -> Any:
+    """Ray, connected to the cluster that RAY_ADDRESS names or to one started here."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError(
+            "--executor ray needs Ray, which is not installed: pip install 'steered-orchestrator[ray]'"
+        ) from None
+    address = os.environ.get("RAY_ADDRESS")
+    own = {} if address else {"include_dashboard": False}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="error", **own)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = f"the Ray cluster {address} cannot be reached" if address else "Ray cannot be started here"
+        raise ClusterFailed(f"{where}: {_last_line(error)}") from error
+    return ray
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()

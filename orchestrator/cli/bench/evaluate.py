@@ -1,0 +1,73 @@
+"""`orchestrate bench evaluate`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator.cli import options
+
+
+@click.command("evaluate")
+@options.dataset
+@options.model
+@options.repos
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N instances.")
+@click.option("--instances", metavar="IDS", help="Only these: a file of ids, or ids with commas between.")
+@click.option("--run-tests/--no-run-tests", default=False, help="Candidates must pass the existing tests.")
+@click.option("--workers", type=click.IntRange(2, 256), default=8, show_default=True, help="Tasks at once.")
+@options.as_json
+def command(
+    dataset: str,
+    model: str | None,
+    repos: Path | None,
+    limit: int | None,
+    instances: str | None,
+    run_tests: bool,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Tasks per hour many at once and one by one, in one run, and where the time goes.
+
+    Other work on the machine spoils the figures.
+    """
+    from orchestrator.batch.folders import exactness
+    from orchestrator.batch.measure import measure
+    from orchestrator.batch.units import choose
+    from orchestrator.cli.batch_view import batch_view_for
+    from orchestrator.cli.output import print_json
+    from orchestrator.settings import RunConfig
+    from swebench.loading import load_instances
+
+    settings, _ = exactness(options.settings(model=model, repos=repos))
+    with batch_view_for(sys.stderr.isatty()) as view:
+        progress = options.emit_progress(view.show)
+        found = load_instances(dataset, cache=settings.cache, progress=progress)
+        tasks = choose(found, limit, options.ids(instances) if instances else None)
+        document = measure(settings, found, tasks, RunConfig(run_tests=run_tests), workers, view.show)
+    (print_json if as_json else _print)(document)
+
+
+def _print(document: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from orchestrator.cli.output import console
+
+    arms = (document["one_by_one"], document["many_at_once"])
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("")
+    for arm in arms:
+        table.add_column(f"{arm['workers']} at once", justify="right")
+    table.add_row("tasks per hour", *(f"{arm['tasks_per_hour']:.1f}" for arm in arms))
+    table.add_row("seconds", *(f"{arm['seconds']:.1f}" for arm in arms))
+    table.add_row("failed", *(str(arm["failed"]) for arm in arms))
+    for stage in arms[0]["stages"]:
+        cells = (arm["stages"].get(stage, {"share": 0.0}) for arm in arms)
+        table.add_row(f"{stage}, share of task seconds", *(f"{cell['share']:.0%}" for cell in cells))
+    table.add_row("engine busy", *(f"{arm['engine']['busy']:.0%}" for arm in arms))
+    table.add_row("rows in it then", *(f"{arm['engine']['rows']:.1f}" for arm in arms))
+    out = console()
+    out.print(table)
+    same = "equal" if document["same_predictions"] else "NOT equal"
+    out.print(f"ratio {document['ratio']:.2f}, n {document['n']} tasks; predictions are {same}")
