@@ -156,8 +156,9 @@ async def _run(graph: Any, tools: Tools, emit: events.Emit) -> State:
     before = await graph.aget_state(thread)
     if before.values:
         emit(events.resumed([record["name"] for record in before.values.get("nodes", [])]))
-    if not before.values or before.next:
-        inputs = None if before.next else {"instance_id": tools.task.instance_id}
+    # Not `next`: that leaves out a node that was killed between what it wrote and the step's own checkpoint.
+    if not before.values or before.tasks:
+        inputs = None if before.tasks else {"instance_id": tools.task.instance_id}
         stream = graph.astream(
             inputs, thread, context=tools, stream_mode=["custom"], durability="sync", version="v2"
         )

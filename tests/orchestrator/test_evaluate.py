@@ -4,9 +4,11 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 
+import orchestrator.batch.work as working
 from orchestrator.cli import main
 from tests.orchestrator.batches import (
     PROBLEMS,
@@ -167,31 +169,23 @@ def test_a_limit_on_time_that_decided_something_is_in_the_result(capsys, tmp_pat
 def test_a_task_that_takes_too_long_fails_and_the_others_go_on(
     capsys, tasks, tiny_model, tmp_path, monkeypatch
 ):
-    import orchestrator.batch.work as working
-
     real = working.task_job
 
     def stuck(bench, config, task, *more):
         if task.instance_id == NAMES[0]:
-            import time
-
             time.sleep(3)
         return real(bench, config, task, *more)
 
     monkeypatch.setattr(working, "task_job", stuck)
-    monkeypatch.setattr(working, "failed", working.failed)
     arguments = evaluate_arguments(tasks, tiny_model, tmp_path / "out", "--limit", 1, "--timeout", 1)
     code, document, _ = run(capsys, arguments)
     assert code == 1
     assert document["failures"][0]["reason"] == "not done within 1 s (--timeout)"
-    monkeypatch.undo()
 
 
 def test_what_nobody_foresaw_leaves_its_traceback_and_stops_no_other(
     capsys, tasks, tiny_model, tmp_path, monkeypatch
 ):
-    import orchestrator.batch.work as working
-
     real = working.task_job
 
     def exhausted(bench, config, task, *more):
@@ -229,7 +223,6 @@ def test_an_engine_that_a_fault_has_closed_is_opened_anew_for_the_next_task(
     assert [each["instance_id"] for each in document["failures"]] == [NAMES[0]]
     assert "the processor is on fire" in document["failures"][0]["reason"]
     assert run(capsys, arguments)[0] == 0
-    monkeypatch.undo()
 
 
 def test_ctrl_c_ends_with_130_and_what_was_finished_stays(tasks, tiny_model, tmp_path):

@@ -99,7 +99,7 @@ async def test_a_cluster_that_is_not_there_is_one_line(bench, monkeypatch):
 
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     monkeypatch.setenv("RAY_gcs_rpc_server_connect_timeout_s", "1")
-    with pytest.raises(ClusterFailed, match="127.0.0.1:9") as told:
+    with pytest.raises(ClusterFailed, match=r"127\.0\.0\.1:9") as told:
         await asyncio.wait_for(RayExecutor(bench.settings, 1, None, silent).__aenter__(), 120)
     assert "\n" not in str(told.value)
 
