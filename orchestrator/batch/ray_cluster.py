@@ -6,6 +6,8 @@ actor is run again from its beginning, which gives the same result.
 
 import asyncio
 import os
+import re
+import socket
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -19,6 +21,8 @@ from orchestrator.settings import Settings
 
 TASKS_PER_ACTOR = 4
 """Tasks that an actor works on at once: their model calls meet in its engine."""
+CONNECT_S = 10.0
+_HOST_PORT = re.compile(r"(?:ray://)?(?P<host>[\w.-]+):(?P<port>\d{1,5})")
 RETRIES = 3
 """How often a unit is run again after its actor died; one that takes its actor with it must end some time."""
 
@@ -135,6 +139,8 @@ def _started() -> Any:
             "--executor ray needs Ray, which is not installed: pip install 'steered-orchestrator[ray]'"
         ) from None
     address = os.environ.get("RAY_ADDRESS")
+    if address and (named := _HOST_PORT.fullmatch(address)):
+        _refuse_unreachable(address, named["host"], int(named["port"]))
     own = {} if address else {"include_dashboard": False}
     try:
         ray.init(address=address, log_to_driver=False, logging_level="error", **own)
@@ -142,6 +148,17 @@ def _started() -> Any:
         where = f"the Ray cluster {address} cannot be reached" if address else "Ray cannot be started here"
         raise ClusterFailed(f"{where}: {_last_line(error)}") from error
     return ray
+
+
+def _refuse_unreachable(address: str, host: str, port: int) -> None:
+    """Raise ClusterFailed where nothing answers: Ray itself would try for minutes."""
+    try:
+        socket.create_connection((host, port), CONNECT_S).close()
+    except OSError as error:
+        raise ClusterFailed(
+            f"the Ray cluster {address} (RAY_ADDRESS) cannot be reached: {error}; "
+            "name its head as host:port, or unset it to use this machine alone"
+        ) from None
 
 
 def _last_line(error: Exception) -> str:

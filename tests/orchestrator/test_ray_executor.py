@@ -1,6 +1,5 @@
 """What a Ray cluster adds: an actor that is killed costs nothing, and a node that differs is refused."""
 
-import asyncio
 import os
 import signal
 from dataclasses import replace
@@ -92,15 +91,13 @@ async def test_a_node_with_another_model_is_refused_by_what_differs(bench, found
     assert not (tmp_path / "out" / "predictions.jsonl").exists()
 
 
-@pytest.mark.slow
 async def test_a_cluster_that_is_not_there_is_one_line(bench, monkeypatch):
     pytest.importorskip("ray", reason="the optional extra ray is not installed")
     from orchestrator.batch.ray_cluster import ClusterFailed, RayExecutor
 
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
-    monkeypatch.setenv("RAY_gcs_rpc_server_connect_timeout_s", "1")
     with pytest.raises(ClusterFailed, match=r"127\.0\.0\.1:9") as told:
-        await asyncio.wait_for(RayExecutor(bench.settings, 1, None, silent).__aenter__(), 120)
+        await RayExecutor(bench.settings, 1, None, silent).__aenter__()
     assert "\n" not in str(told.value)
 
 
