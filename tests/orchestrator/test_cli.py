@@ -55,7 +55,7 @@ def test_help_lists_the_commands_without_importing_what_they_need():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("command", ["solve", "grade", "retrieve", "vectors", "models"])
+@pytest.mark.parametrize("command", ["solve", "evaluate", "grade", "retrieve", "vectors", "models"])
 def test_every_command_explains_itself(capsys, command):
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
@@ -180,7 +180,8 @@ def test_solve_prints_the_promised_document_and_leaves_its_artifacts(
     result = json.loads(out)
     assert code == (0 if result["patch"] else 1)
     assert list(result) == [
-        "instance_id", "status", "patch", "applies", "parses", "files", "nodes", "artifacts", "graded"
+        "instance_id", "status", "patch", "applies", "parses", "files", "nodes", "artifacts", "graded",
+        "stages", "time_bounds", "reason",
     ]  # fmt: skip
     assert [node["name"] for node in result["nodes"]][:2] == ["code_reading", "bug_analysis"]
     for node in result["nodes"]:
@@ -202,7 +203,7 @@ def comparable(out):
     result = json.loads(out)
     for node in result["nodes"]:
         del node["seconds"]
-    del result["artifacts"]
+    del result["artifacts"], result["stages"]
     return result
 
 
