@@ -112,11 +112,7 @@ class Scratch:
             f"{change.new_mode} {change.new_blob}\t{change.path}" for change in self.changes(self.base, other)
         ]
         self._git(
-            "update-index",
-            "--replace",
-            "-z",
-            "--index-info",
-            stdin=b"".join(_encode(line) + b"\0" for line in lines),
+            "update-index", "-z", "--index-info", stdin=b"".join(_encode(line) + b"\0" for line in lines)
         )
         return self._git("write-tree").decode().strip()
 
