@@ -105,7 +105,7 @@ class Scratch:
     def overlay(self, tree: str, other: str) -> str:
         """`tree`, with every path that `other` changes against the base taken from `other`.
 
-        A file of `tree` that stands where such a path needs a folder, or the other way round, gives way.
+        A file of `tree` that stands where such a path needs a folder gives way.
         """
         self._git("read-tree", tree)
         lines = [
