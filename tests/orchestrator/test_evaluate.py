@@ -265,3 +265,14 @@ def test_two_batches_do_not_write_into_one_folder(capsys, tasks, tiny_model, tmp
         code, _, err = run(capsys, evaluate_arguments(tasks, tiny_model, out, "--limit", 1))
     assert code == 1
     assert "by another process" in err.splitlines()[-1]
+
+
+def test_the_bench_does_the_same_tasks_both_ways_and_says_where_the_time_goes(capsys, tasks, tiny_model):
+    flags = ["--dataset", tasks, "--repos", tasks.parent / "repos", "--model", tiny_model, "--limit", 2]
+    code, document, _ = run(capsys, ["bench", "evaluate", *map(str, flags), "--workers", "2", "--json"])
+    assert code == 0
+    assert (document["n"], document["same_predictions"], document["dtype"]) == (2, True, "float32")
+    one, many = document["one_by_one"], document["many_at_once"]
+    assert (one["workers"], many["workers"], many["failed"]) == (1, 2, 0)
+    assert abs(sum(stage["share"] for stage in many["stages"].values()) - 1) < 0.01
+    assert document["ratio"] == pytest.approx(one["seconds"] / many["seconds"], rel=0.1)

@@ -53,6 +53,7 @@ async def done_here(bench, found, out):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 async def test_a_killed_actor_loses_nothing_and_repeats_nothing_that_was_finished(bench, found, tmp_path):
     pytest.importorskip("ray", reason="the optional extra ray is not installed")
     from orchestrator.batch.ray_cluster import RayExecutor
