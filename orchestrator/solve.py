@@ -101,7 +101,7 @@ async def run_task(
     if fresh:
         await saver.adelete_thread(job.task.instance_id)
         artifacts.clear()
-    return _result(await _run(build_graph(saver), tools, emit), tools)
+    return _result(await run_graph(build_graph(saver), tools, emit), tools)
 
 
 def claimed(folder: Path, name: str) -> AcquireReturnProxy[Any]:
@@ -151,7 +151,8 @@ def _tools(job: Job, bench: Workbench, config: RunConfig, artifacts: Artifacts) 
     )
 
 
-async def _run(graph: Any, tools: Tools, emit: events.Emit) -> State:
+async def run_graph(graph: Any, tools: Tools, emit: events.Emit) -> State:
+    """Run a task's graph from where its checkpoints end, or from the start; returns its last state."""
     thread = {"configurable": {"thread_id": tools.task.instance_id}}
     before = await graph.aget_state(thread)
     if before.values:

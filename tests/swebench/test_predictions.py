@@ -63,3 +63,10 @@ def test_a_bad_row_names_its_line_and_is_never_overwritten(tmp_path, row):
     with pytest.raises(InvalidRow):
         record_prediction(path, Prediction("b", "m", ""))
     assert path.read_bytes() == before
+
+
+def test_predictions_are_kept_in_the_order_that_is_named_and_others_come_after(tmp_path):
+    path = tmp_path / "predictions.jsonl"
+    for name in ("other", "c", "a", "b"):
+        record_prediction(path, Prediction(name, "m", ""), order=("a", "b", "c", "d"))
+    assert list(read_predictions(path)) == ["a", "b", "c", "other"]
