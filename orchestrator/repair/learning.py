@@ -46,6 +46,10 @@ _SET_KINDS = {"shown": 1.0, "shown function": 4.0, "shown method": 5.0, "removal
 functions, 1 of 29 statements and the methods of 2 of 4 reports that show some are where the patch is; and of
 90 real patches of at most three lines one only removes, of 494 mined ones 58.
 """
+_SHIFTS = {"in_raise": -1.2, "in_expression": -1.0, "in_return": 0.6}
+"""Added to weights: ln of how much more often real patches of at most three lines begin in such a statement
+(of 80: none in a raise statement, 5 in a bare expression, 15 in a return) than mined ones (3.8, 19 and 10 %).
+"""
 _SCREENING: dict[str, Any] = {"features": dict.fromkeys(NAMES, 0.0), "kinds": {}, "likelihood": [0.0, 0.0]}
 
 Floats = NDArray[np.float64]
@@ -187,6 +191,8 @@ def main(folders: tuple[str, ...], out: Path) -> None:
         click.echo(f"other repositories' repairs, in the right place: {shares} (n = {len(by_rank)})")
     weights = fit(found)
     weights["features"] |= _SET
+    for name, shift in _SHIFTS.items():
+        weights["features"][name] = round(weights["features"][name] + shift, 3)
     weights["kinds"] |= _SET_KINDS
     out.write_text(json.dumps(weights, indent=2) + "\n")
 
