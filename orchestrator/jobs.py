@@ -62,12 +62,19 @@ def task_job(bench: Workbench, config: RunConfig, task: Task, dataset: str, fing
 
 
 def local_job(config: RunConfig, folder: Path, problem: Path, commit: str) -> Job:
-    """The job of a problem statement of the user's own on a repository of the user's own.
+    """The job of a problem statement in a file, on a repository of the user's own.
 
-    Raises ConfigError for a problem file that is too large or not UTF-8.
+    Raises ConfigError for a problem file that is too large or not UTF-8, and as `statement_job` does.
+    """
+    return statement_job(config, folder, _read_problem(problem), commit)
+
+
+def statement_job(config: RunConfig, folder: Path, statement: str, commit: str) -> Job:
+    """The job of a problem statement on a repository of this machine.
+
+    Raises RepositoryUnavailable, CommitMissing, NoPythonFiles, ConfigError.
     """
     repository = RepoStore.local(folder)
-    statement = _read_problem(problem)
     digest = hashlib.sha256(statement.encode()).hexdigest()
     name = re.sub(r"[^\w.-]+", "-", folder.resolve().name).strip(".-") or "repository"
     task = Task(

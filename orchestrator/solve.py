@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -60,7 +60,8 @@ async def solve(
 ) -> Result:
     """Run the graph on one task.
 
-    Finished nodes of a killed run with the same settings are not run again; `fresh` discards them.
+    Finished nodes of a killed run with the same settings are not run again; `fresh` discards them. What `emit`
+    raises stops the run, which can be gone on with.
     Raises MixedRunError when `out` holds a run with other settings, AlreadyRunning when another process works
     on the instance there.
     """
@@ -163,8 +164,9 @@ async def run_graph(graph: Any, tools: Tools, emit: events.Emit) -> State:
         stream = graph.astream(
             inputs, thread, context=tools, stream_mode=["custom"], durability="sync", version="v2"
         )
-        async for part in stream:
-            emit(part["data"])
+        async with aclosing(stream):  # when `emit` raises, the node that runs is stopped at once
+            async for part in stream:
+                emit(part["data"])
     values: State = (await graph.aget_state(thread)).values
     return values
 

@@ -1,0 +1,29 @@
+"""Everything that must outlive a process: tasks, their events, claims and API keys, in one database.
+
+SQLite in one file by default, PostgreSQL by a URL with the same code. Every function blocks; callers in an
+event loop go through a thread.
+"""
+
+from pathlib import Path
+
+from services.store.claims import Claims
+from services.store.database import Clock, Database, wall_clock
+from services.store.events import Events
+from services.store.keys import Keys
+from services.store.tasks import Tasks
+
+
+class Store:
+    """Use as `store.tasks`, `store.claims`, `store.events`, `store.keys`; `close` when done."""
+
+    def __init__(self, where: Path | str, *, lease_s: float = 15.0, now: Clock = wall_clock) -> None:
+        """Open a file, or a database by URL (postgresql+psycopg://…). Raises StoreError."""
+        self.database = Database(where, now)
+        self.tasks = Tasks(self.database)
+        self.claims = Claims(self.database, lease_s)
+        self.events = Events(self.database)
+        self.keys = Keys(self.database)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.database.close()
