@@ -23,7 +23,11 @@ class Settings(BaseSettings):
     """Where this machine keeps things, and the defaults of flags that were not given."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ORCHESTRATE_", toml_file="orchestrate.toml", extra="forbid", frozen=True
+        env_prefix="ORCHESTRATE_",
+        env_nested_delimiter="__",
+        toml_file="orchestrate.toml",
+        extra="forbid",
+        frozen=True,
     )
 
     cache: Path = Field(default_factory=lambda: user_cache_path("orchestrate"))
@@ -36,6 +40,8 @@ class Settings(BaseSettings):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto: bfloat16 where the processor computes in it, else float32. Exactness claims hold for float32."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    serve: dict[str, Any] = Field(default_factory=dict)
+    """The table [serve], or ORCHESTRATE_SERVE__…: `services.settings` says what may stand there."""
 
     @classmethod
     def settings_customise_sources(

@@ -60,8 +60,8 @@ async def solve(
 ) -> Result:
     """Run the graph on one task.
 
-    Finished nodes of a killed run with the same settings are not run again; `fresh` discards them. What `emit`
-    raises stops the run, which can be gone on with.
+    Finished nodes of a killed run with the same settings are not run again; `fresh` discards them.
+    What `emit` raises stops the run; it can be gone on with.
     Raises MixedRunError when `out` holds a run with other settings, AlreadyRunning when another process works
     on the instance there.
     """

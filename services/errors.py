@@ -89,5 +89,5 @@ class LostClaim(ServiceError):
     """Another worker holds the task now: whoever gets this must write nothing more."""
 
 
-class UnsafeSetup(ServiceError, ValueError):
-    """A way to start the server that would put it in front of other people without keys."""
+class BadSetup(ServiceError, ValueError):
+    """Settings with which a server cannot be started, or must not."""

@@ -21,6 +21,8 @@ _COMMANDS = {
     "vectors": "The laboratory: extract, calibrate, analyse, compose, export and import domain vectors.",
     "bench": "Measure the engine beside its peers on this machine.",
     "models": "List, fetch and look into language models.",
+    "serve": "Take tasks and chats over HTTP.",
+    "keys": "Create, list and revoke the API keys of `serve`.",
 }
 
 
@@ -28,6 +30,7 @@ _COMMANDS = {
     cls=LazyGroup,
     package="orchestrator.cli",
     lazy=_COMMANDS,
+    elsewhere={"serve": "services.cli", "keys": "services.cli"},
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="steered-orchestrator")

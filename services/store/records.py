@@ -12,7 +12,7 @@ FINAL: tuple[State, ...] = ("completed", "failed", "cancelled")
 
 @dataclass(frozen=True)
 class NewTask:
-    """What a task is made of; `tokens` is what it weighs in the queue, `body_sha256` the hash of its request."""
+    """What a task is made of; `tokens` is its weight in the queue, `body_sha256` the hash of its request."""
 
     owner: str
     model: str

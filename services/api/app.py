@@ -1,0 +1,69 @@
+"""The app: routes, errors and the edge around them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+import anyio.to_thread
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.types import ASGIApp
+
+from services.api import chat, events, health, problems, tasks, vectors
+from services.api.edge import Edge
+from services.runtime import Runtime
+
+DESCRIPTION = """Solves software tasks with steered small language models, and answers chats with them.
+
+Tasks are durable: once created they survive crashes and restarts, and their events can be read again from any
+number on."""
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    """The app of one runtime, which it stops when it is shut down."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        del app
+        yield
+        runtime.begin_stop()
+        await anyio.to_thread.run_sync(runtime.stop)
+
+    app = FastAPI(
+        title="Steered orchestrator",
+        version=version("steered-orchestrator"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.runtime = runtime
+    for module in (tasks, events, chat, vectors, health):
+        app.include_router(module.router)
+    problems.install(app)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def edged(app: FastAPI) -> ASGIApp:
+    """The app behind its edge: this is what is served."""
+    runtime: Runtime = app.state.runtime
+    return Edge(app, runtime.metrics)
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The description, with the two forms of errors instead of the framework's own."""
+    if app.openapi_schema is None:
+        found = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        schemas = found["components"]["schemas"]
+        for model in (problems.Problem, problems.OpenAIError):
+            own = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(own.pop("$defs", {}))
+            schemas[model.__name__] = own
+        schemas.pop("HTTPValidationError", None)
+        schemas.pop("ValidationError", None)
+        app.openapi_schema = found
+    return app.openapi_schema

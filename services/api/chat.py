@@ -1,0 +1,171 @@
+"""/v1/chat/completions and /v1/models, so that OpenAI's own client works unchanged; `steering` is ours.
+
+A client that goes away stops its generation at the next token.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
+from typing import Any, Literal
+
+import anyio.to_thread
+import structlog
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from services.api.access import Owner, RuntimeOf
+from services.api.problems import documented, error_response
+from services.chat import answers
+from services.chat.generate import Answer, Prepared, Token, prepare
+from services.chat.schemas import ChatRequest
+from services.errors import NotFound, ServiceError
+from services.runtime import Runtime
+
+router = APIRouter(prefix="/v1", tags=["chat"])
+_ERRORS = documented(400, 401, 403, 404, 429, 500, 503, openai=True)
+_CLIENT_GONE = 499
+_log = structlog.get_logger(__name__)
+
+
+class Model(BaseModel):
+    """A model; `blocks`, `d_model` and `context_length` say what a steering must fit."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: Literal["operator"] = "operator"
+    blocks: int
+    d_model: int
+    context_length: int
+    digest: str
+
+
+class ModelList(BaseModel):
+    """The models that this server has in memory: one."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+class Held(StreamingResponse):
+    """A stream that gives back what it holds however it ends, even if it never began."""
+
+    def __init__(self, content: AsyncIterator[bytes], release: Callable[[], None]) -> None:
+        super().__init__(content, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        self._release = release
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._release()
+
+
+@router.get("/models", responses=documented(401, 403, 429, 503, openai=True))
+def models(runtime: RuntimeOf, owner: Owner) -> ModelList:
+    """The model in memory."""
+    del owner
+    return ModelList(data=[_model(runtime)])
+
+
+@router.get("/models/{model}", responses=documented(401, 403, 404, 429, 503, openai=True))
+def model(model: str, runtime: RuntimeOf, owner: Owner) -> Model:
+    """One model."""
+    del owner
+    found = _model(runtime)
+    if model != found.id:
+        raise NotFound(f"model {model[:100]!r} is not served here: ask for {found.id!r}")
+    return found
+
+
+@router.post(
+    "/chat/completions",
+    response_model=answers.ChatCompletion,
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **_ERRORS,
+        **documented(413, 415, openai=True),
+    },
+)
+async def complete(body: ChatRequest, request: Request, runtime: RuntimeOf, owner: Owner) -> Any:
+    """Answer a conversation, whole or as a stream of chunks."""
+    runtime.engine()
+    prepared = await anyio.to_thread.run_sync(prepare, runtime, owner, body)
+    stamp = answers.Stamp(runtime.model_name, runtime.bench.model.digest)
+    with ExitStack() as held:
+        held.enter_context(runtime.gate.enter(prepared.tokens))
+        answer = Answer(runtime, prepared)
+        await anyio.to_thread.run_sync(answer.submit, asyncio.get_running_loop())
+        held.callback(answer.cancel)
+        runtime.metrics.steered(applied=prepared.steering is not None, reason="request")
+        if not body.stream:
+            return await _whole(request, stamp, prepared, answer)
+        wants_usage = body.stream_options is not None and body.stream_options.include_usage
+        stream = _chunks(request, stamp, answer, wants_usage=wants_usage)
+        return Held(stream, held.pop_all().close)
+
+
+async def _whole(request: Request, stamp: answers.Stamp, prepared: Prepared, answer: Answer) -> Any:
+    async def collect() -> list[Token]:
+        return [token async for token in answer.tokens()]
+
+    reading, gone = asyncio.ensure_future(collect()), asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait({reading, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not reading.done():
+            return Response(status_code=_CLIENT_GONE)
+        return answers.whole(stamp, prepared, reading.result(), answer.generation)
+    finally:
+        reading.cancel()
+        gone.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _chunks(
+    request: Request, stamp: answers.Stamp, answer: Answer, *, wants_usage: bool
+) -> AsyncIterator[bytes]:
+    yield _framed(answers.chunk(stamp, {"role": "assistant", "content": ""}))
+    try:
+        async for token in answer.tokens():
+            if token.piece or token.logprob:
+                yield _framed(answers.chunk(stamp, {"content": token.piece}, logprob=token.logprob))
+    except Exception as error:
+        yield _framed(_error(request, error))
+        return
+    yield _framed(answers.chunk(stamp, {}, finish=answer.generation.finish_reason))
+    if wants_usage:
+        yield _framed(answers.chunk(stamp, None, used=answers.usage(answer.generation)))
+    yield b"data: [DONE]\n\n"
+
+
+def _error(request: Request, error: Exception) -> Any:
+    """What a stream that has begun ends with when it fails: OpenAI's client raises for it."""
+    request_id = request.state.request_id
+    if not isinstance(error, ServiceError):
+        _log.error("generation failed", request_id=request_id, error=type(error).__name__)
+        error = ServiceError("the generation failed; the server's log says more")
+    return json.loads(bytes(error_response(request.url.path, request_id, error).body))
+
+
+def _framed(document: Any) -> bytes:
+    return f"data: {json.dumps(document, ensure_ascii=False)}\n\n".encode()
+
+
+def _model(runtime: Runtime) -> Model:
+    runtime.engine()
+    lm = runtime.bench.model
+    return Model(
+        id=runtime.model_name,
+        blocks=lm.n_layers,
+        d_model=lm.d_model,
+        context_length=lm.context_length,
+        digest=lm.digest,
+    )

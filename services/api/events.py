@@ -1,0 +1,74 @@
+"""/v1/tasks/{id}/events: what a task tells, as server-sent events that can be read again from any number on.
+
+Only what is in the store is sent, so a reader that comes back with the last number it saw misses nothing and
+gets nothing twice.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import anyio.to_thread
+from fastapi import APIRouter, Header, Query, Response
+from starlette.responses import StreamingResponse
+
+from services.api.access import RuntimeOf
+from services.api.problems import documented
+from services.api.tasks import OwnedTask
+from services.runtime import Runtime
+from services.store.records import StoredEvent, StoredTask
+
+router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
+
+_KEEP_ALIVE_S = 15.0
+_Number = Annotated[str | None, Header(alias="Last-Event-ID", pattern=r"^\d{1,15}$")]
+
+
+@router.get(
+    "/{task_id}/events",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Events, each with its number as id, its kind as event and JSON as data.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        },
+        204: {"description": "The task is over and has no events after that number."},
+        **documented(401, 403, 404, 422, 429),
+    },
+)
+async def events(
+    task: OwnedTask,
+    runtime: RuntimeOf,
+    last_event_id: _Number = None,
+    since: Annotated[int, Query(ge=0, lt=10**15)] = 0,
+) -> Response:
+    """Follow a task until it is over, beginning after `Last-Event-ID`, else after `since`."""
+    start = since if last_event_id is None else int(last_event_id)
+    if task.final and start >= task.last_event:
+        return Response(status_code=204)  # tells a browser's EventSource not to come back
+    return StreamingResponse(
+        _followed(runtime, task, start), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )
+
+
+async def _followed(runtime: Runtime, task: StoredTask, since: int) -> AsyncIterator[bytes]:
+    while True:
+        found, over = await anyio.to_thread.run_sync(runtime.store.events.after, task.number, since)
+        for event in found:
+            since = event.seq
+            yield _framed(event)
+        if over:
+            return
+        if runtime.feed.closed:
+            yield b'event: closing\ndata: {"reason": "the server stops; come back with Last-Event-ID"}\n\n'
+            return
+        if not found:
+            await runtime.feed.wait(task.number, since, _KEEP_ALIVE_S)
+            if not runtime.feed.closed:
+                yield b": \n\n"
+
+
+def _framed(event: StoredEvent) -> bytes:
+    """One event in the stream's format; JSON holds no line breaks, so a text cannot end the frame."""
+    data = json.dumps({"seq": event.seq, "at": event.at, **event.data}, ensure_ascii=False)
+    return f"id: {event.seq}\nevent: {event.kind}\ndata: {data}\n\n".encode()

@@ -1,0 +1,77 @@
+"""How tasks look from outside."""
+
+import base64
+import re
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from services.errors import BadRequest
+from services.store.records import State, StoredTask
+
+
+class TaskAnswer(BaseModel):
+    """A task. `result` is there once it is completed; its patch has an address of its own."""
+
+    id: str
+    object: Literal["task"] = "task"
+    state: State
+    cancel_requested: bool
+    instance_id: str
+    model: str
+    request: dict[str, Any]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    last_event: int
+    result: dict[str, Any] | None
+    error: str | None
+
+    @classmethod
+    def of(cls, task: StoredTask) -> "TaskAnswer":
+        """From the store's record."""
+        result = task.result and {name: value for name, value in task.result.items() if name != "patch"}
+        return cls(
+            id=task.id,
+            state=task.state,
+            cancel_requested=task.cancel_requested,
+            instance_id=task.instance_id,
+            model=task.model,
+            request=task.request,
+            created_at=datetime.fromtimestamp(task.created_at, UTC),
+            started_at=_time(task.started_at),
+            finished_at=_time(task.finished_at),
+            last_event=task.last_event,
+            result=result,
+            error=task.error,
+        )
+
+
+class TaskPage(BaseModel):
+    """Tasks, newest first; `next_cursor` is null on the last page."""
+
+    object: Literal["list"] = "list"
+    data: list[TaskAnswer]
+    next_cursor: str | None
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def cursor_of(number: int) -> str:
+    """A cursor that goes on below a task's number; clients are not to read it."""
+    return base64.urlsafe_b64encode(f"before:{number}".encode()).decode().rstrip("=")
+
+
+def number_of(cursor: str) -> int:
+    """The number in a cursor. Raises BadRequest."""
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except ValueError:
+        text = ""
+    found = re.fullmatch(r"before:(\d{1,15})", text, re.ASCII)
+    if not found:
+        raise BadRequest("cursor: it is none of this server's; take next_cursor of a page")
+    return int(found[1])

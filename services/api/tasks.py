@@ -1,0 +1,135 @@
+"""/v1/tasks: create, look up, list, cancel, resume, and what a task leaves: its patch and its trajectory.
+
+The functions are plain ones, which the framework runs in threads: all of them wait for the store.
+"""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from pydantic import BaseModel
+
+from services.api.access import Owner, RuntimeOf
+from services.api.forms import TaskAnswer, TaskPage, cursor_of, number_of
+from services.api.problems import documented
+from services.errors import Conflict, NotFound
+from services.inputs import Name, TaskRequest
+from services.store.records import NewTask, State, StoredTask
+from services.work.solving import folder_of
+
+router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
+_ERRORS = (401, 403, 422, 429)
+
+
+def owned_task(runtime: RuntimeOf, owner: Owner, task_id: str) -> StoredTask:
+    """The caller's task of this id. Raises NotFound, for another owner's as for none."""
+    task = runtime.store.tasks.get(owner, task_id)
+    if task is None:
+        raise NotFound("there is no such task")
+    return task
+
+
+OwnedTask = Annotated[StoredTask, Depends(owned_task)]
+
+
+class Trajectory(BaseModel):
+    """What every model node was shown, decided and answered, in the order in which they ended."""
+
+    task_id: str
+    nodes: list[dict[str, Any]]
+
+
+@router.post("", status_code=202, responses=documented(400, *_ERRORS, 413, 415, 503))
+def create(
+    body: TaskRequest,
+    runtime: RuntimeOf,
+    owner: Owner,
+    response: Response,
+    idempotency_key: Annotated[
+        str | None, Header(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")
+    ] = None,
+) -> TaskAnswer:
+    """Queue a task. The same Idempotency-Key and body give the same task again."""
+    runtime.refuse_new_work()
+    name, tokens = runtime.inputs.check(body)
+    new = NewTask(
+        owner=owner,
+        model=runtime.model_name,
+        instance_id=name,
+        request=body.model_dump(mode="json", exclude_unset=True),
+        tokens=tokens,
+        body_sha256=body.digest(),
+        idempotency_key=idempotency_key,
+    )
+    task, created = runtime.store.tasks.create(new, runtime.queue)
+    if created:
+        runtime.worker.wake()
+    response.headers["Location"] = f"/v1/tasks/{task.id}"
+    return TaskAnswer.of(task)
+
+
+@router.get("", responses=documented(400, *_ERRORS))
+def list_tasks(
+    runtime: RuntimeOf,
+    owner: Owner,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    state: State | None = None,
+    instance_id: Name | None = None,
+) -> TaskPage:
+    """The caller's tasks, newest first."""
+    before = None if cursor is None else number_of(cursor)
+    found = runtime.store.tasks.list(
+        owner, before=before, most=limit + 1, state=state, instance_id=instance_id
+    )
+    page = found[:limit]
+    more = cursor_of(page[-1].number) if len(found) > limit else None
+    return TaskPage(data=[TaskAnswer.of(task) for task in page], next_cursor=more)
+
+
+@router.get("/{task_id}", responses=documented(*_ERRORS, 404))
+def get(task: OwnedTask) -> TaskAnswer:
+    """One task."""
+    return TaskAnswer.of(task)
+
+
+@router.delete("/{task_id}", responses=documented(*_ERRORS, 404))
+def cancel(task: OwnedTask, runtime: RuntimeOf) -> TaskAnswer:
+    """Cancel a task: at once if it waits, at the next token if it runs, not at all if it is over."""
+    cancelled = runtime.store.tasks.cancel(task.owner, task.id)
+    runtime.worker.cancel(task.number)
+    return TaskAnswer.of(cancelled)
+
+
+@router.post("/{task_id}/resume", status_code=202, responses=documented(*_ERRORS, 404, 409, 503))
+def resume(task: OwnedTask, runtime: RuntimeOf) -> TaskAnswer:
+    """Queue a failed or cancelled task again; it goes on after its last finished node."""
+    runtime.refuse_new_work()
+    resumed = runtime.store.tasks.resume(task.owner, task.id, runtime.queue)
+    runtime.worker.wake()
+    return TaskAnswer.of(resumed)
+
+
+@router.get(
+    "/{task_id}/patch",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/x-diff": {"schema": {"type": "string"}}}},
+        **documented(*_ERRORS, 404, 409),
+    },
+)
+def patch(task: OwnedTask) -> Response:
+    """The patch of a completed task, as `git apply` takes it."""
+    if task.state != "completed" or task.result is None:
+        raise Conflict(f"the task is {task.state}: there is a patch when it is completed")
+    if not task.result["patch"]:
+        raise NotFound("the task ended without a patch: no candidate passed validation")
+    return Response(task.result["patch"].encode(), media_type="text/x-diff")
+
+
+@router.get("/{task_id}/trajectory", responses=documented(*_ERRORS, 404))
+def trajectory(task: OwnedTask, runtime: RuntimeOf) -> Trajectory:
+    """Prompts, decisions and answers of the model nodes that have ended so far."""
+    found = folder_of(runtime.settings.data, task).glob("*/trajectory/*.json")
+    ordered = sorted(found, key=lambda path: path.stat().st_mtime_ns)
+    return Trajectory(task_id=task.id, nodes=[json.loads(path.read_text("utf-8")) for path in ordered])

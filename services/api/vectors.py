@@ -1,0 +1,104 @@
+"""/v1/vectors: the vectors that a request may name, and uploads of one's own."""
+
+from typing import Any, Literal
+
+import anyio.to_thread
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from services.api.access import Owner, RuntimeOf
+from services.api.problems import documented
+from services.chat.steering import Named
+from services.errors import UnsupportedBody
+
+router = APIRouter(prefix="/v1/vectors", tags=["vectors"])
+_MEDIA = "application/octet-stream"
+
+
+class VectorName(BaseModel):
+    """A vector's address."""
+
+    model: str
+    domain: str
+    source: Literal["built-in", "uploaded"]
+
+
+class VectorList(BaseModel):
+    """What the caller may name."""
+
+    object: Literal["list"] = "list"
+    data: list[VectorName]
+
+
+class VectorAnswer(VectorName):
+    """A vector: its defaults and, at each block, the norms of its direction and of the residual stream."""
+
+    sha256: str
+    default_layer: int
+    default_alpha: float
+    norms: list[float]
+    residual_norms: list[float]
+
+    @classmethod
+    def of(cls, model: str, domain: str, named: Named) -> "VectorAnswer":
+        """From the vector itself."""
+        vector = named.vector
+        return cls(
+            model=model,
+            domain=domain,
+            source=named.source,
+            sha256=vector.sha256,
+            default_layer=vector.default_layer,
+            default_alpha=vector.default_alpha,
+            norms=vector.norms().tolist(),
+            residual_norms=vector.residual_norms.tolist(),
+        )
+
+
+@router.get("", responses=documented(401, 403, 429, 503))
+def list_vectors(runtime: RuntimeOf, owner: Owner) -> VectorList:
+    """The project's domains and the caller's uploads."""
+    runtime.engine()
+    model = runtime.model_name
+    return VectorList(
+        data=[
+            VectorName(model=model, domain=domain, source=source)
+            for domain, source in runtime.vectors.names(owner)
+        ]
+    )
+
+
+@router.get("/{model}/{domain}", responses=documented(401, 403, 404, 422, 429, 503))
+def get_vector(model: str, domain: str, runtime: RuntimeOf, owner: Owner) -> VectorAnswer:
+    """One vector."""
+    runtime.engine()
+    return VectorAnswer.of(model, domain, runtime.vectors.get(owner, model, domain))
+
+
+_FILE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {_MEDIA: {"schema": {"type": "string", "format": "binary", "maxLength": 1 << 20}}},
+    }
+}
+
+
+@router.put(
+    "/{model}/{domain}",
+    openapi_extra=_FILE,
+    responses={
+        201: {"description": "Kept under a new name.", "model": VectorAnswer},
+        **documented(401, 403, 404, 409, 413, 415, 422, 429, 503),
+    },
+)
+async def put_vector(
+    model: str, domain: str, request: Request, response: Response, runtime: RuntimeOf, owner: Owner
+) -> VectorAnswer:
+    """Keep a vector of the caller's own: the safetensors file of `orchestrate vectors export`."""
+    runtime.engine()
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != _MEDIA:
+        raise UnsupportedBody(f"a vector is sent as {_MEDIA}: set that Content-Type")
+    data = await request.body()
+    named, new = await anyio.to_thread.run_sync(runtime.vectors.put, owner, model, domain, data)
+    response.status_code = 201 if new else 200
+    return VectorAnswer.of(model, domain, named)

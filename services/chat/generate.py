@@ -1,0 +1,144 @@
+"""One chat request on its way through the engine: from messages to tokens, and from tokens to pieces of text.
+
+Requests of any steering go to the one engine as they come, which runs those that overlap in one batch.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from services.chat.schemas import ChatRequest
+from services.errors import Invalid, NotFound, Unavailable
+from services.runtime import Runtime
+from vectors.errors import InvalidRequest
+from vectors.requests import Generation, GenerationRequest, Ticket
+from vectors.sampling import Sampling
+from vectors.steering import Steering
+
+DEFAULT_ANSWER_TOKENS = 512
+_MOST_CHARS_PER_TOKEN = 16
+"""A prompt with more characters than this for each token that is allowed is not even tokenized."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request that was checked and tokenized; `tokens` is the most that it can take."""
+
+    prompt_ids: tuple[int, ...]
+    steering: Steering | None
+    sampling: Sampling
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and answer."""
+        return len(self.prompt_ids) + self.sampling.max_new_tokens
+
+
+@dataclass(frozen=True)
+class Token:
+    """One new token: the text that became certain with it (perhaps none), and its log-probability."""
+
+    piece: str
+    logprob: dict[str, Any] | None
+
+
+def prepare(runtime: Runtime, owner: str, asked: ChatRequest) -> Prepared:
+    """Check a request against the model. Blocks; raises Invalid, NotFound."""
+    if asked.model != runtime.model_name:
+        raise NotFound(f"model {asked.model[:100]!r} is not served here: ask for {runtime.model_name!r}")
+    limit, lm = runtime.settings.prompt_tokens, runtime.bench.model
+    if sum(len(message.content) for message in asked.messages) > limit * _MOST_CHARS_PER_TOKEN:
+        raise Invalid(f"messages: they are longer than {limit} tokens can be; shorten them")
+    steering = runtime.vectors.steering(owner, asked.steering) if asked.steering else None
+    turns = [
+        {"role": "system" if turn.role == "developer" else turn.role, "content": turn.content}
+        for turn in asked.messages
+    ]
+    try:
+        prompt_ids = lm.chat_ids(turns)
+        room = lm.context_length - len(prompt_ids)
+        if len(prompt_ids) > limit or room < 1:
+            raise Invalid(
+                f"messages: the prompt has {len(prompt_ids)} tokens, "
+                f"{min(limit, lm.context_length - 1)} are taken; shorten it"
+            )
+        if (asked.answer_tokens or 1) > room:
+            raise Invalid(
+                f"max_tokens: {asked.answer_tokens} new tokens and a prompt of {len(prompt_ids)} exceed the "
+                f"model's context of {lm.context_length}"
+            )
+        sampling = Sampling(
+            max_new_tokens=asked.answer_tokens or min(DEFAULT_ANSWER_TOKENS, room),
+            temperature=asked.temperature,
+            top_p=asked.top_p,
+            seed=secrets.randbits(31) if asked.seed is None else asked.seed,
+            stop=tuple(asked.stop or ()),
+            logprobs=asked.logprobs,
+        )
+    except InvalidRequest as error:
+        raise Invalid(str(error)) from None
+    return Prepared(prompt_ids, steering, sampling)
+
+
+class Answer:
+    """An answer as it is generated. Who stops reading calls `cancel`: the engine stops at the next token."""
+
+    def __init__(self, runtime: Runtime, prepared: Prepared) -> None:
+        self._runtime, self._prepared, self._began = runtime, prepared, time.perf_counter()
+        self._pieces: asyncio.Queue[str | None] = asyncio.Queue()
+        self.ticket: Ticket
+        self.generation: Generation
+        """The whole of it, once its tokens have been read."""
+
+    def submit(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Hand the request to the engine; its tokens come to this loop. Blocks for a moment.
+
+        Raises as the engine's `submit` does.
+        """
+
+        def pass_on(piece: str) -> None:
+            loop.call_soon_threadsafe(self._pieces.put_nowait, piece)
+
+        prepared = self._prepared
+        self.ticket = self._runtime.engine().submit(
+            GenerationRequest(prepared.prompt_ids, prepared.steering, prepared.sampling, on_token=pass_on)
+        )
+        self._runtime.tickets.add(self.ticket)
+
+    async def tokens(self) -> AsyncIterator[Token]:
+        """Yield token after token. Raises what the generation fails with, Unavailable if it is cut off."""
+        ended = asyncio.ensure_future(self.ticket)
+        ended.add_done_callback(lambda _: self._pieces.put_nowait(None))
+        metrics, number, before = self._runtime.metrics, 0, self._began
+        try:
+            while (piece := await self._pieces.get()) is not None:
+                now = time.perf_counter()
+                timing = metrics.token_seconds if number else metrics.first_token_seconds
+                timing.observe(now - before)
+                yield Token(piece, self._logprob(number))
+                number, before = number + 1, now
+            self.generation = await ended
+        finally:
+            ended.cancel()
+        if self.generation.finish_reason == "cancelled":
+            raise Unavailable("the server is stopping; send the request again", retry_after_s=5)
+
+    def cancel(self) -> None:
+        """Stop at the next token; nothing happens to an answer that is over."""
+        self._runtime.tickets.discard(self.ticket)
+        self.ticket.cancel()
+
+    def _logprob(self, number: int) -> dict[str, Any] | None:
+        """The log-probability of a token by its number, in OpenAI's form; that of an end is nobody's text."""
+        if not self._prepared.sampling.logprobs:
+            return None
+        row, tokenizer = self.ticket.row, self._runtime.bench.model.tokenizer
+        token = row.token_ids[number]
+        if token in tokenizer.all_special_ids:
+            return None
+        text = tokenizer.decode([token])
+        whole = None if "\ufffd" in text else list(text.encode())
+        return {"token": text, "logprob": row.logprobs[number], "bytes": whole, "top_logprobs": []}

@@ -1,0 +1,1 @@
+"""The commands of this room; `orchestrator.cli` knows them by name only."""

@@ -1,0 +1,23 @@
+"""What both commands share: the server's settings, from the file, the environment and flags."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+data = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the store, the tasks' artifacts and uploads.  [default: service]",
+)
+store = click.option(
+    "--store", metavar="URL", help="postgresql+psycopg://… instead of a file in the data folder."
+)
+
+
+def serve_settings(machine: Any, **flags: Any) -> Any:
+    """The server's settings, with the flags that were given on top."""
+    from services.settings import ServeSettings
+
+    given = {name: value for name, value in flags.items() if value is not None}
+    return ServeSettings.model_validate({**machine.serve, **given})

@@ -1,0 +1,32 @@
+"""`orchestrate serve`."""
+
+from typing import Any
+
+import click
+
+from orchestrator.cli import options as machine_options
+from services.cli import options
+
+
+@click.command("serve")
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="0: any free one.  [default: 8000]")
+@options.data
+@options.store
+@click.option("--run-tests/--no-run-tests", default=None, help="Whether requests may ask for run_tests.")
+@machine_options.model
+@machine_options.repos
+def command(model: str | None, repos: Any, **flags: Any) -> int:
+    """Serve tasks and chats over HTTP until SIGTERM or Ctrl-C, and leave everything resumable.
+
+    Everything else is set in the table [serve] of orchestrate.toml: data sets, repositories, limits.
+    """
+    machine = machine_options.settings(model=model, repos=repos)
+    settings = options.serve_settings(machine, **flags)
+    from orchestrator.logs import configure
+
+    if machine.log_level == "warning":
+        configure("info")  # one line for each request and task
+    from services.server import serve
+
+    return serve(machine, settings)

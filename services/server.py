@@ -1,0 +1,108 @@
+"""The process: the app under uvicorn, signals, and an end within thirty seconds."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+
+import click
+import structlog
+import uvicorn
+
+from orchestrator.settings import Settings
+from orchestrator.workbench import Workbench
+from services import tracing
+from services.api.app import create_app, edged
+from services.errors import BadSetup
+from services.runtime import Runtime
+from services.settings import ServeSettings
+
+_HEADER_BYTES = 32 * 1024
+_CLOSE_S = 3
+"""What closing takes after running nodes and answers had their time."""
+_log = structlog.get_logger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """Tells the runtime of a signal before uvicorn waits for the streams that only the runtime can end."""
+
+    runtime: Runtime
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop taking work first, then close the connections as their answers end."""
+        self.runtime.begin_stop()
+        await super().shutdown(sockets)
+
+
+def serve(machine: Settings, settings: ServeSettings) -> int:
+    """Serve until a signal; returns 0.
+
+    Raises BadSetup, StoreError, and what loading the model raises.
+    """
+    tracing.configure()
+    with Workbench(machine, progress=lambda *_: None) as bench:
+        runtime = Runtime(bench, settings)
+        _refuse_unsafe(runtime)
+        listening = _listen(settings)
+        server = _Server(
+            uvicorn.Config(
+                edged(create_app(runtime)),
+                http="h11",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="on",
+                h11_max_incomplete_event_size=_HEADER_BYTES,
+                timeout_graceful_shutdown=int(settings.drain_s) + _CLOSE_S,
+                timeout_keep_alive=15,
+            )
+        )
+        server.runtime = runtime
+        _say(runtime, listening)
+        runtime.start(on_failure=lambda: setattr(server, "should_exit", True))
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, lambda *_: None)  # uvicorn raises a signal again once it has heeded it
+        server.run(sockets=[listening])
+        if runtime.failed is not None:
+            raise runtime.failed
+    _leave()
+    return 0
+
+
+def _refuse_unsafe(runtime: Runtime) -> None:
+    if not runtime.settings.loopback and not runtime.store.keys.any_made():
+        raise BadSetup(
+            f"{runtime.settings.host} can be reached by other machines and there is no key: "
+            "make one with `orchestrate keys create --name NAME`, or listen on 127.0.0.1"
+        )
+
+
+def _listen(settings: ServeSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise BadSetup(
+            f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}; choose another --port"
+        ) from error
+
+
+def _say(runtime: Runtime, listening: socket.socket) -> None:
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"http://{shown}:{port} serves {runtime.model_name}", err=True)
+    if not runtime.store.keys.any_made():
+        click.echo(
+            "open without keys, to this machine only: every local program may call it, as one owner", err=True
+        )
+
+
+def _leave() -> None:
+    """End although a thread may still wait for something slow, such as a test run of a task given back."""
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        _log.info("leaving work that cannot be stopped")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

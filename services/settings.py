@@ -1,0 +1,62 @@
+"""What an operator decides about a server: where it listens and keeps things, and how much it takes on.
+
+The values come from the table [serve] of orchestrate.toml, ORCHESTRATE_SERVE__… and the command's flags.
+"""
+
+import ipaddress
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+BODY_BYTES = 1 << 20
+
+
+class ServeSettings(BaseModel):
+    """Everything is per server process, but what is in the store, which several may share."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    """0: any free port, which the server prints."""
+    data: Path = Path("service")
+    """Folder of the store's file, tasks' artifacts and uploaded vectors; servers on one store share it."""
+    store: SecretStr | None = None
+    """URL of a PostgreSQL database to keep tasks in instead of a file (it may hold a password)."""
+
+    datasets: tuple[str, ...] = ("bundled",)
+    """Data sets whose instances may be asked for."""
+    repositories: dict[str, Path] = Field(default_factory=dict)
+    """Repositories of this machine that tasks may name, by name; no other is ever opened for a request."""
+    run_tests: bool = False
+    """Whether a request may ask for run_tests, which runs the repository's and the report's code here."""
+
+    concurrency: int = Field(default=2, ge=1, le=64)
+    """Tasks that run at once; their model nodes share batches."""
+    queue_tasks: int = Field(default=64, ge=1)
+    queue_tokens: int = Field(default=200_000, ge=1)
+    """Most tasks that wait, and most tokens of problem statements (estimated: four bytes each)."""
+    chat_requests: int = Field(default=64, ge=1)
+    chat_tokens: int = Field(default=65_536, ge=1)
+    """Most chat requests in hand, waiting or running, and most tokens of prompts and answers among them."""
+    prompt_tokens: int = Field(default=8_192, ge=1)
+    """Longest prompt of a chat request, and longest problem statement of a task."""
+    requests_per_minute: int = Field(default=600, ge=1)
+    """For each key; a burst may use up a minute's share at once."""
+    steering_norm: float = Field(default=10_000.0, gt=0)
+    """Largest |α| of a request, and largest norm of an uploaded direction."""
+
+    lease_s: float = Field(default=15.0, ge=1)
+    """After so long without a sign of life a worker's tasks are taken over."""
+    drain_s: float = Field(default=20.0, ge=0, le=25)
+    """How long a stopping server lets running nodes and answers finish."""
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only programs of this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False

@@ -1,0 +1,1 @@
+"""Tasks being worked on: claimed from the store, solved, and told about as it happens."""

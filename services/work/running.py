@@ -1,0 +1,119 @@
+"""One claimed task from its claim to what the store says of it in the end.
+
+There are five ends: done, failed, cancelled by its owner, given back because the server stops, and lost to
+another worker, of which nothing is written.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+import structlog
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.events import Emit, Event
+from orchestrator.solve import AlreadyRunning
+from retrieval.errors import RetrievalError
+from services.errors import LostClaim
+from services.metrics import Metrics
+from services.store.claims import Claim, Claims
+from services.store.records import StoredTask
+from services.work.journal import Journal
+from swebench.errors import SwebenchError
+from vectors.errors import EngineClosed, VectorsError
+
+Solve = Callable[[StoredTask, Emit], Awaitable[dict[str, Any]]]
+"""Works on a task, goes on where an earlier attempt was, tells events, and returns the result."""
+Why = Literal["cancelled", "stopping", "lost"]
+
+_RAISED_ON_PURPOSE = (OrchestratorError, RetrievalError, SwebenchError, VectorsError)
+_log = structlog.get_logger(__name__)
+
+
+class _Drained(Exception):
+    """A node ended while the server stops; the next one is somebody else's."""
+
+
+class Running:
+    """A task that runs. `stop` and `drain` are called in the loop's own thread."""
+
+    def __init__(self, claim: Claim, claims: Claims, solve: Solve, metrics: Metrics) -> None:
+        self.claim = claim
+        self._claims, self._solve, self._metrics = claims, solve, metrics
+        self._why: Why | None = None
+        self._draining = False
+        self._work: asyncio.Task[dict[str, Any]] | None = None
+
+    def stop(self, why: Why) -> None:
+        """Stop at the next token."""
+        if self._why is None:
+            self._why = why
+            if self._work is not None:
+                self._work.cancel()
+
+    def drain(self) -> None:
+        """Stop when the node that runs has ended and its checkpoint is written."""
+        self._draining = True
+
+    async def run(self) -> None:
+        """Work on the task until one of its ends."""
+        log = _log.bind(task=self.claim.task.id, fence=self.claim.task.fence)
+        log.info("task started")
+        journal = Journal(self._claims, self.claim, lambda: self.stop("lost"))
+
+        def emit(event: Event) -> None:
+            # A node that starts shows that the one before it is in the checkpoint.
+            if self._draining and event["kind"] == "node_started":
+                raise _Drained
+            self._metrics.event(event)
+            journal.add(event)
+
+        end = await self._ended(emit)
+        try:
+            await journal.close()
+            if end is not None:
+                await asyncio.to_thread(end)
+        except LostClaim:
+            self._why = "lost"
+        log.info("task left", why=self._why or "done")
+
+    async def _ended(self, emit: Emit) -> Callable[[], None] | None:
+        """Solve, and return what writes the end; None where it is not ours to write."""
+        claims, claim = self._claims, self.claim
+        if claim.task.cancel_requested:
+            self._why = "cancelled"
+            return self._stopped()
+        self._work = asyncio.ensure_future(self._solve(claim.task, emit))
+        if self._why is not None:
+            self._work.cancel()
+        try:
+            result = await self._work
+        except (_Drained, EngineClosed):
+            self._why = "stopping"
+            return self._stopped()
+        except asyncio.CancelledError:
+            return self._stopped()
+        except Exception as error:
+            return self._failed(error)
+        said = {"kind": "result", **{name: value for name, value in result.items() if name != "nodes"}}
+        return lambda: claims.finish(claim, "completed", result=result, event=said)
+
+    def _stopped(self) -> Callable[[], None] | None:
+        claims, claim = self._claims, self.claim
+        if self._why == "lost":
+            return None
+        if self._why == "cancelled":
+            return lambda: claims.finish(claim, "cancelled")
+        return lambda: claims.release(claim, {"kind": "interrupted", "reason": "the server stops"})
+
+    def _failed(self, error: Exception) -> Callable[[], None]:
+        claims, claim = self._claims, self.claim
+        if isinstance(error, AlreadyRunning):
+            # A worker that lost its lease still holds the folder: it will notice, and then the task is free.
+            return lambda: claims.release(claim, None, delay_s=claims.lease_s)
+        if isinstance(error, _RAISED_ON_PURPOSE):
+            message = " ".join(str(error.args[0] if error.args else error).split())
+        else:
+            _log.error("task failed", task=claim.task.id, exc_info=error)
+            message = "internal error; the server's log says more"
+        return lambda: claims.finish(claim, "failed", error=message)
