@@ -14,7 +14,6 @@ class ServiceError(OrchestratorError):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
-    title: ClassVar[str] = "Internal error"
 
     def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(message)
@@ -24,61 +23,67 @@ class ServiceError(OrchestratorError):
 class BadRequest(ServiceError, ValueError):
     """A request that cannot be read: a cursor, a header, a file."""
 
-    status, code, title = 400, "bad_request", "Bad request"
+    status, code = 400, "bad_request"
 
 
 class Unauthorized(ServiceError):
     """No key, an unknown key, or a revoked one; which of them is not said."""
 
-    status, code, title = 401, "invalid_api_key", "Unauthorized"
+    status, code = 401, "invalid_api_key"
 
 
 class Forbidden(ServiceError):
     """A request that nobody may make of this server as it was started."""
 
-    status, code, title = 403, "forbidden", "Forbidden"
+    status, code = 403, "forbidden"
 
 
 class NotFound(ServiceError, LookupError):
     """Nothing of that name, or nothing of the caller's."""
 
-    status, code, title = 404, "not_found", "Not found"
+    status, code = 404, "not_found"
 
 
 class Conflict(ServiceError):
     """What the state of the task or the vector does not allow."""
 
-    status, code, title = 409, "conflict", "Conflict"
+    status, code = 409, "conflict"
 
 
 class TooLarge(ServiceError):
     """A body over the limit."""
 
-    status, code, title = 413, "too_large", "Content too large"
+    status, code = 413, "too_large"
 
 
 class UnsupportedBody(ServiceError):
     """A body in an encoding or of a type that is not read."""
 
-    status, code, title = 415, "unsupported_media_type", "Unsupported media type"
+    status, code = 415, "unsupported_media_type"
 
 
 class Invalid(ServiceError, ValueError):
     """A body that was read and asks for what cannot be done."""
 
-    status, code, title = 422, "invalid", "Unprocessable content"
+    status, code = 422, "invalid"
+
+
+class HeadersTooLarge(ServiceError):
+    """Headers over the limit."""
+
+    status, code = 431, "headers_too_large"
 
 
 class Busy(ServiceError):
     """A full queue, or more requests than a key may make."""
 
-    status, code, title = 429, "rate_limit_exceeded", "Too many requests"
+    status, code = 429, "rate_limit_exceeded"
 
 
 class Unavailable(ServiceError):
     """The server is starting or stopping."""
 
-    status, code, title = 503, "unavailable", "Unavailable"
+    status, code = 503, "unavailable"
 
 
 class StoreError(ServiceError):

@@ -16,22 +16,23 @@ from services import tracing
 from services.api.app import create_app, edged
 from services.errors import BadSetup
 from services.runtime import Runtime
-from services.settings import ServeSettings
+from services.settings import HEADER_BYTES, ServeSettings
 
-_HEADER_BYTES = 32 * 1024
 _CLOSE_S = 3
 """What closing takes after running nodes and answers had their time."""
 _log = structlog.get_logger(__name__)
 
 
-class _Server(uvicorn.Server):
-    """Tells the runtime of a signal before uvicorn waits for the streams that only the runtime can end."""
+class Server(uvicorn.Server):
+    """Tells the runtime of its end before uvicorn waits for the streams that only the runtime can end."""
 
-    runtime: Runtime
+    def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
+        super().__init__(config)
+        self._runtime = runtime
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop taking work first, then close the connections as their answers end."""
-        self.runtime.begin_stop()
+        self._runtime.begin_stop()
         await super().shutdown(sockets)
 
 
@@ -45,21 +46,7 @@ def serve(machine: Settings, settings: ServeSettings) -> int:
         runtime = Runtime(bench, settings)
         _refuse_unsafe(runtime)
         listening = _listen(settings)
-        server = _Server(
-            uvicorn.Config(
-                edged(create_app(runtime)),
-                http="h11",
-                ws="none",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                lifespan="on",
-                h11_max_incomplete_event_size=_HEADER_BYTES,
-                timeout_graceful_shutdown=int(settings.drain_s) + _CLOSE_S,
-                timeout_keep_alive=15,
-            )
-        )
-        server.runtime = runtime
+        server = make_server(runtime)
         _say(runtime, listening)
         runtime.start(on_failure=lambda: setattr(server, "should_exit", True))
         for each in (signal.SIGTERM, signal.SIGINT):
@@ -69,6 +56,23 @@ def serve(machine: Settings, settings: ServeSettings) -> int:
             raise runtime.failed
     _leave()
     return 0
+
+
+def make_server(runtime: Runtime) -> Server:
+    """The server of a runtime, with its limits; run it on a socket of one's own."""
+    config = uvicorn.Config(
+        edged(create_app(runtime)),
+        http="h11",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        h11_max_incomplete_event_size=HEADER_BYTES,
+        timeout_graceful_shutdown=int(runtime.settings.drain_s) + _CLOSE_S,
+        timeout_keep_alive=15,
+    )
+    return Server(config, runtime)
 
 
 def _refuse_unsafe(runtime: Runtime) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 BODY_BYTES = 1 << 20
+HEADER_BYTES = 1 << 15
 
 
 class ServeSettings(BaseModel):
@@ -48,7 +49,7 @@ class ServeSettings(BaseModel):
 
     lease_s: float = Field(default=15.0, ge=1)
     """After so long without a sign of life a worker's tasks are taken over."""
-    drain_s: float = Field(default=20.0, ge=0, le=25)
+    drain_s: float = Field(default=20.0, ge=0, le=20)
     """How long a stopping server lets running nodes and answers finish."""
 
     @property

@@ -111,7 +111,7 @@ async def complete(body: ChatRequest, request: Request, runtime: RuntimeOf, owne
 
 async def _whole(request: Request, stamp: answers.Stamp, prepared: Prepared, answer: Answer) -> Any:
     async def collect() -> list[Token]:
-        return [token async for token in answer.tokens()]
+        return [token async for tokens in answer.tokens() for token in tokens]
 
     reading, gone = asyncio.ensure_future(collect()), asyncio.ensure_future(_disconnected(request))
     try:
@@ -134,9 +134,11 @@ async def _chunks(
 ) -> AsyncIterator[bytes]:
     yield _framed(answers.chunk(stamp, {"role": "assistant", "content": ""}))
     try:
-        async for token in answer.tokens():
-            if token.piece or token.logprob:
-                yield _framed(answers.chunk(stamp, {"content": token.piece}, logprob=token.logprob))
+        async for tokens in answer.tokens():
+            piece = "".join(token.piece for token in tokens)
+            scored = [token.logprob for token in tokens if token.logprob is not None]
+            if piece or scored:
+                yield _framed(answers.chunk(stamp, {"content": piece}, logprobs=scored))
     except Exception as error:
         yield _framed(_error(request, error))
         return

@@ -14,9 +14,9 @@ from opentelemetry import trace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api.problems import error_response
-from services.errors import ServiceError, TooLarge, UnsupportedBody
+from services.errors import HeadersTooLarge, ServiceError, TooLarge, UnsupportedBody
 from services.metrics import Metrics
-from services.settings import BODY_BYTES
+from services.settings import BODY_BYTES, HEADER_BYTES
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = structlog.get_logger("http")
@@ -91,6 +91,8 @@ def _request_id(offered: bytes) -> str:
 
 async def _body(headers: dict[bytes, bytes], receive: Receive) -> list[Message]:
     """The messages of the whole body. Raises TooLarge before more than the limit was read."""
+    if sum(len(name) + len(value) for name, value in headers.items()) > HEADER_BYTES:
+        raise HeadersTooLarge(f"the headers are larger than {HEADER_BYTES} bytes, which is the limit")
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise UnsupportedBody("compressed bodies are not read: send it as it is")
     too_large = TooLarge(f"the body is larger than {BODY_BYTES} bytes, which is the limit")

@@ -118,14 +118,14 @@ def chunk(
     delta: dict[str, Any] | None,
     *,
     finish: str | None = None,
-    logprob: dict[str, Any] | None = None,
+    logprobs: list[dict[str, Any]] | None = None,
     used: Usage | None = None,
 ) -> dict[str, Any]:
     """One chunk of a stream; without a delta it is the last one, which holds the usage."""
     choice = {
         "index": 0,
         "delta": delta,
-        "logprobs": {"content": [logprob]} if logprob else None,
+        "logprobs": {"content": logprobs} if logprobs else None,
         "finish_reason": finish,
     }
     return {

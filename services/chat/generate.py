@@ -87,8 +87,8 @@ class Answer:
     """An answer as it is generated. Who stops reading calls `cancel`: the engine stops at the next token."""
 
     def __init__(self, runtime: Runtime, prepared: Prepared) -> None:
-        self._runtime, self._prepared, self._began = runtime, prepared, time.perf_counter()
-        self._pieces: asyncio.Queue[str | None] = asyncio.Queue()
+        self._runtime, self._prepared, self._before = runtime, prepared, time.perf_counter()
+        self._pieces: asyncio.Queue[tuple[str, float] | None] = asyncio.Queue()
         self.ticket: Ticket
         self.generation: Generation
         """The whole of it, once its tokens have been read."""
@@ -100,7 +100,7 @@ class Answer:
         """
 
         def pass_on(piece: str) -> None:
-            loop.call_soon_threadsafe(self._pieces.put_nowait, piece)
+            loop.call_soon_threadsafe(self._pieces.put_nowait, (piece, time.perf_counter()))
 
         prepared = self._prepared
         self.ticket = self._runtime.engine().submit(
@@ -108,18 +108,25 @@ class Answer:
         )
         self._runtime.tickets.add(self.ticket)
 
-    async def tokens(self) -> AsyncIterator[Token]:
-        """Yield token after token. Raises what the generation fails with, Unavailable if it is cut off."""
+    async def tokens(self) -> AsyncIterator[list[Token]]:
+        """Yield the tokens as they come, all that are there at once: a busy loop sends fewer, larger pieces.
+
+        Raises what the generation fails with, Unavailable if it is cut off.
+        """
         ended = asyncio.ensure_future(self.ticket)
         ended.add_done_callback(lambda _: self._pieces.put_nowait(None))
-        metrics, number, before = self._runtime.metrics, 0, self._began
+        number, over = 0, False
         try:
-            while (piece := await self._pieces.get()) is not None:
-                now = time.perf_counter()
-                timing = metrics.token_seconds if number else metrics.first_token_seconds
-                timing.observe(now - before)
-                yield Token(piece, self._logprob(number))
-                number, before = number + 1, now
+            while not over:
+                come = [await self._pieces.get()]
+                while not self._pieces.empty():
+                    come.append(self._pieces.get_nowait())
+                over = None in come
+                pieces = [each for each in come if each is not None]
+                self._time([at for _, at in pieces], first=number == 0)
+                if pieces:
+                    yield [Token(piece, self._logprob(number + i)) for i, (piece, _) in enumerate(pieces)]
+                number += len(pieces)
             self.generation = await ended
         finally:
             ended.cancel()
@@ -130,6 +137,14 @@ class Answer:
         """Stop at the next token; nothing happens to an answer that is over."""
         self._runtime.tickets.discard(self.ticket)
         self.ticket.cancel()
+
+    def _time(self, times: list[float], *, first: bool) -> None:
+        """Count the times between tokens, taken where the engine handed them out."""
+        metrics = self._runtime.metrics
+        for at in times:
+            timing = metrics.first_token_seconds if first else metrics.token_seconds
+            timing.observe(at - self._before)
+            self._before, first = at, False
 
     def _logprob(self, number: int) -> dict[str, Any] | None:
         """The log-probability of a token by its number, in OpenAI's form; that of an end is nobody's text."""

@@ -1,0 +1,168 @@
+"""A real server in the test's own process: real HTTP, a real SQLite file, and a real engine on a tiny model.
+
+What a task does is scripted where its own work is not the matter; `test_processes.py` and `test_real_model.py`
+are about the whole.
+"""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+import torch
+
+from orchestrator import events
+from orchestrator.settings import Settings
+from orchestrator.workbench import Workbench
+from services.runtime import Runtime
+from services.server import make_server
+from services.settings import ServeSettings
+from tests.orchestrator.conftest import project, tiny_model  # noqa: F401
+
+RESULT = {
+    "status": "patched",
+    "patch": "diff --git a/é.py b/é.py\n",
+    "applies": True,
+    "parses": True,
+    "files": ["é.py"],
+    "nodes": [{"name": "code_reading"}],
+    "model": {"id": "tiny"},
+}
+INSTANCE = {"instance_id": "harborlab__tidetable-23"}
+
+
+@pytest.fixture(scope="session")
+def bench(tiny_model, tmp_path_factory, cache_dir) -> Iterator[Workbench]:  # noqa: F811
+    """The tiny model and its engine, opened once; greedy answers go on until somebody stops them."""
+    settings = Settings(model=str(tiny_model), cache=tmp_path_factory.mktemp("cache"), dtype="float32")
+    with Workbench(settings, progress=lambda *_: None) as bench:
+        with torch.no_grad():
+            bench.model.model.lm_head.weight[bench.model.tokenizer.eos_token_id] = 0
+        yield bench
+
+
+class Script:
+    """What tasks do instead of solving: a few events, then the result; `gate` holds them in their first node."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.error: Exception | None = None
+
+    async def __call__(self, task, emit) -> dict:
+        self.begun.append(task.id)
+        emit(events.node_started("code_reading"))
+        for number, text in enumerate("Zürich\n\ndata: x", 1):
+            emit(events.tokens("code_reading", number, text))
+        while not self.gate.is_set():
+            await asyncio.sleep(0.01)
+        emit(events.node_finished("code_reading", 0.1))
+        emit(events.node_started("retrieve"))
+        if self.error:
+            raise self.error
+        return RESULT
+
+
+class Live:
+    """A server that runs, and a client of it."""
+
+    def __init__(self, runtime: Runtime, url: str, stop: Callable[[], None]) -> None:
+        self.runtime, self.url, self.stop = runtime, url, stop
+        self.http = httpx.Client(base_url=url, timeout=30)
+
+    def wait(self, task_id: str, *states: str, **headers) -> dict:
+        """The task, once it is in one of the states."""
+        return until(
+            lambda: (
+                task
+                if (task := self.http.get(f"/v1/tasks/{task_id}", **headers).json())["state"] in states
+                else None
+            )
+        )
+
+    def create(self, body=INSTANCE, **headers) -> dict:
+        answer = self.http.post("/v1/tasks", json=body, headers=headers)
+        assert answer.status_code == 202, answer.text
+        return answer.json()
+
+
+def until(found, seconds: float = 30.0):
+    """What a function returns as soon as it is something."""
+    end = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.01)
+    return value
+
+
+def sse(text: str) -> list[tuple[int | None, str, str]]:
+    """The frames of an event stream: id, kind, data."""
+    frames = []
+    for block in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if fields:
+            number = int(fields["id"]) if "id" in fields else None
+            frames.append((number, fields["event"], fields["data"]))
+    return frames
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture
+def serving(bench, tmp_path, script):
+    """Starts servers with settings of the test's own; all are stopped in the end."""
+    stops = []
+
+    def start(*, ready: bool = True, **settings) -> Live:
+        chosen = ServeSettings(**{"data": tmp_path / "service", "drain_s": 1.0, **settings})
+        runtime = Runtime(bench, chosen, solve=script)
+        live = run(runtime)
+        stops.append(live)
+        if ready:
+            runtime.start()
+            until(lambda: runtime.loaded or runtime.failed)
+            assert runtime.failed is None
+        return live
+
+    yield start
+    script.gate.set()
+    for live in stops:
+        live.stop()
+
+
+def run(runtime: Runtime) -> Live:
+    server = make_server(runtime)
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    until(lambda: server.started)
+
+    def stop() -> None:
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive()
+
+    return Live(runtime, f"http://127.0.0.1:{listening.getsockname()[1]}", stop)
+
+
+@pytest.fixture
+def live(serving) -> Live:
+    return serving()
+
+
+@contextmanager
+def held(script: Script) -> Iterator[None]:
+    """Tasks stay in their first node until this is left."""
+    script.gate.clear()
+    try:
+        yield
+    finally:
+        script.gate.set()
