@@ -25,12 +25,10 @@ class Feed:
         self._poller: asyncio.Task[None] | None = None
         self.closed = False
 
-    async def wait(self, number: int, since: int, timeout_s: float) -> None:
-        """Return when a task has events after `since`, after `timeout_s`, or when the feed is closed."""
-        if self.closed:
-            return
-        if self._seen.get(number, since) > since:
-            return
+    async def wait(self, number: int, since: int, timeout_s: float) -> bool:
+        """Wait until a task has events after `since` or the feed is closed; False after `timeout_s`."""
+        if self.closed or self._seen.get(number, since) > since:
+            return True
         woken = asyncio.Event()
         self._waiting[number].add(woken)
         if self._poller is None or self._poller.done():
@@ -38,8 +36,9 @@ class Feed:
         try:
             async with asyncio.timeout(timeout_s):
                 await woken.wait()
+            return True
         except TimeoutError:
-            pass
+            return False
         finally:
             self._waiting[number].discard(woken)
             if not self._waiting[number]:

@@ -62,10 +62,8 @@ async def _followed(runtime: Runtime, task: StoredTask, since: int) -> AsyncIter
         if runtime.feed.closed:
             yield b'event: closing\ndata: {"reason": "the server stops; come back with Last-Event-ID"}\n\n'
             return
-        if not found:
-            await runtime.feed.wait(task.number, since, _KEEP_ALIVE_S)
-            if not runtime.feed.closed:
-                yield b": \n\n"
+        if not found and not await runtime.feed.wait(task.number, since, _KEEP_ALIVE_S):
+            yield b": still here\n\n"
 
 
 def _framed(event: StoredEvent) -> bytes:

@@ -1,7 +1,7 @@
 """A real server in the test's own process: real HTTP, a real SQLite file, and a real engine on a tiny model.
 
-What a task does is scripted where its own work is not the matter; `test_processes.py` and `test_real_model.py`
-are about the whole.
+What a task does is scripted where its own work is not the matter; `test_processes.py` and
+`test_real_model.py` are about the whole.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ def bench(tiny_model, tmp_path_factory, cache_dir) -> Iterator[Workbench]:  # no
 
 
 class Script:
-    """What tasks do instead of solving: a few events, then the result; `gate` holds them in their first node."""
+    """What tasks do instead of solving: a few events and a result; `gate` holds them in the first node."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []

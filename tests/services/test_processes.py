@@ -29,7 +29,7 @@ class Place:
 
     def run(self, *arguments):
         return subprocess.run(
-            [*COMMAND, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=120
+            [*COMMAND, *arguments], cwd=self.folder, check=False, capture_output=True, text=True, timeout=120
         )
 
     @contextmanager
@@ -148,7 +148,13 @@ def test_settings_that_are_wrong_are_told_in_one_line(place):
 def test_the_environment_is_over_the_file(place):
     env = {**os.environ, "ORCHESTRATE_SERVE__HOST": "0.0.0.0"}
     refused = subprocess.run(
-        [*COMMAND, "serve"], cwd=place.folder, env=env, capture_output=True, text=True, timeout=60
+        [*COMMAND, "serve"],
+        cwd=place.folder,
+        env=env,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert refused.returncode == 2
     assert "0.0.0.0" in refused.stderr
