@@ -38,7 +38,7 @@ class Runtime:
         self.bench, self.settings = bench, settings
         self.model_name = bench.settings.model.rstrip("/").rsplit("/", 1)[-1]
         """What the model is called here: a folder's or a hub id's last part, so that it fits into a path."""
-        self.store = Store(store_of(settings), lease_s=settings.lease_s)
+        self.store = Store(settings.where, lease_s=settings.lease_s)
         self.metrics = Metrics()
         self.feed = Feed(self.store.events)
         self.rates = Rates(settings.requests_per_minute)
@@ -137,8 +137,3 @@ class Runtime:
         self._worker_ended.wait(self.settings.drain_s + 6)
         self.store.close()
         return self._clean
-
-
-def store_of(settings: ServeSettings) -> Path | str:
-    """Where the store is: a URL, or the file in the data folder."""
-    return settings.store.get_secret_value() if settings.store else settings.data / "store.sqlite"

@@ -61,3 +61,8 @@ class ServeSettings(BaseModel):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def where(self) -> Path | str:
+        """Where the store is: a URL, or the file in the data folder."""
+        return self.store.get_secret_value() if self.store else self.data / "store.sqlite"

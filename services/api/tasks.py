@@ -33,7 +33,7 @@ OwnedTask = Annotated[StoredTask, Depends(owned_task)]
 
 
 class Trajectory(BaseModel):
-    """What every model node was shown, decided and answered, in the order in which they ended."""
+    """What each node did, in the order in which they ended."""
 
     task_id: str
     nodes: list[dict[str, Any]]
@@ -129,7 +129,7 @@ def patch(task: OwnedTask) -> Response:
 
 @router.get("/{task_id}/trajectory", responses=documented(*_ERRORS, 404))
 def trajectory(task: OwnedTask, runtime: RuntimeOf) -> Trajectory:
-    """Prompts, decisions and answers of the model nodes that have ended so far."""
+    """What each node that has ended so far did: of model nodes the prompt, the decision and the answer."""
     found = folder_of(runtime.settings.data, task).glob("*/trajectory/*.json")
     ordered = sorted(found, key=lambda path: path.stat().st_mtime_ns)
     return Trajectory(task_id=task.id, nodes=[json.loads(path.read_text("utf-8")) for path in ordered])

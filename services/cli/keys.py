@@ -69,10 +69,9 @@ def revoke(key_id: str, **where: Any) -> None:
 
 @contextmanager
 def _keys(where: dict[str, Path | str | None]) -> Iterator[Any]:
-    from services.runtime import store_of
     from services.store import Store
 
-    store = Store(store_of(options.serve_settings(machine_options.settings(), **where)))
+    store = Store(options.serve_settings(machine_options.settings(), **where).where)
     try:
         yield store.keys
     finally:

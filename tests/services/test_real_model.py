@@ -53,4 +53,5 @@ def test_a_bundled_task_is_solved_over_http(real):
     patch = real.http.get(f"/v1/tasks/{task['id']}/patch")
     assert patch.text.startswith("diff --git a/tidetable/stats.py")
     nodes = real.http.get(f"/v1/tasks/{task['id']}/trajectory").json()["nodes"]
-    assert [node["name"] for node in nodes] == ["code_reading", "bug_analysis", "patch_writing"]
+    names = [node["name"] for node in nodes]
+    assert names == ["code_reading", "retrieve", "bug_analysis", "patch_writing", "validate"]
