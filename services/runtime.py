@@ -7,7 +7,6 @@ import asyncio
 import threading
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import structlog
