@@ -66,12 +66,15 @@ class Found:
     seconds_query: float
 
 
-def locate(retriever: Retriever, instance: Instance) -> Found:
-    """Rank the files of an instance's base commit, and look up where the gold patch's stand."""
+def locate(retriever: Retriever, instance: Instance, extra: Sequence[str] = ()) -> Found:
+    """Rank the files of an instance's base commit, and look up where the gold patch's stand.
+
+    `extra` is searched for beside the report.
+    """
     task, gold = instance.task, Gold.of(instance.patch)
-    result = retriever.search(task.base_commit, task.problem_statement, top_k=max(CUTOFFS))
+    result = retriever.search(task.base_commit, task.problem_statement, extra=extra, top_k=max(CUTOFFS))
     index = retriever.index(task.base_commit)
-    question = Question.of(task.problem_statement, (), index.paths, index.modules)
+    question = Question.of(task.problem_statement, extra, index.paths, index.modules)
     scaled = signals(index, question)
     functions = [hit for hit in result.definitions if hit.kind != "class"]
     return Found(

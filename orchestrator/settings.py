@@ -66,6 +66,8 @@ class RunConfig(BaseModel):
     policy: PolicyName = "rule"
     """What the variant adaptive goes by: the rule, or the certificates of the vectors."""
     rag: bool = True
+    widen: bool = False
+    """Whether code_reading's findings are searched for beside the report."""
     few_shot: int = Field(default=0, ge=0)
     samples: int = Field(default=4, ge=1, le=16)
     """Sampled rewrites at each attempt on a body; an attempt on a line tries each of its tokens once."""

@@ -22,6 +22,7 @@ from retrieval.errors import NotText
 from swebench.tasks import Instance
 from vectors.requests import GenerationRequest
 from vectors.sampling import Sampling
+from vectors.steering import Steering
 
 FEW_SHOT = 2
 _TEST_TASK = "Which tests would show that the report is right? Answer in two sentences."
@@ -74,16 +75,16 @@ def situations(
     findings = [""] * len(issues)
     if domain in ("bug_analysis", "patch_writing"):
         reading = [node_prompt("code_reading", issue, examples=shown) for issue in issues]
-        findings = _answers(bench, config, "code_reading", reading)
+        findings = answers(bench, config, "code_reading", reading)
     found = [_Found()] * len(issues)
     if config.rag or domain == "patch_writing":
-        found = [_look(bench, config, *pair) for pair in zip(instances, findings, strict=True)]
+        found = [_look(bench, config, instance) for instance in instances]
     if domain == "patch_writing":
         analysis = [
             node_prompt("bug_analysis", issue, context=each.context, finding=finding, examples=shown)
             for issue, each, finding in zip(issues, found, findings, strict=True)
         ]
-        findings = _answers(bench, config, "bug_analysis", analysis)
+        findings = answers(bench, config, "bug_analysis", analysis)
     return [
         Situation(
             instance,
@@ -113,11 +114,11 @@ def _prompt(
     return node_prompt(domain, issue, context=found.context, finding=finding, rewrite=rewrite, examples=shown)
 
 
-def _look(bench: Workbench, config: RunConfig, instance: Instance, finding: str) -> _Found:
+def _look(bench: Workbench, config: RunConfig, instance: Instance) -> _Found:
     repository = bench.store.open(instance.repo)
     commit = repository.resolve(instance.task.base_commit)
     found = bench.retriever(repository).search(
-        commit, instance.task.problem_statement, extra=[finding], progress=bench.progress
+        commit, instance.task.problem_statement, progress=bench.progress
     )
     sources = {}
     for hit in found.hits:
@@ -133,20 +134,26 @@ def _look(bench: Workbench, config: RunConfig, instance: Instance, finding: str)
     return _Found(context, target, sources[target.path] if target else "")
 
 
-def _answers(bench: Workbench, config: RunConfig, node: Domain, prompts: Sequence[NodePrompt]) -> list[str]:
-    """The node's greedy, unsteered answers, cut as a later node sees them."""
+def answers(
+    bench: Workbench,
+    config: RunConfig,
+    node: Domain,
+    prompts: Sequence[NodePrompt],
+    steering: Steering | None = None,
+) -> list[str]:
+    """The node's greedy answers to many prompts in batches, cut as a later node sees them."""
     sampling = Sampling(config.answer_tokens, stop=STOPS[node])
     tickets = [
         bench.engine.submit(
             GenerationRequest(
-                bench.model.chat_ids(list(prompt.messages), prefix=prompt.prefix), None, sampling
+                bench.model.chat_ids(list(prompt.messages), prefix=prompt.prefix), steering, sampling
             )
         )
         for prompt in prompts
     ]
-    answers = []
+    texts = []
     for done, (prompt, ticket) in enumerate(zip(prompts, tickets, strict=True)):
         bench.progress(f"answers of {node}", done, len(prompts))
-        answers.append((prompt.prefix + ticket.result().text).strip()[: config.step_chars])
+        texts.append((prompt.prefix + ticket.result().text).strip()[: config.step_chars])
     bench.progress(f"answers of {node}", len(prompts), len(prompts))
-    return answers
+    return texts

@@ -30,6 +30,7 @@ from orchestrator.cli import options
     default=(True,),
     help="Show retrieved code to the model; give both for both.  [default: rag]",
 )
+@options.widen
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N instances.")
 @click.option("--instances", metavar="IDS", help="Only these: a file of ids, or ids with commas between.")
 @click.option(
@@ -116,7 +117,7 @@ def _evaluate(flags: dict[str, Any], emit: Any, started: float) -> dict[str, Any
         ensure_engine()
     progress = options.emit_progress(emit)
     workers = workers_of(flags["executor"], flags["workers"])
-    given = {name: flags[name] for name in ("samples", "run_tests", "seed")}
+    given = {name: flags[name] for name in ("widen", "samples", "run_tests", "seed")}
     configs = configs_of(flags["variants"], flags["rags"], **given)
     with Workbench(settings, progress=progress) as bench:
         found = load_instances(flags["dataset"], cache=settings.cache, progress=progress)

@@ -29,6 +29,7 @@ from orchestrator.cli import options
     help="What adaptive goes by: zero-shot prompts only, or certificates of `vectors calibrate`.",
 )
 @click.option("--rag/--no-rag", default=True, show_default=True, help="Show retrieved code to the model.")
+@options.widen
 @click.option(
     "--few-shot", type=click.IntRange(0), default=0, metavar="N", help="Worked examples in each prompt."
 )

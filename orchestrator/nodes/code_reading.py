@@ -1,4 +1,4 @@
-"""code_reading: reads the report alone and names what it points to; its findings widen the query."""
+"""code_reading: reads the report alone and names what it points to; its findings can widen the query."""
 
 from langgraph.runtime import Runtime
 

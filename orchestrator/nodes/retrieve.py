@@ -24,14 +24,14 @@ log = structlog.get_logger(__name__)
 
 
 async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
-    """Search with the report and code_reading's findings; choose the regions a patch may rewrite."""
+    """Search with the report, or with the findings too; choose the regions that a patch may rewrite."""
     tools, started = runtime.context, time.perf_counter()
     runtime.stream_writer(events.node_started("retrieve"))
     found = await asyncio.to_thread(
         tools.retriever.search,
         tools.commit,
         tools.task.problem_statement,
-        extra=[state["findings"]],
+        extra=[state["findings"]] if tools.config.widen else (),
         top_k=SHOWN_HITS,
         progress=from_any_thread(runtime, events.progress),
     )

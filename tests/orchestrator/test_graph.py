@@ -110,6 +110,21 @@ async def test_a_good_rewrite_becomes_a_patch_that_git_applies(project, tmp_path
     assert [record["name"] for record in state["nodes"]] == ["code_reading", "bug_analysis", "patch_writing"]
 
 
+@pytest.mark.parametrize("widen", [False, True])
+async def test_findings_are_searched_for_only_where_the_run_is_to(project, tmp_path, monkeypatch, widen):
+    run = Run(project, tmp_path / "out", [READING, ANALYSIS, GOOD], widen=widen)
+    asked = []
+    search = run.tools.retriever.search
+
+    def noted(*question, extra, **how):
+        asked.extend(extra)
+        return search(*question, extra=extra, **how)
+
+    monkeypatch.setattr(run.tools.retriever, "search", noted)
+    state = await run.go()
+    assert asked == ([state["findings"]] if widen else [])
+
+
 async def test_what_was_written_twice_comes_before_what_was_written_once(project, tmp_path):
     other = GOOD.replace("return 0", "return None")
     assert other != GOOD

@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.cli import main
 from orchestrator.localization import CUTOFFS, Found, Gold, report
+from orchestrator.widening import gains
 from retrieval.search import WEIGHTS
 from swebench.errors import InvalidTask
 
@@ -67,6 +68,36 @@ def test_the_bundled_tasks_are_measured_and_are_the_only_thing_on_stdout(capsys)
     for speed in document["speed"]:
         assert speed["same_top"] == speed["queries"] > 0
         assert speed["ratios"].keys() == {"bm25_index", "index", "next_commit", "query"}
+
+
+def test_what_widening_gains_counts_each_instance_against_itself():
+    gained = gains([found(4), found(1), found(None), found(2)], [found(1), found(1), found(5), found(3)])
+    assert (gained["1"]["gain"], gained["1"]["only_first"], gained["1"]["only_second"]) == (25.0, 0, 1)
+    assert gained["5"]["gain"] == 25.0
+    low, high = gained["5"]["ci95"]
+    assert low <= 25.0 <= high
+
+
+def test_a_widened_search_is_compared_with_the_plain_one(capsys, tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("ORCHESTRATE_CACHE", str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        main(
+            [
+                "bench",
+                "retrieval",
+                "--limit",
+                "4",
+                "--no-speed",
+                "--widen",
+                "--model",
+                str(tiny_model),
+                "--json",
+            ]
+        )
+    assert ended.value.code == 0
+    widened = json.loads(capsys.readouterr().out)["widened"]
+    assert widened.pop("n") == 4
+    assert widened.keys() == {str(k) for k in CUTOFFS}
 
 
 @pytest.mark.parametrize("patch", ["", "no patch", PATCH[PATCH.index("diff --git a/pkg/new.py") :]])

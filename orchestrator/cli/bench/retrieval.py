@@ -18,9 +18,15 @@ _SPEED_COMMITS = 40
 @click.option(
     "--speed/--no-speed", default=True, show_default=True, help="Also measure speed beside rank-bm25."
 )
+@options.widen
+@options.model
 @options.as_json
-def command(as_json: bool, dataset: str, repos: Any, limit: int | None, speed: bool) -> int:
-    """Measure how often what must change is found, and how fast, beside rank-bm25. No model is loaded.
+def command(
+    as_json: bool, dataset: str, repos: Any, limit: int | None, speed: bool, widen: bool, model: str | None
+) -> int:
+    """Measure how often what must change is found, and how fast, beside rank-bm25.
+
+    A model is loaded only to widen the search, which is compared with the plain one.
 
     Instances whose repository or gold patch cannot be had are left out and listed; exit code 1 if none
     is left.
@@ -30,6 +36,7 @@ def command(as_json: bool, dataset: str, repos: Any, limit: int | None, speed: b
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
     from orchestrator.localization import Found, locate, report
+    from orchestrator.widening import findings, gains
     from orchestrator.workbench import Workbench
     from retrieval.bench import Speed, measure
     from retrieval.errors import RetrievalError
@@ -38,9 +45,10 @@ def command(as_json: bool, dataset: str, repos: Any, limit: int | None, speed: b
     from swebench.loading import load_instances
     from swebench.tasks import Instance
 
-    settings = options.settings(repos=repos)
+    settings = options.settings(repos=repos, model=model)
     found: list[Found] = []
     left_out: dict[str, str] = {}
+    widened: list[Found] = []
     speeds: list[Speed] = []
     with view_for(sys.stderr.isatty(), nodes=()) as view:
         progress = options.emit_progress(view.show)
@@ -61,6 +69,10 @@ def command(as_json: bool, dataset: str, repos: Any, limit: int | None, speed: b
                     except (RetrievalError, InvalidTask) as error:
                         left_out[instance.instance_id] = str(error)
                 progress(f"locating in {name}", len(there), len(there))
+            for name, there in located.items() if widen else ():
+                retriever = bench.retriever(bench.store.open(name))
+                for instance, said in zip(there, findings(bench, there), strict=True):
+                    widened.append(locate(retriever, instance, [said]))
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # before the peer takes its share
             for name, there in located.items() if speed else ():
                 commits = [instance.task.base_commit for instance in there[:_SPEED_COMMITS]]
@@ -74,6 +86,7 @@ def command(as_json: bool, dataset: str, repos: Any, limit: int | None, speed: b
         "dataset": dataset,
         **report(found),
         "peak_mb": round(peak / 1024),
+        "widened": gains(found, widened) if widen else None,
         "speed": [_speed(each) for each in speeds],
         "left_out": left_out,
     }
@@ -114,6 +127,13 @@ def _print(document: dict[str, Any]) -> None:
     if functions["n"]:
         shown = ", ".join(f"@{k} {value} %" for k, value in functions["any_gold_at"].items())
         out.print(f"\na function of the gold patch: {shown} (n = {functions['n']})", soft_wrap=True)
+    for k, each in (document["widened"] or {"n": 0}).items():
+        if k != "n":
+            out.print(
+                f"widened by the model's findings @{k}: {each['gain']:+.1f} points, 95 % "
+                f"{each['ci95'][0]:+.1f} to {each['ci95'][1]:+.1f}, p = {each['p']:.2f}",
+                soft_wrap=True,
+            )
     for speed in document["speed"]:
         ratios = ", ".join(f"{name.replace('_', ' ')} {ratio:g}×" for name, ratio in speed["ratios"].items())
         out.print(
