@@ -19,7 +19,7 @@ _COMMANDS = {
     "report": "Measure finished runs and compare them: tables and pictures.",
     "retrieve": "Rank a repository's files for a task, without a model.",
     "vectors": "The laboratory: extract, calibrate, analyse, compose, export and import domain vectors.",
-    "bench": "Measure the engine beside its peers on this machine.",
+    "bench": "Measure speed beside peers, retrieval, repair and batches.",
     "models": "List, fetch and look into language models.",
     "serve": "Take tasks and chats over HTTP.",
     "keys": "Create, list and revoke the API keys of `serve`.",
