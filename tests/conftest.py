@@ -6,6 +6,10 @@ from pathlib import Path
 import platformdirs
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers share the processors: a team of threads in each would keep the others waiting.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def cache_dir() -> Path:
