@@ -18,6 +18,7 @@ from orchestrator.settings import RunConfig
 from orchestrator.workbench import Workbench
 from retrieval.errors import RetrievalError
 from retrieval.store import RepoStore
+from services.alternatives import way
 from services.errors import Invalid
 from services.settings import ServeSettings
 from swebench.loading import InstanceSet, load_instances
@@ -40,7 +41,18 @@ Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_
 class TaskRequest(BaseModel):
     """A task: an instance of a data set, or a problem statement on a repository that the operator listed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        json_schema_extra={
+            "oneOf": [
+                way("instance_id", without=("repository", "commit", "problem_statement")),
+                way("repository", "commit", "problem_statement", without=("instance_id",)),
+            ],
+            "examples": [{"instance_id": "harborlab__tidetable-23", "seed": 1}],
+        },
+    )
 
     instance_id: Name | None = None
     dataset: Name = "bundled"

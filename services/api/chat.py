@@ -26,6 +26,7 @@ from services.runtime import Runtime
 
 router = APIRouter(prefix="/v1", tags=["chat"])
 _ERRORS = documented(400, 401, 403, 404, 429, 500, 503, openai=True)
+_FRAME = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
 _CLIENT_GONE = 499
 _log = structlog.get_logger(__name__)
 
@@ -86,7 +87,7 @@ def model(model: str, runtime: RuntimeOf, owner: Owner) -> Model:
     "/chat/completions",
     response_model=answers.ChatCompletion,
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {"content": {"text/event-stream": {"schema": _FRAME}}},
         **_ERRORS,
         **documented(413, 415, openai=True),
     },

@@ -10,9 +10,11 @@ from typing import Annotated
 
 import anyio.to_thread
 from fastapi import APIRouter, Header, Query, Response
+from pydantic import Field
 from starlette.responses import StreamingResponse
 
 from services.api.access import RuntimeOf
+from services.api.forms import Absent
 from services.api.problems import documented
 from services.api.tasks import OwnedTask
 from services.runtime import Runtime
@@ -21,7 +23,17 @@ from services.store.records import StoredEvent, StoredTask
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
 
 _KEEP_ALIVE_S = 15.0
-_Number = Annotated[str | None, Header(alias="Last-Event-ID", pattern=r"^\d{1,15}$")]
+_Number = Annotated[str, Field(pattern=r"^[0-9]{1,15}$")]
+_FRAME = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
+"""One event; a description of OpenAPI 3.1 has no place for the schema of a whole stream."""
 
 
 @router.get(
@@ -30,7 +42,7 @@ _Number = Annotated[str | None, Header(alias="Last-Event-ID", pattern=r"^\d{1,15
     responses={
         200: {
             "description": "Events, each with its number as id, its kind as event and JSON as data.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": _FRAME}},
         },
         204: {"description": "The task is over and has no events after that number."},
         **documented(401, 403, 404, 422, 429),
@@ -39,7 +51,7 @@ _Number = Annotated[str | None, Header(alias="Last-Event-ID", pattern=r"^\d{1,15
 async def events(
     task: OwnedTask,
     runtime: RuntimeOf,
-    last_event_id: _Number = None,
+    last_event_id: Annotated[_Number | Absent, Header(alias="Last-Event-ID")] = None,
     since: Annotated[int, Query(ge=0, lt=10**15)] = 0,
 ) -> Response:
     """Follow a task until it is over, beginning after `Last-Event-ID`, else after `since`."""

@@ -6,9 +6,13 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel
+from pydantic.json_schema import SkipJsonSchema
 
 from services.errors import BadRequest
 from services.store.records import State, StoredTask
+
+Absent = SkipJsonSchema[None]
+"""What stands for a parameter that was not sent: headers and queries have no null, so none is described."""
 
 
 class TaskAnswer(BaseModel):

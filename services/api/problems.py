@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
 from orchestrator.errors import OrchestratorError
 from retrieval.errors import RetrievalError
@@ -22,6 +23,7 @@ from vectors.errors import VectorsError
 
 OPENAI_ROUTES = ("/v1/chat/", "/v1/models")
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
 _log = structlog.get_logger(__name__)
 
 
@@ -103,10 +105,23 @@ def _validation_error(request: Request, error: Exception) -> JSONResponse:
 def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = _allowed(request)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
     return _response(
         request.url.path, request.state.request_id, error.status_code, str(error.detail), code, headers
     )
+
+
+def _allowed(request: Request) -> str:
+    """Every method of a path: the framework names those of the path's first route only."""
+    routes = request.app.routes
+    taken = (
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    )
+    return ", ".join(taken)
 
 
 def _other_room_error(request: Request, error: Exception) -> JSONResponse:

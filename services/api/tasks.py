@@ -7,10 +7,10 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from services.api.access import Owner, RuntimeOf
-from services.api.forms import TaskAnswer, TaskPage, cursor_of, number_of
+from services.api.forms import Absent, TaskAnswer, TaskPage, cursor_of, number_of
 from services.api.problems import documented
 from services.errors import Conflict, NotFound
 from services.inputs import Name, TaskRequest
@@ -18,6 +18,8 @@ from services.store.records import NewTask, State, StoredTask
 from services.work.solving import folder_of
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
+_IdempotencyKey = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,200}$")]
+_Cursor = Annotated[str, Field(max_length=100)]
 _ERRORS = (401, 403, 422, 429)
 
 
@@ -45,9 +47,7 @@ def create(
     runtime: RuntimeOf,
     owner: Owner,
     response: Response,
-    idempotency_key: Annotated[
-        str | None, Header(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")
-    ] = None,
+    idempotency_key: Annotated[_IdempotencyKey | Absent, Header()] = None,
 ) -> TaskAnswer:
     """Queue a task. The same Idempotency-Key and body give the same task again."""
     runtime.refuse_new_work()
@@ -73,9 +73,9 @@ def list_tasks(
     runtime: RuntimeOf,
     owner: Owner,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(max_length=100)] = None,
-    state: State | None = None,
-    instance_id: Name | None = None,
+    cursor: Annotated[_Cursor | Absent, Query()] = None,
+    state: State | Absent = None,
+    instance_id: Name | Absent = None,
 ) -> TaskPage:
     """The caller's tasks, newest first."""
     before = None if cursor is None else number_of(cursor)

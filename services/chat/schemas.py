@@ -4,12 +4,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from services.alternatives import way
+
 MOST_MESSAGES = 256
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class TextPart(_Strict):
@@ -30,7 +32,7 @@ class ChatMessage(_Strict):
     """One turn."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[str, BeforeValidator(_joined)]
+    content: Annotated[str, BeforeValidator(_joined, json_schema_input_type=str | list[TextPart])]
     name: str | None = None
 
 
@@ -41,9 +43,15 @@ class SteeringRequest(_Strict):
     a `vector` [d_model] needs both. α·v/‖v‖ is added to the output of the block `layer`.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [way("domain", without=["vector"]), way("vector", "layer", "alpha", without=["domain"])]
+        }
+    )
+
     domain: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] | None = None
     vector: Annotated[list[_Finite], Field(min_length=1, max_length=65_536)] | None = None
-    layer: Annotated[int, Field(ge=0, strict=True)] | None = None
+    layer: Annotated[int, Field(ge=0)] | None = None
     alpha: _Finite | None = None
     mode: Literal["add", "multiply"] = "add"
     positions: Literal["all", "generated"] = "all"
@@ -63,12 +71,29 @@ class StreamOptions(_Strict):
     include_usage: bool = False
 
 
+_Stop = Annotated[str, Field(min_length=1, max_length=256)]
+_Stops = Annotated[list[_Stop], Field(max_length=4)]
+
+
 def _listed(stop: Any) -> Any:
     return [stop] if isinstance(stop, str) else stop
 
 
 class ChatRequest(_Strict):
     """The body of POST /v1/chat/completions: OpenAI's fields that have a meaning here, and `steering`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "smollm2-135m",
+                    "messages": [{"role": "user", "content": "What does an off-by-one error do?"}],
+                    "max_tokens": 32,
+                    "steering": {"domain": "bug_analysis", "alpha": 20.0},
+                }
+            ]
+        }
+    )
 
     model: str
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MOST_MESSAGES)]
@@ -79,15 +104,8 @@ class ChatRequest(_Strict):
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 1.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    stop: (
-        Annotated[
-            list[Annotated[str, Field(min_length=1, max_length=256)]],
-            BeforeValidator(_listed),
-            Field(max_length=4),
-        ]
-        | None
-    ) = None
-    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    stop: Annotated[_Stops, BeforeValidator(_listed, json_schema_input_type=_Stop | _Stops)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**53)] | None = None
     logprobs: bool = False
     n: Literal[1] = 1
     user: Annotated[str, Field(max_length=256)] | None = None
