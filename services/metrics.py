@@ -32,6 +32,16 @@ class Metrics:
         self.request_seconds = Histogram(
             "orchestrate_http_request_seconds", "From the request to the answer's end.", ["route"], **timed
         )
+        self.loop_lag_seconds = Histogram(
+            "orchestrate_event_loop_lag_seconds",
+            "How late the server's loop comes to what is due; own: without waiting for a processor.",
+            ["part"],
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
+            **own,
+        )
+        self.loop_lag_most = Gauge(
+            "orchestrate_event_loop_lag_most_seconds", "The largest so far.", ["part"], **own
+        )
         self.tasks = Gauge("orchestrate_tasks", "Tasks in the store.", ["state"], **own)
         self.queue_tasks = Gauge("orchestrate_queue_tasks", "Tasks that wait.", **own)
         self.queue_tokens = Gauge("orchestrate_queue_tokens", "Tokens of tasks that wait.", **own)

@@ -1,5 +1,6 @@
 """The app: routes, errors and the edge around them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp
 
 from services.api import chat, events, health, problems, tasks, vectors
 from services.api.edge import Edge
+from services.lag import watch
 from services.runtime import Runtime
 
 ROUTERS = (tasks.router, events.router, chat.router, vectors.router, health.router)
@@ -27,7 +29,9 @@ def create_app(runtime: Runtime) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         del app
+        watching = asyncio.create_task(watch(runtime.metrics))
         yield
+        watching.cancel()
         runtime.begin_stop()
         await anyio.to_thread.run_sync(runtime.stop)
 

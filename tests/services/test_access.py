@@ -1,16 +1,21 @@
 """Who gets in, to what, how often, and with how much."""
 
+import asyncio
 import json
 import socket
+import time
 
 import httpx
 import pytest
 
 from services.api.app import ROUTERS
+from services.lag import watch
+from services.metrics import Metrics
 from services.settings import BODY_BYTES, ServeSettings
 from tests.services.conftest import INSTANCE, held
 
 PUBLIC = {"/live", "/ready"}
+WHOLE, OWN = {"part": "whole"}, {"part": "own"}
 FILLED = {"model": "tiny-llama", "domain": "mine"}
 
 
@@ -193,3 +198,15 @@ def test_a_log_line_has_the_request_id_and_no_prompt(live, capfd):
     line = json.loads(next(line for line in logged.splitlines() if '"r-1"' in line))
     assert (line["route"], line["status"], line["owner"]) == ("/v1/chat/completions", 200, "local")
     assert "xyzzy" not in logged
+
+
+async def test_a_stalled_event_loop_is_seen_in_the_metrics():
+    metrics = Metrics()
+    watching = asyncio.create_task(watch(metrics))
+    await asyncio.sleep(0)
+    time.sleep(0.3)
+    while metrics.registry.get_sample_value("orchestrate_event_loop_lag_seconds_count", OWN) is None:
+        await asyncio.sleep(0.01)
+    watching.cancel()
+    assert metrics.registry.get_sample_value("orchestrate_event_loop_lag_most_seconds", WHOLE) > 0.2
+    assert metrics.registry.get_sample_value("orchestrate_event_loop_lag_most_seconds", OWN) > 0.05

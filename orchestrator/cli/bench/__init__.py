@@ -7,11 +7,13 @@ _COMMANDS = {
     "repair": "How far up the edit that a gold patch makes stands among those proposed.",
     "evaluate": "Tasks per hour, many at once beside one by one.",
     "engine": "The steered engine beside transformers and llama.cpp: a table of ratios.",
+    "serve": "Chats of different steering through a server, at once beside one by one.",
 }
 
 command = LazyGroup(
     "bench",
     package="orchestrator.cli.bench",
     lazy=_COMMANDS,
+    elsewhere={"serve": "services.cli.bench"},
     help="Measure the retrieval and the ranking of edits, and speed as ratios to peers on this machine.",
 )

@@ -1,0 +1,1 @@
+"""What the HTTP layer costs and what sharing batches brings, measured through a server on loopback."""

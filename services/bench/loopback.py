@@ -1,0 +1,83 @@
+"""A server of the benchmark's own on a free port of this machine, and a plain client of it.
+
+Client and server share a process, and so the interpreter's lock, which counts against the server.
+"""
+
+import http.client
+import json
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from orchestrator.workbench import Workbench
+from services.errors import ServiceError
+from services.runtime import Runtime
+from services.server import make_server
+from services.settings import ServeSettings
+
+
+@contextmanager
+def serving(bench: Workbench) -> Iterator[tuple[Runtime, "Client"]]:
+    """A server that is ready, and its client. Raises what loading the model raises."""
+    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listening:
+        settings = ServeSettings(data=Path(folder), requests_per_minute=10**6, drain_s=1)
+        runtime = Runtime(bench, settings)
+        server = make_server(runtime)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        try:
+            runtime.start()
+            while not (runtime.loaded or runtime.failed):
+                time.sleep(0.01)
+            if runtime.failed is not None:
+                raise runtime.failed
+            yield runtime, Client(listening.getsockname()[1])
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+class Client:
+    """Sends chat requests; each has a connection of its own, as a new client's would."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def tokens(self, body: dict[str, Any]) -> int:
+        """Send a request and wait for all of its answer; returns how many tokens it has."""
+        with self._sent(body) as answer:
+            found: int = json.loads(answer.read())["usage"]["completion_tokens"]
+        return found
+
+    def first_token_s(self, body: dict[str, Any]) -> float:
+        """Seconds from connecting to the first text of a stream, which is then read to its end."""
+        began = time.perf_counter()
+        first = None
+        with self._sent({**body, "stream": True}) as answer:
+            for line in answer:
+                if first is None and line.startswith(b"data: {") and _text(line):
+                    first = time.perf_counter() - began
+        return first if first is not None else time.perf_counter() - began
+
+    @contextmanager
+    def _sent(self, body: dict[str, Any]) -> Iterator[http.client.HTTPResponse]:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port)
+        try:
+            headers = {"Content-Type": "application/json"}
+            connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise ServiceError(f"the server answered {answer.status}: {answer.read().decode()}")
+            yield answer
+        finally:
+            connection.close()
+
+
+def _text(line: bytes) -> str:
+    text: str = json.loads(line.removeprefix(b"data: "))["choices"][0]["delta"].get("content", "")
+    return text

@@ -1,0 +1,147 @@
+"""The rows of `orchestrate bench serve`. No two requests share a prompt: the second would find it cached."""
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+from orchestrator.workbench import Workbench
+from services.api.access import LOCAL
+from services.bench.loopback import Client, serving
+from services.chat.generate import prepare
+from services.chat.schemas import ChatRequest
+from services.runtime import Runtime
+from vectors.bench.machine import describe
+from vectors.requests import GenerationRequest
+
+_AT_ONCE = 16
+_NEW_TOKENS = 48
+_FIRST_TOKENS = 8
+"""Pairs of requests, through the server and without it, of one repetition."""
+_WORDS = (
+    "function",
+    "returns",
+    "list",
+    "fails",
+    "index",
+    "value",
+    "error",
+    "test",
+    "empty",
+    "module",
+    "call",
+)
+
+
+def measure(bench: Workbench, repeats: int, progress: Callable[[str, int, int], None]) -> dict[str, Any]:
+    """All rows on this machine and this model."""
+    machine = describe("cpu")
+    ratios: list[float] = []
+    shares: list[float] = []
+    added: list[float] = []
+    with serving(bench) as (runtime, client):
+        _together(client, _requests(runtime, "warm-up"))
+        for repetition in range(repeats):
+            progress("measuring the server", repetition, repeats)
+            ratios.append(_throughput(runtime, client, repetition))
+            through, direct = _first_tokens(runtime, client, repetition)
+            added.append(1000 * (through - direct))
+            shares.append((through - direct) / direct)
+        progress("measuring the server", repeats, repeats)
+        model = {"id": runtime.model_name, "dtype": str(bench.model.dtype).removeprefix("torch.")}
+    return {
+        "machine": asdict(machine) | {"busy": machine.busy},
+        "model": model,
+        "rows": [
+            _row("mixed16_vs_one_by_one", ratios, target=6.0),
+            _row("http_share_of_first_token", shares),
+            _row("http_added_ms_to_first_token", added),
+        ],
+    }
+
+
+def _throughput(runtime: Runtime, client: Client, repetition: int) -> float:
+    """Tokens per second of sixteen requests at once over those of sixteen like them one after another."""
+    arms = [(_together, "at once"), (_one_by_one, "one by one")]
+    rates = {}
+    for arm, name in arms if repetition % 2 else reversed(arms):
+        rates[name] = arm(client, _requests(runtime, f"{name} {repetition}"))
+    return rates["at once"] / rates["one by one"]
+
+
+def _together(client: Client, requests: Sequence[dict[str, Any]]) -> float:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        began = time.perf_counter()
+        tokens = sum(pool.map(client.tokens, requests))
+        return tokens / (time.perf_counter() - began)
+
+
+def _one_by_one(client: Client, requests: Sequence[dict[str, Any]]) -> float:
+    began = time.perf_counter()
+    tokens = sum(map(client.tokens, requests))
+    return tokens / (time.perf_counter() - began)
+
+
+def _first_tokens(runtime: Runtime, client: Client, repetition: int) -> tuple[float, float]:
+    """Median seconds to the first text through the server, and of the engine alone, one of each in turn."""
+    through, direct = [], []
+    requests = _requests(runtime, f"first {repetition}", 2 * _FIRST_TOKENS)
+    for ours, theirs in zip(requests[::2], requests[1::2], strict=True):
+        through.append(client.first_token_s({**ours, "max_tokens": 4}))
+        direct.append(_engine_s(runtime, {**theirs, "max_tokens": 4}))
+    return statistics.median(through), statistics.median(direct)
+
+
+def _engine_s(runtime: Runtime, body: dict[str, Any]) -> float:
+    prepared = prepare(runtime, LOCAL, ChatRequest.model_validate(body))
+    told: list[float] = []
+
+    def note(piece: str) -> None:
+        if piece:
+            told.append(time.perf_counter())
+
+    request = GenerationRequest(prepared.prompt_ids, prepared.steering, prepared.sampling, on_token=note)
+    began = time.perf_counter()
+    runtime.engine().submit(request).result()
+    return (told[0] if told else time.perf_counter()) - began
+
+
+def _requests(runtime: Runtime, draw: str, count: int = _AT_ONCE) -> list[dict[str, Any]]:
+    """Requests with a steering each, of other layers, directions and strengths; the draw decides which."""
+    chance, lm = random.Random(draw), runtime.bench.model
+    norms = runtime.vectors.get(LOCAL, runtime.model_name, "bug_analysis").vector.residual_norms
+    found = []
+    for number in range(count):
+        layer = number * (lm.n_layers - 1) // max(count - 1, 1)
+        steering = {
+            "vector": [chance.gauss(0, 1) for _ in range(lm.d_model)],
+            "layer": layer,
+            "alpha": round(chance.uniform(0.2, 0.5) * float(norms[layer]), 3),
+        }
+        text = " ".join(chance.choices(_WORDS, k=64))
+        turns = [{"role": "user", "content": f"{text}\nWhat does this say?"}]
+        found.append(
+            {
+                "model": runtime.model_name,
+                "messages": turns,
+                "temperature": 0,
+                "max_tokens": _NEW_TOKENS,
+                "steering": steering,
+            }
+        )
+    return found
+
+
+def _row(name: str, values: Sequence[float], target: float | None = None) -> dict[str, Any]:
+    value = statistics.median(values)
+    return {
+        "name": name,
+        "value": float(f"{value:.4g}"),
+        "target": target,
+        "met": None if target is None else value >= target,
+        "n": len(values),
+        "spread": [float(f"{bound(values):.4g}") for bound in (min, max)],
+    }

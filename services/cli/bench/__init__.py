@@ -1,0 +1,1 @@
+"""Benchmarks of this room; `orchestrate bench` knows them by name only."""

@@ -1,0 +1,50 @@
+"""`orchestrate bench serve`."""
+
+import sys
+from typing import Any
+
+import click
+
+from orchestrator.cli import options
+
+
+@click.command("serve")
+@options.model
+@click.option(
+    "--repeats", type=click.IntRange(1), default=5, show_default=True, help="Repetitions of each row."
+)
+@options.as_json
+def command(model: str | None, repeats: int, as_json: bool) -> None:
+    """Sixteen chats of different steering at once and one by one through a server, and what HTTP adds.
+
+    Other work on the machine spoils the figures.
+    """
+    from orchestrator.cli.output import print_json
+    from orchestrator.cli.view import view_for
+    from orchestrator.workbench import Workbench
+    from services.bench.rows import measure
+
+    settings = options.settings(model=model)
+    with view_for(sys.stderr.isatty(), nodes=()) as view:
+        progress = options.emit_progress(view.show)
+        with Workbench(settings, progress=progress) as bench:
+            document = measure(bench, repeats, progress)
+    (print_json if as_json else _print)(document)
+
+
+def _print(document: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from orchestrator.cli.output import console
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("row", "median", "min–max", "n", "target"):
+        table.add_column(name, justify="left" if name == "row" else "right", no_wrap=True)
+    for row in document["rows"]:
+        low, high = row["spread"]
+        target = "" if row["target"] is None else f"≥ {row['target']:g}"
+        table.add_row(row["name"], f"{row['value']:.2f}", f"{low:.2f}–{high:.2f}", str(row["n"]), target)
+    out = console()
+    out.print(table)
+    if document["machine"]["busy"]:
+        out.print("the machine was busy with other work: the ratios are unreliable", style="yellow")

@@ -1,0 +1,68 @@
+"""A process that has imported everything and forks a server for each line on its standard input.
+
+A server that is killed is so replaced within a second, and fifty kills take minutes, not an hour. It never
+computes with torch itself, because what has computed cannot be forked.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import transformers  # noqa: F401
+
+import orchestrator.solve  # noqa: F401
+import vectors.engine
+import vectors.library
+import vectors.models  # noqa: F401
+from orchestrator import events
+from orchestrator.settings import Settings
+from orchestrator.workbench import Workbench
+from services.runtime import Runtime
+from services.server import make_server
+from services.settings import ServeSettings
+from tests.services.conftest import RESULT
+
+
+def main() -> None:
+    """Fork for each order, and answer with the process id; end with the input."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that are killed
+    for line in sys.stdin:
+        process = os.fork()
+        if process == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _serve(json.loads(line))
+            os._exit(0)
+        print(process, flush=True)
+
+
+def _serve(order: dict[str, Any]) -> None:
+    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, sys.stdout.fileno())
+    os.dup2(log, sys.stderr.fileno())
+    machine = Settings(model=order["model"], cache=Path(order["cache"]), dtype="float32")
+    settings = ServeSettings.model_validate(order["serve"])
+    with Workbench(machine, progress=lambda *_: None) as bench:
+        runtime = Runtime(bench, settings, solve=_paced if order["scripted"] else None)
+        server = make_server(runtime)
+        runtime.start(on_failure=lambda: os._exit(1))
+        server.run(sockets=[socket.create_server(("127.0.0.1", settings.port), backlog=2048)])
+
+
+async def _paced(task: Any, emit: events.Emit) -> dict[str, Any]:
+    """What a task does where its own work is not the matter: three nodes, fifteen texts, half a second."""
+    for node in ("code_reading", "bug_analysis", "patch_writing"):
+        emit(events.node_started(node))
+        for number in range(1, 6):
+            emit(events.tokens(node, number, f"{task.id}:{number}\n"))
+            await asyncio.sleep(0.03)
+        emit(events.node_finished(node, 0.15))
+    return RESULT
+
+
+if __name__ == "__main__":
+    main()
