@@ -14,7 +14,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.fewshot import examples
 from orchestrator.jobs import Job, instance_job, statement_job
 from orchestrator.policy import PolicyName, Variant
-from orchestrator.settings import RunConfig
+from orchestrator.settings import RunConfig, Settings
 from orchestrator.workbench import Workbench
 from retrieval.errors import RetrievalError
 from retrieval.store import RepoStore
@@ -61,7 +61,7 @@ class TaskRequest(BaseModel):
     problem_statement: Annotated[Text, Field(min_length=1, max_length=1 << 19)] | None = None
 
     model: Name | None = None
-    """The model that has to work on it; by default the one that this server has in memory."""
+    """The model that has to work on it, for which it waits; by default the one in memory."""
     variant: Variant = "adaptive"
     policy: PolicyName = "rule"
     rag: bool = True
@@ -100,18 +100,15 @@ class TaskRequest(BaseModel):
 class Inputs:
     """Checks requests before they are queued, and opens what they name when they are run."""
 
-    def __init__(self, bench: Workbench, settings: ServeSettings, model: str) -> None:
-        self._bench, self._settings, self._model = bench, settings, model
+    def __init__(self, machine: Settings, settings: ServeSettings) -> None:
+        # A workbench of its own, whose model is never opened: models come and go.
+        self._bench, self._settings = Workbench(machine, progress=lambda *_: None), settings
         self._loaded: dict[str, InstanceSet] = {}
         self._lock = threading.Lock()
 
     def check(self, request: TaskRequest) -> tuple[str, int]:
         """The name and the weight in tokens of what a request asks for. Blocks; raises Invalid."""
         settings = self._settings
-        if request.model not in (None, self._model):
-            raise Invalid(
-                f"model {request.model!r} is not served here: leave it out, or ask for {self._model!r}"
-            )
         if request.run_tests and not settings.run_tests:
             raise Invalid("run_tests is not allowed on this server: leave it out")
         try:

@@ -1,24 +1,21 @@
-"""What one server process holds: store, model, worker, feed and limits, opened in order and closed in order.
+"""What one server process holds: store, models, feed and limits, opened in order and closed in order.
 
 The model is loaded in a thread while the server already answers; until then it is not ready.
 """
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
-from functools import cached_property
-from typing import Any
-
-import structlog
 
 from orchestrator.workbench import Workbench
 from services.chat.gate import Gate
-from services.chat.steering import Vectors
-from services.errors import StoreError, Unavailable
+from services.errors import StoreError
 from services.feed import Feed
 from services.inputs import Inputs
 from services.limits import Rates
 from services.metrics import Metrics
+from services.models import Models
 from services.settings import ServeSettings
 from services.store import Store
 from services.store.records import Limits
@@ -27,77 +24,49 @@ from services.work.solving import Solver
 from services.work.worker import Worker
 from vectors.requests import Ticket
 
-_log = structlog.get_logger(__name__)
+_LOOK_S = 0.02
+_CUT_S = 5.0
+"""What an answer that was cancelled takes to end at the most."""
 
 
 class Runtime:
     """Everything the routes work with. `start` once, `stop` once."""
 
     def __init__(self, bench: Workbench, settings: ServeSettings, *, solve: Solve | None = None) -> None:
-        self.bench, self.settings = bench, settings
-        self.model_name = bench.settings.model.rstrip("/").rsplit("/", 1)[-1]
-        """What the model is called here: a folder's or a hub id's last part, so that it fits into a path."""
+        self.settings = settings
         self.store = Store(settings.where, lease_s=settings.lease_s)
         self.metrics = Metrics()
         self.feed = Feed(self.store.events)
         self.rates = Rates(settings.requests_per_minute)
         self.gate = Gate(settings.chat_requests, settings.chat_tokens)
-        self.inputs = Inputs(bench, settings, self.model_name)
+        self.inputs = Inputs(bench.settings, settings)
         self.queue = Limits(settings.queue_tasks, settings.queue_tokens)
-        solve = solve or Solver(bench, self.inputs, settings.data)
-        self.worker = Worker(self.store, solve, self.model_name, self.metrics, settings.concurrency)
-        self.stopping = False
-        self.failed: Exception | None = None
+        self._solve = solve
+        self.models = Models(bench, settings, self._new_worker, self._end_chats)
         self.tickets: set[Ticket] = set()
         """Of chat requests in hand."""
-        self._loaded = threading.Event()
+        self._stop_begun = False
         self._worker_ended = threading.Event()
         self._clean = True
 
-    @cached_property
-    def vectors(self) -> Vectors:
-        """The vectors that requests may name; needs the model."""
-        return Vectors(self.bench, self.model_name, self.settings)
-
     def start(self, on_failure: Callable[[], None] = lambda: None) -> None:
-        """Load the model in a thread, then begin to work; where that fails, `on_failure` is called."""
-        threading.Thread(target=self._load, args=(on_failure,), name="model-loader", daemon=True).start()
+        """Load the model in a thread, then begin to work; `on_failure` is called when there is none."""
+        self.models.start(on_failure)
 
-    def _load(self, on_failure: Callable[[], None]) -> None:
-        try:
-            _ = self.bench.model, self.bench.engine
-            self.vectors.warm()
-        except Exception as error:
-            self.failed = error
-            on_failure()
-            return
-        if not self.stopping:
-            self._loaded.set()
-            self.worker.start()
-            _log.info("model ready", model=self.model_name)
+    def wake(self) -> None:
+        """Have a new task looked for now; it is found sooner or later anyway."""
+        if self.models.served is not None:
+            self.models.served.worker.wake()
 
-    @property
-    def loaded(self) -> bool:
-        """Whether the model is in memory and its vectors are at hand."""
-        return self._loaded.is_set()
-
-    def engine(self) -> Any:
-        """The engine. Raises Unavailable while the model is being loaded, and once the server stops."""
-        if self.stopping:
-            raise Unavailable("the server is stopping; ask another, or try again", retry_after_s=5)
-        if not self.loaded:
-            raise Unavailable("the model is being loaded; try again", retry_after_s=5)
-        return self.bench.engine
-
-    def refuse_new_work(self) -> None:
-        """Raise Unavailable once the server stops."""
-        if self.stopping:
-            raise Unavailable("the server is stopping; ask another, or try again", retry_after_s=5)
+    def cancel(self, number: int) -> None:
+        """Stop a task at its next token, if it runs here."""
+        if self.models.served is not None:
+            self.models.served.worker.cancel(number)
 
     def unready(self) -> list[str]:
         """What keeps this server from taking work; nothing if it is ready. Blocks."""
-        found = [] if self.loaded else ["the model is being loaded"]
-        if self.stopping:
+        found = [] if self.models.served else ["the model is being loaded"]
+        if self.models.stopping:
             found.append("the server is stopping")
         try:
             self.store.database.check_writable()
@@ -113,15 +82,15 @@ class Runtime:
         What has not ended after `drain_s` is stopped: tasks are given back, answers are cut off and say so.
         Called in the server's loop, perhaps more than once.
         """
-        if self.stopping:
+        if self._stop_begun:
             return
-        self.stopping = True
+        self._stop_begun = self.models.stopping = True
         self.feed.close()
         threading.Thread(target=self._stop_worker, name="stopping", daemon=True).start()
         asyncio.get_running_loop().call_later(self.settings.drain_s, self._cut_off)
 
     def _stop_worker(self) -> None:
-        self._clean = self.worker.stop(self.settings.drain_s)
+        self._clean = self.models.stop()
         self._worker_ended.set()
 
     def _cut_off(self) -> None:
@@ -134,5 +103,18 @@ class Runtime:
         Returns False where a task could not be given back; its lease will end.
         """
         self._worker_ended.wait(self.settings.drain_s + 6)
+        self.models.close()
         self.store.close()
         return self._clean
+
+    def _end_chats(self) -> None:
+        """Wait for the chats in hand, and cut off what takes longer. Blocks."""
+        for patience in (self.settings.drain_s, _CUT_S):
+            until = time.monotonic() + patience
+            while self.gate.requests and time.monotonic() < until:
+                time.sleep(_LOOK_S)
+            self._cut_off()
+
+    def _new_worker(self, bench: Workbench, model: str) -> Worker:
+        solve = self._solve or Solver(bench, self.inputs, self.settings.data)
+        return Worker(self.store, solve, model, self.metrics, self.settings.concurrency)

@@ -52,8 +52,8 @@ def serve(machine: Settings, settings: ServeSettings) -> int:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, lambda *_: None)  # uvicorn raises a signal again once it has heeded it
         server.run(sockets=[listening])
-        if runtime.failed is not None:
-            raise runtime.failed
+        if runtime.models.failed is not None:
+            raise runtime.models.failed
     _leave()
     return 0
 
@@ -96,7 +96,7 @@ def _listen(settings: ServeSettings) -> socket.socket:
 def _say(runtime: Runtime, listening: socket.socket) -> None:
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    click.echo(f"http://{shown}:{port} serves {runtime.model_name}", err=True)
+    click.echo(f"http://{shown}:{port} serves {runtime.models.target}", err=True)
     if not runtime.store.keys.any_made():
         click.echo(
             "open without keys, to this machine only: every local program may call it, as one owner", err=True

@@ -32,6 +32,8 @@ class ServeSettings(BaseModel):
     run_tests: bool = False
     """Whether a request may ask for run_tests, which runs the repository's and the report's code here."""
 
+    models: tuple[str, ...] = ()
+    """Models that an operator may have loaded in place of the first one: aliases, hub ids, folders."""
     concurrency: int = Field(default=2, ge=1, le=64)
     """Tasks that run at once; their model nodes share batches."""
     queue_tasks: int = Field(default=64, ge=1)

@@ -41,6 +41,16 @@ def owner_of(
 Owner = Annotated[str, Depends(owner_of)]
 
 
+def operator_of(owner: Owner, runtime: RuntimeOf) -> str:
+    """The owner, if it may change the server itself: whoever calls one without keys may. Raises Forbidden."""
+    if owner != LOCAL and not runtime.store.keys.operates(owner):
+        raise Forbidden("this needs a key of `orchestrate keys create --operator`")
+    return owner
+
+
+Operator = Annotated[str, Depends(operator_of)]
+
+
 def _authenticated(
     request: Request, runtime: Runtime, credentials: HTTPAuthorizationCredentials | None
 ) -> str:

@@ -11,12 +11,12 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp
 
-from services.api import chat, events, health, problems, tasks, vectors
+from services.api import chat, events, health, models, problems, tasks, vectors
 from services.api.edge import Edge
 from services.lag import watch
 from services.runtime import Runtime
 
-ROUTERS = (tasks.router, events.router, chat.router, vectors.router, health.router)
+ROUTERS = (tasks.router, events.router, chat.router, models.router, vectors.router, health.router)
 DESCRIPTION = """Solves software tasks with steered small language models, and answers chats with them.
 
 Tasks are durable: once created they survive crashes and restarts, and their events can be read again from any

@@ -79,7 +79,7 @@ def model(model: str, runtime: RuntimeOf, owner: Owner) -> Model:
     del owner
     found = _model(runtime)
     if model != found.id:
-        raise NotFound(f"model {model[:100]!r} is not served here: ask for {found.id!r}")
+        raise NotFound(f"model {model[:100]!r} is not in memory here: ask for {found.id!r}")
     return found
 
 
@@ -94,12 +94,13 @@ def model(model: str, runtime: RuntimeOf, owner: Owner) -> Model:
 )
 async def complete(body: ChatRequest, request: Request, runtime: RuntimeOf, owner: Owner) -> Any:
     """Answer a conversation, whole or as a stream of chunks."""
-    runtime.engine()
-    prepared = await anyio.to_thread.run_sync(prepare, runtime, owner, body)
-    stamp = answers.Stamp(runtime.model_name, runtime.bench.model.digest)
+    served = runtime.models.serving()
+    limit = runtime.settings.prompt_tokens
+    prepared = await anyio.to_thread.run_sync(prepare, served, limit, owner, body)
+    stamp = answers.Stamp(served.name, served.lm.digest)
     with ExitStack() as held:
         held.enter_context(runtime.gate.enter(prepared.tokens))
-        answer = Answer(runtime, prepared)
+        answer = Answer(runtime, served, prepared)
         await anyio.to_thread.run_sync(answer.submit, asyncio.get_running_loop())
         held.callback(answer.cancel)
         runtime.metrics.steered(applied=prepared.steering is not None, reason="request")
@@ -163,10 +164,10 @@ def _framed(document: Any) -> bytes:
 
 
 def _model(runtime: Runtime) -> Model:
-    runtime.engine()
-    lm = runtime.bench.model
+    served = runtime.models.serving()
+    lm = served.lm
     return Model(
-        id=runtime.model_name,
+        id=served.name,
         blocks=lm.n_layers,
         d_model=lm.d_model,
         context_length=lm.context_length,

@@ -56,6 +56,6 @@ def metrics(runtime: RuntimeOf, owner: Owner) -> Response:
     found.queue_tokens.set(tokens)
     found.chat_requests.set(runtime.gate.requests)
     found.chat_tokens.set(runtime.gate.tokens)
-    if runtime.loaded:
-        found.engine(runtime.bench.engine.stats())
+    if runtime.models.served is not None:
+        found.engine(runtime.models.served.engine.stats())
     return Response(generate_latest(found.registry), media_type=CONTENT_TYPE_LATEST)

@@ -50,11 +50,12 @@ def create(
     idempotency_key: Annotated[_IdempotencyKey | Absent, Header()] = None,
 ) -> TaskAnswer:
     """Queue a task. The same Idempotency-Key and body give the same task again."""
-    runtime.refuse_new_work()
+    runtime.models.refuse_when_stopping()
+    model = runtime.models.for_task(body.model)
     name, tokens = runtime.inputs.check(body)
     new = NewTask(
         owner=owner,
-        model=runtime.model_name,
+        model=model,
         instance_id=name,
         request=body.model_dump(mode="json", exclude_unset=True),
         tokens=tokens,
@@ -63,7 +64,7 @@ def create(
     )
     task, created = runtime.store.tasks.create(new, runtime.queue)
     if created:
-        runtime.worker.wake()
+        runtime.wake()
     response.headers["Location"] = f"/v1/tasks/{task.id}"
     return TaskAnswer.of(task)
 
@@ -97,16 +98,16 @@ def get(task: OwnedTask) -> TaskAnswer:
 def cancel(task: OwnedTask, runtime: RuntimeOf) -> TaskAnswer:
     """Cancel a task: at once if it waits, at the next token if it runs, not at all if it is over."""
     cancelled = runtime.store.tasks.cancel(task.owner, task.id)
-    runtime.worker.cancel(task.number)
+    runtime.cancel(task.number)
     return TaskAnswer.of(cancelled)
 
 
 @router.post("/{task_id}/resume", status_code=202, responses=documented(*_ERRORS, 404, 409, 503))
 def resume(task: OwnedTask, runtime: RuntimeOf) -> TaskAnswer:
     """Queue a failed or cancelled task again; it goes on after its last finished node."""
-    runtime.refuse_new_work()
+    runtime.models.refuse_when_stopping()
     resumed = runtime.store.tasks.resume(task.owner, task.id, runtime.queue)
-    runtime.worker.wake()
+    runtime.wake()
     return TaskAnswer.of(resumed)
 
 

@@ -58,12 +58,11 @@ class VectorAnswer(VectorName):
 @router.get("", responses=documented(401, 403, 429, 503))
 def list_vectors(runtime: RuntimeOf, owner: Owner) -> VectorList:
     """The project's domains and the caller's uploads."""
-    runtime.engine()
-    model = runtime.model_name
+    served = runtime.models.serving()
     return VectorList(
         data=[
-            VectorName(model=model, domain=domain, source=source)
-            for domain, source in runtime.vectors.names(owner)
+            VectorName(model=served.name, domain=domain, source=source)
+            for domain, source in served.vectors.names(owner)
         ]
     )
 
@@ -71,8 +70,7 @@ def list_vectors(runtime: RuntimeOf, owner: Owner) -> VectorList:
 @router.get("/{model}/{domain}", responses=documented(401, 403, 404, 422, 429, 503))
 def get_vector(model: str, domain: str, runtime: RuntimeOf, owner: Owner) -> VectorAnswer:
     """One vector."""
-    runtime.engine()
-    return VectorAnswer.of(model, domain, runtime.vectors.get(owner, model, domain))
+    return VectorAnswer.of(model, domain, runtime.models.serving().vectors.get(owner, model, domain))
 
 
 _FILE: dict[str, Any] = {
@@ -95,10 +93,10 @@ async def put_vector(
     model: str, domain: str, request: Request, response: Response, runtime: RuntimeOf, owner: Owner
 ) -> VectorAnswer:
     """Keep a vector of the caller's own: the safetensors file of `orchestrate vectors export`."""
-    runtime.engine()
+    vectors = runtime.models.serving().vectors
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != _MEDIA:
         raise UnsupportedBody(f"a vector is sent as {_MEDIA}: set that Content-Type")
     data = await request.body()
-    named, new = await anyio.to_thread.run_sync(runtime.vectors.put, owner, model, domain, data)
+    named, new = await anyio.to_thread.run_sync(vectors.put, owner, model, domain, data)
     response.status_code = 201 if new else 200
     return VectorAnswer.of(model, domain, named)

@@ -16,13 +16,14 @@ from typing import Any
 
 from orchestrator.workbench import Workbench
 from services.errors import ServiceError
+from services.models import Served
 from services.runtime import Runtime
 from services.server import make_server
 from services.settings import ServeSettings
 
 
 @contextmanager
-def serving(bench: Workbench) -> Iterator[tuple[Runtime, "Client"]]:
+def serving(bench: Workbench) -> Iterator[tuple[Served, "Client"]]:
     """A server that is ready, and its client. Raises what loading the model raises."""
     with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listening:
         settings = ServeSettings(data=Path(folder), requests_per_minute=10**6, drain_s=1)
@@ -32,11 +33,11 @@ def serving(bench: Workbench) -> Iterator[tuple[Runtime, "Client"]]:
         thread.start()
         try:
             runtime.start()
-            while not (runtime.loaded or runtime.failed):
+            while not (runtime.models.served or runtime.models.failed):
                 time.sleep(0.01)
-            if runtime.failed is not None:
-                raise runtime.failed
-            yield runtime, Client(listening.getsockname()[1])
+            if runtime.models.failed is not None:
+                raise runtime.models.failed
+            yield runtime.models.serving(), Client(listening.getsockname()[1])
         finally:
             server.should_exit = True
             thread.join()

@@ -13,7 +13,7 @@ from services.api.access import LOCAL
 from services.bench.loopback import Client, serving
 from services.chat.generate import prepare
 from services.chat.schemas import ChatRequest
-from services.runtime import Runtime
+from services.models import Served
 from vectors.bench.machine import describe
 from vectors.requests import GenerationRequest
 
@@ -42,16 +42,16 @@ def measure(bench: Workbench, repeats: int, progress: Callable[[str, int, int], 
     ratios: list[float] = []
     shares: list[float] = []
     added: list[float] = []
-    with serving(bench) as (runtime, client):
-        _together(client, _requests(runtime, "warm-up"))
+    with serving(bench) as (served, client):
+        _together(client, _requests(served, "warm-up"))
         for repetition in range(repeats):
             progress("measuring the server", repetition, repeats)
-            ratios.append(_throughput(runtime, client, repetition))
-            through, direct = _first_tokens(runtime, client, repetition)
+            ratios.append(_throughput(served, client, repetition))
+            through, direct = _first_tokens(served, client, repetition)
             added.append(1000 * (through - direct))
             shares.append((through - direct) / direct)
         progress("measuring the server", repeats, repeats)
-        model = {"id": runtime.model_name, "dtype": str(bench.model.dtype).removeprefix("torch.")}
+        model = {"id": served.name, "dtype": str(served.lm.dtype).removeprefix("torch.")}
     return {
         "machine": asdict(machine) | {"busy": machine.busy},
         "model": model,
@@ -63,12 +63,12 @@ def measure(bench: Workbench, repeats: int, progress: Callable[[str, int, int], 
     }
 
 
-def _throughput(runtime: Runtime, client: Client, repetition: int) -> float:
+def _throughput(served: Served, client: Client, repetition: int) -> float:
     """Tokens per second of sixteen requests at once over those of sixteen like them one after another."""
     arms = [(_together, "at once"), (_one_by_one, "one by one")]
     rates = {}
     for arm, name in arms if repetition % 2 else reversed(arms):
-        rates[name] = arm(client, _requests(runtime, f"{name} {repetition}"))
+        rates[name] = arm(client, _requests(served, f"{name} {repetition}"))
     return rates["at once"] / rates["one by one"]
 
 
@@ -85,18 +85,18 @@ def _one_by_one(client: Client, requests: Sequence[dict[str, Any]]) -> float:
     return tokens / (time.perf_counter() - began)
 
 
-def _first_tokens(runtime: Runtime, client: Client, repetition: int) -> tuple[float, float]:
+def _first_tokens(served: Served, client: Client, repetition: int) -> tuple[float, float]:
     """Median seconds to the first text through the server, and of the engine alone, one of each in turn."""
     through, direct = [], []
-    requests = _requests(runtime, f"first {repetition}", 2 * _FIRST_TOKENS)
+    requests = _requests(served, f"first {repetition}", 2 * _FIRST_TOKENS)
     for ours, theirs in zip(requests[::2], requests[1::2], strict=True):
         through.append(client.first_token_s({**ours, "max_tokens": 4}))
-        direct.append(_engine_s(runtime, {**theirs, "max_tokens": 4}))
+        direct.append(_engine_s(served, {**theirs, "max_tokens": 4}))
     return statistics.median(through), statistics.median(direct)
 
 
-def _engine_s(runtime: Runtime, body: dict[str, Any]) -> float:
-    prepared = prepare(runtime, LOCAL, ChatRequest.model_validate(body))
+def _engine_s(served: Served, body: dict[str, Any]) -> float:
+    prepared = prepare(served, served.lm.context_length, LOCAL, ChatRequest.model_validate(body))
     told: list[float] = []
 
     def note(piece: str) -> None:
@@ -105,14 +105,14 @@ def _engine_s(runtime: Runtime, body: dict[str, Any]) -> float:
 
     request = GenerationRequest(prepared.prompt_ids, prepared.steering, prepared.sampling, on_token=note)
     began = time.perf_counter()
-    runtime.engine().submit(request).result()
+    served.engine.submit(request).result()
     return (told[0] if told else time.perf_counter()) - began
 
 
-def _requests(runtime: Runtime, draw: str, count: int = _AT_ONCE) -> list[dict[str, Any]]:
+def _requests(served: Served, draw: str, count: int = _AT_ONCE) -> list[dict[str, Any]]:
     """Requests with a steering each, of other layers, directions and strengths; the draw decides which."""
-    chance, lm = random.Random(draw), runtime.bench.model
-    norms = runtime.vectors.get(LOCAL, runtime.model_name, "bug_analysis").vector.residual_norms
+    chance, lm = random.Random(draw), served.lm
+    norms = served.vectors.get(LOCAL, served.name, "bug_analysis").vector.residual_norms
     found = []
     for number in range(count):
         layer = number * (lm.n_layers - 1) // max(count - 1, 1)
@@ -125,7 +125,7 @@ def _requests(runtime: Runtime, draw: str, count: int = _AT_ONCE) -> list[dict[s
         turns = [{"role": "user", "content": f"{text}\nWhat does this say?"}]
         found.append(
             {
-                "model": runtime.model_name,
+                "model": served.name,
                 "messages": turns,
                 "temperature": 0,
                 "max_tokens": _NEW_TOKENS,

@@ -12,8 +12,9 @@ from typing import Any
 
 from services.chat.schemas import ChatRequest
 from services.errors import Invalid, NotFound, Unavailable
+from services.models import Served
 from services.runtime import Runtime
-from vectors.errors import InvalidRequest
+from vectors.errors import EngineClosed, InvalidRequest
 from vectors.requests import Generation, GenerationRequest, Ticket
 from vectors.sampling import Sampling
 from vectors.steering import Steering
@@ -45,14 +46,14 @@ class Token:
     logprob: dict[str, Any] | None
 
 
-def prepare(runtime: Runtime, owner: str, asked: ChatRequest) -> Prepared:
-    """Check a request against the model. Blocks; raises Invalid, NotFound."""
-    if asked.model != runtime.model_name:
-        raise NotFound(f"model {asked.model[:100]!r} is not served here: ask for {runtime.model_name!r}")
-    limit, lm = runtime.settings.prompt_tokens, runtime.bench.model
+def prepare(served: Served, limit: int, owner: str, asked: ChatRequest) -> Prepared:
+    """Check a request against the model and the longest prompt. Blocks; raises Invalid, NotFound."""
+    if asked.model != served.name:
+        raise NotFound(f"model {asked.model[:100]!r} is not in memory here: ask for {served.name!r}")
+    lm = served.lm
     if sum(len(message.content) for message in asked.messages) > limit * _MOST_CHARS_PER_TOKEN:
         raise Invalid(f"messages: they are longer than {limit} tokens can be; shorten them")
-    steering = runtime.vectors.steering(owner, asked.steering) if asked.steering else None
+    steering = served.vectors.steering(owner, asked.steering) if asked.steering else None
     turns = [
         {"role": "system" if turn.role == "developer" else turn.role, "content": turn.content}
         for turn in asked.messages
@@ -86,8 +87,9 @@ def prepare(runtime: Runtime, owner: str, asked: ChatRequest) -> Prepared:
 class Answer:
     """An answer as it is generated. Who stops reading calls `cancel`: the engine stops at the next token."""
 
-    def __init__(self, runtime: Runtime, prepared: Prepared) -> None:
-        self._runtime, self._prepared, self._before = runtime, prepared, time.perf_counter()
+    def __init__(self, runtime: Runtime, served: Served, prepared: Prepared) -> None:
+        self._runtime, self._served, self._prepared = runtime, served, prepared
+        self._before = time.perf_counter()
         self._pieces: asyncio.Queue[tuple[str, float] | None] = asyncio.Queue()
         self.ticket: Ticket
         self.generation: Generation
@@ -96,16 +98,18 @@ class Answer:
     def submit(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand the request to the engine; its tokens come to this loop. Blocks for a moment.
 
-        Raises as the engine's `submit` does.
+        Raises Unavailable where the model was unloaded since, and as the engine's `submit` does.
         """
 
         def pass_on(piece: str) -> None:
             loop.call_soon_threadsafe(self._pieces.put_nowait, (piece, time.perf_counter()))
 
-        prepared = self._prepared
-        self.ticket = self._runtime.engine().submit(
-            GenerationRequest(prepared.prompt_ids, prepared.steering, prepared.sampling, on_token=pass_on)
-        )
+        asked = self._prepared
+        request = GenerationRequest(asked.prompt_ids, asked.steering, asked.sampling, on_token=pass_on)
+        try:
+            self.ticket = self._served.engine.submit(request)
+        except EngineClosed:
+            raise Unavailable("the model was unloaded; send the request again", retry_after_s=5) from None
         self._runtime.tickets.add(self.ticket)
 
     async def tokens(self) -> AsyncIterator[list[Token]]:
@@ -131,7 +135,9 @@ class Answer:
         finally:
             ended.cancel()
         if self.generation.finish_reason == "cancelled":
-            raise Unavailable("the server is stopping; send the request again", retry_after_s=5)
+            raise Unavailable(
+                "the server stops, or loads another model; send the request again", retry_after_s=5
+            )
 
     def cancel(self) -> None:
         """Stop at the next token; nothing happens to an answer that is over."""
@@ -150,7 +156,7 @@ class Answer:
         """The log-probability of a token by its number, in OpenAI's form; that of an end is nobody's text."""
         if not self._prepared.sampling.logprobs:
             return None
-        row, tokenizer = self.ticket.row, self._runtime.bench.model.tokenizer
+        row, tokenizer = self.ticket.row, self._served.lm.tokenizer
         token = row.token_ids[number]
         if token in tokenizer.all_special_ids:
             return None

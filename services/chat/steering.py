@@ -19,6 +19,7 @@ from services.settings import BODY_BYTES, ServeSettings
 from vectors import library
 from vectors.domain_vector import DomainVector
 from vectors.errors import SteeringMismatch, VectorFileError
+from vectors.models import LanguageModel
 from vectors.prompt_sets import domain_names
 from vectors.steering import Steering
 
@@ -37,16 +38,14 @@ class Named:
 class Vectors:
     """Vectors of the one model. Reading and writing block."""
 
-    def __init__(self, bench: Workbench, model_name: str, settings: ServeSettings) -> None:
-        self._bench, self._model_name, self._settings = bench, model_name, settings
+    def __init__(self, lm: LanguageModel, model_name: str, settings: ServeSettings) -> None:
+        self._lm, self._model_name, self._settings = lm, model_name, settings
         self._built_in: dict[str, DomainVector] = {}
 
-    def warm(self) -> None:
+    def warm(self, bench: Workbench) -> None:
         """Extract or read the project's own vectors, so that no request waits for an extraction."""
         for domain in domain_names():
-            self._built_in[domain] = self._bench.vectors.get(
-                self._bench.model, domain, progress=self._bench.progress
-            )
+            self._built_in[domain] = bench.vectors.get(self._lm, domain, progress=bench.progress)
 
     def names(self, owner: str) -> list[tuple[str, Literal["built-in", "uploaded"]]]:
         """What this owner may name, in alphabetical order."""
@@ -84,7 +83,6 @@ class Vectors:
 
     def steering(self, owner: str, asked: SteeringRequest) -> Steering:
         """What a request asks for, as a steering that fits the model. Raises Invalid, NotFound."""
-        model = self._bench.model
         if asked.vector is not None:
             assert asked.layer is not None and asked.alpha is not None
             tensor = torch.tensor(asked.vector, dtype=torch.float32)
@@ -99,7 +97,7 @@ class Vectors:
         if abs(steering.alpha) > self._settings.steering_norm:
             raise Invalid(f"steering.alpha is {steering.alpha:g}: at most {self._settings.steering_norm:g}")
         try:
-            steering.validate(model.n_layers, model.d_model)
+            steering.validate(self._lm.n_layers, self._lm.d_model)
         except SteeringMismatch as error:
             raise Invalid(f"steering: {error}") from None
         return steering
@@ -108,7 +106,7 @@ class Vectors:
         try:
             if path.stat().st_size > BODY_BYTES:
                 raise VectorFileError(f"the file is larger than {BODY_BYTES} bytes")
-            vector = library.load(path, self._bench.model)
+            vector = library.load(path, self._lm)
         except VectorFileError as error:
             raise Invalid(str(error).replace(path.name, "the vector")) from None
         largest = max(float(vector.norms().max()), abs(vector.default_alpha))
@@ -125,5 +123,4 @@ class Vectors:
 
     def _folder(self, owner: str) -> Path:
         # Owners are ids of keys, or "local"; a model's digest keeps vectors apart when it is exchanged.
-        folder: Path = self._settings.data / "vectors" / owner / self._bench.model.digest[:16]
-        return folder
+        return self._settings.data / "vectors" / owner / self._lm.digest[:16]

@@ -20,19 +20,20 @@ def command() -> None:
 
 @command.command()
 @click.option("--name", required=True, help="What to know it by, such as a person or a machine.")
+@click.option("--operator", is_flag=True, help="It may also have another model loaded.")
 @options.data
 @options.store
 @machine_options.as_json
-def create(name: str, as_json: bool, **where: Any) -> None:
+def create(name: str, operator: bool, as_json: bool, **where: Any) -> None:
     """Make a key and print it; it cannot be shown again."""
     from orchestrator.cli.output import print_json
 
     if not name.isprintable() or not 0 < len(name) <= 100:
         raise click.UsageError("--name: at most 100 printable characters")
     with _keys(where) as keys:
-        key, presented = keys.create(name)
+        key, presented = keys.create(name, operator=operator)
     if as_json:
-        print_json({"id": key.id, "name": key.name, "key": presented})
+        print_json({"id": key.id, "name": key.name, "operator": operator, "key": presented})
         return
     click.echo(presented)
     click.echo(f"key {key.id} ({name}): kept as a hash, so note it now", err=True)
@@ -53,7 +54,8 @@ def list_(as_json: bool, **where: Any) -> None:
         return
     for key in found:
         state = f"revoked {_day(key.revoked_at)}" if key.revoked_at else "in use"
-        click.echo(f"{key.id}  {_day(key.created_at)}  {state:18}  {key.name}")
+        scope = "operator" if key.operator else ""
+        click.echo(f"{key.id}  {_day(key.created_at)}  {state:18}  {scope:8}  {key.name}")
 
 
 @command.command()

@@ -66,3 +66,8 @@ KEYS = sa.Table(
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("revoked_at", sa.Double),
 )
+
+OPERATORS = sa.Table(
+    "operators", METADATA, sa.Column("key", sa.String(40), sa.ForeignKey("api_keys.id"), primary_key=True)
+)
+"""Keys that may change the server itself. A table of its own is simply made in a store that lacks it."""

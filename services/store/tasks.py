@@ -150,6 +150,13 @@ class Tasks:
         with self._database.read() as connection:
             return _waiting(connection)
 
+    def waiting_for(self) -> Mapping[str, int]:
+        """How many tasks are in the queue for each model."""
+        queued = sa.select(TASKS.c.model, sa.func.count()).where(TASKS.c.state == "queued")
+        with self._database.read() as connection:
+            rows = connection.execute(queued.group_by(TASKS.c.model)).all()
+        return {row[0]: row[1] for row in rows}
+
     def _refuse_when_full(self, connection: sa.Connection, tokens: int, limits: Limits) -> None:
         tasks, queued = _waiting(connection)
         # A task that is larger than the whole queue may wait in it alone: the prompt cap has let it pass.

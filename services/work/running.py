@@ -104,7 +104,9 @@ class Running:
             return None
         if self._why == "cancelled":
             return lambda: claims.finish(claim, "cancelled")
-        return lambda: claims.release(claim, {"kind": "interrupted", "reason": "the server stops"})
+        return lambda: claims.release(
+            claim, {"kind": "interrupted", "reason": "the server stops, or loads another model"}
+        )
 
     def _failed(self, error: Exception) -> Callable[[], None]:
         claims, claim = self._claims, self.claim

@@ -54,25 +54,29 @@ class Worker:
         """Stop a task at its next token, if it runs here. Safe from any thread."""
         self._call(lambda: self._stop_all("cancelled", number))
 
-    def stop(self, drain_s: float) -> bool:
-        """Claim nothing more, let running nodes end for `drain_s`, and give back what still runs. Blocks.
+    def stop(self, drain_s: float, *, finish_s: float = 0.0) -> bool:
+        """Claim nothing more, let tasks end for `finish_s`, then nodes for `drain_s`, and give back the rest.
 
-        Returns False where a task could not be given back in time; its lease will end.
+        Blocks. Returns False where a task could not be given back in time; its lease will end.
         """
         if not self._thread.is_alive():
             return True
-        self._call(self._drain)
-        if not self._ended.wait(drain_s):
-            self._call(lambda: self._stop_all("stopping"))
+        self._call(self._claim_no_more)
+        if not self._ended.wait(finish_s):
+            self._call(self._drain)
+            if not self._ended.wait(drain_s):
+                self._call(lambda: self._stop_all("stopping"))
         return self._ended.wait(5.0)
 
     def _call(self, function: Any) -> None:
         if self._thread.is_alive() and not self._ended.is_set():
             self._loop.call_soon_threadsafe(function)
 
-    def _drain(self) -> None:
+    def _claim_no_more(self) -> None:
         self._stopping = True
         self._woken.set()
+
+    def _drain(self) -> None:
         for running in self._running.values():
             running.drain()
 

@@ -75,6 +75,11 @@ class Live:
         self.runtime, self.url, self.stop = runtime, url, stop
         self.http = httpx.Client(base_url=url, timeout=30)
 
+    @property
+    def bench(self) -> Workbench:
+        """What holds the model in memory."""
+        return self.runtime.models.serving().bench
+
     def wait(self, task_id: str, *states: str, **headers) -> dict:
         """The task, once it is in one of the states."""
         return until(
@@ -128,8 +133,8 @@ def serving(bench, tmp_path, script):
         stops.append(live)
         if ready:
             runtime.start()
-            until(lambda: runtime.loaded or runtime.failed)
-            assert runtime.failed is None
+            until(lambda: runtime.models.served or runtime.models.failed)
+            assert runtime.models.failed is None
         return live
 
     yield start

@@ -90,7 +90,7 @@ def fuzz(live: Live, script: Script, folder: Path, *, cases: int, seed: int, pha
     (folder / "schemathesis.toml").write_text(
         CONFIG.format(
             tasks=json.dumps(tasks),
-            model=live.runtime.model_name,
+            model=live.runtime.models.target,
             instance=INSTANCE["instance_id"],
             cursor=page["next_cursor"],
             by_content=json.dumps(BY_CONTENT),
@@ -134,7 +134,7 @@ def answers(live: Live) -> dict[str, dict[str, int]]:
 
 def _files(live: Live, folder: Path) -> strategies.SearchStrategy[bytes]:
     """Bytes that may be uploaded: a vector of the model, parts of it, and anything."""
-    bench = live.runtime.bench
+    bench = live.bench
     path = folder / "vector.safetensors"
     library.save(bench.vectors.get(bench.model, "code_reading"), path)
     right = path.read_bytes()
@@ -160,7 +160,7 @@ def _main() -> int:
             runtime = Runtime(bench, settings, solve=script)
             live = run(runtime)
             runtime.start()
-            until(lambda: runtime.loaded)
+            until(lambda: runtime.models.served)
             try:
                 report = fuzz(
                     live, script, folder, cases=chosen.cases, seed=chosen.seed, phases=chosen.phases

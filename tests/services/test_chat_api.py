@@ -110,7 +110,7 @@ def test_requests_of_different_steering_share_batches_and_each_gets_what_it_gets
 
     alone = [ask(steering).choices[0].message.content for steering in steerings]
     assert len(set(alone)) > 6
-    engine = live.runtime.bench.engine
+    engine = live.bench.engine
     before = engine.stats().done
     with ThreadPoolExecutor(12) as pool:
         together = list(pool.map(ask, steerings))
@@ -193,28 +193,28 @@ def endless(**fields):
 
 
 def busy(live):
-    return live.runtime.bench.engine.stats().running
+    return live.bench.engine.stats().running
 
 
 def test_a_client_that_leaves_a_stream_stops_its_generation(live):
-    before = live.runtime.bench.engine.stats().done.new_tokens
+    before = live.bench.engine.stats().done.new_tokens
     with live.http.stream("POST", "/v1/chat/completions", json=endless(stream=True)) as answer:
         lines = answer.iter_lines()
         for _ in range(4):
             next(lines)
         assert busy(live) == 1
     until(lambda: busy(live) == 0 and live.runtime.gate.requests == 0)
-    assert live.runtime.bench.engine.stats().done.new_tokens - before < 12_000
+    assert live.bench.engine.stats().done.new_tokens - before < 12_000
     assert not live.runtime.tickets
 
 
 def test_a_client_that_leaves_without_a_stream_stops_its_generation(live):
-    before = live.runtime.bench.engine.stats().done.new_tokens
+    before = live.bench.engine.stats().done.new_tokens
     leaving = httpx.Timeout(30, read=0.5)
     with pytest.raises(httpx.ReadTimeout):
         live.http.post("/v1/chat/completions", json=endless(), timeout=leaving)
     until(lambda: busy(live) == 0 and live.runtime.gate.requests == 0)
-    assert live.runtime.bench.engine.stats().done.new_tokens - before < 12_000
+    assert live.bench.engine.stats().done.new_tokens - before < 12_000
 
 
 def test_more_than_can_be_taken_in_is_refused_with_a_time(serving):

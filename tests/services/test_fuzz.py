@@ -26,5 +26,5 @@ def test_a_method_that_a_path_lacks_is_told_all_that_it_has(live):
 @pytest.mark.parametrize("fields", [{"max_tokens": "5"}, {"temperature": "0"}, {"logprobs": 1}, {"stop": 5}])
 def test_a_value_of_another_type_is_refused_not_converted(live, fields):
     turns = [{"role": "user", "content": "x"}]
-    body = {"model": live.runtime.model_name, "messages": turns, **fields}
+    body = {"model": live.runtime.models.target, "messages": turns, **fields}
     assert live.http.post("/v1/chat/completions", json=body).status_code == 400

@@ -20,7 +20,7 @@ def real(tmp_path_factory, cache_dir):
         runtime = Runtime(bench, ServeSettings(data=tmp_path_factory.mktemp("service"), drain_s=1))
         live = run(runtime)
         runtime.start()
-        until(lambda: runtime.loaded or runtime.failed, 300)
+        until(lambda: runtime.models.served or runtime.models.failed, 300)
         yield live
         live.stop()
 

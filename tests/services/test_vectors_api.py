@@ -17,7 +17,7 @@ BINARY = {"Content-Type": "application/octet-stream"}
 @pytest.fixture
 def own(live, tmp_path):
     """A vector of the served model, changed as a test likes, as the bytes of a file."""
-    bench = live.runtime.bench
+    bench = live.bench
     vector = bench.vectors.get(bench.model, "code_reading")
 
     def made(**changes):
@@ -40,7 +40,7 @@ def test_the_projects_domains_are_listed_and_described(live):
 
 
 def test_a_vector_that_was_put_can_be_named_in_a_request(live, own):
-    bench = live.runtime.bench
+    bench = live.bench
     directions = torch.ones_like(bench.vectors.get(bench.model, "code_reading").directions)
     made = put(live, own(directions=directions, default_layer=2, default_alpha=3.0))
     assert made.status_code == 201

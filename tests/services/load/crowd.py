@@ -130,8 +130,8 @@ def _lag(text: str) -> dict[str, dict[str, float]]:
     return {
         part: {
             "n": found["_seconds_count", part],
-            "over_25_ms": found["_seconds_count", part] - found["_seconds_bucket", part, "0.025"],
-            "over_100_ms": found["_seconds_count", part] - found["_seconds_bucket", part, "0.1"],
+            "over_25_ms": found["_seconds_count", part] - found["_seconds_bucket", "0.025", part],
+            "over_100_ms": found["_seconds_count", part] - found["_seconds_bucket", "0.1", part],
             "most_ms": round(1000 * found["_most_seconds", part], 1),
         }
         for part in ("whole", "own")
