@@ -8,7 +8,7 @@ import json
 import threading
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from orchestrator.errors import ConfigError
 from orchestrator.fewshot import examples
@@ -21,6 +21,7 @@ from retrieval.store import RepoStore
 from services.alternatives import way
 from services.errors import Invalid
 from services.settings import ServeSettings
+from services.texts import StoredText
 from swebench.loading import InstanceSet, load_instances
 from swebench.tasks import Instance
 
@@ -28,13 +29,6 @@ BYTES_PER_TOKEN = 4
 """What a token of English or code is taken for where no tokenizer is asked: before the queue."""
 
 
-def _printable(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("it holds a NUL character; leave it out")
-    return text
-
-
-Text = Annotated[str, AfterValidator(_printable)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
 
 
@@ -58,7 +52,7 @@ class TaskRequest(BaseModel):
     dataset: Name = "bundled"
     repository: Name | None = None
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,40}$")] | None = None
-    problem_statement: Annotated[Text, Field(min_length=1, max_length=1 << 19)] | None = None
+    problem_statement: Annotated[StoredText, Field(min_length=1, max_length=1 << 19)] | None = None
 
     model: Name | None = None
     """The model that has to work on it, for which it waits; by default the one in memory."""

@@ -136,7 +136,7 @@ class Answer:
             ended.cancel()
         if self.generation.finish_reason == "cancelled":
             raise Unavailable(
-                "the server stops, or loads another model; send the request again", retry_after_s=5
+                "the server is stopping, or loads another model; send the request again", retry_after_s=5
             )
 
     def cancel(self) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from services.alternatives import way
+from services.texts import Text
 
 MOST_MESSAGES = 256
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -18,7 +19,7 @@ class TextPart(_Strict):
     """A part of a message; only text is read."""
 
     type: Literal["text"]
-    text: str
+    text: Text
 
 
 def _joined(content: Any) -> Any:
@@ -32,8 +33,8 @@ class ChatMessage(_Strict):
     """One turn."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[str, BeforeValidator(_joined, json_schema_input_type=str | list[TextPart])]
-    name: str | None = None
+    content: Annotated[Text, BeforeValidator(_joined, json_schema_input_type=str | list[TextPart])]
+    name: Text | None = None
 
 
 class SteeringRequest(_Strict):
@@ -71,7 +72,7 @@ class StreamOptions(_Strict):
     include_usage: bool = False
 
 
-_Stop = Annotated[str, Field(min_length=1, max_length=256)]
+_Stop = Annotated[Text, Field(min_length=1, max_length=256)]
 _Stops = Annotated[list[_Stop], Field(max_length=4)]
 
 
@@ -95,7 +96,7 @@ class ChatRequest(_Strict):
         }
     )
 
-    model: str
+    model: Text
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MOST_MESSAGES)]
     steering: SteeringRequest | None = None
     stream: bool = False
@@ -108,7 +109,7 @@ class ChatRequest(_Strict):
     seed: Annotated[int, Field(ge=0, lt=2**53)] | None = None
     logprobs: bool = False
     n: Literal[1] = 1
-    user: Annotated[str, Field(max_length=256)] | None = None
+    user: Annotated[Text, Field(max_length=256)] | None = None
 
     @property
     def answer_tokens(self) -> int | None:

@@ -1,5 +1,7 @@
 """What the API says of itself in /openapi.json, held against what it answers."""
 
+import json
+
 import pytest
 
 from tests.services.fuzz import fuzz
@@ -28,3 +30,16 @@ def test_a_value_of_another_type_is_refused_not_converted(live, fields):
     turns = [{"role": "user", "content": "x"}]
     body = {"model": live.runtime.models.target, "messages": turns, **fields}
     assert live.http.post("/v1/chat/completions", json=body).status_code == 400
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfff"])
+def test_half_a_character_is_refused_wherever_a_text_is_taken(live, text):
+    as_json = {"Content-Type": "application/json"}
+    turns = [{"role": "user", "content": text}]
+    chats = ({"messages": turns}, {"messages": [{**turns[0], "content": "x"}], "stop": text})
+    for fields in chats:
+        body = json.dumps({"model": live.runtime.models.target, **fields})
+        assert live.http.post("/v1/chat/completions", content=body, headers=as_json).status_code == 400
+    statement = {"repository": "abacus", "commit": "a" * 40, "problem_statement": text}
+    answer = live.http.post("/v1/tasks", content=json.dumps(statement), headers=as_json)
+    assert (answer.status_code, "surrogate" in answer.json()["detail"]) == (422, True)
