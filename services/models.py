@@ -65,6 +65,12 @@ class Models:
         """What may be loaded, by the names that requests use."""
         return sorted(self._sources)
 
+    @property
+    def digest(self) -> str | None:
+        """Of the model in memory."""
+        served = self.served
+        return served.lm.digest if served is not None else None
+
     def serving(self) -> Served:
         """The model in memory. Raises Unavailable while there is none, and once the server stops."""
         self.refuse_when_stopping()
@@ -96,10 +102,10 @@ class Models:
         if name not in self._sources:
             raise Invalid(f"model {name!r} may not be loaded here: {self._said()} may")
         with self._lock:
-            old = self.serving()
+            self.serving()
             if self.state != "ready":
                 raise Conflict(f"{self.target} is being loaded: wait until it is in memory")
-            if name == old.name:
+            if name == self.target:
                 return
             self.state, self.target, self.error = "draining", name, None
         threading.Thread(target=self._exchange, args=(name, wait_s), name="model-loader", daemon=True).start()

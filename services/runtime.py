@@ -55,13 +55,13 @@ class Runtime:
 
     def wake(self) -> None:
         """Have a new task looked for now; it is found sooner or later anyway."""
-        if self.models.served is not None:
-            self.models.served.worker.wake()
+        if (served := self.models.served) is not None:
+            served.worker.wake()
 
     def cancel(self, number: int) -> None:
         """Stop a task at its next token, if it runs here."""
-        if self.models.served is not None:
-            self.models.served.worker.cancel(number)
+        if (served := self.models.served) is not None:
+            served.worker.cancel(number)
 
     def unready(self) -> list[str]:
         """What keeps this server from taking work; nothing if it is ready. Blocks."""

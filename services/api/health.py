@@ -56,6 +56,6 @@ def metrics(runtime: RuntimeOf, owner: Owner) -> Response:
     found.queue_tokens.set(tokens)
     found.chat_requests.set(runtime.gate.requests)
     found.chat_tokens.set(runtime.gate.tokens)
-    if runtime.models.served is not None:
-        found.engine(runtime.models.served.engine.stats())
+    if (served := runtime.models.served) is not None:
+        found.engine(served.engine.stats())
     return Response(generate_latest(found.registry), media_type=CONTENT_TYPE_LATEST)

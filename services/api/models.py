@@ -43,10 +43,9 @@ class ModelState(BaseModel):
     def of(cls, runtime: Runtime) -> "ModelState":
         """As it stands. Blocks."""
         models = runtime.models
-        served = models.served
         return cls(
             model=models.target,
-            digest=served.lm.digest if served is not None else None,
+            digest=models.digest,
             state=models.state,
             error=models.error,
             may_load=models.names,
