@@ -53,7 +53,7 @@ def test_the_tree_holds_no_git_and_is_gone_afterwards(run):
 
 
 @pytest.mark.parametrize(
-    "prefix", {(), isolation()}, ids=lambda prefix: "isolated" if prefix else "not isolated"
+    "prefix", dict.fromkeys([(), isolation()]), ids=lambda prefix: "isolated" if prefix else "not isolated"
 )
 def test_a_run_that_takes_too_long_is_killed_with_all_it_started(run, tmp_path, monkeypatch, prefix):
     monkeypatch.setattr("swebench.runner.isolation", lambda: prefix)
