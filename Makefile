@@ -11,7 +11,7 @@ solve: $(READY)
 	$(BIN)/orchestrate solve $(ID) --run-tests --grade
 
 test: $(READY)
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -n auto --maxprocesses 2 --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff check
