@@ -119,6 +119,7 @@ class Models:
 
     def close(self) -> None:
         """Let go of a model that was loaded here; the first one belongs to whoever opened its workbench."""
+        gc.unfreeze()
         if self.served is not None and self.served.bench is not self._first:
             self.served.engine.close()
 
@@ -133,6 +134,7 @@ class Models:
         if not self._drained(name, wait_s):
             return
         before = self._unloaded()
+        gc.unfreeze()
         gc.collect()
         try:
             self._serve(self._opened(name))
@@ -184,6 +186,8 @@ class Models:
         return Served(name, bench, bench.model, bench.engine, vectors, self._new_worker(bench, name))
 
     def _serve(self, served: Served) -> None:
+        gc.collect()
+        gc.freeze()  # what was loaded stays: walking through it in every full collection would hold the loop up
         with self._lock:
             self.served, self.target, self.state = served, served.name, "ready"
             if not self.stopping:
