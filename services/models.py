@@ -187,7 +187,7 @@ class Models:
 
     def _serve(self, served: Served) -> None:
         gc.collect()
-        gc.freeze()  # what was loaded stays: walking through it in every full collection would hold the loop up
+        gc.freeze()  # what was loaded stays: a full collection that walks through it holds the loop up
         with self._lock:
             self.served, self.target, self.state = served, served.name, "ready"
             if not self.stopping:
