@@ -30,10 +30,13 @@ _LIBRARIES = ("torch", "transformers", "tokenizers", "langgraph", "rank-bm25", "
 
 
 class Workbench:
-    """Use as a context manager: leaving it stops the engine's thread."""
+    """Use as a context manager: leaving it stops the engine's thread. `niceness` is the engine's."""
 
-    def __init__(self, settings: Settings, *, vectors: Path | None = None, progress: Progress) -> None:
+    def __init__(
+        self, settings: Settings, *, vectors: Path | None = None, progress: Progress, niceness: int = 0
+    ) -> None:
         self.settings = settings
+        self.niceness = niceness
         self._vectors_folder = vectors
         self.progress = progress
         self._retrievers: OrderedDict[tuple[Path, str], Retriever] = OrderedDict()
@@ -63,7 +66,7 @@ class Workbench:
         """The one engine, and so the one thread, that owns the model."""
         from vectors.engine import Engine
 
-        return Engine(self.model.model, self.model.tokenizer, max_rows=32)
+        return Engine(self.model.model, self.model.tokenizer, max_rows=32, niceness=self.niceness)
 
     @cached_property
     def vectors(self) -> Any:

@@ -180,7 +180,7 @@ class Models:
         bench = self._first
         if name != name_of(bench.settings.model):
             chosen = bench.settings.model_copy(update={"model": self._sources[name]})
-            bench = Workbench(chosen, progress=bench.progress)
+            bench = Workbench(chosen, progress=bench.progress, niceness=bench.niceness)
         vectors = Vectors(bench.model, name, self._settings)
         vectors.warm(bench)
         return Served(name, bench, bench.model, bench.engine, vectors, self._new_worker(bench, name))

@@ -18,6 +18,8 @@ from services.errors import BadSetup
 from services.runtime import Runtime
 from services.settings import HEADER_BYTES, ServeSettings
 
+_ENGINE_NICENESS = 10
+"""The server's loop and its threads answer while the engine has all processors busy."""
 _CLOSE_S = 3
 """What closing takes after running nodes and answers had their time."""
 _log = structlog.get_logger(__name__)
@@ -42,7 +44,7 @@ def serve(machine: Settings, settings: ServeSettings) -> int:
     Raises BadSetup, StoreError, and what loading the model raises.
     """
     tracing.configure()
-    with Workbench(machine, progress=lambda *_: None) as bench:
+    with Workbench(machine, progress=lambda *_: None, niceness=_ENGINE_NICENESS) as bench:
         runtime = Runtime(bench, settings)
         _refuse_unsafe(runtime)
         listening = _listen(settings)

@@ -7,6 +7,7 @@ caller's thread; a fault of one row fails that row alone.
 
 import asyncio
 import os
+import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -53,13 +54,20 @@ class Engine:
     """Owns the model from now on: nothing else may change it or run it steered.
 
     The model's linear layers are packed in place. At most `max_rows` rows run at once, in a key-value cache
-    of at least `cache_tokens` tokens. Use as a context manager, or call `close`. Raises UnsupportedModel for
-    a model whose attention cannot be batched.
+    of at least `cache_tokens` tokens. On Linux its thread is nicer than the others of the process by
+    `niceness` (0 to 19), so that a busy event loop comes first. Use as a context manager, or call `close`.
+    Raises UnsupportedModel for a model whose attention cannot be batched.
     """
 
     def __init__(
-        self, model: nn.Module, tokenizer: Tokenizer, max_rows: int = 16, cache_tokens: int = 65_536
+        self,
+        model: nn.Module,
+        tokenizer: Tokenizer,
+        max_rows: int = 16,
+        cache_tokens: int = 65_536,
+        niceness: int = 0,
     ) -> None:
+        self._niceness = niceness
         self._model = model.eval()
         self._tokenizer = tokenizer
         make: Any = LlamaForward if LlamaForward.fits(model) else HFForward
@@ -224,6 +232,9 @@ class Engine:
 
     @torch.inference_mode()
     def _work(self) -> None:
+        if self._niceness and sys.platform == "linux":  # elsewhere it is of the whole process
+            # Threads of the products are started by this one and inherit it.
+            os.nice(self._niceness)
         error: Exception | None = None
         try:
             while (state := self._take_arrived()) == "busy":

@@ -237,6 +237,18 @@ def test_a_thread_that_ends_for_want_of_work_never_touches_what_the_next_one_doe
     assert tokens([generation]) == oracle_tokens(qwen3, [second])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="niceness is of the whole process")
+def test_only_the_engines_thread_is_nicer(model):
+    def niceness():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    found = []
+    with Engine(model, byte_tokenizer(), niceness=3) as engine:
+        told = GenerationRequest(prompt(9, 3), None, Sampling(1), on_token=lambda _: found.append(niceness()))
+        engine.submit(told).result()
+    assert set(found) == {niceness() + 3}
+
+
 def test_an_idle_engine_has_no_thread_and_works_again(qwen3, engine):
     requests = mixed_requests(qwen3)
     for _ in range(3):
