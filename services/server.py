@@ -18,8 +18,10 @@ from services.errors import BadSetup
 from services.runtime import Runtime
 from services.settings import HEADER_BYTES, ServeSettings
 
-_ENGINE_NICENESS = 10
+ENGINE_NICENESS = 10
 """The server's loop and its threads answer while the engine has all processors busy."""
+_SWITCH_S = 0.0005
+"""How long a thread may keep the interpreter from the loop, which asks for it again after every system call."""
 _CLOSE_S = 3
 """What closing takes after running nodes and answers had their time."""
 _log = structlog.get_logger(__name__)
@@ -44,7 +46,7 @@ def serve(machine: Settings, settings: ServeSettings) -> int:
     Raises BadSetup, StoreError, and what loading the model raises.
     """
     tracing.configure()
-    with Workbench(machine, progress=lambda *_: None, niceness=_ENGINE_NICENESS) as bench:
+    with Workbench(machine, progress=lambda *_: None, niceness=ENGINE_NICENESS) as bench:
         runtime = Runtime(bench, settings)
         _refuse_unsafe(runtime)
         listening = _listen(settings)
@@ -62,6 +64,7 @@ def serve(machine: Settings, settings: ServeSettings) -> int:
 
 def make_server(runtime: Runtime) -> Server:
     """The server of a runtime, with its limits; run it on a socket of one's own."""
+    sys.setswitchinterval(_SWITCH_S)
     config = uvicorn.Config(
         edged(create_app(runtime)),
         http="h11",

@@ -23,7 +23,7 @@ from orchestrator import events
 from orchestrator.settings import Settings
 from orchestrator.workbench import Workbench
 from services.runtime import Runtime
-from services.server import make_server
+from services.server import ENGINE_NICENESS, make_server
 from services.settings import ServeSettings
 from tests.services.conftest import RESULT
 
@@ -46,7 +46,7 @@ def _serve(order: dict[str, Any]) -> None:
     os.dup2(log, sys.stderr.fileno())
     machine = Settings(model=order["model"], cache=Path(order["cache"]), dtype="float32")
     settings = ServeSettings.model_validate(order["serve"])
-    with Workbench(machine, progress=lambda *_: None) as bench:
+    with Workbench(machine, progress=lambda *_: None, niceness=ENGINE_NICENESS) as bench:
         runtime = Runtime(bench, settings, solve=_paced if order["scripted"] else None)
         server = make_server(runtime)
         runtime.start(on_failure=lambda: os._exit(1))
