@@ -21,7 +21,7 @@ from services.settings import HEADER_BYTES, ServeSettings
 ENGINE_NICENESS = 10
 """The server's loop and its threads answer while the engine has all processors busy."""
 _SWITCH_S = 0.0005
-"""How long a thread may keep the interpreter from the loop, which asks for it again after every system call."""
+"""How long a thread may keep the interpreter from the loop, which gives it up at every system call."""
 _CLOSE_S = 3
 """What closing takes after running nodes and answers had their time."""
 _log = structlog.get_logger(__name__)
