@@ -21,6 +21,9 @@ from typing import Any
 from orchestrator.errors import OrchestratorError
 from orchestrator.settings import refuse_other_settings
 
+FINISHED = ("patched", "no_patch")
+"""Statuses of a result.json that need no further run; the other one is "failed"."""
+
 
 def write_atomic(path: Path, text: str) -> None:
     """Write UTF-8 text so that a reader, or a kill, finds the old file or the new one, never a part."""

@@ -4,7 +4,7 @@ Only this benchmark reads gold patches; the search itself is given the report an
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,13 +80,13 @@ def locate(retriever: Retriever, instance: Instance, extra: Sequence[str] = ()) 
     return Found(
         instance_id=instance.instance_id,
         repository=task.repo,
-        file_rank=_last_rank([hit.path for hit in result.hits], gold),
+        file_rank=last_rank([hit.path for hit in result.hits], gold.lines),
         definition_rank=next((rank for rank, hit in enumerate(functions, 1) if _touches(hit, gold)), None),
         has_function=_in_functions(index, gold),
         without={
-            left_out: _last_rank(
+            left_out: last_rank(
                 [index.paths[i] for i in ranking(index, scaled, WEIGHTS | {left_out: 0.0})][: max(CUTOFFS)],
-                gold,
+                gold.lines,
             )
             for left_out in WEIGHTS
         },
@@ -136,10 +136,10 @@ def _rates(what: str, ranks: Sequence[int | None], cutoffs: Iterable[int]) -> di
     return {"n": len(ranks), what: rates, "ci95": intervals}
 
 
-def _last_rank(paths: Sequence[str], gold: Gold) -> int | None:
+def last_rank(paths: Sequence[str], gold: Collection[str]) -> int | None:
     """The rank of the gold file that comes last; None unless all of them are there."""
-    ranks = [rank for rank, path in enumerate(paths, 1) if path in gold.lines]
-    return ranks[-1] if ranks and len(ranks) == len(gold.lines) else None
+    ranks = [rank for rank, path in enumerate(paths, 1) if path in gold]
+    return ranks[-1] if ranks and len(ranks) == len(gold) else None
 
 
 def _in_functions(index: Index, gold: Gold) -> bool:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from orchestrator.errors import ConfigError
 from orchestrator.fewshot import examples
-from orchestrator.jobs import Job, instance_job, statement_job
+from orchestrator.jobs import Job, statement_job, task_job
 from orchestrator.policy import PolicyName, Variant
 from orchestrator.settings import RunConfig, Settings
 from orchestrator.workbench import Workbench
@@ -124,20 +124,16 @@ class Inputs:
     def job(self, stored: dict[str, Any]) -> tuple[Job, RunConfig]:
         """The job of a request that was queued. Blocks; raises what the orchestrator raises for it."""
         request = TaskRequest.model_validate(stored)
+        config = request.config
         if request.instance_id is not None:
-            self._instance(request.dataset, request.instance_id)
-            return (
-                instance_job(self._bench, request.config, request.dataset, request.instance_id),
-                request.config,
-            )
+            task = self._instance(request.dataset, request.instance_id).task
+            found = self._loaded[request.dataset]
+            return task_job(self._bench, config, task, found.name, found.fingerprint), config
         assert request.repository and request.commit and request.problem_statement
         folder = self._settings.repositories.get(request.repository)
         if folder is None:
             raise Invalid(f"repository {request.repository!r} is not on this server's list any more")
-        return (
-            statement_job(request.config, folder, request.problem_statement, request.commit),
-            request.config,
-        )
+        return statement_job(config, folder, request.problem_statement, request.commit), config
 
     def _instance(self, dataset: str, instance_id: str) -> Instance:
         if dataset not in self._settings.datasets:

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.artifacts import Artifacts, open_run
+from orchestrator.artifacts import FINISHED, Artifacts, open_run
 from orchestrator.batch.units import Run
 from orchestrator.solve import commit
 from swebench.predictions import read_predictions
 
-FINISHED = ("patched", "no_patch")
 _OWN_FILES = ("predictions.jsonl", "checkpoints.sqlite", "checkpoints.sqlite-wal", "checkpoints.sqlite-shm")
 
 

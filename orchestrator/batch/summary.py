@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.batch.ledger import FINISHED, Ledger
-from vectors.analysis.estimates import rate
+from orchestrator.artifacts import FINISHED
+from orchestrator.batch.ledger import Ledger
+from orchestrator.reporting.rates import percent
 
 
 def summary(
@@ -52,7 +53,7 @@ def _variant(ledger: Ledger, names: Sequence[str]) -> dict[str, Any]:
         "applies": sum(result["applies"] for result in finished),
         "parses": sum(result["parses"] for result in finished),
         "failed": len(results) - len(finished),
-        "validity": share(patched, len(finished)),
+        "validity": percent(patched, len(finished)) if finished else None,
         "time_bounds_hit": sum(bool(result["time_bounds"]) for result in finished),
         "seconds": round(sum(stages.values()), 1),
         "stages": stages,
@@ -66,13 +67,4 @@ def _variant(ledger: Ledger, names: Sequence[str]) -> dict[str, Any]:
 
 def _resolved(graded: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     counted = [verdict["resolved"] for verdict in graded if verdict["certified"]]
-    return {"graded": len(graded), **(share(sum(counted), len(counted)) or {"hits": 0, "n": 0})}
-
-
-def share(hits: int, n: int) -> dict[str, Any] | None:
-    """A rate with its 95 % interval, in percent; None for none of none."""
-    if not n:
-        return None
-    found = rate(hits, n)
-    low, high = round(100 * found.low, 1), round(100 * found.high, 1)
-    return {"hits": hits, "n": n, "percent": round(100 * found.value, 1), "ci95": [low, high]}
+    return {"graded": len(graded), **percent(sum(counted), len(counted))}

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from orchestrator.batch.ledger import FINISHED
+from orchestrator.artifacts import FINISHED
 from orchestrator.events import Event
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import unidiff
-from scipy.stats import binomtest
 
 from orchestrator.localization import Gold
 from orchestrator.repair.ranking import RankedEdit, Suspect, best
 from orchestrator.repair.suspects import suspects
+from orchestrator.reporting.rates import percent
 from retrieval.errors import NotText
 from retrieval.search import Retriever
 from swebench.gate import refusal
@@ -164,11 +164,4 @@ def report(found: Sequence[RankedGold]) -> dict[str, Any]:
 
 
 def _rate(hits: Sequence[bool]) -> dict[str, Any]:
-    if not hits:
-        return {"hits": 0, "percent": None, "ci95": None}
-    interval = binomtest(sum(hits), len(hits)).proportion_ci(method="wilson")
-    return {
-        "hits": sum(hits),
-        "percent": round(100 * sum(hits) / len(hits), 1),
-        "ci95": [round(100 * interval.low, 1), round(100 * interval.high, 1)],
-    }
+    return percent(sum(hits), len(hits))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from orchestrator.localization import Gold
+from orchestrator.localization import Gold, last_rank
 from orchestrator.reporting.funnel import first_missing
 from orchestrator.reporting.original import Loose, loose
 from orchestrator.reporting.runs import Run, Trace
@@ -113,7 +113,7 @@ def measure(base: Base, run: Run, verdict: Verdict | None) -> Measured:
         line=any(set(own) & base.gold.get(path, frozenset()) for path, own in touched.items())
         if base.gold
         else None,
-        file_rank=_last_rank(hits, base.gold) if base.gold and hits else None,
+        file_rank=(last_rank(hits, base.gold) or 0) if base.gold and hits else None,
         loose=loose(patch, base.paths),
         resolved=resolved,
         lost_at=_lost_at(base, trace, touched_places, resolved),
@@ -152,8 +152,3 @@ def _lines(patch: str) -> Mapping[str, frozenset[int]]:
         return Gold.of(patch).lines
     except InvalidTask:
         return {}
-
-
-def _last_rank(hits: list[str], gold: Mapping[str, Any]) -> int:
-    ranks = [rank for rank, path in enumerate(hits, 1) if path in gold]
-    return ranks[-1] if len(ranks) == len(gold) else 0

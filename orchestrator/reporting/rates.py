@@ -22,6 +22,15 @@ def share(flags: Iterable[bool | None]) -> dict[str, Any]:
     return {"hits": sum(known), "n": len(known), "value": round(found.value, 4), "ci95": ends}
 
 
+def percent(hits: int, n: int) -> dict[str, Any]:
+    """A rate in percent with Wilson's interval; of none, nulls."""
+    if not n:
+        return {"hits": 0, "n": 0, "percent": None, "ci95": None}
+    found = rate(hits, n)
+    ends = [round(100 * found.low, 1), round(100 * found.high, 1)]
+    return {"hits": hits, "n": n, "percent": round(100 * found.value, 1), "ci95": ends}
+
+
 def average(values: Iterable[float | None]) -> dict[str, Any]:
     """The mean of the known values with its bootstrap interval, which takes at least two."""
     known = [value for value in values if value is not None]

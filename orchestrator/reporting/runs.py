@@ -10,11 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from orchestrator.artifacts import FINISHED
 from orchestrator.errors import ConfigError
 from swebench.predictions import Prediction, read_predictions
 
 MAX_JSON_BYTES = 256 << 20
-FINISHED = ("patched", "no_patch")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from orchestrator.batch.ledger import FINISHED
+from orchestrator.artifacts import FINISHED
 from orchestrator.cli import main as cli
 from tests.orchestrator.batches import PROBLEMS, evaluate_arguments, make_tasks, predictions
 
