@@ -6,20 +6,23 @@ one that answers degenerate less.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from orchestrator.policy import DOMAINS, Evidence
 
 if TYPE_CHECKING:
-    from orchestrator.workbench import Workbench
     from vectors.certificates import Certificate
+    from vectors.library import VectorLibrary
+    from vectors.models import LanguageModel
 
 METRICS = ("gold", "validity", "likelihood", "keywords")
 """Nearest to the task first."""
 
 
-def certificates(bench: "Workbench") -> list["Certificate"]:
+def certificates(
+    vectors: "VectorLibrary", model: "LanguageModel", progress: Callable[[str, int, int], None]
+) -> list["Certificate"]:
     """The certificates of the nodes' vectors for this model in its dtype, certified or not.
 
     Raises CertificateError for a file that is malformed.
@@ -28,8 +31,8 @@ def certificates(bench: "Workbench") -> list["Certificate"]:
 
     found = []
     for domain in DOMAINS:
-        vector = bench.vectors.get(bench.model, domain, progress=bench.progress)
-        found += load(bench.vectors.path(bench.model, domain), vector, bench.model)
+        vector = vectors.get(model, domain, progress=progress)
+        found += load(vectors.path(model, domain), vector, model)
     return found
 
 

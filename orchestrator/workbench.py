@@ -78,7 +78,7 @@ class Workbench:
     @cached_property
     def certificates(self) -> Any:
         """The certificates of the nodes' vectors; raises CertificateError for a malformed file."""
-        return certificates(self)
+        return certificates(self.vectors, self.model, self.progress)
 
     @cached_property
     def store(self) -> RepoStore:
