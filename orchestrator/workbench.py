@@ -5,6 +5,7 @@ anything large is loaded.
 """
 
 import platform
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -26,6 +27,9 @@ Progress = Callable[[str, int, int], None]
 _KEPT_INDEXES = 4
 """Commits whose index is kept for the other variants of the same instance; that of a large repository takes
 hundreds of megabytes."""
+_SWITCH_S = 0.0005
+"""How long a thread may keep the interpreter from the engine's thread and from a server's loop, which give it
+up at every product and every system call; Python's default is ten times that."""
 _LIBRARIES = ("torch", "transformers", "tokenizers", "langgraph", "rank-bm25", "numpy")
 
 
@@ -66,6 +70,7 @@ class Workbench:
         """The one engine, and so the one thread, that owns the model."""
         from vectors.engine import Engine
 
+        sys.setswitchinterval(_SWITCH_S)
         return Engine(self.model.model, self.model.tokenizer, max_rows=32, niceness=self.niceness)
 
     @cached_property

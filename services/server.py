@@ -20,8 +20,6 @@ from services.settings import HEADER_BYTES, ServeSettings
 
 ENGINE_NICENESS = 10
 """The server's loop and its threads answer while the engine has all processors busy."""
-_SWITCH_S = 0.0005
-"""How long a thread may keep the interpreter from the loop, which gives it up at every system call."""
 _CLOSE_S = 3
 """What closing takes after running nodes and answers had their time."""
 _log = structlog.get_logger(__name__)
@@ -64,7 +62,6 @@ def serve(machine: Settings, settings: ServeSettings) -> int:
 
 def make_server(runtime: Runtime) -> Server:
     """The server of a runtime, with its limits; run it on a socket of one's own."""
-    sys.setswitchinterval(_SWITCH_S)
     config = uvicorn.Config(
         edged(create_app(runtime)),
         http="h11",
