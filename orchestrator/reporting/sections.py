@@ -86,12 +86,12 @@ def rate_text(rate: dict[str, Any]) -> str:
     return f"{rate['value']:.1%} ({rate['hits']} of {rate['n']}; {low:.1%}–{high:.1%})"
 
 
-def mean_text(mean: dict[str, Any], key: str = "value") -> str:
+def mean_text(mean: dict[str, Any], key: str = "value", form: str = ".4g") -> str:
     """A mean with its n and interval."""
     if mean[key] is None:
         return "—"
-    interval = "; {:.4g} to {:.4g}".format(*mean["ci95"]) if mean["ci95"] else ""
-    return f"{mean[key]:.4g} (n {mean['n']}{interval})"
+    interval = "; {} to {}".format(*(format(end, form) for end in mean["ci95"])) if mean["ci95"] else ""
+    return f"{mean[key]:{form}} (n {mean['n']}{interval})"
 
 
 def _repositories(runs: dict[str, Any]) -> Section:
@@ -213,7 +213,7 @@ def _ours(name: str, report: dict[str, Any]) -> list[str]:
         return ["—"] * 5
     run = report["runs"][name]
     own = run["original"]
-    figures = [rate_text(own["valid"]), mean_text(own["paths"]), mean_text(own["quality"])]
+    figures = [rate_text(own["valid"]), mean_text(own["paths"], form=".1%"), mean_text(own["quality"])]
     return [name, *figures, rate_text(run["rates"]["applies"])]
 
 
