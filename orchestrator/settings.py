@@ -72,7 +72,8 @@ class RunConfig(BaseModel):
     samples: int = Field(default=4, ge=1, le=16)
     """Sampled rewrites at each attempt on a body; an attempt on a line tries each of its tokens once."""
     edits: int = Field(default=120, ge=0, le=200)
-    """Edits of the catalogue that the first attempt makes candidates of; with 0 the model writes at once."""
+    """Edits of the catalogue that the first attempt makes candidates of, where tests are run to choose among
+    them; with 0 the model writes at once."""
     retries: int = Field(default=3, ge=0, le=8)
     """Further attempts, each on the next-best region, when no candidate passes validation."""
     run_tests: bool = False

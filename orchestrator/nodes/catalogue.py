@@ -25,6 +25,9 @@ from swebench.diffs import unified_diff
 from swebench.gate import refusal
 from swebench.reproduction import Form
 
+MOST_UNTESTED = 10
+"""Candidates where no code is run: the first that applies is handed in, the others show what came next.
+Looking at one takes a tenth of a second and more, in which the engine stands still for all other tasks."""
 MOST_REPRODUCED = 4000
 """Edits on which the report's own code is run, best first."""
 REPRODUCING_S = 180.0
@@ -32,13 +35,15 @@ MOST_TRACED_FILES = 60
 
 
 async def catalogue_edits(runtime: Runtime[Tools]) -> State:
-    """Rank every edit, and make candidates of the best `edits` that pass the gate."""
+    """Rank every edit, and make candidates of the best that pass the gate: `edits` where tests can tell them
+    apart."""
     tools, started = runtime.context, time.perf_counter()
     sources, found = await asyncio.to_thread(_suspects, tools)
     read_tokens, ranked, steered = await _asked(runtime, found)
     seconds_ranking = time.perf_counter() - started
     promising, not_run = await asyncio.to_thread(_promising, tools, ranked)
-    candidates = await asyncio.to_thread(lambda: list(_candidates(promising, sources, tools.config.edits)))
+    most = tools.config.edits if tools.config.run_tests else min(tools.config.edits, MOST_UNTESTED)
+    candidates = await asyncio.to_thread(lambda: list(_candidates(promising, sources, most)))
     seconds = time.perf_counter() - started
     record = {
         "name": "patch_writing",

@@ -9,6 +9,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from orchestrator.artifacts import Artifacts
 from orchestrator.fewshot import examples
 from orchestrator.graph import build_graph
+from orchestrator.nodes.catalogue import MOST_UNTESTED
 from orchestrator.policy import policy_for
 from orchestrator.settings import RunConfig
 from orchestrator.state import Tools
@@ -159,6 +160,15 @@ async def test_the_first_attempt_tries_the_best_edits_of_the_catalogue(project, 
     record = state["nodes"][-1]
     assert record["name"] == "patch_writing" and record["steering"]["applied"] is False
     assert record["retrieved_tokens"] > 0
+
+
+async def test_where_no_tests_are_run_few_edits_become_candidates_and_the_best_is_the_same(project, tmp_path):
+    one = Run(project, tmp_path / "one", [READING, ANALYSIS], edits=1)
+    many = Run(project, tmp_path / "many", [READING, ANALYSIS], edits=120)
+    assert (await one.go())["check"] == (await many.go())["check"]
+    candidates = many.tools.artifacts.read_json("candidates/0.json")
+    assert sum(bool(candidate["patch"]) for candidate in candidates) == MOST_UNTESTED
+    assert one.tools.artifacts.read("patch.diff") == many.tools.artifacts.read("patch.diff")
 
 
 async def test_without_retrieved_code_the_model_is_not_shown_any_to_score_edits(project, tmp_path):
