@@ -7,7 +7,7 @@ from functools import lru_cache
 from pyflakes.checker import Checker
 from pyflakes.messages import UndefinedLocal, UndefinedName
 
-from swebench.source import parse
+from swebench.source import dumped, parse
 
 
 def refusal(before: str, after: str) -> str:
@@ -20,17 +20,14 @@ def refusal(before: str, after: str) -> str:
         tree = parse(after)
     except SyntaxError:
         return "does_not_parse"
-    code, unbound = _known(before)
-    if ast.dump(tree) == code:
+    if ast.dump(tree) == dumped(before):
         return "no_op"
-    return "undefined_name" if _unbound(tree) - unbound else ""
+    return "undefined_name" if _unbound(tree) - _unbound_before(before) else ""
 
 
 @lru_cache(maxsize=8)
-def _known(source: str) -> tuple[str, Counter[str]]:
-    """The code and the unbound names of a file of which many edits are judged."""
-    tree = parse(source)
-    return ast.dump(tree), _unbound(tree)
+def _unbound_before(source: str) -> Counter[str]:
+    return _unbound(parse(source))
 
 
 def _unbound(tree: ast.Module) -> Counter[str]:

@@ -3,6 +3,7 @@
 import ast
 import threading
 import warnings
+from functools import lru_cache
 
 _warnings_lock = threading.Lock()
 
@@ -27,9 +28,18 @@ def same_code(before: str | bytes, after: str | bytes) -> bool:
     A source that does not parse is the same only as one that is equal but for white space.
     """
     try:
-        return ast.dump(parse(before)) == ast.dump(parse(after))
+        return dumped(before) == ast.dump(parse(after))
     except SyntaxError:
         return before.split() == after.split()
+
+
+@lru_cache(maxsize=4)
+def dumped(source: str | bytes) -> str:
+    """The syntax tree in words; kept for a while, because many edits of one file are compared with it.
+
+    Raises SyntaxError.
+    """
+    return ast.dump(parse(source))
 
 
 def parse(source: str | bytes) -> ast.Module:

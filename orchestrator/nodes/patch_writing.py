@@ -4,6 +4,7 @@ Models of this size fail at writing diffs and hold rewrites, so the model never 
 a candidate that becomes a patch applies and parses by construction.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -53,9 +54,10 @@ async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
         runtime, "patch_writing", prompt, samplings, retrieved_tokens=retrieved_tokens, attempt=attempt
     )
     scores = _deviation_scores if target.is_line else _mean_logprobs
+    made = await asyncio.to_thread(lambda: [_candidate(each, target, source) for each in answer.generations])
     candidates = [
-        {"region": target.as_dict(), "score": round(score, 4), **_candidate(generation, target, source)}
-        for score, generation in zip(scores(samplings, answer.generations), answer.generations, strict=True)
+        {"region": target.as_dict(), "score": round(score, 4), **candidate}
+        for score, candidate in zip(scores(samplings, answer.generations), made, strict=True)
     ]
     votes = Counter(candidate["patch"] for candidate in candidates if candidate["patch"])
     candidates.sort(key=lambda each: (-votes[each["patch"]], -each["score"]))
