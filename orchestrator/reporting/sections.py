@@ -103,6 +103,7 @@ def _repositories(runs: dict[str, Any]) -> Section:
             caption=RATES[key],
         )
         for key in ("resolved", "applies", "gold_file")
+        if any(run["rates"][key]["n"] for run in runs.values())
     ]
     return Section("Repositories", "The rates of each run by repository.", tables, ["repositories"])
 
