@@ -46,10 +46,18 @@ class Forward(Protocol):
 
 @dataclass
 class Counts:
-    """What has been done so far. `reused_tokens` are weighted by the share of blocks that were reused."""
+    """What has been done so far.
+
+    `pieces` are rows in a pass, summed over the passes, and `pass_seconds` the wall time inside the model.
+    `computed_tokens` are of prompts and answers; like `reused_tokens` they are weighted by their share of
+    the blocks.
+    """
 
     rows: int = 0
     passes: int = 0
+    pieces: int = 0
+    pass_seconds: float = 0.0
+    computed_tokens: float = 0.0
     prompt_tokens: int = 0
     reused_tokens: float = 0.0
     new_tokens: int = 0
@@ -220,6 +228,7 @@ class Scheduler:
             try:
                 batch = Pass(group, self.cache, self.device)
                 start = resume and (resume[0], torch.cat([resume[1][piece] for piece in batch.pieces]))
+                started = time.perf_counter()
                 logits = self.forward.run(batch, start)
             except Exception as error:
                 for made, length in recorded:
@@ -235,8 +244,15 @@ class Scheduler:
                         error=without_frames(error) if known else generation_fault(failed, error)
                     )
                 continue
-            self.counts.passes += 1
+            self._count(batch, time.perf_counter() - started, blocks_done=start[0] + 1 if start else 0)
             yield batch, logits
+
+    def _count(self, batch: Pass, seconds: float, blocks_done: int) -> None:
+        tokens = sum(len(piece.token_ids) for piece in batch.pieces)
+        self.counts.passes += 1
+        self.counts.pieces += len(batch.pieces)
+        self.counts.pass_seconds += seconds
+        self.counts.computed_tokens += tokens * (1 - blocks_done / self.sharing.n_layers)
 
 
 def _first(pieces: Sequence[Tensor], tokens: int) -> Tensor:

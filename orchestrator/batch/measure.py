@@ -1,6 +1,7 @@
 """How much faster many tasks at once are than the same one by one, and where the rest of the time goes."""
 
 import asyncio
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,15 +18,13 @@ from orchestrator.settings import RunConfig, Settings
 from orchestrator.workbench import Workbench
 from swebench.loading import InstanceSet
 from swebench.tasks import Task
-
-_LOOK_S = 0.05
+from vectors.scheduler import Counts
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One way of doing all the tasks: wall time in seconds, task seconds by stage, and the engine's use.
-
-    `busy` is the share of the time in which the engine had rows, `rows` how many it then had on average.
+    """One way of doing all the tasks: seconds of wall time and of the processor, task seconds by stage, and
+    what the engine did in that time.
     """
 
     workers: int
@@ -33,12 +32,16 @@ class Arm:
     seconds: float
     failed: int
     stages: dict[str, float]
-    busy: float
-    rows: float
+    processor_seconds: float
+    counts: Counts
     predictions: bytes
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, with the stages' shares of all task seconds."""
+        """Plain data for JSON, with the stages' shares of all task seconds.
+
+        `processor` is the share of all processors' time that this process used, and `in_passes` the share of
+        the wall time that the engine spent inside the model.
+        """
         total = sum(self.stages.values()) or 1.0
         return {
             "workers": self.workers,
@@ -49,7 +52,16 @@ class Arm:
                 name: {"seconds": round(seconds, 1), "share": round(seconds / total, 3)}
                 for name, seconds in sorted(self.stages.items())
             },
-            "engine": {"busy": round(self.busy, 3), "rows": round(self.rows, 1)},
+            "processor": round(self.processor_seconds / self.seconds / (os.cpu_count() or 1), 3),
+            "engine": {
+                "in_passes": round(self.counts.pass_seconds / self.seconds, 3),
+                "rows_a_pass": round(self.counts.pieces / (self.counts.passes or 1), 1),
+                "computed_tokens": round(self.counts.computed_tokens),
+                "reused_tokens": round(self.counts.reused_tokens),
+                "tokens_per_pass_second": round(
+                    self.counts.computed_tokens / (self.counts.pass_seconds or 1), 1
+                ),
+            },
         }
 
 
@@ -92,7 +104,7 @@ def _arm(
             bench.retriever(repository).index(task.base_commit)
         (run,) = runs_of(bench, found, [config], [Path(folder)])
         ledger = Ledger(run, list(found.instances), bench.facts())
-        seconds, rows = asyncio.run(_timed(bench, ledger, tasks, workers, emit))
+        seconds, processor_seconds = asyncio.run(_timed(bench, ledger, tasks, workers, emit))
         results = ledger.results.values()
         predictions = Path(folder, "predictions.jsonl")
         return Arm(
@@ -104,27 +116,17 @@ def _arm(
                 name: sum(result["stages"].get(name, 0.0) for result in results)
                 for name in {name for result in results for name in result["stages"]}
             },
-            busy=sum(map(bool, rows)) / max(len(rows), 1),
-            rows=sum(rows) / max(sum(map(bool, rows)), 1),
+            processor_seconds=processor_seconds,
+            counts=bench.engine.stats().done,
             predictions=predictions.read_bytes() if predictions.exists() else b"",
         )
 
 
 async def _timed(
     bench: Workbench, ledger: Ledger, tasks: Sequence[Task], workers: int, emit: events.Emit
-) -> tuple[float, list[int]]:
-    """Wall time of the tasks alone, and how many rows the engine had at each look."""
-    rows: list[int] = []
-
-    async def look() -> None:
-        while True:
-            rows.append(bench.engine.stats().running)
-            await asyncio.sleep(_LOOK_S)
-
+) -> tuple[float, float]:
+    """Seconds of wall time and of the processor that the tasks alone take."""
     async with LocalExecutor(bench, [ledger.run], workers) as executor:
-        looking = asyncio.create_task(look())
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         await evaluate([ledger], tasks, executor, emit)
-        seconds = time.perf_counter() - started
-        looking.cancel()
-    return seconds, rows
+        return time.perf_counter() - started, time.process_time() - used

@@ -276,3 +276,5 @@ def test_the_bench_does_the_same_tasks_both_ways_and_says_where_the_time_goes(ca
     assert (one["workers"], many["workers"], many["failed"]) == (1, 2, 0)
     assert abs(sum(stage["share"] for stage in many["stages"].values()) - 1) < 0.01
     assert document["ratio"] == pytest.approx(one["seconds"] / many["seconds"], rel=0.1)
+    assert 0 < one["engine"]["in_passes"] < 1 and 0 < one["processor"] <= 1
+    assert one["engine"]["rows_a_pass"] <= many["engine"]["rows_a_pass"]

@@ -65,8 +65,13 @@ def _print(document: dict[str, Any]) -> None:
     for stage in arms[0]["stages"]:
         cells = (arm["stages"].get(stage, {"share": 0.0}) for arm in arms)
         table.add_row(f"{stage}, share of task seconds", *(f"{cell['share']:.0%}" for cell in cells))
-    table.add_row("engine busy", *(f"{arm['engine']['busy']:.0%}" for arm in arms))
-    table.add_row("rows in it then", *(f"{arm['engine']['rows']:.1f}" for arm in arms))
+    table.add_row("processors busy", *(f"{arm['processor']:.0%}" for arm in arms))
+    table.add_row("inside the model", *(f"{arm['engine']['in_passes']:.0%}" for arm in arms))
+    table.add_row("rows a pass", *(f"{arm['engine']['rows_a_pass']:.1f}" for arm in arms))
+    table.add_row("tokens computed", *(f"{arm['engine']['computed_tokens']:,}" for arm in arms))
+    table.add_row(
+        "tokens per second in it", *(f"{arm['engine']['tokens_per_pass_second']:.0f}" for arm in arms)
+    )
     out = console()
     out.print(table)
     same = "equal" if document["same_predictions"] else "NOT equal"
