@@ -74,10 +74,15 @@ def targets(
     that `sources` (path to text) does not hold.
     """
     words = set(_WORD.findall(issue))
+    functions = {
+        path: _functions(sources[path])
+        for path in dict.fromkeys(definition.path for definition in definitions)
+        if path in sources
+    }
     bodies, single_lines = [], []
     for definition in definitions:
         source = sources.get(definition.path)
-        node = _find(source, definition) if source is not None else None
+        node = functions.get(definition.path, {}).get(definition.start_line)
         if source is None or node is None or definition.kind == "class":
             continue
         body = _body(definition, node, lines_of(source), words, max_lines)
@@ -87,16 +92,13 @@ def targets(
     return list(dict.fromkeys(target for target in turns if target is not None))
 
 
-def _find(source: str, definition: DefinitionHit) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
-    """The syntax tree of a definition; None where the file does not parse (Python 2, say)."""
+def _functions(source: str) -> dict[int, ast.FunctionDef | ast.AsyncFunctionDef]:
+    """A file's functions by their first lines; none where it does not parse (Python 2, say)."""
     try:
         tree = ast.parse(source.removeprefix("\ufeff"))
     except (SyntaxError, ValueError, RecursionError):
-        return None
-    for node in ast.walk(tree):
-        if isinstance(node, _FUNCTIONS) and _first_line(node) == definition.start_line:
-            return node
-    return None
+        return {}
+    return {_first_line(node): node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)}
 
 
 def _first_line(node: ast.stmt) -> int:

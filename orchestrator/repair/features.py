@@ -93,6 +93,11 @@ class Report:
         return frozenset(_NAME.findall(self.text))
 
     @functools.cached_property
+    def later_names(self) -> frozenset[str]:
+        """Every word that the title lacks."""
+        return self.names - self.title_names
+
+    @functools.cached_property
     def traced(self) -> frozenset[str]:
         """The lines of code in its tracebacks, without what surrounds them."""
         return frozenset(line.strip() for line in _TRACED.findall(self.text))
@@ -120,7 +125,7 @@ def features(
     for edit, number in zip(edits, numbers, strict=True):
         before, after, texts = _whole_names(code.source, edit)
         new, gone = after - before, before - after
-        in_title, in_prose = new & report.title_names, new & report.prose_names - report.title_names
+        in_title, in_prose = new & report.title_names, (new & report.prose_names) - report.title_names
         mentioned = new & report.names
         line = lines[number].strip()
         rows.append(
@@ -130,7 +135,7 @@ def features(
                 min(len(mentioned - in_title - in_prose), _MOST),
                 min(len(new - mentioned), _MOST),
                 min(len(gone & report.title_names), _MOST),
-                min(len(gone & report.names - report.title_names), _MOST),
+                min(len(gone & report.later_names), _MOST),
                 min(len(gone - report.names), _MOST),
                 min(len(new & in_region), _MOST),
                 min(len(new - in_file.keys()), _MOST),
