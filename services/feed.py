@@ -1,6 +1,7 @@
-"""Tells the streams of this process that a task has new events, whichever process wrote them.
+"""Brings the streams of this process the new events of their tasks, whichever process wrote them.
 
-One query in a while for all tasks that somebody follows: its cost does not grow with the streams.
+One reading in a while for all tasks that somebody follows: a reading and a thread for each stream would keep
+the loop and the interpreter busier than all the rest of the server.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ from collections import defaultdict
 import anyio.to_thread
 import structlog
 
-from services.store.events import Events
+from services.store.events import Events, News, Position
 
 _POLL_S = 0.1
 _log = structlog.get_logger(__name__)
@@ -20,49 +21,48 @@ class Feed:
 
     def __init__(self, events: Events) -> None:
         self._events = events
-        self._waiting: dict[int, set[asyncio.Event]] = defaultdict(set)
-        self._seen: dict[int, int] = {}
+        self._waiting: dict[Position, set[asyncio.Future[News]]] = defaultdict(set)
         self._poller: asyncio.Task[None] | None = None
         self.closed = False
 
-    async def wait(self, number: int, since: int, timeout_s: float) -> bool:
-        """Wait until a task has events after `since` or the feed is closed; False after `timeout_s`."""
-        if self.closed or self._seen.get(number, since) > since:
-            return True
-        woken = asyncio.Event()
-        self._waiting[number].add(woken)
+    async def next(self, number: int, since: int, timeout_s: float) -> News:
+        """Wait for a task's events after `since`; none after `timeout_s`, and once the feed is closed."""
+        nothing, position = News([], over=False), (number, since)
+        if self.closed:
+            return nothing
+        news: asyncio.Future[News] = asyncio.get_running_loop().create_future()
+        self._waiting[position].add(news)
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll())
         try:
             async with asyncio.timeout(timeout_s):
-                await woken.wait()
-            return True
+                return await news
         except TimeoutError:
-            return False
+            return nothing
         finally:
-            self._waiting[number].discard(woken)
-            if not self._waiting[number]:
-                del self._waiting[number]
-                self._seen.pop(number, None)
+            self._waiting[position].discard(news)
+            if not self._waiting[position]:
+                del self._waiting[position]
 
     def close(self) -> None:
         """Wake everybody; nobody waits from now on."""
         self.closed = True
-        for waiting in self._waiting.values():
-            for woken in waiting:
-                woken.set()
+        for position in list(self._waiting):
+            self._tell(position, News([], over=False))
 
     async def _poll(self) -> None:
         while self._waiting and not self.closed:
-            numbers = list(self._waiting)
+            positions = list(self._waiting)
             try:
-                heads = await anyio.to_thread.run_sync(self._events.heads, numbers)
+                found = await anyio.to_thread.run_sync(self._events.news, positions)
             except Exception:  # the streams go on when the store is back
                 _log.exception("new events could not be looked for")
-                heads = {}
-            for number, head in heads.items():
-                if self._seen.get(number) != head:
-                    self._seen[number] = head
-                    for woken in self._waiting.get(number, ()):
-                        woken.set()
+                found = {}
+            for position, news in found.items():
+                self._tell(position, news)
             await asyncio.sleep(_POLL_S)
+
+    def _tell(self, position: Position, news: News) -> None:
+        for waiting in self._waiting.get(position, ()):
+            if not waiting.done():
+                waiting.set_result(news)

@@ -17,8 +17,8 @@ _NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
 _bearer = HTTPBearer(auto_error=False, description="A key of `orchestrate keys create`.")
 
 
-def runtime_of(request: Request) -> Runtime:
-    """The server's runtime."""
+async def runtime_of(request: Request) -> Runtime:
+    """The server's runtime. A coroutine, because FastAPI calls anything else in a thread."""
     runtime: Runtime = request.app.state.runtime
     return runtime
 

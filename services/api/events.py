@@ -64,8 +64,8 @@ async def events(
 
 
 async def _followed(runtime: Runtime, task: StoredTask, since: int) -> AsyncIterator[bytes]:
+    found, over = await anyio.to_thread.run_sync(runtime.store.events.after, task.number, since)
     while True:
-        found, over = await anyio.to_thread.run_sync(runtime.store.events.after, task.number, since)
         for event in found:
             since = event.seq
             yield _framed(event)
@@ -74,7 +74,8 @@ async def _followed(runtime: Runtime, task: StoredTask, since: int) -> AsyncIter
         if runtime.feed.closed:
             yield b'event: closing\ndata: {"reason": "the server stops; come back with Last-Event-ID"}\n\n'
             return
-        if not found and not await runtime.feed.wait(task.number, since, _KEEP_ALIVE_S):
+        found, over = await runtime.feed.next(task.number, since, _KEEP_ALIVE_S)
+        if not (found or over or runtime.feed.closed):
             yield b": still here\n\n"
 
 

@@ -1,7 +1,7 @@
 """Events of tasks, numbered from 1 without gaps, and read back in that order."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -10,6 +10,16 @@ from services.store.records import FINAL, StoredEvent
 from services.store.schema import EVENTS, TASKS
 
 Event = dict[str, Any]
+Position = tuple[int, int]
+"""A task's number and that of the last event that somebody has read."""
+_MOST = 500
+
+
+class News(NamedTuple):
+    """Events of a task; `over` says that it is and that these are its last."""
+
+    events: list[StoredEvent]
+    over: bool
 
 
 def append(connection: sa.Connection, number: int, last: int, at: float, events: Sequence[Event]) -> None:
@@ -36,27 +46,36 @@ class Events:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def after(self, number: int, since: int, most: int = 500) -> tuple[list[StoredEvent], bool]:
-        """The next events of a task, and whether it is over and these are its last."""
+    def after(self, number: int, since: int, most: int = _MOST) -> News:
+        """The next events of a task. Raises KeyError where there is no such task."""
         with self._database.read() as connection:
-            # First the task: what it says of its last event is in the table by the time it says so.
-            task = connection.execute(
-                sa.select(TASKS.c.state, TASKS.c.last_event).where(TASKS.c.number == number)
-            ).one()
-            rows = connection.execute(
-                sa.select(EVENTS)
-                .where(EVENTS.c.task == number, EVENTS.c.seq > since)
-                .order_by(EVENTS.c.seq)
-                .limit(most)
-            ).all()
-        found = [StoredEvent(row.seq, row.at, row.kind, row.data) for row in rows]
-        reached = found[-1].seq if found else since
-        return found, task.state in FINAL and reached >= task.last_event
+            return _after(connection, _tasks(connection, [number])[number], since, most)
 
-    def heads(self, numbers: Sequence[int]) -> dict[int, int]:
-        """The number of the newest event of each task."""
+    def news(self, reached: Collection[Position]) -> dict[Position, News]:
+        """The next events of many tasks, for the positions after which there are any or never will be."""
         with self._database.read() as connection:
-            rows = connection.execute(
-                sa.select(TASKS.c.number, TASKS.c.last_event).where(TASKS.c.number.in_(numbers))
-            ).all()
-        return {row.number: row.last_event for row in rows}
+            tasks = _tasks(connection, {number for number, _ in reached})
+            return {
+                (number, since): _after(connection, tasks[number], since)
+                for number, since in reached
+                if tasks[number].last_event > since or tasks[number].state in FINAL
+            }
+
+
+def _tasks(connection: sa.Connection, numbers: Collection[int]) -> dict[int, Any]:
+    # Before the events: what a task says of its last event is in the table by the time it says so.
+    columns = (TASKS.c.number, TASKS.c.state, TASKS.c.last_event)
+    rows = connection.execute(sa.select(*columns).where(TASKS.c.number.in_(numbers))).all()
+    return {row.number: row for row in rows}
+
+
+def _after(connection: sa.Connection, task: Any, since: int, most: int = _MOST) -> News:
+    rows = connection.execute(
+        sa.select(EVENTS)
+        .where(EVENTS.c.task == task.number, EVENTS.c.seq > since)
+        .order_by(EVENTS.c.seq)
+        .limit(most)
+    ).all()
+    found = [StoredEvent(row.seq, row.at, row.kind, row.data) for row in rows]
+    reached = found[-1].seq if found else since
+    return News(found, over=task.state in FINAL and reached >= task.last_event)
