@@ -22,6 +22,11 @@ DESCRIPTION = """Solves software tasks with steered small language models, and a
 Tasks are durable: once created they survive crashes and restarts, and their events can be read again from any
 number on."""
 
+_THREADS = 6
+"""That read and write the store for requests. Forty, anyio's default, keep the loop from the processor:
+beside 300 clients on two cores the 99th percentile of `/live` was 46 to 52 ms, and is 15 to 20 with so few.
+"""
+
 
 def create_app(runtime: Runtime) -> FastAPI:
     """The app of one runtime, which it stops when it is shut down."""
@@ -29,6 +34,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         del app
+        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         watching = asyncio.create_task(watch(runtime.metrics))
         yield
         watching.cancel()

@@ -193,8 +193,11 @@ def test_a_log_line_has_the_request_id_and_no_prompt(live, capfd):
     configure("info")
     body = {"model": "tiny-llama", "messages": [{"role": "user", "content": "xyzzy"}], "max_tokens": 1}
     live.http.post("/v1/chat/completions", json=body, headers={"X-Request-Id": "r-1"})
+    logged = ""
+    while '"r-1"' not in logged:  # it is written once the answer has been sent
+        logged += capfd.readouterr().err
+        time.sleep(0.01)
     configure("warning")
-    logged = capfd.readouterr().err
     line = json.loads(next(line for line in logged.splitlines() if '"r-1"' in line))
     assert (line["route"], line["status"], line["owner"]) == ("/v1/chat/completions", 200, "local")
     assert "xyzzy" not in logged
