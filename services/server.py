@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 
 import click
 import structlog
@@ -22,6 +23,8 @@ ENGINE_NICENESS = 10
 """The server's loop and its threads answer while the engine has all processors busy."""
 _CLOSE_S = 3
 """What closing takes after running nodes and answers had their time."""
+_IDLE_THREADS_S = 1
+"""Threads that wait for work have been told to end by then."""
 _log = structlog.get_logger(__name__)
 
 
@@ -107,8 +110,13 @@ def _say(runtime: Runtime, listening: socket.socket) -> None:
 
 def _leave() -> None:
     """End although a thread may still wait for something slow, such as a test run of a task given back."""
-    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
-        _log.info("leaving work that cannot be stopped")
+    ends = time.monotonic() + _IDLE_THREADS_S
+    left = [each for each in threading.enumerate() if not each.daemon and each is not threading.main_thread()]
+    for thread in left:
+        thread.join(max(0.0, ends - time.monotonic()))
+    left = [thread for thread in left if thread.is_alive()]
+    if left:
+        _log.info("leaving work that cannot be stopped", threads=[thread.name for thread in left])
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
