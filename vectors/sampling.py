@@ -108,9 +108,9 @@ class Sampler:
             logits[~self._constraint.allowed().to(logits.device)] = -torch.inf
         return logits
 
-    def draw(self) -> float:
-        """The next number of the row's own generator, in [0, 1)."""
-        return float(torch.rand(1, generator=self._generator))
+    def waits(self, count: int) -> Tensor:
+        """So many [count] exponential numbers of the row's own generator, one for each token."""
+        return torch.empty(count).exponential_(generator=self._generator)
 
     def _avoids(self) -> bool:
         return self.sampling.avoid is not None and self._new == len(self.sampling.follow)
@@ -132,9 +132,14 @@ def choose(samplers: Sequence[Sampler], logits: Tensor) -> list[int | None]:
 
 
 def _nucleus(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
-    """Sample from `logits` [rows, vocab] with each row's temperature, top_k, top_p and generator."""
+    """Sample from `logits` [rows, vocab] with each row's temperature, top_k, top_p and generator.
+
+    The token with the greatest probability / wait: the Gumbel-max trick (Maddison et al. 2014, "A* Sampling")
+    in exponentials. One draw from the cumulated probabilities would do, but rounding moves every bound of
+    those, and a row would sample something else in a batch than alone.
+    """
     settings = [sampler.sampling for sampler in samplers]
-    draws = torch.tensor([sampler.draw() for sampler in samplers])
+    waits = torch.stack([sampler.waits(logits.shape[1]) for sampler in samplers]).to(logits.device)
     columns = torch.tensor(
         [[each.temperature, each.top_p, each.top_k or logits.shape[1]] for each in settings],
         device=logits.device,
@@ -144,8 +149,5 @@ def _nucleus(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
     ordered = ordered.masked_fill(torch.arange(logits.shape[1], device=logits.device) >= top_k, -torch.inf)
     probabilities = torch.softmax((ordered - ordered[:, :1]) / temperature, dim=-1)
     reached = probabilities.cumsum(dim=-1)
-    kept = torch.where(reached - probabilities < top_p, probabilities, 0).cumsum(dim=-1)
-    target = draws.to(logits.device).unsqueeze(1) * kept[:, -1:]
-    # The clamp only matters to a row of NaN, which `choose` reports instead of using its token.
-    index = torch.searchsorted(kept, target, right=True).clamp_(max=logits.shape[1] - 1)
-    return order.gather(1, index).squeeze(1)
+    kept = torch.where(reached - probabilities < top_p, probabilities, 0)
+    return (torch.zeros_like(kept).scatter_(1, order, kept) / waits).argmax(dim=-1)

@@ -83,6 +83,13 @@ def test_what_a_row_samples_depends_on_its_seed_and_logits_and_not_on_its_neighb
         assert chosen[1:-1] == [choose([one], logits[i + 1 : i + 2])[0] for i, one in enumerate(alone)]
 
 
+def test_rounding_does_not_change_what_is_sampled():
+    logits = logits_for(200, vocab=20_000) / 6  # so many alike that rounding lets thousands change places
+    rounded = logits + 1e-5 * logits_for(200, vocab=20_000, seed=1)
+    rows = [Sampling(10, temperature=1.3, top_p=0.9, seed=seed) for seed in range(200)]
+    assert choose(samplers(*rows), logits) == choose(samplers(*rows), rounded)
+
+
 def test_a_row_draws_anew_for_each_token_and_only_when_it_samples():
     row = Sampling(temperature=1.0, seed=3)
     (one,), (other,) = samplers(row), samplers(row)
