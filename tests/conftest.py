@@ -1,6 +1,7 @@
 """What every room's tests share: the cache folder of this machine, and the embedded model."""
 
 import os
+import signal
 from pathlib import Path
 
 import platformdirs
@@ -9,6 +10,10 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the processors: a team of threads in each would keep the others waiting.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background jobs ignore Ctrl-C, and so would the processes that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
