@@ -16,7 +16,7 @@ from pydantic_settings import (
 )
 
 from orchestrator.errors import MixedRunError
-from orchestrator.policy import PolicyName, Variant
+from orchestrator.policy.policy import PolicyName, Variant
 
 
 class Settings(BaseSettings):

@@ -11,12 +11,12 @@ import click
 import structlog
 import uvicorn
 
+from orchestrator.session import Session
 from orchestrator.settings import Settings
-from orchestrator.workbench import Workbench
-from services import tracing
-from services.api.app import create_app, edged
+from services.app import create_app, edged
 from services.errors import BadSetup
-from services.runtime import Runtime
+from services.observability import tracing
+from services.serving.runtime import Runtime
 from services.settings import HEADER_BYTES, ServeSettings
 
 ENGINE_NICENESS = 10
@@ -47,8 +47,8 @@ def serve(machine: Settings, settings: ServeSettings) -> int:
     Raises BadSetup, StoreError, and what loading the model raises.
     """
     tracing.configure()
-    with Workbench(machine, progress=lambda *_: None, niceness=ENGINE_NICENESS) as bench:
-        runtime = Runtime(bench, settings)
+    with Session(machine, progress=lambda *_: None, niceness=ENGINE_NICENESS) as session:
+        runtime = Runtime(session, settings)
         _refuse_unsafe(runtime)
         listening = _listen(settings)
         server = make_server(runtime)

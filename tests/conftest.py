@@ -27,6 +27,6 @@ def smollm2(cache_dir):
     """The embedded model in float32, in which exactness is claimed."""
     import torch
 
-    from vectors.models import load_model
+    from vectors.models.loading import load_model
 
     return load_model("smollm2-135m", cache=cache_dir, dtype=torch.float32)

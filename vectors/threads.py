@@ -14,7 +14,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def apart(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+def in_own_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """Call a function on a thread of its own that ends with it; returns and raises what the function does."""
-    with ThreadPoolExecutor(1, thread_name_prefix="apart") as thread:
+    with ThreadPoolExecutor(1, thread_name_prefix="own") as thread:
         return thread.submit(function, *args, **kwargs).result()

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from orchestrator import events
 from orchestrator.batch.ledger import Ledger
 from orchestrator.batch.units import Unit
-from swebench.tasks import Task
+from swebench.data.tasks import Task
 
 
 class Executor(Protocol):

@@ -7,7 +7,7 @@ from typing import Literal
 from orchestrator.batch.evaluate import Executor
 from orchestrator.batch.local import LocalExecutor
 from orchestrator.batch.units import Run
-from orchestrator.workbench import Workbench
+from orchestrator.session import Session
 
 Name = Literal["local", "ray"]
 _WORKERS = {"local": 8, "ray": 2}
@@ -19,11 +19,11 @@ def workers_of(name: Name, workers: int | None) -> int:
 
 
 def executor_for(
-    name: Name, bench: Workbench, runs: Sequence[Run], workers: int, timeout_s: float | None
+    name: Name, session: Session, runs: Sequence[Run], workers: int, timeout_s: float | None
 ) -> AbstractAsyncContextManager[Executor]:
     """The executor of a name; raises ConfigError where Ray is not installed."""
     if name == "local":
-        return LocalExecutor(bench, runs, workers, timeout_s)
+        return LocalExecutor(session, runs, workers, timeout_s)
     from orchestrator.batch.ray_cluster import RayExecutor
 
-    return RayExecutor(bench.settings, workers, timeout_s, bench.progress)
+    return RayExecutor(session.settings, workers, timeout_s, session.progress)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.artifacts import FINISHED, Artifacts, open_run
 from orchestrator.batch.units import Run
-from orchestrator.solve import commit
-from swebench.predictions import read_predictions
+from orchestrator.task.artifacts import FINISHED, Artifacts, open_run
+from orchestrator.task.solve import commit
+from swebench.data.predictions import read_predictions
 
 _OWN_FILES = ("predictions.jsonl", "checkpoints.sqlite", "checkpoints.sqlite-wal", "checkpoints.sqlite-shm")
 

@@ -10,8 +10,8 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from orchestrator import events
 from orchestrator.batch.units import Run, Unit
 from orchestrator.batch.work import work
-from orchestrator.solve import checkpoints
-from orchestrator.workbench import Workbench
+from orchestrator.session import Session
+from orchestrator.task.solve import checkpoints
 
 
 class LocalExecutor:
@@ -21,17 +21,17 @@ class LocalExecutor:
     """
 
     def __init__(
-        self, bench: Workbench, runs: Sequence[Run], workers: int, timeout_s: float | None = None
+        self, session: Session, runs: Sequence[Run], workers: int, timeout_s: float | None = None
     ) -> None:
         self.in_flight = workers
-        self._bench = bench
+        self._session = session
         self._folders = [run.folder for run in runs]
         self._timeout_s = timeout_s
         self._savers: dict[Path, AsyncSqliteSaver] = {}
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self._bench.open_engine()
+        self._session.open_engine()
         for folder in self._folders:
             self._savers[folder] = await self._open.enter_async_context(checkpoints(folder))
         return self
@@ -43,8 +43,8 @@ class LocalExecutor:
         """A unit's result; see `work`. After a fault that closed the engine the next unit gets a new one."""
         folder = unit.run.folder
         result = await work(
-            self._bench, unit, folder, self._savers[folder], timeout_s=self._timeout_s, emit=emit
+            self._session, unit, folder, self._savers[folder], timeout_s=self._timeout_s, emit=emit
         )
-        if self._bench.engine.closed:
-            self._bench.reopen_engine()
+        if self._session.engine.closed:
+            self._session.reopen_engine()
         return result

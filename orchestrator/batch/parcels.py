@@ -2,8 +2,8 @@
 
 from pathlib import Path, PurePosixPath
 
-from orchestrator.artifacts import write_atomic
 from orchestrator.errors import OrchestratorError
+from orchestrator.task.artifacts import write_atomic
 
 MOST_BYTES = 256 << 20
 

@@ -13,21 +13,21 @@ from typing import Any
 from orchestrator.batch.parcels import pack
 from orchestrator.batch.units import Run, Unit
 from orchestrator.batch.work import work
+from orchestrator.session import Session
 from orchestrator.settings import Settings, refuse_other_settings
-from orchestrator.solve import checkpoints
-from orchestrator.workbench import Workbench
+from orchestrator.task.solve import checkpoints
 
 
 class Solver:
     """An actor's state. What a unit leaves goes back with its result: nodes need not share a disk.
 
-    Raises what Workbench raises for a model that cannot be had here.
+    Raises what Session raises for a model that cannot be had here.
     """
 
     def __init__(self, settings: dict[str, Any], timeout_s: float | None) -> None:
-        self._bench = Workbench(Settings(**settings), progress=_silent)
+        self._session = Session(Settings(**settings), progress=_silent)
         self._timeout_s = timeout_s
-        self._bench.open_engine()
+        self._session.open_engine()
         self._checked: set[str] = set()
 
     async def where(self) -> dict[str, Any]:
@@ -44,17 +44,17 @@ class Solver:
         try:
             async with checkpoints(folder) as saver:
                 result = await work(
-                    self._bench, unit, folder, saver, timeout_s=self._timeout_s, emit=lambda _: None
+                    self._session, unit, folder, saver, timeout_s=self._timeout_s, emit=lambda _: None
                 )
-            if self._bench.engine.closed:
-                self._bench.reopen_engine()
+            if self._session.engine.closed:
+                self._session.reopen_engine()
             return result, pack(folder / unit.task.instance_id)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _refuse_other(self, run: Run) -> None:
         if run.name not in self._checked:
-            own = self._bench.determinants(run.config, run.dataset, run.fingerprint)
+            own = self._session.determinants(run.config, run.dataset, run.fingerprint)
             if own != run.determinants:
                 refuse_other_settings(run.determinants, own, Path(socket.gethostname()))
             self._checked.add(run.name)

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from orchestrator import events
-from orchestrator.artifacts import Artifacts
 from orchestrator.batch.parcels import unpack
 from orchestrator.batch.units import Unit
 from orchestrator.batch.work import failed
 from orchestrator.errors import ConfigError, OrchestratorError
 from orchestrator.settings import Settings
+from orchestrator.task.artifacts import Artifacts
 
 TASKS_PER_ACTOR = 4
 """Tasks that an actor works on at once: their model calls meet in its engine."""

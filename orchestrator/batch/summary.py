@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.artifacts import FINISHED
 from orchestrator.batch.ledger import Ledger
-from orchestrator.reporting.rates import percent
+from orchestrator.task.artifacts import FINISHED
+from vectors.statistics.rates import percent
 
 
 def summary(

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from orchestrator.artifacts import FINISHED
 from orchestrator.events import Event
+from orchestrator.task.artifacts import FINISHED
 
 
 @dataclass

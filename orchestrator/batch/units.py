@@ -7,10 +7,10 @@ from typing import Any
 
 from orchestrator.batch.folders import run_name
 from orchestrator.errors import ConfigError
+from orchestrator.session import Session
 from orchestrator.settings import RunConfig
-from orchestrator.workbench import Workbench
-from swebench.loading import InstanceSet
-from swebench.tasks import Task
+from swebench.data.loading import InstanceSet
+from swebench.data.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -57,20 +57,20 @@ def configs_of(variants: Iterable[str], rags: Iterable[bool], **given: Any) -> l
 
 
 def runs_of(
-    bench: Workbench, found: InstanceSet, configs: Sequence[RunConfig], folders: Sequence[Path]
+    session: Session, found: InstanceSet, configs: Sequence[RunConfig], folders: Sequence[Path]
 ) -> list[Run]:
     """One run for each config in its folder. Loads the model, which its manifest names."""
-    from orchestrator.solve import made_by
+    from orchestrator.task.solve import made_by
 
     return [
         Run(
-            name=run_name(bench.settings.model, config),
+            name=run_name(session.settings.model, config),
             folder=folder,
             config=config,
             dataset=found.name,
             fingerprint=found.fingerprint,
-            made_by=made_by(bench, config),
-            determinants=bench.determinants(config, found.name, found.fingerprint),
+            made_by=made_by(session, config),
+            determinants=session.determinants(config, found.name, found.fingerprint),
         )
         for config, folder in zip(configs, folders, strict=True)
     ]

@@ -8,12 +8,12 @@ from typing import Any
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from orchestrator import events
-from orchestrator.artifacts import Artifacts
 from orchestrator.batch.units import Unit
 from orchestrator.errors import OrchestratorError
-from orchestrator.jobs import task_job
-from orchestrator.solve import Result, claimed, run_task
-from orchestrator.workbench import Workbench
+from orchestrator.session import Session
+from orchestrator.task.artifacts import Artifacts
+from orchestrator.task.jobs import task_job
+from orchestrator.task.solve import Result, claimed, run_task
 from retrieval.errors import RetrievalError
 from swebench.errors import SwebenchError
 from vectors.errors import VectorsError
@@ -22,7 +22,7 @@ _OWN = (OrchestratorError, RetrievalError, SwebenchError, VectorsError)
 
 
 async def work(
-    bench: Workbench,
+    session: Session,
     unit: Unit,
     out: Path,
     saver: AsyncSqliteSaver,
@@ -38,8 +38,10 @@ async def work(
     try:
         async with asyncio.timeout(timeout_s) as limit:
             with claimed(out, task.instance_id):
-                job = await asyncio.to_thread(task_job, bench, run.config, task, run.dataset, run.fingerprint)
-                result = await run_task(job, bench, run.config, out, saver, fresh=False, emit=emit)
+                job = await asyncio.to_thread(
+                    task_job, session, run.config, task, run.dataset, run.fingerprint
+                )
+                result = await run_task(job, session, run.config, out, saver, fresh=False, emit=emit)
                 return result.as_dict()
     except Exception as error:  # whatever it is, the other instances go on
         if isinstance(error, TimeoutError) and limit.expired():

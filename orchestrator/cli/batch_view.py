@@ -115,7 +115,7 @@ class LiveBatchView:
 
 def _valid(counts: Counts) -> str:
     """The share of finished instances with a valid patch, with n and the 95 % interval."""
-    from vectors.analysis.estimates import rate
+    from vectors.statistics.estimates import rate
 
     if not counts.done:
         return ""

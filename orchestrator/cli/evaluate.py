@@ -102,11 +102,11 @@ def _evaluate(flags: dict[str, Any], emit: Any, started: float) -> dict[str, Any
     from orchestrator.batch.ledger import Ledger
     from orchestrator.batch.summary import summary
     from orchestrator.batch.units import choose, configs_of, runs_of
-    from orchestrator.batch.verdicts import grade_batch
-    from orchestrator.solve import claimed
-    from orchestrator.workbench import Workbench
-    from swebench.docker import ensure_engine
-    from swebench.loading import load_instances
+    from orchestrator.grading.batches import grade_batch
+    from orchestrator.session import Session
+    from orchestrator.task.solve import claimed
+    from swebench.data.loading import load_instances
+    from swebench.grading.docker import ensure_engine
 
     if flags["limit"] and flags["instances"]:
         raise click.UsageError("give --limit or --instances, not both")
@@ -119,27 +119,27 @@ def _evaluate(flags: dict[str, Any], emit: Any, started: float) -> dict[str, Any
     workers = workers_of(flags["executor"], flags["workers"])
     given = {name: flags[name] for name in ("widen", "samples", "run_tests", "seed")}
     configs = configs_of(flags["variants"], flags["rags"], **given)
-    with Workbench(settings, progress=progress) as bench:
+    with Session(settings, progress=progress) as session:
         found = load_instances(flags["dataset"], cache=settings.cache, progress=progress)
         wanted = options.ids(flags["instances"]) if flags["instances"] else None
         tasks = choose(found, flags["limit"], wanted)
         out, folders = folders_of(flags["out"], settings, found.name, configs)
-        runs = runs_of(bench, found, configs, folders)
-        facts = bench.facts() | {"executor": flags["executor"], "workers": workers}
+        runs = runs_of(session, found, configs, folders)
+        facts = session.facts() | {"executor": flags["executor"], "workers": workers}
         out.mkdir(parents=True, exist_ok=True)
         with claimed(out, "evaluate"):
             ledgers = [Ledger(run, list(found.instances), facts, fresh=flags["fresh"]) for run in runs]
 
             async def go() -> None:
                 async with executor_for(
-                    flags["executor"], bench, runs, workers, flags["timeout"]
+                    flags["executor"], session, runs, workers, flags["timeout"]
                 ) as executor:
                     await evaluate(ledgers, tasks, executor, emit)
 
             asyncio.run(go())
             if flags["grade"] != "none":
                 instances = [found.get(task.instance_id) for task in tasks]
-                grade_batch(bench, ledgers, instances, flags["grade"], progress)
+                grade_batch(session, ledgers, instances, flags["grade"], progress)
             return summary(
                 ledgers,
                 [task.instance_id for task in tasks],

@@ -45,11 +45,11 @@ def command(
         raise click.UsageError("--gold certifies this machine's environments: use it with --backend local")
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
-    from orchestrator.grading import grade_all, grade_in_containers, summary
-    from orchestrator.workbench import Workbench
-    from swebench.docker import ensure_engine
-    from swebench.loading import load_instances
-    from swebench.predictions import read_predictions
+    from orchestrator.grading.grade import grade_all, grade_in_containers, summary
+    from orchestrator.session import Session
+    from swebench.data.loading import load_instances
+    from swebench.data.predictions import read_predictions
+    from swebench.grading.docker import ensure_engine
 
     settings = options.settings(repos=repos)
     if backend == "docker":
@@ -57,7 +57,7 @@ def command(
     graded: dict[str, Any] = {}
     with view_for(sys.stderr.isatty(), nodes=()) as view:
         progress = options.emit_progress(view.show)
-        with Workbench(settings, progress=progress) as bench:
+        with Session(settings, progress=progress) as session:
             found = load_instances(dataset, cache=settings.cache, progress=progress)
             predictions = read_predictions(file) if file else None
             wanted = options.ids(instances) if instances else list(predictions or found.instances)
@@ -65,9 +65,9 @@ def command(
             if predictions is not None and (missing := [name for name in wanted if name not in predictions]):
                 raise click.UsageError(f"{file} has no prediction for {', '.join(missing)[:300]}")
             if backend == "docker":
-                outcomes = grade_in_containers(bench, chosen, predictions or {})
+                outcomes = grade_in_containers(session, chosen, predictions or {})
             else:
-                outcomes = grade_all(bench, chosen, predictions, fresh=fresh)
+                outcomes = grade_all(session, chosen, predictions, fresh=fresh)
             progress("instances", 0, len(chosen))
             for name, outcome in outcomes:
                 graded[name] = outcome
@@ -79,7 +79,7 @@ def command(
 
 def _print(document: dict[str, Any]) -> None:
     from orchestrator.cli.terminal import visible
-    from vectors.analysis.estimates import rate
+    from vectors.statistics.estimates import rate
 
     for name, row in document["instances"].items():
         state = "resolved" if row["resolved"] else "not resolved"

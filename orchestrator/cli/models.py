@@ -18,7 +18,7 @@ def command() -> None:
 def list_(as_json: bool) -> None:
     """The known aliases and where each model is found; --model takes any other causal model as well."""
     from orchestrator.cli.output import print_json
-    from vectors.models import list_models
+    from vectors.models.loading import list_models
 
     rows = [
         {"alias": row.alias, "id": row.model_id, "found": row.found}
@@ -36,7 +36,7 @@ def list_(as_json: bool) -> None:
 def pull(name: str) -> None:
     """Fetch a model into the cache, so that it loads without a network from then on."""
     from orchestrator.cli.view import view_for
-    from vectors.models import pull as fetch
+    from vectors.models.loading import pull as fetch
 
     settings = options.settings()
     with view_for(sys.stderr.isatty(), nodes=()) as view:
@@ -50,10 +50,10 @@ def pull(name: str) -> None:
 def show(name: str, as_json: bool) -> None:
     """Load a model and print what identifies it and its shape."""
     from orchestrator.cli.output import print_json
-    from orchestrator.workbench import Workbench
+    from orchestrator.session import Session
 
-    with Workbench(options.settings(model=name), progress=lambda *_: None) as bench:
-        model = bench.model
+    with Session(options.settings(model=name), progress=lambda *_: None) as session:
+        model = session.model
     facts: dict[str, Any] = {
         "name": model.name,
         "id": model.model_id,

@@ -43,17 +43,17 @@ def command(
     from orchestrator.reporting.runs import read_runs
     from orchestrator.reporting.verdicts import verdicts_of
     from orchestrator.reporting.writing import write_report
-    from orchestrator.workbench import Workbench
-    from swebench.loading import load_instances
+    from orchestrator.session import Session
+    from swebench.data.loading import load_instances
 
     settings = options.settings(repos=repos)
     runs = read_runs(folders)
     judged = verdicts_of(runs, verdicts)
     with view_for(sys.stderr.isatty(), nodes=()) as view:
         progress = options.emit_progress(view.show)
-        with Workbench(settings, progress=progress) as bench:
+        with Session(settings, progress=progress) as session:
             found = load_instances(dataset or _dataset(runs), cache=settings.cache, progress=progress)
-            report = make_report(bench, runs, judged, found, progress)
+            report = make_report(session, runs, judged, found, progress)
         paths = write_report(report, out or folders[0])
     if as_json:
         print_json(report)

@@ -21,17 +21,17 @@ def command(instance_id: str, as_json: bool, dataset: str, repos: Any, top: int)
     from orchestrator.cli.output import print_json
     from orchestrator.cli.terminal import visible
     from orchestrator.cli.view import view_for
-    from orchestrator.jobs import instance_job
+    from orchestrator.session import Session
     from orchestrator.settings import RunConfig
-    from orchestrator.workbench import Workbench
+    from orchestrator.task.jobs import instance_job
 
     settings = options.settings(repos=repos)
     with (
         view_for(sys.stderr.isatty(), nodes=()) as view,
-        Workbench(settings, progress=options.emit_progress(view.show)) as bench,
+        Session(settings, progress=options.emit_progress(view.show)) as session,
     ):
-        job = instance_job(bench, RunConfig(), dataset, instance_id)
-        found = bench.retriever(job.repository).search(job.commit, job.task.problem_statement, top_k=top)
+        job = instance_job(session, RunConfig(), dataset, instance_id)
+        found = session.retriever(job.repository).search(job.commit, job.task.problem_statement, top_k=top)
     hits: list[dict[str, Any]] = [{"path": hit.path, "score": round(hit.score, 4)} for hit in found.hits]
     seconds = {"index": round(found.seconds_index, 3), "query": round(found.seconds_query, 4)}
     if as_json:

@@ -71,32 +71,32 @@ def command(instance_id: str | None, as_json: bool, **flags: Any) -> int:
 
 
 def _solve(instance_id: str | None, flags: dict[str, Any]) -> dict[str, Any]:
-    from orchestrator.artifacts import Artifacts
     from orchestrator.batch.folders import default_folder
     from orchestrator.cli.view import view_for
-    from orchestrator.jobs import instance_job, local_job
+    from orchestrator.session import Session
     from orchestrator.settings import RunConfig
-    from orchestrator.solve import solve
-    from orchestrator.workbench import Workbench
-    from swebench.grading import grade
-    from swebench.loading import load_instances
+    from orchestrator.task.artifacts import Artifacts
+    from orchestrator.task.jobs import instance_job, local_job
+    from orchestrator.task.solve import solve
+    from swebench.data.loading import load_instances
+    from swebench.grading.verdicts import grade
 
     settings = options.settings(model=flags["model"], repos=flags["repos"])
     config = RunConfig(**{name: flags[name] for name in RunConfig.model_fields if name in flags})
     with view_for(sys.stderr.isatty()) as view:
         progress = options.emit_progress(view.show)
-        with Workbench(settings, vectors=flags["vectors"], progress=progress) as bench:
+        with Session(settings, vectors=flags["vectors"], progress=progress) as session:
             if instance_id is None:
                 job = local_job(config, flags["repo"], flags["problem"], flags["commit"])
             else:
-                job = instance_job(bench, config, flags["dataset"], instance_id, to_grade=flags["grade"])
+                job = instance_job(session, config, flags["dataset"], instance_id, to_grade=flags["grade"])
             out = flags["out"] or settings.runs / default_folder(job.dataset, settings.model, config)
             result = asyncio.run(
-                solve(job, bench, config, out, fresh=flags["fresh"], emit=view.show)
+                solve(job, session, config, out, fresh=flags["fresh"], emit=view.show)
             ).as_dict()
     if flags["grade"] and instance_id and result["patch"]:
         instance = load_instances(flags["dataset"], cache=settings.cache, progress=progress).get(instance_id)
-        verdict = grade(instance, job.repository.git_dir, result["patch"], lab=bench.lab)
+        verdict = grade(instance, job.repository.git_dir, result["patch"], test_bed=session.test_bed)
         graded = {"resolved": verdict.resolved, "reason": verdict.reason, "seconds": verdict.seconds}
         result["graded"] = graded
         Artifacts(out, instance.instance_id).write_json("result.json", result)

@@ -23,7 +23,7 @@ from retrieval.definition_hits import DefinitionHit
 from retrieval.tokens import count_terms
 from swebench.catalogue import Code, Edit, propose
 from swebench.catalogue.shown import METHOD
-from vectors.requests import Generation, GenerationRequest, scoring
+from vectors.engine.requests import Generation, GenerationRequest, scoring
 
 _CONTEXT_LINES = 20
 _MOST_CONTEXT = 2000  # characters

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from orchestrator.reporting.measures import Measured
-from orchestrator.reporting.rates import bootstrap, mcnemar
 from orchestrator.reporting.runs import Run
-from vectors.statistics import holm
+from vectors.statistics.rates import bootstrap, mcnemar
+from vectors.statistics.tests import holm
 
 RATES: dict[str, Callable[[Measured], bool | None]] = {
     "applies": lambda each: each.applies,

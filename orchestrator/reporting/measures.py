@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from orchestrator.localization import Gold, last_rank
 from orchestrator.reporting.funnel import first_missing
 from orchestrator.reporting.original import Loose, loose
 from orchestrator.reporting.runs import Run, Trace
@@ -16,9 +15,10 @@ from orchestrator.reporting.verdicts import Verdict
 from retrieval.definitions import Definition, find_definitions
 from retrieval.errors import RetrievalError
 from retrieval.store import Repository
+from swebench.data.tasks import Instance
 from swebench.errors import InvalidTask
-from swebench.tasks import Instance
-from swebench.validity import check_patch
+from swebench.patches.gold import Gold, last_rank
+from swebench.patches.validity import check_patch
 
 Place = tuple[str, str]
 """A path and the qualified name of a function in it; empty for what is in none."""

@@ -12,8 +12,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from orchestrator.reporting.sections import RATES
-from vectors.analysis.estimates import Estimate
-from vectors.analysis.figures import COLOURS, CONTROL, bars, new_figure, sample_size
+from vectors.lab.figures.figures import COLOURS, CONTROL, bars, new_figure, sample_size
+from vectors.statistics.estimates import Estimate
 
 _EIGHT = (*COLOURS, CONTROL, "#F0E442")
 """Four variants, with and without retrieval."""

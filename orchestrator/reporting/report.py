@@ -11,10 +11,10 @@ from orchestrator.reporting.original import published
 from orchestrator.reporting.runs import Run
 from orchestrator.reporting.summary import official, summarise
 from orchestrator.reporting.verdicts import Verdict
-from orchestrator.workbench import Workbench
+from orchestrator.session import Session
 from retrieval.errors import RetrievalError
+from swebench.data.loading import InstanceSet
 from swebench.errors import SwebenchError
-from swebench.loading import InstanceSet
 
 REPORT_VERSION = 1
 _SIX = [(variant, rag) for rag in (True, False) for variant in ("baseline", "static", "dynamic")]
@@ -23,7 +23,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def make_report(
-    bench: Workbench,
+    session: Session,
     runs: Sequence[Run],
     verdicts: Mapping[str, Mapping[str, Verdict]],
     found: InstanceSet,
@@ -41,7 +41,7 @@ def make_report(
         progress(f"measuring {name}", number, len(asked))
         try:
             instance = found.get(name)
-            base = Base(instance, bench.store.open(instance.repo))
+            base = Base(instance, session.store.open(instance.repo))
             for run in runs:
                 if name in run.instance_ids:
                     with _readable(run):

@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from orchestrator.artifacts import FINISHED
 from orchestrator.errors import ConfigError
-from swebench.predictions import Prediction, read_predictions
+from orchestrator.task.artifacts import FINISHED
+from swebench.data.predictions import Prediction, read_predictions
 
 MAX_JSON_BYTES = 256 << 20
 

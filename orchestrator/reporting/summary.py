@@ -9,9 +9,9 @@ from typing import Any
 from orchestrator.reporting.funnel import funnel
 from orchestrator.reporting.measures import Measured
 from orchestrator.reporting.original import published
-from orchestrator.reporting.rates import average, share
 from orchestrator.reporting.runs import Run
 from orchestrator.reporting.verdicts import Verdict
+from vectors.statistics.rates import average, share
 
 CUTOFFS = (1, 3, 5, 10)
 _NUMBER = re.compile(r"\d+")

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from orchestrator.artifacts import write_atomic
 from orchestrator.reporting.markdown import markdown
 from orchestrator.reporting.page import page
 from orchestrator.reporting.pictures import pictures
 from orchestrator.reporting.sections import sections
+from orchestrator.task.artifacts import write_atomic
 
 
 def write_report(report: dict[str, Any], out: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from services.errors import Forbidden, Unauthorized
-from services.runtime import Runtime
+from services.serving.runtime import Runtime
 
 LOCAL = "local"
 _NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")

@@ -22,7 +22,7 @@ from services.chat import answers
 from services.chat.generate import Answer, Prepared, Token, prepare
 from services.chat.schemas import ChatRequest
 from services.errors import NotFound, ServiceError
-from services.runtime import Runtime
+from services.serving.runtime import Runtime
 
 router = APIRouter(prefix="/v1", tags=["chat"])
 _ERRORS = documented(400, 401, 403, 404, 429, 500, 503, openai=True)

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api.problems import error_response
 from services.errors import HeadersTooLarge, ServiceError, TooLarge, UnsupportedBody
-from services.metrics import Metrics
+from services.observability.metrics import Metrics
 from services.settings import BODY_BYTES, HEADER_BYTES
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

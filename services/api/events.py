@@ -17,7 +17,7 @@ from services.api.access import RuntimeOf
 from services.api.forms import Absent
 from services.api.problems import documented
 from services.api.tasks import OwnedTask
-from services.runtime import Runtime
+from services.serving.runtime import Runtime
 from services.store.records import StoredEvent, StoredTask
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"])

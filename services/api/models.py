@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.access import Operator, Owner, RuntimeOf
 from services.api.problems import documented
-from services.inputs import Name
-from services.models import State
-from services.runtime import Runtime
+from services.serving.models import State
+from services.serving.runtime import Runtime
+from services.work.inputs import Name
 
 router = APIRouter(prefix="/v1/model", tags=["model"])
 

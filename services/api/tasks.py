@@ -13,8 +13,8 @@ from services.api.access import Owner, RuntimeOf
 from services.api.forms import Absent, TaskAnswer, TaskPage, cursor_of, number_of
 from services.api.problems import documented
 from services.errors import Conflict, NotFound
-from services.inputs import Name, TaskRequest
 from services.store.records import NewTask, State, StoredTask
+from services.work.inputs import Name, TaskRequest
 from services.work.solving import folder_of
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"])

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from services.api.access import Owner, RuntimeOf
 from services.api.problems import documented
-from services.chat.steering import Named
 from services.errors import UnsupportedBody
+from services.serving.vectors import Named
 
 router = APIRouter(prefix="/v1/vectors", tags=["vectors"])
 _MEDIA = "application/octet-stream"

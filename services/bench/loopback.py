@@ -14,20 +14,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from orchestrator.workbench import Workbench
+from orchestrator.session import Session
 from services.errors import ServiceError
-from services.models import Served
-from services.runtime import Runtime
 from services.server import make_server
+from services.serving.models import Served
+from services.serving.runtime import Runtime
 from services.settings import ServeSettings
 
 
 @contextmanager
-def serving(bench: Workbench) -> Iterator[tuple[Served, "Client"]]:
+def serving(session: Session) -> Iterator[tuple[Served, "Client"]]:
     """A server that is ready, and its client. Raises what loading the model raises."""
     with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listening:
         settings = ServeSettings(data=Path(folder), requests_per_minute=10**6, drain_s=1)
-        runtime = Runtime(bench, settings)
+        runtime = Runtime(session, settings)
         server = make_server(runtime)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()

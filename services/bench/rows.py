@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.workbench import Workbench
+from orchestrator.session import Session
 from services.api.access import LOCAL
 from services.bench.loopback import Client, serving
 from services.chat.generate import prepare
 from services.chat.schemas import ChatRequest
-from services.models import Served
+from services.serving.models import Served
 from vectors.bench.machine import describe
-from vectors.requests import GenerationRequest
+from vectors.engine.requests import GenerationRequest
 
 _AT_ONCE = 16
 _NEW_TOKENS = 48
@@ -36,13 +36,13 @@ _WORDS = (
 )
 
 
-def measure(bench: Workbench, repeats: int, progress: Callable[[str, int, int], None]) -> dict[str, Any]:
+def measure(session: Session, repeats: int, progress: Callable[[str, int, int], None]) -> dict[str, Any]:
     """All rows on this machine and this model."""
     machine = describe("cpu")
     ratios: list[float] = []
     shares: list[float] = []
     added: list[float] = []
-    with serving(bench) as (served, client):
+    with serving(session) as (served, client):
         _together(client, _requests(served, "warm-up"))
         for repetition in range(repeats):
             progress("measuring the server", repetition, repeats)

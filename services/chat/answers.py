@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from services.chat.generate import Prepared, Token
-from vectors.requests import Generation
+from vectors.engine.requests import Generation
 
 
 class Usage(BaseModel):

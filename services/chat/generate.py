@@ -12,11 +12,11 @@ from typing import Any
 
 from services.chat.schemas import ChatRequest
 from services.errors import Invalid, NotFound, Unavailable
-from services.models import Served
-from services.runtime import Runtime
+from services.serving.models import Served
+from services.serving.runtime import Runtime
+from vectors.engine.requests import Generation, GenerationRequest, Ticket
+from vectors.engine.sampling import Sampling
 from vectors.errors import EngineClosed, InvalidRequest
-from vectors.requests import Generation, GenerationRequest, Ticket
-from vectors.sampling import Sampling
 from vectors.steering import Steering
 
 DEFAULT_ANSWER_TOKENS = 512

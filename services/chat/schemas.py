@@ -1,14 +1,13 @@
 """What a chat request may hold. Fields that mean nothing here are refused, not passed over."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from services.alternatives import way
+from services.serving.steering import SteeringRequest
 from services.texts import Text
 
 MOST_MESSAGES = 256
-_Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Strict(BaseModel):
@@ -35,35 +34,6 @@ class ChatMessage(_Strict):
     role: Literal["system", "developer", "user", "assistant"]
     content: Annotated[Text, BeforeValidator(_joined, json_schema_input_type=str | list[TextPart])]
     name: Text | None = None
-
-
-class SteeringRequest(_Strict):
-    """How the answer is steered: by a domain's vector, or by one that comes with the request.
-
-    α is absolute, in units of the residual stream. With a `domain`, layer and α default to the vector's own;
-    a `vector` [d_model] needs both. α·v/‖v‖ is added to the output of the block `layer`.
-    """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [way("domain", without=["vector"]), way("vector", "layer", "alpha", without=["domain"])]
-        }
-    )
-
-    domain: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] | None = None
-    vector: Annotated[list[_Finite], Field(min_length=1, max_length=65_536)] | None = None
-    layer: Annotated[int, Field(ge=0)] | None = None
-    alpha: _Finite | None = None
-    mode: Literal["add", "multiply"] = "add"
-    positions: Literal["all", "generated"] = "all"
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.domain is None) == (self.vector is None):
-            raise ValueError("name a domain or give a vector, and not both")
-        if self.vector is not None and (self.layer is None or self.alpha is None):
-            raise ValueError("a vector needs a layer and an alpha")
-        return self
 
 
 class StreamOptions(_Strict):

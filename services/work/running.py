@@ -12,10 +12,10 @@ import structlog
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.events import Emit, Event
-from orchestrator.solve import AlreadyRunning
+from orchestrator.task.solve import AlreadyRunning
 from retrieval.errors import RetrievalError
 from services.errors import LostClaim
-from services.metrics import Metrics
+from services.observability.metrics import Metrics
 from services.store.claims import Claim, Claims
 from services.store.records import StoredTask
 from services.work.journal import Journal

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.events import Emit
-from orchestrator.solve import solve
-from orchestrator.workbench import Workbench
-from services.inputs import Inputs
+from orchestrator.session import Session
+from orchestrator.task.solve import solve
 from services.store.records import StoredTask
+from services.work.inputs import Inputs
 
 
 def folder_of(data: Path, task: StoredTask) -> Path:
@@ -19,14 +19,14 @@ def folder_of(data: Path, task: StoredTask) -> Path:
 class Solver:
     """Runs the graph; a task that ran before goes on after its last finished node."""
 
-    def __init__(self, bench: Workbench, inputs: Inputs, data: Path) -> None:
-        self._bench, self._inputs, self._data = bench, inputs, data
+    def __init__(self, session: Session, inputs: Inputs, data: Path) -> None:
+        self._session, self._inputs, self._data = session, inputs, data
 
     async def __call__(self, task: StoredTask, emit: Emit) -> dict[str, Any]:
         """Solve a task. Raises what the orchestrator raises."""
         job, config = await asyncio.to_thread(self._inputs.job, task.request)
-        result = await solve(job, self._bench, config, folder_of(self._data, task), fresh=False, emit=emit)
-        model = self._bench.model
+        result = await solve(job, self._session, config, folder_of(self._data, task), fresh=False, emit=emit)
+        model = self._session.model
         return {
             "status": result.status,
             "patch": result.patch,

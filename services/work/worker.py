@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from services.metrics import Metrics
+from services.observability.metrics import Metrics
 from services.store import Store
 from services.work.running import Running, Solve, Why
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from swebench.catalogue.report import Shown
-from swebench.source import parse
+from swebench.patches.source import parse
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 Function = ast.FunctionDef | ast.AsyncFunctionDef

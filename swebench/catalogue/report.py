@@ -5,7 +5,7 @@ import re
 import textwrap
 from dataclasses import dataclass
 
-from swebench.source import parse
+from swebench.patches.source import parse
 
 MAX_REPORT = 50_000
 """Characters of a report that are read."""

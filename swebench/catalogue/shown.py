@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 from swebench.catalogue.code import Code, Edit, Function
-from swebench.source import parse
+from swebench.patches.source import parse
 
 METHOD = "shown method"
 _LIKE_STATEMENT, _LIKE_FUNCTION = 0.75, 0.6

@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from vectors.requests import Generation, GenerationRequest
+from vectors.engine.requests import Generation, GenerationRequest
 
 CALC = '''"""Averages."""
 

@@ -4,13 +4,7 @@ import threading
 
 import pytest
 
-from retrieval.errors import (
-    BadRepositoryName,
-    CommitMissing,
-    FileMissing,
-    NotText,
-    RepositoryUnavailable,
-)
+from retrieval.errors import BadRepositoryName, CommitMissing, FileMissing, NotText, RepositoryUnavailable
 from retrieval.history import ChangeLog
 from retrieval.store import MAX_BLOB_BYTES, RepoStore
 

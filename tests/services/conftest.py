@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from orchestrator import events
+from orchestrator.session import Session
 from orchestrator.settings import Settings
-from orchestrator.workbench import Workbench
-from services.runtime import Runtime
 from services.server import make_server
+from services.serving.runtime import Runtime
 from services.settings import ServeSettings
 from tests.orchestrator.conftest import project, tiny_model  # noqa: F401
 
@@ -36,13 +36,13 @@ INSTANCE = {"instance_id": "harborlab__tidetable-23"}
 
 
 @pytest.fixture(scope="session")
-def bench(tiny_model, tmp_path_factory, cache_dir) -> Iterator[Workbench]:  # noqa: F811
+def session(tiny_model, tmp_path_factory, cache_dir) -> Iterator[Session]:  # noqa: F811
     """The tiny model and its engine, opened once; greedy answers go on until somebody stops them."""
     settings = Settings(model=str(tiny_model), cache=tmp_path_factory.mktemp("cache"), dtype="float32")
-    with Workbench(settings, progress=lambda *_: None) as bench:
+    with Session(settings, progress=lambda *_: None) as session:
         with torch.no_grad():
-            bench.model.model.lm_head.weight[bench.model.tokenizer.eos_token_id] = 0
-        yield bench
+            session.model.model.lm_head.weight[session.model.tokenizer.eos_token_id] = 0
+        yield session
 
 
 class Script:
@@ -76,9 +76,9 @@ class Live:
         self.http = httpx.Client(base_url=url, timeout=30)
 
     @property
-    def bench(self) -> Workbench:
+    def session(self) -> Session:
         """What holds the model in memory."""
-        return self.runtime.models.serving().bench
+        return self.runtime.models.serving().session
 
     def wait(self, task_id: str, *states: str, **headers) -> dict:
         """The task, once it is in one of the states."""
@@ -122,13 +122,13 @@ def script() -> Script:
 
 
 @pytest.fixture
-def serving(bench, tmp_path, script):
+def serving(session, tmp_path, script):
     """Starts servers with settings of the test's own; all are stopped in the end."""
     stops = []
 
     def start(*, ready: bool = True, **settings) -> Live:
         chosen = ServeSettings(**{"data": tmp_path / "service", "drain_s": 1.0, **settings})
-        runtime = Runtime(bench, chosen, solve=script)
+        runtime = Runtime(session, chosen, solve=script)
         live = run(runtime)
         stops.append(live)
         if ready:

@@ -15,9 +15,9 @@ import pytest
 
 from orchestrator.cli import main
 from orchestrator.logs import configure
+from orchestrator.session import Session
 from orchestrator.settings import Settings
-from orchestrator.workbench import Workbench
-from services.runtime import Runtime
+from services.serving.runtime import Runtime
 from services.settings import ServeSettings
 from tests.orchestrator.conftest import PROBLEM, git
 from tests.services.conftest import run, sse, until
@@ -54,11 +54,11 @@ class Place:
     def following(self):
         """The next server on this store, in the test's own process."""
         machine = Settings(model=self.model, cache=self.cache, dtype="float32")
-        with Workbench(machine, progress=lambda *_: None) as bench:
+        with Session(machine, progress=lambda *_: None) as session:
             settings = ServeSettings(
                 data=self.folder / "service", repositories={"abacus": self.project}, lease_s=2, drain_s=1
             )
-            live = run(runtime := Runtime(bench, settings))
+            live = run(runtime := Runtime(session, settings))
             runtime.start()
             try:
                 until(lambda: runtime.models.served)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from swebench.tasks import Instance
+from swebench.data.tasks import Instance
 
 Files = dict[str, str | bytes]
 

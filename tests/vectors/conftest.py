@@ -8,7 +8,7 @@ import torch
 from hypothesis import settings
 
 from tests.vectors import tiny
-from vectors.engine import Engine
+from vectors.engine.engine import Engine
 
 # How long an example takes says more about the machine's other work than about the code.
 settings.register_profile("no_deadline", deadline=None)

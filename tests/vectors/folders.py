@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.vectors import tiny
-from vectors.models import LanguageModel, load_model
-from vectors.prompt_sets import PromptSet, load_prompt_set
+from vectors.domains.prompt_sets import PromptSet, load_prompt_set
+from vectors.models.loading import LanguageModel, load_model
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"

@@ -24,7 +24,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from vectors.blocks import recording
+from vectors.models.blocks import recording
 from vectors.steering import Steering
 
 FAMILIES = ("qwen3", "llama", "gemma3", "phi3", "lfm2", "gpt2")

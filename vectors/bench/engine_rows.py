@@ -31,29 +31,29 @@ def run(
     those that an interruption (Ctrl-C) has left unmeasured.
     """
     specs = [spec for spec in ROWS if not rows or spec.name in rows]
-    with Sides(name, cache, progress) as bench:
-        described = machine.describe(bench.device)  # before anything else makes the machine busy
+    with Sides(name, cache, progress) as session:
+        described = machine.describe(session.device)  # before anything else makes the machine busy
         results = {spec.name: RowResult(spec, absent="interrupted") for spec in specs}
         interrupted = False
         try:
             for workload in dict.fromkeys(spec.workload for spec in specs):
-                chosen = [bench.resolved(spec) for spec in specs if spec.workload == workload]
-                for result in _measure(bench, workload, chosen, repeats, progress):
+                chosen = [session.resolved(spec) for spec in specs if spec.workload == workload]
+                for result in _measure(session, workload, chosen, repeats, progress):
                     results[result.spec.name] = result
         except KeyboardInterrupt:  # an hour's work is not thrown away
             interrupted = True
-        return Report(described, bench.model_facts(), list(results.values()), interrupted)
+        return Report(described, session.model_facts(), list(results.values()), interrupted)
 
 
 def _measure(
-    bench: Sides, workload: WorkloadName, specs: Sequence[RowSpec], repeats: int, progress: Progress
+    session: Sides, workload: WorkloadName, specs: Sequence[RowSpec], repeats: int, progress: Progress
 ) -> list[RowResult]:
     """Measure the rows of one workload together."""
     absent: dict[Side, str] = {}
     sides = list(dict.fromkeys(side for spec in specs for side in (spec.ours, spec.peer)))
     for side in sides:
         try:
-            bench.warm_up(side, workload)
+            session.warm_up(side, workload)
         except (InvalidRequest, PeerUnavailable) as error:
             absent[side] = str(error)
     present = [side for side in sides if side not in absent]
@@ -62,7 +62,7 @@ def _measure(
         turn = repetition % len(present) if present else 0
         for number, side in enumerate(present[turn:] + present[:turn]):
             progress(workload, repetition * len(present) + number, repeats * len(present))
-            passes[side].append(bench.measure(side, workload, repetition))
+            passes[side].append(session.measure(side, workload, repetition))
     progress(workload, 1, 1)
     results = []
     for spec in specs:
@@ -76,7 +76,7 @@ def _measure(
                 tuple(a.tokens_per_s / b.tokens_per_s for a, b in zip(ours, peer, strict=True)),
                 statistics.median(each.tokens_per_s for each in ours),
                 statistics.median(each.tokens_per_s for each in peer),
-                bench.agreement(spec, ours, peer) if spec.same_tokens else None,
+                session.agreement(spec, ours, peer) if spec.same_tokens else None,
             )
         )
     return results

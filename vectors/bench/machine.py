@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 import transformers
 
-from vectors.threads import apart
+from vectors.threads import in_own_thread
 
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16")
 _READ_BYTES = 512 << 20  # far more than any cache holds
@@ -67,7 +67,7 @@ def read_bandwidth(device: str) -> float:
     The array is written first. Pages that were never written are all one page of zeros, which the cache
     holds, and reading them gives several times the bandwidth of the memory.
     """
-    return apart(_best_read, device)
+    return in_own_thread(_best_read, device)
 
 
 def _best_read(device: str) -> float:

@@ -11,9 +11,9 @@ import torch
 from filelock import FileLock
 
 from vectors.bench.traces import Job, Trace, trace_of
-from vectors.embedded import PACKAGE as EMBEDDED_PACKAGE
 from vectors.errors import PeerUnavailable
-from vectors.models import EMBEDDED
+from vectors.models.embedded import PACKAGE as EMBEDDED_PACKAGE
+from vectors.models.loading import EMBEDDED
 from vectors.progress import Progress
 
 _DRIVER = Path(__file__).with_name("llamacpp_driver.py")

@@ -15,10 +15,10 @@ from transformers import AutoModelForCausalLM
 from transformers.generation.streamers import BaseStreamer
 
 from vectors.bench.traces import Clock, Job, Trace, trace_of
-from vectors.blocks import decoder_blocks, residual, with_residual
-from vectors.requests import GenerationRequest
+from vectors.engine.requests import GenerationRequest
+from vectors.models.blocks import decoder_blocks, residual, with_residual
 from vectors.steering import Steering
-from vectors.threads import apart
+from vectors.threads import in_own_thread
 
 
 class HfPeer:
@@ -39,7 +39,7 @@ class HfPeer:
         for arrival, request in zip(arrivals, job.requests, strict=True):
             clock.sleep_until(arrival)
             with _hooked(self.model, request.steering):
-                rows, moments = apart(self._generate, [request], clock)
+                rows, moments = in_own_thread(self._generate, [request], clock)
             token_ids += rows
             times.append(moments)
         return trace_of(job, token_ids, times, clock.now())
@@ -47,7 +47,7 @@ class HfPeer:
     def serve_batch(self, job: Job) -> Trace:
         """All requests as one batch, padded on the left, unsteered: a hook knows no rows of their own."""
         clock = Clock()
-        token_ids, moments = apart(self._generate, job.requests, clock)
+        token_ids, moments = in_own_thread(self._generate, job.requests, clock)
         return trace_of(job, token_ids, [moments] * len(token_ids), clock.now())
 
     @torch.inference_mode()

@@ -16,12 +16,12 @@ from vectors.bench.report import Agreement
 from vectors.bench.table import MEMORY, RowSpec, Side, WorkloadName
 from vectors.bench.traces import Job, Trace, serve
 from vectors.bench.workloads import ARRIVAL_LOAD, Workloads
-from vectors.engine import Engine
+from vectors.engine.engine import Engine
+from vectors.engine.packing import FusedLinear
 from vectors.errors import InvalidRequest
-from vectors.models import LanguageModel, default_dtype, load_model, pull
-from vectors.packing import FusedLinear
+from vectors.models.loading import LanguageModel, default_dtype, load_model, pull
 from vectors.progress import Progress
-from vectors.threads import apart
+from vectors.threads import in_own_thread
 
 _ENGINE_ROWS = 32  # as many as the engine has that solves tasks
 _WARM_REQUESTS = 8  # of a server that takes them one by one: all of them would take as long as a repetition
@@ -167,14 +167,14 @@ class Sides:
 
     def _plain_model(self, dtype: str) -> HfPeer:
         if dtype not in self._plain:
-            self._plain[dtype] = apart(HfPeer, self._folder, getattr(torch, dtype), self.device)
+            self._plain[dtype] = in_own_thread(HfPeer, self._folder, getattr(torch, dtype), self.device)
         return self._plain[dtype]
 
     def _workloads(self) -> Workloads:
         if self._made is None:
             lm = self._lm(self._best)
             plain = self._plain_model("float32").model
-            self._made = apart(Workloads.of, plain, lm.encode, lm.d_model)
+            self._made = in_own_thread(Workloads.of, plain, lm.encode, lm.d_model)
         return self._made
 
     def _weight_bytes(self, dtype: str, dense: bool = False) -> int:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from vectors.engine import Engine
+from vectors.engine.engine import Engine
+from vectors.engine.requests import GenerationRequest
 from vectors.errors import GenerationFault
-from vectors.requests import GenerationRequest
 
 
 @dataclass(frozen=True)

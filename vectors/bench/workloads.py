@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from vectors.bench.table import WorkloadName
 from vectors.bench.traces import Job
-from vectors.blocks import recording
-from vectors.requests import GenerationRequest
-from vectors.sampling import Sampling
+from vectors.engine.requests import GenerationRequest
+from vectors.engine.sampling import Sampling
+from vectors.models.blocks import recording
 from vectors.steering import Steering
 
 ARRIVAL_LOAD = 16

@@ -3,7 +3,7 @@
 What such a file says is a list of `Steering`, one a layer: each adds α·v/‖v‖ to the output of its decoder
 block at every position, when the tool applies the file with strength (coefficient, multiplier) 1. All of a
 file's layers are added at once. No file says whose model it is for beyond a hint, so reading one takes the
-model and checks against it. The project's own files are those of `vectors.library`.
+model and checks against it. The project's own files are those of `vectors.domains.library`.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from pathlib import Path
 from vectors.errors import NotExpressible, VectorFileError
 from vectors.formats import control_vectors, lm_eval, steering_vectors
 from vectors.formats.checks import HEADER_BYTES, check_size, check_suffix, staged
-from vectors.models import LanguageModel
+from vectors.models.loading import LanguageModel
 from vectors.steering import Steering
 
 OWN = "safetensors"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vectors.errors import NotExpressible, VectorFileError
-from vectors.models import LanguageModel
+from vectors.models.loading import LanguageModel
 from vectors.steering import Steering
 
 HEADER_BYTES = 1 << 20

@@ -16,7 +16,7 @@ from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
 
 from vectors.errors import VectorFileError
 from vectors.formats.checks import added, layer_in
-from vectors.models import LanguageModel
+from vectors.models.loading import LanguageModel
 from vectors.steering import Steering
 
 _ARCHITECTURE = "controlvector"

@@ -9,15 +9,15 @@ from typing import Literal
 
 import torch
 
-from vectors import defaults, library
-from vectors.domain_vector import DomainVector
+from vectors.domains import defaults, library
+from vectors.domains.domain_vector import DomainVector
+from vectors.domains.extraction import extract
+from vectors.domains.prompt_sets import domain_names, load_prompt_set
 from vectors.errors import NotExpressible, VectorFileError
-from vectors.extraction import extract
 from vectors.formats import FORMATS, OWN, read, write
 from vectors.formats.checks import check_suffix
-from vectors.models import LanguageModel
+from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
-from vectors.prompt_sets import domain_names, load_prompt_set
 from vectors.steering import Steering
 
 _NORMS_FROM = "code_reading"

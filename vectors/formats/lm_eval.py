@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vectors.blocks import decoder_blocks
 from vectors.errors import VectorFileError
 from vectors.formats.checks import HEADER_BYTES, added
-from vectors.models import LanguageModel
+from vectors.models.blocks import decoder_blocks
+from vectors.models.loading import LanguageModel
 from vectors.steering import Steering
 
 _KEYS = {"steering_vector", "steering_coefficient", "action", "bias", "head_index"}

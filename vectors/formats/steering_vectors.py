@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from vectors.errors import VectorFileError
 from vectors.formats.checks import added, layer_in
-from vectors.models import LanguageModel
+from vectors.models.loading import LanguageModel
 from vectors.steering import Steering
 
 _FIELD = "layer_activations"

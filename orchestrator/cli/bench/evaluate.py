@@ -33,12 +33,12 @@ def command(
     Other work on the machine spoils the figures.
     """
     from orchestrator.batch.folders import exactness
-    from orchestrator.batch.measure import measure
     from orchestrator.batch.units import choose
+    from orchestrator.bench.batches import measure
     from orchestrator.cli.batch_view import batch_view_for
     from orchestrator.cli.output import print_json
     from orchestrator.settings import RunConfig
-    from swebench.loading import load_instances
+    from swebench.data.loading import load_instances
 
     settings, _ = exactness(options.settings(model=model, repos=repos))
     with batch_view_for(sys.stderr.isatty()) as view:

@@ -23,14 +23,14 @@ def command(
     Instances whose repository or gold patch cannot be had are left out and listed; exit code 1 if none
     is left.
     """
+    from orchestrator.bench.repair import RankedGold, is_one_line, rank_gold, report
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
-    from orchestrator.repair.measure import RankedGold, is_one_line, rank_gold, report
-    from orchestrator.workbench import Workbench
+    from orchestrator.session import Session
     from retrieval.errors import RetrievalError
     from retrieval.search import Retriever
+    from swebench.data.loading import load_instances
     from swebench.errors import SwebenchError
-    from swebench.loading import load_instances
 
     settings = options.settings(repos=repos, model=model)
     found: list[RankedGold] = []
@@ -38,15 +38,17 @@ def command(
     retrievers: dict[str, Retriever] = {}
     with view_for(sys.stderr.isatty(), nodes=()) as view:
         progress = options.emit_progress(view.show)
-        with Workbench(settings, progress=progress) as bench:
+        with Session(settings, progress=progress) as session:
             loaded = load_instances(dataset, cache=settings.cache, progress=progress)
             asked = [each for each in loaded.instances.values() if not one_line or is_one_line(each.patch)]
             for done, instance in enumerate(asked[:limit]):
                 progress("ranking edits", done, len(asked[:limit]))
                 try:
                     if instance.repo not in retrievers:
-                        retrievers[instance.repo] = bench.retriever(bench.store.open(instance.repo))
-                    found.append(rank_gold(retrievers[instance.repo], instance, bench.model, bench.engine))
+                        retrievers[instance.repo] = session.retriever(session.store.open(instance.repo))
+                    found.append(
+                        rank_gold(retrievers[instance.repo], instance, session.model, session.engine)
+                    )
                 except (RetrievalError, SwebenchError) as error:
                     left_out[instance.instance_id] = str(error)
     if not found:

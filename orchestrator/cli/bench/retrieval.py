@@ -33,17 +33,17 @@ def command(
     """
     import resource
 
+    from orchestrator.bench.localization import Found, locate, report
+    from orchestrator.bench.widening import findings, gains
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
-    from orchestrator.localization import Found, locate, report
-    from orchestrator.widening import findings, gains
-    from orchestrator.workbench import Workbench
+    from orchestrator.session import Session
     from retrieval.bench import Speed, measure
     from retrieval.errors import RetrievalError
     from retrieval.search import Retriever
+    from swebench.data.loading import load_instances
+    from swebench.data.tasks import Instance
     from swebench.errors import InvalidTask
-    from swebench.loading import load_instances
-    from swebench.tasks import Instance
 
     settings = options.settings(repos=repos, model=model)
     found: list[Found] = []
@@ -52,7 +52,7 @@ def command(
     speeds: list[Speed] = []
     with view_for(sys.stderr.isatty(), nodes=()) as view:
         progress = options.emit_progress(view.show)
-        with Workbench(settings, progress=progress) as bench:
+        with Session(settings, progress=progress) as session:
             loaded = load_instances(dataset, cache=settings.cache, progress=progress)
             located: dict[str, list[Instance]] = defaultdict(list)
             by_repository: dict[str, list[Instance]] = defaultdict(list)
@@ -63,21 +63,21 @@ def command(
                 for done, instance in enumerate(there):
                     progress(f"locating in {name}", done, len(there))
                     try:
-                        retriever = retriever or bench.retriever(bench.store.open(name))
+                        retriever = retriever or session.retriever(session.store.open(name))
                         found.append(locate(retriever, instance))
                         located[name].append(instance)
                     except (RetrievalError, InvalidTask) as error:
                         left_out[instance.instance_id] = str(error)
                 progress(f"locating in {name}", len(there), len(there))
             for name, there in located.items() if widen else ():
-                retriever = bench.retriever(bench.store.open(name))
-                for instance, said in zip(there, findings(bench, there), strict=True):
+                retriever = session.retriever(session.store.open(name))
+                for instance, said in zip(there, findings(session, there), strict=True):
                     widened.append(locate(retriever, instance, [said]))
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # before the peer takes its share
             for name, there in located.items() if speed else ():
                 commits = [instance.task.base_commit for instance in there[:_SPEED_COMMITS]]
                 reports = [instance.task.problem_statement for instance in there]
-                speeds.append(measure(bench.store.open(name), commits, reports, progress))
+                speeds.append(measure(session.store.open(name), commits, reports, progress))
     if not found:
         for reason in sorted(set(left_out.values())):
             click.echo(f"error: {reason}", err=True)

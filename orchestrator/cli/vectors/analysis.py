@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from orchestrator.cli import options
-from orchestrator.cli.vectors.common import bench, summary
+from orchestrator.cli.vectors.common import open_session, summary
 
 prompts = click.option(
     "--prompts",
@@ -25,7 +25,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 def _figure_name(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
     if path is not None:
-        from vectors.analysis.figures import check_name
+        from vectors.lab.figures.figures import check_name
 
         check_name(path)
     return path
@@ -75,20 +75,20 @@ integers, numbers = _numbers(int), _numbers(float)
 
 @contextmanager
 def opened(model: str | None) -> Iterator[Any]:
-    """A workbench whose progress is on the screen. Ctrl-C says that nothing was kept, and exits with 130."""
+    """A session whose progress is on the screen. Ctrl-C says that nothing was kept, and exits with 130."""
     from orchestrator.cli.view import view_for
 
     try:
-        with view_for(sys.stderr.isatty(), nodes=()) as view, bench(model, view) as workbench:
-            yield workbench
+        with view_for(sys.stderr.isatty(), nodes=()) as view, open_session(model, view) as session:
+            yield session
     except KeyboardInterrupt:
         click.echo("interrupted: an analysis keeps nothing until it is complete", err=True)
         raise click.exceptions.Exit(130) from None
 
 
-def provenance(workbench: Any, vectors: Sequence[Any], **settings: Any) -> dict[str, Any]:
+def provenance(session: Any, vectors: Sequence[Any], **settings: Any) -> dict[str, Any]:
     """What a result was measured on and with."""
-    model = workbench.model
+    model = session.model
     return {
         "model": model.model_id,
         "model_revision": model.revision,
@@ -112,7 +112,7 @@ def shown(estimate: Any, form: str = ".2f") -> str:
 
 def draw(figure: Any, path: Path) -> None:
     """Write a figure and say where."""
-    from vectors.analysis.figures import save
+    from vectors.lab.figures.figures import save
 
     save(figure, path)
     click.echo(f"figure: {path}", err=True)
@@ -138,6 +138,6 @@ def print_table(
 
 def evidence(*ns: int) -> str:
     """The sample size under a table, and whether it suffices to claim anything."""
-    from vectors.analysis.figures import sample_size
+    from vectors.lab.figures.figures import sample_size
 
     return sample_size(ns, "observations a figure")

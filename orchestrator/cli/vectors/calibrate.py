@@ -89,12 +89,12 @@ def command(domain: str, regimes: tuple[str, ...], runs: int | None, as_json: bo
     from orchestrator.cli.output import print_json
     from orchestrator.cli.vectors.calibrated import print_calibration, print_rate
     from orchestrator.cli.view import view_for
-    from orchestrator.workbench import Workbench
+    from orchestrator.session import Session
 
     settings = options.settings(model=flags["model"], repos=flags["repos"])
     with (
         view_for(sys.stderr.isatty(), nodes=()) as view,
-        Workbench(settings, vectors=flags["vectors"], progress=options.emit_progress(view.show)) as opened,
+        Session(settings, vectors=flags["vectors"], progress=options.emit_progress(view.show)) as opened,
     ):
         report = [_calibrated(opened, domain, regime, runs, flags) for regime in dict.fromkeys(regimes)]
     if as_json:
@@ -107,14 +107,14 @@ def command(domain: str, regimes: tuple[str, ...], runs: int | None, as_json: bo
 def _calibrated(opened: Any, domain: str, regime: Any, runs: int | None, flags: Any) -> dict[str, Any]:
     from dataclasses import asdict, replace
 
-    from orchestrator.evidence import CHEAP, Size, build_trial
-    from vectors.calibration import Calibrator
-    from vectors.certificates import store
-    from vectors.controls import Controls
-    from vectors.false_rate import false_certification_rate
-    from vectors.heldout import load_heldout
+    from orchestrator.calibration.trials import CHEAP, Size, build_trial
+    from vectors.calibration.calibrator import Calibrator
+    from vectors.calibration.certificates import store
+    from vectors.calibration.controls import Controls
+    from vectors.calibration.false_rate import false_certification_rate
+    from vectors.domains.heldout import load_heldout
+    from vectors.domains.prompt_sets import load_prompt_set
     from vectors.progress import silent
-    from vectors.prompt_sets import load_prompt_set
 
     started, progress = time.perf_counter(), opened.progress
     prompt_set = load_prompt_set(domain)

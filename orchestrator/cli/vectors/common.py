@@ -6,18 +6,18 @@ from typing import Any
 from orchestrator.cli import options
 
 
-def bench(model: str | None, view: Any, folder: Path | None = None) -> Any:
-    """A workbench whose progress goes to a view."""
-    from orchestrator.workbench import Workbench
+def open_session(model: str | None, view: Any, folder: Path | None = None) -> Any:
+    """A session whose progress goes to a view."""
+    from orchestrator.session import Session
 
-    return Workbench(options.settings(model=model), vectors=folder, progress=options.emit_progress(view.show))
+    return Session(options.settings(model=model), vectors=folder, progress=options.emit_progress(view.show))
 
 
-def vector_of(workbench: Any, name: str) -> Any:
+def vector_of(session: Any, name: str) -> Any:
     """A domain's vector, or one from a file; raises VectorFileError or PromptSetError."""
     if name.endswith(".safetensors"):
-        return workbench.vectors.load(Path(name), workbench.model)
-    return workbench.vectors.get(workbench.model, name, progress=workbench.progress)
+        return session.vectors.load(Path(name), session.model)
+    return session.vectors.get(session.model, name, progress=session.progress)
 
 
 def summary(vector: Any) -> dict[str, Any]:

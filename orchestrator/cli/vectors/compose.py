@@ -66,35 +66,35 @@ def command(
     if out and out.suffix != ".safetensors":
         raise click.UsageError(f"--out {out.name}: a vector file ends in .safetensors")
     from orchestrator.cli.output import print_json
-    from vectors.analysis.composition import compare, composed, weights_of
-    from vectors.analysis.probes import load_probes
-    from vectors.heldout import domains_with_texts, load_heldout
+    from vectors.domains.heldout import domains_with_texts, load_heldout
+    from vectors.lab.steering.composition import compare, composed, weights_of
+    from vectors.measuring.probes import load_probes
 
     probes = load_probes(prompts, limit)
     pairs = {domain: load_heldout(domain).proposal for domain in domains if domain in domains_with_texts()}
-    with analysis.opened(model) as bench:
-        vectors = [vector_of(bench, domain) for domain in domains]
+    with analysis.opened(model) as session:
+        vectors = [vector_of(session, domain) for domain in domains]
         made = composed(vectors, weights_of(modes[0], vectors, weights))
         conditions = compare(
-            bench.engine,
-            bench.model,
+            session.engine,
+            session.model,
             vectors,
             modes,
             probes,
             pairs,
             weights=weights,
             tokens=tokens,
-            progress=bench.progress,
+            progress=session.progress,
         )
         settings = {"modes": modes, "weights": weights, "tokens": tokens, "prompts": probes}
-        facts = analysis.provenance(bench, vectors, **settings)
+        facts = analysis.provenance(session, vectors, **settings)
     if out:
-        from vectors.library import save
+        from vectors.domains.library import save
 
         save(made, out)
         click.echo(f"vector: {out}", err=True)
     if figure:
-        from vectors.analysis.charts import composition_figure
+        from vectors.lab.figures.charts import composition_figure
 
         analysis.draw(composition_figure(conditions, analysis.heading(facts)), figure)
     if as_json:

@@ -51,26 +51,26 @@ def command(
     The work is 36 × --reports × --seeds answers of --tokens: by default 144, a minute or a few on a CPU.
     """
     from orchestrator.cli.output import print_json
-    from vectors.analysis.demo import METRICS, VARIANTS, demo, demo_domains
+    from vectors.lab.steering.demo import METRICS, VARIANTS, demo, demo_domains
 
-    with analysis.opened(model) as bench:
-        vectors = {domain: vector_of(bench, domain) for domain in demo_domains()}
+    with analysis.opened(model) as session:
+        vectors = {domain: vector_of(session, domain) for domain in demo_domains()}
         rows = demo(
-            bench.engine,
-            bench.model,
+            session.engine,
+            session.model,
             vectors,
             reports=reports,
             seeds=range(seed, seed + seeds),
             tokens=tokens,
             temperature=temperature,
-            progress=bench.progress,
+            progress=session.progress,
         )
         settings = {"reports": reports, "seeds": list(range(seed, seed + seeds))}
         facts = analysis.provenance(
-            bench, list(vectors.values()), **settings, tokens=tokens, temperature=temperature
+            session, list(vectors.values()), **settings, tokens=tokens, temperature=temperature
         )
     if figure:
-        from vectors.analysis.charts import demo_figure
+        from vectors.lab.figures.charts import demo_figure
 
         analysis.draw(demo_figure(rows, f"Demo scenarios on {facts['model']} ({facts['dtype']})"), figure)
     if as_json:

@@ -37,26 +37,26 @@ def command(
     answers: by default 360, a minute or a few on a CPU.
     """
     from orchestrator.cli.output import print_json
-    from vectors.analysis.diversity import TEMPERATURES, diversity
-    from vectors.analysis.probes import load_probes
+    from vectors.lab.steering.diversity import TEMPERATURES, diversity
+    from vectors.measuring.probes import load_probes
 
     probes = load_probes(prompts, limit)
-    with analysis.opened(model) as bench:
-        vector = vector_of(bench, vector_name)
+    with analysis.opened(model) as session:
+        vector = vector_of(session, vector_name)
         rows = diversity(
-            bench.engine,
-            bench.model,
+            session.engine,
+            session.model,
             vector.steering(),
             probes,
             samples=samples,
             tokens=tokens,
             seed=seed,
-            progress=bench.progress,
+            progress=session.progress,
         )
         settings = {"temperatures": TEMPERATURES, "samples": samples, "tokens": tokens, "seed": seed}
-        facts = analysis.provenance(bench, [vector], **settings, prompts=probes)
+        facts = analysis.provenance(session, [vector], **settings, prompts=probes)
     if figure:
-        from vectors.analysis.charts import diversity_figure
+        from vectors.lab.figures.charts import diversity_figure
 
         analysis.draw(diversity_figure(rows, analysis.heading(facts)), figure)
     if as_json:

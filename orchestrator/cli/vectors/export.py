@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from orchestrator.cli import options
-from orchestrator.cli.vectors.common import bench, vector_of
+from orchestrator.cli.vectors.common import open_session, vector_of
 
 FORMATS = ("gguf", "lm-eval", "repeng", "steering-vectors", "safetensors")
 
@@ -73,7 +73,7 @@ def command(
     from orchestrator.cli.view import view_for
     from vectors.formats.exchange import export_vector
 
-    with view_for(sys.stderr.isatty(), nodes=()) as view, bench(model, view) as opened:
+    with view_for(sys.stderr.isatty(), nodes=()) as view, open_session(model, view) as opened:
         exported = vector_of(opened, vector)
         said = export_vector(exported, opened.model, name, out, layers=layers, alpha=alpha, mode=mode)
         facts = {

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from orchestrator.cli import options
-from orchestrator.cli.vectors.common import bench, summary
+from orchestrator.cli.vectors.common import open_session, summary
 
 
 @click.command("extract")
@@ -35,11 +35,11 @@ def command(
     """Extract the vectors of DOMAINS (all, if none is named) from a model."""
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
-    from vectors.extraction import extract as extract_vector
-    from vectors.prompt_sets import domain_names, load_prompt_set
+    from vectors.domains.extraction import extract as extract_vector
+    from vectors.domains.prompt_sets import domain_names, load_prompt_set
 
     sets = [load_prompt_set(domain) for domain in domains or domain_names()]
-    with view_for(sys.stderr.isatty(), nodes=()) as view, bench(model, view, out) as opened:
+    with view_for(sys.stderr.isatty(), nodes=()) as view, open_session(model, view, out) as opened:
         rows = []
         for prompt_set in sets:
             vector = extract_vector(

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli import options
-from orchestrator.cli.vectors.common import bench, summary
+from orchestrator.cli.vectors.common import open_session, summary
 from orchestrator.cli.vectors.export import FORMATS
 
 
@@ -48,15 +48,15 @@ def command(
     from orchestrator.cli.terminal import visible
     from orchestrator.cli.view import view_for
     from vectors import formats
+    from vectors.domains.library import save
     from vectors.formats.exchange import import_vector
-    from vectors.library import save
 
     name = name or formats.detect(file)
     if domain is None and name != formats.OWN:
         raise click.UsageError(f"a file of the format {name} does not say what it is of: add --domain NAME")
     if out and out.suffix != ".safetensors":
         raise click.UsageError(f"--out {out.name}: a vector file ends in .safetensors")
-    with view_for(sys.stderr.isatty(), nodes=()) as view, bench(model, view) as opened:
+    with view_for(sys.stderr.isatty(), nodes=()) as view, open_session(model, view) as opened:
         vector = import_vector(file, opened.model, name, domain, progress=opened.progress)
         if out:
             save(vector, out)

@@ -35,18 +35,18 @@ def command(
     """
     from orchestrator.cli.output import print_json
     from orchestrator.cli.terminal import visible
-    from vectors.analysis.sweep import default_layers
-    from vectors.lens import logit_lens
+    from vectors.lab.steering.lens import logit_lens
+    from vectors.lab.steering.sweep import default_layers
 
-    with analysis.opened(model) as bench:
-        vector = vector_of(bench, vector_name)
-        layers = layers or tuple(default_layers(bench.model.n_layers))
+    with analysis.opened(model) as session:
+        vector = vector_of(session, vector_name)
+        layers = layers or tuple(default_layers(session.model.n_layers))
         lenses = {
-            layer: logit_lens(bench.model, vector.steering(layer).vector, top) for layer in sorted(layers)
+            layer: logit_lens(session.model, vector.steering(layer).vector, top) for layer in sorted(layers)
         }
-        facts = analysis.provenance(bench, [vector], layers=layers, top=top)
+        facts = analysis.provenance(session, [vector], layers=layers, top=top)
     if figure:
-        from vectors.analysis.lenses import lens_figure
+        from vectors.lab.figures.lenses import lens_figure
 
         analysis.draw(lens_figure(lenses, analysis.heading(facts)), figure)
     if as_json:

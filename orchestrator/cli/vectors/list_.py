@@ -10,7 +10,7 @@ from orchestrator.cli import options
 def command(as_json: bool) -> None:
     """The vectors in the cache, of every model."""
     from orchestrator.cli.output import print_json
-    from vectors.library import VectorLibrary
+    from vectors.domains.library import VectorLibrary
 
     rows = VectorLibrary(options.settings().cache / "vectors").list()
     if as_json:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from orchestrator.cli import options
-from orchestrator.cli.vectors.common import bench, summary, vector_of
+from orchestrator.cli.vectors.common import open_session, summary, vector_of
 
 SHOWN_TOKENS = 10
 
@@ -22,10 +22,10 @@ def command(vector: str, model: str | None, layer: int | None, as_json: bool) ->
     """Norm per layer, tokens promoted and suppressed through the logit lens, cosine to the other domains."""
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
-    from vectors.lens import cosines, logit_lens
-    from vectors.prompt_sets import domain_names
+    from vectors.domains.prompt_sets import domain_names
+    from vectors.lab.steering.lens import cosines, logit_lens
 
-    with view_for(sys.stderr.isatty(), nodes=()) as view, bench(model, view) as opened:
+    with view_for(sys.stderr.isatty(), nodes=()) as view, open_session(model, view) as opened:
         shown = vector_of(opened, vector)
         at = shown.steering(layer=layer).layer
         others = [vector_of(opened, domain) for domain in domain_names() if domain != shown.domain]

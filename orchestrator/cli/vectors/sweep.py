@@ -53,23 +53,30 @@ def command(
     if shares and alphas:
         raise click.UsageError("--shares and --alphas exclude each other")
     from orchestrator.cli.output import print_json
-    from vectors.analysis.probes import load_probes
-    from vectors.analysis.sweep import SHARES, ZONE_RULE, default_layers, grid, sweep
-    from vectors.heldout import load_heldout
+    from vectors.domains.heldout import load_heldout
+    from vectors.lab.steering.sweep import SHARES, ZONE_RULE, default_layers, grid, sweep
+    from vectors.measuring.probes import load_probes
 
     probes, pairs = load_probes(prompts, limit), load_heldout(domain).proposal
     shares = () if alphas else shares or SHARES
-    with analysis.opened(model) as bench:
-        vector = vector_of(bench, domain)
-        layers = layers or tuple(default_layers(bench.model.n_layers))
+    with analysis.opened(model) as session:
+        vector = vector_of(session, domain)
+        layers = layers or tuple(default_layers(session.model.n_layers))
         points = grid(vector, layers, shares=shares, alphas=alphas)
         swept = sweep(
-            bench.engine, bench.model, vector, points, probes, pairs, tokens=tokens, progress=bench.progress
+            session.engine,
+            session.model,
+            vector,
+            points,
+            probes,
+            pairs,
+            tokens=tokens,
+            progress=session.progress,
         )
         settings = {"layers": layers, "shares": shares, "alphas": alphas, "tokens": tokens, "prompts": probes}
-        facts = analysis.provenance(bench, [vector], **settings)
+        facts = analysis.provenance(session, [vector], **settings)
     if figure:
-        from vectors.analysis.heatmaps import sweep_figure
+        from vectors.lab.figures.heatmaps import sweep_figure
 
         analysis.draw(sweep_figure(swept, analysis.heading(facts), shares=not alphas), figure)
     zones = swept.zones()

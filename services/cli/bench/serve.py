@@ -21,14 +21,14 @@ def command(model: str | None, repeats: int, as_json: bool) -> None:
     """
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
-    from orchestrator.workbench import Workbench
+    from orchestrator.session import Session
     from services.bench.rows import measure
 
     settings = options.settings(model=model)
     with view_for(sys.stderr.isatty(), nodes=()) as view:
         progress = options.emit_progress(view.show)
-        with Workbench(settings, progress=progress) as bench:
-            document = measure(bench, repeats, progress)
+        with Session(settings, progress=progress) as session:
+            document = measure(session, repeats, progress)
     (print_json if as_json else _print)(document)
 
 

@@ -15,15 +15,15 @@ from typing import Any
 
 import transformers  # noqa: F401
 
-import orchestrator.solve  # noqa: F401
-import vectors.engine
-import vectors.library
-import vectors.models  # noqa: F401
+import orchestrator.task.solve  # noqa: F401
+import vectors.domains.library
+import vectors.engine.engine
+import vectors.models.loading  # noqa: F401
 from orchestrator import events
+from orchestrator.session import Session
 from orchestrator.settings import Settings
-from orchestrator.workbench import Workbench
-from services.runtime import Runtime
 from services.server import ENGINE_NICENESS, make_server
+from services.serving.runtime import Runtime
 from services.settings import ServeSettings
 from tests.services.conftest import RESULT
 
@@ -46,8 +46,8 @@ def _serve(order: dict[str, Any]) -> None:
     os.dup2(log, sys.stderr.fileno())
     machine = Settings(model=order["model"], cache=Path(order["cache"]), dtype="float32")
     settings = ServeSettings.model_validate(order["serve"])
-    with Workbench(machine, progress=lambda *_: None, niceness=ENGINE_NICENESS) as bench:
-        runtime = Runtime(bench, settings, solve=_paced if order["scripted"] else None)
+    with Session(machine, progress=lambda *_: None, niceness=ENGINE_NICENESS) as session:
+        runtime = Runtime(session, settings, solve=_paced if order["scripted"] else None)
         server = make_server(runtime)
         runtime.start(on_failure=lambda: os._exit(1))
         server.run(sockets=[socket.create_server(("127.0.0.1", settings.port), backlog=2048)])

@@ -1,0 +1,1 @@
+"""How good retrieval, repair and batches are, measured on data sets."""

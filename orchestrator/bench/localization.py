@@ -1,0 +1,124 @@
+"""How often what must change is found: files and functions of gold patches in the first k of the ranking.
+
+Only this benchmark reads gold patches; the search itself is given the report and the commit.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+from retrieval.definition_hits import DefinitionHit
+from retrieval.index import Index
+from retrieval.question import Question
+from retrieval.search import WEIGHTS, Retriever, ranking, signals
+from swebench.data.tasks import Instance
+from swebench.patches.gold import Gold, last_rank
+
+CUTOFFS = (1, 3, 5, 10, 50)
+DEFINITION_CUTOFFS = (1, 5, 10)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Ranks of one instance, from 1: of the last gold file, of the first gold function; None if not there.
+
+    `without` has the file rank with each signal left out. `has_function` says whether a gold line lies in any
+    function of the checkout.
+    """
+
+    instance_id: str
+    repository: str
+    file_rank: int | None
+    definition_rank: int | None
+    has_function: bool
+    without: Mapping[str, int | None]
+    seconds_index: float
+    seconds_query: float
+
+
+def locate(retriever: Retriever, instance: Instance, extra: Sequence[str] = ()) -> Found:
+    """Rank the files of an instance's base commit, and look up where the gold patch's stand.
+
+    `extra` is searched for beside the report.
+    """
+    task, gold = instance.task, Gold.of(instance.patch)
+    result = retriever.search(task.base_commit, task.problem_statement, extra=extra, top_k=max(CUTOFFS))
+    index = retriever.index(task.base_commit)
+    question = Question.of(task.problem_statement, extra, index.paths, index.modules)
+    scaled = signals(index, question)
+    functions = [hit for hit in result.definitions if hit.kind != "class"]
+    return Found(
+        instance_id=instance.instance_id,
+        repository=task.repo,
+        file_rank=last_rank([hit.path for hit in result.hits], gold.lines),
+        definition_rank=next((rank for rank, hit in enumerate(functions, 1) if _touches(hit, gold)), None),
+        has_function=_in_functions(index, gold),
+        without={
+            left_out: last_rank(
+                [index.paths[i] for i in ranking(index, scaled, WEIGHTS | {left_out: 0.0})][: max(CUTOFFS)],
+                gold.lines,
+            )
+            for left_out in WEIGHTS
+        },
+        seconds_index=result.seconds_index,
+        seconds_query=result.seconds_query,
+    )
+
+
+def report(found: Sequence[Found]) -> dict[str, Any]:
+    """All rates in percent with n and interval: of all, by repository, without each signal, of functions.
+
+    `all_gold_at` is the share of instances with every gold file among the first k; `any_gold_at` that of
+    instances with a function that the gold patch changes among the first k functions, of those whose patch
+    changes one at all.
+    """
+    by_repository: dict[str, list[Found]] = defaultdict(list)
+    for each in found:
+        by_repository[each.repository].append(each)
+    return {
+        **_rates("all_gold_at", [each.file_rank for each in found], CUTOFFS),
+        "index_s": round(float(np.median([each.seconds_index for each in found])), 3),
+        "query_ms": round(1000 * float(np.median([each.seconds_query for each in found])), 2),
+        "functions": _rates(
+            "any_gold_at", [each.definition_rank for each in found if each.has_function], DEFINITION_CUTOFFS
+        ),
+        "repositories": {
+            name: _rates("all_gold_at", [each.file_rank for each in there], CUTOFFS)
+            for name, there in sorted(by_repository.items())
+        },
+        "without": {
+            name: _rates("all_gold_at", [each.without[name] for each in found], CUTOFFS) for name in WEIGHTS
+        },
+        "ranks": {
+            each.instance_id: {"file": each.file_rank, "function": each.definition_rank} for each in found
+        },
+    }
+
+
+def _rates(what: str, ranks: Sequence[int | None], cutoffs: Iterable[int]) -> dict[str, Any]:
+    """Percentages within each cutoff and their 95 % intervals (Wilson 1927)."""
+    rates, intervals = {}, {}
+    for k in cutoffs:
+        hits = sum(rank is not None and rank <= k for rank in ranks)
+        low, high = binomtest(hits, len(ranks)).proportion_ci(method="wilson") if ranks else (0.0, 1.0)
+        rates[str(k)] = round(100 * hits / len(ranks), 1) if ranks else None
+        intervals[str(k)] = [round(100 * float(low), 1), round(100 * float(high), 1)]
+    return {"n": len(ranks), what: rates, "ci95": intervals}
+
+
+def _in_functions(index: Index, gold: Gold) -> bool:
+    """Whether the patch changes a line of any function that there is."""
+    return any(
+        definition.kind != "class" and definition.start_line <= line <= definition.end_line
+        for path, definitions in zip(index.paths, index.definitions, strict=True)
+        for line in gold.lines.get(path, ())
+        for definition in definitions
+    )
+
+
+def _touches(hit: DefinitionHit, gold: Gold) -> bool:
+    return any(hit.start_line <= line <= hit.end_line for line in gold.lines.get(hit.path, ()))

@@ -1,0 +1,52 @@
+"""Whether it helps the search to look for what the model says of a report as well: measured, task by task.
+
+A run with `widen` searches with the findings of code_reading beside the report. Here those of many tasks are
+made in batches, steered as in a run, and the ranks with and without them are compared.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator.bench.localization import CUTOFFS, Found
+from orchestrator.calibration.situations import answers
+from orchestrator.policy.policy import PromptContents, policy_for
+from orchestrator.session import Session
+from orchestrator.settings import RunConfig
+from orchestrator.task.prompts import node_prompt, trim_issue
+from swebench.data.tasks import Instance
+from vectors.statistics.rates import bootstrap, mcnemar
+
+
+def findings(session: Session, instances: Sequence[Instance]) -> list[str]:
+    """What code_reading says of each report, as in a run with the default settings. Loads the model."""
+    config, model = RunConfig(), session.model
+    decision = policy_for(config.variant).decide(PromptContents("code_reading", model.name, 0, 0))
+    steering = None
+    if decision.vector is not None:
+        steering = session.vectors.get(model, decision.vector, progress=session.progress).steering()
+    issues = (
+        trim_issue(each.task.problem_statement, config.issue_tokens, model.count_tokens) for each in instances
+    )
+    prompts = [node_prompt("code_reading", issue) for issue in issues]
+    return answers(session, config, "code_reading", prompts, steering)
+
+
+def gains(plain: Sequence[Found], widened: Sequence[Found]) -> dict[str, Any]:
+    """For each cutoff, in points, how many more instances have all gold files among the first k when widened.
+
+    Both hold the same instances in the same order. Interval: bootstrap over instances; p: McNemar, exact.
+    """
+    document: dict[str, Any] = {"n": len(plain)}
+    for k in CUTOFFS:
+        pairs = [(_within(one, k), _within(other, k)) for one, other in zip(plain, widened, strict=True)]
+        differences = [100.0 * (other - one) for one, other in pairs]
+        document[str(k)] = {
+            "gain": round(sum(differences) / len(pairs), 1),
+            "ci95": bootstrap(differences),
+            **{name: value for name, value in mcnemar(pairs).items() if name != "n"},
+        }
+    return document
+
+
+def _within(found: Found, k: int) -> bool:
+    return found.file_rank is not None and found.file_rank <= k

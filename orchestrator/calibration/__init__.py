@@ -1,0 +1,1 @@
+"""What `vectors calibrate` measures in the solver's own situations."""

@@ -1,0 +1,167 @@
+"""Trials for the calibration of vectors, made from tasks: the composition knows prompts and patches, the
+laboratory only token ids.
+
+Which answers are valid, by node: one that is told to name something names, in backticks, what occurs in its
+report or in the code it was shown; one of patch_writing becomes a patch (it parses, and changes something).
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+
+import unidiff
+
+from orchestrator.calibration.situations import Situation, situations
+from orchestrator.errors import ConfigError
+from orchestrator.policy.policy import Regime
+from orchestrator.session import Session
+from orchestrator.settings import RunConfig
+from swebench.data.loading import load_instances
+from swebench.data.tasks import Instance
+from swebench.patches.edits import EditRejected, Region, apply_replacement
+from vectors.calibration.trial import Trial
+from vectors.domains.heldout import load_heldout
+from vectors.domains.prompt_sets import load_prompt_set
+from vectors.engine.sampling import Sampling
+from vectors.measuring.metrics import Observation
+from vectors.models.loading import LanguageModel
+
+_ANSWER_TOKENS = 64
+_NAME = re.compile(r"`([^`\n]{1,200})`")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured: at most n observations to certify on and proposal_n to choose on.
+
+    issue_tokens: what a report is cut to. situations: only so many tasks, those with the shortest prompts.
+    watched: situations on which greedy answers are watched for degeneration.
+    """
+
+    n: int = 200
+    proposal_n: int = 42
+    issue_tokens: int = RunConfig.model_fields["issue_tokens"].default
+    situations: int | None = None
+    watched: int = 16
+
+
+CHEAP = Size(proposal_n=16, issue_tokens=48, situations=8, watched=4)
+"""For many calibrations of one trial: short reports, few of them."""
+
+
+def build_trial(
+    session: Session,
+    domain: str,
+    regime: Regime,
+    metric: str,
+    size: Size,
+    *,
+    dataset: str = "bundled",
+    texts: Path | None = None,
+    seed: int = 0,
+) -> Trial:
+    """The observations of a domain in a regime, from the tasks of a data set.
+
+    Texts are put in front of the situations in turn, so that each situation has about as many. Generated
+    answers are sampled, each with a seed of its own. Raises ConfigError, TextSetError, and whatever keeps a
+    data set or a repository from being opened.
+    """
+    found = load_instances(dataset, cache=session.settings.cache, progress=session.progress)
+    instances = list(found.instances.values())[: size.n + size.proposal_n]
+    there = situations(session, domain, regime, instances, size.issue_tokens)
+    if not there:
+        raise ConfigError("no task of the data set gives this node a prompt: choose another --dataset")
+    lm = session.model
+    there = sorted(there, key=lambda each: len(_prompt(lm, each, "")))[: size.situations]
+    digest, first = found.fingerprint, size.proposal_n
+    if metric == "likelihood":
+        heldout = load_heldout(domain, texts)
+        pairs = [*heldout.proposal[: size.proposal_n], *heldout.certification[: size.n]]
+        digest, first = heldout.digest, min(first, len(heldout.proposal))
+        prompts = [_prompt(lm, each, "") for each in there]
+        observations = [
+            Observation(number, prompt, tuple(lm.encode(pair.text)), tuple(lm.encode(pair.neutral)))
+            for pair, (number, prompt) in zip(pairs, cycle(enumerate(prompts)), strict=False)
+        ]
+    elif metric == "gold":
+        lines = [tuple(lm.encode(added_lines(each.instance))) for each in there]
+        observations = [
+            Observation(number, _prompt(lm, each, "```python\n"), text)
+            for number, (each, text) in enumerate(zip(there, lines, strict=True))
+            if text
+        ]
+        first = min(first, len(observations) // 4)
+    else:
+        observations = _answered(lm, domain, there, size.n + size.proposal_n, 0.7, seed)
+    return Trial(
+        regime=regime,
+        metric=metric,
+        proposal=tuple(observations[:first]),
+        certification=tuple(observations[first:]),
+        answers=tuple(_answered(lm, domain, there, min(len(there), size.watched), 0.0, seed)),
+        texts_sha256=digest,
+        seed=seed,
+    )
+
+
+def added_lines(instance: Instance) -> str:
+    """The lines that an instance's gold patch adds to Python files."""
+    return "".join(
+        line.value
+        for file in unidiff.PatchSet(instance.patch)
+        if file.path.endswith(".py")
+        for hunk in file
+        for line in hunk
+        if line.is_added
+    )
+
+
+def valid_answer(domain: str, situation: Situation) -> Callable[[str], bool]:
+    """Whether an answer in a situation is of use, by the measure of its node."""
+    target = situation.target
+    if domain != "patch_writing" or target is None:
+
+        def names_something_real(text: str) -> bool:
+            return any(
+                name.removesuffix("()") in situation.shown
+                for name in _NAME.findall(situation.prompt.prefix + text)
+            )
+
+        return names_something_real
+    opening = target.opening(situation.source)
+
+    def becomes_a_patch(text: str) -> bool:
+        written = opening[opening.rfind("\n") + 1 :] + text
+        region = Region(target.path, target.start_line, target.end_line)
+        try:
+            return bool(apply_replacement(situation.source, region, written))
+        except EditRejected:
+            return False
+
+    return becomes_a_patch
+
+
+def _answered(
+    lm: LanguageModel, domain: str, there: Sequence[Situation], n: int, temperature: float, seed: int
+) -> list[Observation]:
+    """n observations of generated answers, situations in turn."""
+    words = load_prompt_set(domain).keywords
+    asked = [(_prompt(lm, each), each.stop, valid_answer(domain, each)) for each in there]
+    return [
+        Observation(
+            situation=number,
+            prompt_ids=prompt_ids,
+            sampling=Sampling(_ANSWER_TOKENS, temperature, 0.95, seed=seed * 100_003 + index, stop=stop),
+            valid=valid,
+            keywords=words,
+        )
+        for index, (number, (prompt_ids, stop, valid)) in enumerate(islice(cycle(enumerate(asked)), n))
+    ]
+
+
+def _prompt(lm: LanguageModel, situation: Situation, prefix: str | None = None) -> tuple[int, ...]:
+    """The prompt's tokens, up to the beginning of the answer that the node forces, or another."""
+    forced = situation.prompt.prefix if prefix is None else prefix
+    return lm.chat_ids(list(situation.prompt.messages), prefix=forced)

@@ -1,0 +1,1 @@
+"""Hidden tests on predictions, one by one and in batches."""

@@ -1,0 +1,111 @@
+"""Grading a file of predictions, or the gold patches themselves, instance by instance.
+
+An instance counts only where its certificate says that its tests tell the gold patch from none here. What the
+machine lacks for an instance is that instance's reason and stops no other.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from orchestrator.session import Session
+from retrieval.errors import RetrievalError
+from swebench.data.predictions import Prediction
+from swebench.data.tasks import Instance
+from swebench.errors import SwebenchError
+from swebench.grading.certificates import Certificates
+from swebench.grading.verdicts import TIMEOUT_S, ensure_gradeable, grade
+
+
+@dataclass(frozen=True)
+class Graded:
+    """The outcome for one instance; `certified` is None where nothing could be run at all.
+
+    `seconds` are of test runs: the patch's, or the certificate's two for a gold patch.
+    """
+
+    resolved: bool
+    certified: bool | None
+    applied: bool
+    reason: str
+    seconds: float
+
+
+def grade_all(
+    session: Session,
+    instances: Sequence[Instance],
+    predictions: Mapping[str, Prediction] | None,
+    *,
+    fresh: bool = False,
+) -> Iterator[tuple[str, Graded]]:
+    """Grade the predictions of these instances, or with None their gold patches, one after another.
+
+    Raises NotGradeable before anything is run when no row says how its tests are run.
+    """
+    refused = {instance.instance_id: _refusal(session, instance) for instance in instances}
+    if instances and all(refused.values()):
+        raise next(error for error in refused.values() if error)
+    store = Certificates(session.settings.cache)
+    for instance in instances:
+        patch = None if predictions is None else predictions[instance.instance_id].model_patch
+        try:
+            if error := refused[instance.instance_id]:
+                raise error
+            yield instance.instance_id, _grade(session, store, instance, patch, fresh)
+        except (SwebenchError, RetrievalError) as failed:
+            yield instance.instance_id, Graded(False, None, False, str(failed.args[0]), 0.0)
+
+
+def grade_in_containers(
+    session: Session, instances: Sequence[Instance], predictions: Mapping[str, Prediction]
+) -> Iterator[tuple[str, Graded]]:
+    """Grade by the official harness; its own environments are the reference, so they certify themselves.
+
+    Raises EnvironmentUnavailable when no container engine answers.
+    """
+    from swebench.grading.docker import run_harness
+
+    reports = run_harness(session.settings.cache, instances, predictions, TIMEOUT_S)
+    for instance in instances:
+        report = reports.get(instance.instance_id)
+        if report is None:
+            yield instance.instance_id, Graded(False, None, False, "the harness made no report", 0.0)
+            continue
+        resolved, applied = report["resolved"], report["patch_successfully_applied"]
+        reason = "all tests pass" if resolved else "not resolved"
+        yield instance.instance_id, Graded(resolved, True, applied, reason, 0.0)
+
+
+def summary(graded: Mapping[str, Graded]) -> dict[str, Any]:
+    """The document of `grade --json`: n instances, how many are certified, and resolved among those."""
+    counted = [outcome for outcome in graded.values() if outcome.certified]
+    return {
+        "n": len(graded),
+        "resolved": sum(outcome.resolved for outcome in counted),
+        "certified": len(counted),
+        "instances": {
+            name: asdict(outcome) | {"certified": bool(outcome.certified)} for name, outcome in graded.items()
+        },
+    }
+
+
+def _refusal(session: Session, instance: Instance) -> SwebenchError | None:
+    try:
+        ensure_gradeable(instance, session.test_bed)
+    except SwebenchError as error:
+        return error
+    return None
+
+
+def _grade(
+    session: Session, store: Certificates, instance: Instance, patch: str | None, fresh: bool
+) -> Graded:
+    git_dir = session.store.open(instance.repo).git_dir
+    found = store.of(instance, git_dir, test_bed=session.test_bed, timeout_s=TIMEOUT_S, fresh=fresh)
+    if patch is None:
+        return Graded(found.gold_resolves, found.certified, True, found.reason, round(found.seconds, 1))
+    if not patch.strip():
+        return Graded(False, found.certified, False, "the patch is empty", 0.0)
+    verdict = grade(instance, git_dir, patch, test_bed=session.test_bed)
+    reason = verdict.reason if found.certified else f"{verdict.reason}; {found.reason}"
+    return Graded(verdict.resolved, found.certified, verdict.applied, reason, round(verdict.seconds, 1))

@@ -1,0 +1,1 @@
+"""When to steer: the variants, and what a decision says."""

@@ -1,0 +1,1 @@
+"""What the ranking of repairs is learned from: the history of repositories."""

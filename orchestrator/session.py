@@ -1,0 +1,158 @@
+"""What tasks are worked on with, opened once and shared by all of them: model, engine, vectors, repositories.
+
+The model is opened last and only when needed, so that a wrong instance or a missing repository is told before
+anything large is loaded.
+"""
+
+import platform
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from orchestrator.policy.evidence import certificates
+from orchestrator.settings import RunConfig, Settings
+from retrieval.search import Retriever
+from retrieval.store import Repository, RepoStore
+from swebench.data.bundles import ensure_repositories
+from swebench.grading.suites import LocalTestBed
+
+Progress = Callable[[str, int, int], None]
+
+_KEPT_INDEXES = 4
+"""Commits whose index is kept for the other variants of the same instance; that of a large repository takes
+hundreds of megabytes."""
+_SWITCH_S = 0.0005
+"""How long a thread may keep the interpreter from the engine's thread and from a server's loop, which give it
+up at every product and every system call; Python's default is ten times that."""
+_LIBRARIES = ("torch", "transformers", "tokenizers", "langgraph", "rank-bm25", "numpy")
+
+
+class Session:
+    """Use as a context manager: leaving it stops the engine's thread. `niceness` is the engine's."""
+
+    def __init__(
+        self, settings: Settings, *, vectors: Path | None = None, progress: Progress, niceness: int = 0
+    ) -> None:
+        self.settings = settings
+        self.niceness = niceness
+        self._vectors_folder = vectors
+        self.progress = progress
+        self._retrievers: OrderedDict[tuple[Path, str], Retriever] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if "engine" in self.__dict__:
+            self.engine.close()
+
+    @cached_property
+    def model(self) -> Any:
+        """The loaded model; raises ModelUnavailable or UnsupportedModel."""
+        import torch
+
+        from vectors.models.loading import load_model
+
+        dtype = None if self.settings.dtype == "auto" else getattr(torch, self.settings.dtype)
+        return load_model(self.settings.model, cache=self.settings.cache, dtype=dtype, progress=self.progress)
+
+    @cached_property
+    def engine(self) -> Any:
+        """The one engine, and so the one thread, that owns the model."""
+        from vectors.engine.engine import Engine
+
+        sys.setswitchinterval(_SWITCH_S)
+        return Engine(self.model.model, self.model.tokenizer, max_rows=32, niceness=self.niceness)
+
+    @cached_property
+    def vectors(self) -> Any:
+        """The vector library: the user's folder if one was named, else the cache."""
+        from vectors.domains.library import VectorLibrary
+
+        return VectorLibrary(self._vectors_folder or self.settings.cache / "vectors")
+
+    @cached_property
+    def certificates(self) -> Any:
+        """The certificates of the nodes' vectors; raises CertificateError for a malformed file."""
+        return certificates(self.vectors, self.model, self.progress)
+
+    @cached_property
+    def store(self) -> RepoStore:
+        """Where repositories are looked for; the bundled tasks' own come from the package."""
+        mirrors = [self.settings.repos] if self.settings.repos else []
+        bundled = ensure_repositories(self.settings.cache)
+        return RepoStore([*mirrors, bundled], self.settings.cache / "repos", progress=self.progress)
+
+    @cached_property
+    def test_bed(self) -> LocalTestBed:
+        """What runs the tests of rows without a test command, in environments kept in the cache."""
+        return LocalTestBed(self.settings.cache)
+
+    def open_engine(self) -> None:
+        """Open the engine now, and before it the nodes' vectors: once opened, the model is the engine's."""
+        from orchestrator.policy.policy import DOMAINS
+
+        for domain in DOMAINS:
+            self.vectors.get(self.model, domain, progress=self.progress)
+        _ = self.engine
+
+    def reopen_engine(self) -> None:
+        """Have a new engine on a model loaded anew: for when a fault has closed the engine."""
+        for name in ("engine", "model"):
+            self.__dict__.pop(name, None)
+        self.open_engine()
+
+    def retriever(self, repository: Repository) -> Retriever:
+        """A retriever whose index is cached by blob."""
+        return Retriever(repository, self.settings.cache / "index")
+
+    def shared_retriever(self, repository: Repository, commit: str) -> Retriever:
+        """One retriever for all tasks on a commit, so that variants of an instance share its index."""
+        key = (repository.git_dir, commit)
+        with self._lock:
+            found = self._retrievers.pop(key, None) or self.retriever(repository)
+            self._retrievers[key] = found
+            if len(self._retrievers) > _KEPT_INDEXES:
+                self._retrievers.popitem(last=False)
+        return found
+
+    def determinants(self, config: RunConfig, dataset: str, dataset_fingerprint: str) -> dict[str, Any]:
+        """Everything that determines the results of a run, for its manifest."""
+        from orchestrator.policy.policy import DOMAINS
+
+        model = self.model
+        decided: dict[str, Any] = {}
+        if config.policy == "evidence":
+            from vectors.calibration.certificates import digest
+
+            decided["certificates"] = digest(self.certificates)
+        return {
+            **decided,
+            **config.model_dump(),
+            "dataset": dataset,
+            "dataset_sha256": dataset_fingerprint,
+            "model": model.model_id,
+            "model_revision": model.revision,
+            "model_digest": model.digest,
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "vectors": {domain: self.vectors.fingerprint(model, domain) for domain in DOMAINS},
+            "version": version("steered-orchestrator"),
+            "libraries": {name: version(name) for name in _LIBRARIES},
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """What a manifest records beside the determinants."""
+        return {
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "system": platform.system(),
+        }

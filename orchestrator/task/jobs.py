@@ -1,0 +1,110 @@
+"""From what a user names to a job that can be run: an instance of a data set, or a repository with a problem.
+
+Everything that can be wrong with the input is found here, before a model is loaded or a file is written.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import ConfigError
+from orchestrator.session import Session
+from orchestrator.settings import RunConfig
+from orchestrator.task.fewshot import examples
+from retrieval.index import source_files
+from retrieval.store import Repository, RepoStore
+from swebench.data.loading import load_instances
+from swebench.data.tasks import Task
+from swebench.grading.verdicts import ensure_gradeable
+
+PROBLEM_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Job:
+    """A task with the repository and the full commit id it was checked against."""
+
+    task: Task
+    repository: Repository
+    commit: str
+    dataset: str
+    dataset_fingerprint: str
+
+
+def instance_job(
+    session: Session, config: RunConfig, dataset: str, instance_id: str, *, to_grade: bool = False
+) -> Job:
+    """The job of an instance. Its gold columns stay behind here: whoever grades reads them again, afterwards.
+
+    Raises UnknownInstance, RepositoryUnavailable, CommitMissing, NoPythonFiles, NotGradeable, ConfigError,
+    and with --run-tests EnvironmentUnavailable.
+    """
+    found = load_instances(dataset, cache=session.settings.cache, progress=session.progress)
+    instance = found.get(instance_id)
+    if to_grade:
+        ensure_gradeable(instance, session.test_bed)
+    return task_job(session, config, instance.task, found.name, found.fingerprint)
+
+
+def task_job(session: Session, config: RunConfig, task: Task, dataset: str, fingerprint: str) -> Job:
+    """The job of a task of a data set that is loaded already.
+
+    Raises RepositoryUnavailable, CommitMissing, NoPythonFiles, ConfigError, and with --run-tests
+    EnvironmentUnavailable.
+    """
+    repository = session.store.open(task.repo)
+    job = _job(repository, task, config, dataset, fingerprint)
+    if config.run_tests and not task.test_cmd:
+        # Made now, so that what the machine lacks is told before a model is loaded.
+        session.test_bed.environment(task, repository.git_dir)
+    return job
+
+
+def local_job(config: RunConfig, folder: Path, problem: Path, commit: str) -> Job:
+    """The job of a problem statement in a file, on a repository of the user's own.
+
+    Raises ConfigError for a problem file that is too large or not UTF-8, and as `statement_job` does.
+    """
+    return statement_job(config, folder, _read_problem(problem), commit)
+
+
+def statement_job(config: RunConfig, folder: Path, statement: str, commit: str) -> Job:
+    """The job of a problem statement on a repository of this machine.
+
+    Raises RepositoryUnavailable, CommitMissing, NoPythonFiles, ConfigError.
+    """
+    repository = RepoStore.local(folder)
+    digest = hashlib.sha256(statement.encode()).hexdigest()
+    name = re.sub(r"[^\w.-]+", "-", folder.resolve().name).strip(".-") or "repository"
+    task = Task(
+        instance_id=f"{name[:100]}-{digest[:8]}",
+        repo=f"local/{name}",
+        base_commit=repository.resolve(commit),
+        problem_statement=statement,
+    )
+    return _job(repository, task, config, "local", digest)
+
+
+def _job(repository: Repository, task: Task, config: RunConfig, dataset: str, fingerprint: str) -> Job:
+    examples(config.few_shot)
+    commit = repository.resolve(task.base_commit)
+    source_files(repository, commit)
+    if config.run_tests and not (task.test_cmd or task.version):
+        raise ConfigError(
+            f"--run-tests: {task.instance_id} has neither a test_cmd nor a version of SWE-bench, "
+            "so its existing tests cannot be run here: leave the flag out"
+        )
+    return Job(task, repository, commit, dataset, fingerprint)
+
+
+def _read_problem(path: Path) -> str:
+    size = path.stat().st_size
+    if size > PROBLEM_BYTES:
+        raise ConfigError(
+            f"{path} has {size} bytes: a problem statement may have {PROBLEM_BYTES}; shorten it"
+        )
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from None

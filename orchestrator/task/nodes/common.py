@@ -1,0 +1,157 @@
+"""What every model node does: ask the policy, build the prompt, generate, and leave a record of all of it."""
+
+import asyncio
+import contextvars
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from orchestrator import events
+from orchestrator.policy.policy import Domain, PromptContents, SteeringRecord
+from orchestrator.task.prompts import NodePrompt
+from orchestrator.task.state import State, Tools
+from swebench.running.reproduction import Reproduction
+from vectors.engine.requests import Generation, GenerationRequest
+from vectors.engine.sampling import Sampling
+from vectors.steering import Steering
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A model node's generations, in the order of the samplings, and the node's record for the state."""
+
+    generations: tuple[Generation, ...]
+    record: dict[str, Any]
+
+
+async def ask(
+    runtime: Runtime[Tools],
+    node: Domain,
+    prompt: NodePrompt,
+    samplings: Sequence[Sampling],
+    *,
+    retrieved_tokens: int,
+    attempt: int = 0,
+) -> Answer:
+    """Generate once for each sampling, all in one batch, steered as the policy decides.
+
+    The decision, the prompt and the answers are written to the trajectory before this returns.
+    """
+    tools, started = runtime.context, time.perf_counter()
+    contents = PromptContents(node, tools.model.name, len(tools.examples), retrieved_tokens)
+    steering, steered = await steering_for(runtime, contents)
+    runtime.stream_writer(events.decision(node, steered.as_dict()))
+    prompt_ids = tools.model.chat_ids(list(prompt.messages), prefix=prompt.prefix)
+    count_token = _token_counter(runtime, node)
+    generations = await generated(
+        tools,
+        [GenerationRequest(prompt_ids, steering, sampling, on_token=count_token) for sampling in samplings],
+    )
+    seconds = time.perf_counter() - started
+    new_tokens = sum(generation.new_tokens for generation in generations)
+    record = {
+        "name": node,
+        "attempt": attempt,
+        "steering": steered.as_dict(),
+        "examples": len(tools.examples),
+        "retrieved_tokens": retrieved_tokens,
+        "prompt_tokens": len(prompt_ids),
+        "new_tokens": new_tokens,
+        "seconds": round(seconds, 3),
+    }
+    tools.artifacts.write_json(
+        f"trajectory/{node}-{attempt}.json",
+        {
+            **record,
+            "messages": list(prompt.messages),
+            "prefix": prompt.prefix,
+            "answers": [
+                {"text": generation.text, "finish": generation.finish_reason, "tokens": generation.new_tokens}
+                for generation in generations
+            ],
+        },
+    )
+    runtime.stream_writer(events.node_finished(node, seconds, new_tokens, len(prompt_ids)))
+    return Answer(generations, record)
+
+
+async def generated(tools: Tools, requests: Sequence[GenerationRequest]) -> tuple[Generation, ...]:
+    """The engine's answers; whoever stops waiting for them cancels them all."""
+    # All at once: what a batch holds, and so what bfloat16 rounds to, does not hang on when each one arrives.
+    tickets = tools.engine.submit_all(requests)
+    try:
+        return tuple([await ticket for ticket in tickets])
+    except BaseException:
+        for ticket in tickets:
+            ticket.cancel()
+        raise
+
+
+async def steering_for(
+    runtime: Runtime[Tools], contents: PromptContents
+) -> tuple[Steering | None, SteeringRecord]:
+    """What the policy decides for a prompt, as a steering of this model, and the record of it."""
+    tools = runtime.context
+    decision = tools.policy.decide(contents)
+    if decision.vector is None:
+        return None, SteeringRecord(applied=False, reason=decision.reason)
+    report = from_any_thread(runtime, events.progress)
+    vector = await asyncio.to_thread(tools.vectors.get, tools.model, decision.vector, progress=report)
+    evidence = decision.evidence
+    if evidence and evidence.facts["vector_sha256"] != vector.sha256:
+        return None, SteeringRecord(
+            applied=False, reason=f"off: the certificate for {decision.vector} is of another vector"
+        )
+    steering = vector.steering(evidence.layer, evidence.alpha) if evidence else vector.steering()
+    record = SteeringRecord(
+        applied=True,
+        reason=decision.reason,
+        vector=decision.vector,
+        layer=steering.layer,
+        alpha=round(steering.alpha, 4),
+        relative_alpha=round(vector.relative_alpha(steering), 4),
+        mode=steering.mode,
+        vector_sha256=vector.sha256,
+        evidence=evidence.facts if evidence else None,
+    )
+    return steering, record
+
+
+def from_any_thread(runtime: Runtime[Tools], make_event: Any) -> Any:
+    """Events are written on the loop's thread; the engine and the extraction run on threads of their own.
+
+    LangGraph finds the run that a writer belongs to in the context variables of the node.
+    """
+    loop, write, context = asyncio.get_running_loop(), runtime.stream_writer, contextvars.copy_context()
+
+    def report(*args: Any) -> None:
+        loop.call_soon_threadsafe(write, make_event(*args), context=context)
+
+    return report
+
+
+def _token_counter(runtime: Runtime[Tools], node: Domain) -> Any:
+    count = 0
+
+    def next_event(text: str) -> events.Event:
+        nonlocal count
+        count += 1
+        return events.tokens(node, count, text)
+
+    return from_any_thread(runtime, next_event)
+
+
+def shown_context(state: State, tools: Tools) -> tuple[str, int]:
+    """The retrieved code a prompt shows, and its length in tokens; nothing without --rag."""
+    if not state["context"]:
+        return "", 0
+    context = tools.artifacts.read(state["context"])
+    return context, tools.model.count_tokens(context)
+
+
+def usable_reproduction(tools: Tools) -> Reproduction | None:
+    """The report's own code, where the user allows running code and it shows the fault."""
+    return tools.reproduction if tools.reproduction and tools.reproduction.usable else None

@@ -1,0 +1,78 @@
+"""retrieve: ranks files and definitions at the base commit, and fits the best of them to the budget.
+
+Without retrieved context (`--no-rag`) the ranking still tells the system where a patch may go, but no line of
+the repository is shown to the model.
+"""
+
+import asyncio
+import time
+
+import structlog
+from langgraph.runtime import Runtime
+
+from orchestrator import events
+from orchestrator.task.nodes.common import from_any_thread
+from orchestrator.task.regions import targets
+from orchestrator.task.state import State, Tools
+from retrieval.context import build_context
+from retrieval.errors import NotText
+from retrieval.search import SearchResult
+
+SHOWN_HITS = 10
+
+log = structlog.get_logger(__name__)
+
+
+async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
+    """Search with the report, or with the findings too; choose the regions that a patch may rewrite."""
+    tools, started = runtime.context, time.perf_counter()
+    runtime.stream_writer(events.node_started("retrieve"))
+    found = await asyncio.to_thread(
+        tools.retriever.search,
+        tools.commit,
+        tools.task.problem_statement,
+        extra=[state["findings"]] if tools.config.widen else (),
+        top_k=SHOWN_HITS,
+        progress=from_any_thread(runtime, events.progress),
+    )
+    sources = await asyncio.to_thread(_sources, tools, found)
+    hits = [{"path": hit.path, "score": round(hit.score, 4)} for hit in found.hits]
+    definitions = [
+        {
+            "path": d.path,
+            "name": d.name,
+            "kind": d.kind,
+            "lines": [d.start_line, d.end_line],
+            "score": round(d.score, 4),
+        }
+        for d in (*found.definitions, *found.modules)
+    ]
+    tools.artifacts.write_json("retrieval.json", {"hits": hits, "definitions": definitions})
+    context = ""
+    if tools.config.rag:
+        built = build_context(
+            found.hits, found.definitions, sources, tools.config.context_tokens, tools.model.count_tokens
+        )
+        context = tools.artifacts.write("context.md", built.text)
+    chosen = targets(found.definitions, sources, tools.task.problem_statement, tools.config.region_lines)
+    if not tools.config.rag:
+        # A line is reached through those before it, which would be shown code.
+        chosen = [target for target in chosen if not target.is_line]
+    runtime.stream_writer(events.retrieved(hits, definitions))
+    seconds = time.perf_counter() - started
+    tools.artifacts.write_json(
+        "trajectory/retrieve-0.json", {"name": "retrieve", "attempt": 0, "seconds": round(seconds, 3)}
+    )
+    runtime.stream_writer(events.node_finished("retrieve", seconds))
+    return {"context": context, "regions": [target.as_dict() for target in chosen], "attempt": 0}
+
+
+def _sources(tools: Tools, found: SearchResult) -> dict[str, str]:
+    """The texts of the files that were found; one that is not text can be neither shown nor patched."""
+    sources = {}
+    for hit in found.hits:
+        try:
+            sources[hit.path] = tools.repository.text(tools.commit, hit.path)
+        except NotText as error:
+            log.warning("file passed over", path=hit.path, reason=str(error))
+    return sources

@@ -1,0 +1,114 @@
+"""validate: takes the first candidate that applies to a clean tree and parses.
+
+Where the user allows running code, it must change what the report's own code shows, if that runs and shows
+the fault, and the repository's existing tests must pass. Hidden tests are never seen here: the task that the
+graph is given does not hold them.
+"""
+
+import asyncio
+import time
+from typing import Any, Literal
+
+from langgraph.runtime import Runtime
+
+from orchestrator import events
+from orchestrator.task.nodes.common import usable_reproduction
+from orchestrator.task.state import State, Tools
+from swebench.errors import NoTestsNear
+from swebench.grading.verdicts import run_existing_tests
+from swebench.patches.validity import check_patch
+from swebench.running.reproduction import Reproduction
+
+MAX_TESTED = 60
+"""Candidates of one attempt whose tests are run, best first."""
+TEST_TIMEOUT_S = 60.0
+"""A candidate may loop for ever; one that the tests do not get through in this time is refused."""
+
+
+async def validate(state: State, runtime: Runtime[Tools]) -> State:
+    """Check the attempt's candidates in order and accept the first that holds.
+
+    Where the report's own code shows the fault, a candidate must change what it prints, and the first one
+    that makes it print what the report expects wins over those that only change it.
+    """
+    tools, started = runtime.context, time.perf_counter()
+    runtime.stream_writer(events.node_started("validate", state["attempt"] - 1))
+    candidates: list[dict[str, Any]] = tools.artifacts.read_json(state["candidates"])
+    reproduction = await asyncio.to_thread(usable_reproduction, tools)
+    accepted: dict[str, Any] | None = None
+    first_with: dict[str, int] = {}
+    tested = 0
+    for candidate in candidates:
+        first = first_with.setdefault(candidate["patch"], candidate["number"])
+        if candidate["patch"] and first != candidate["number"]:
+            candidate["verdict"] = f"same as candidate {first}"
+        if not candidate["verdict"] and tools.config.run_tests and tested == MAX_TESTED:
+            candidate["verdict"] = f"not tested: {MAX_TESTED} better ones were"
+        if not candidate["verdict"]:
+            found = await asyncio.to_thread(_check, tools, candidate["patch"], reproduction, accepted is None)
+            candidate.update(found)
+            tested += "tests" in candidate
+        runtime.stream_writer(
+            events.candidate(candidate["number"], candidate["verdict"], candidate["region"]["path"])
+        )
+        if candidate["verdict"] == "valid":
+            accepted = candidate
+            if reproduction is None or candidate["reproduction"] == "expected":
+                break
+    tools.artifacts.write_json(state["candidates"], candidates)
+    attempt, seconds = state["attempt"] - 1, time.perf_counter() - started
+    slow = sum(candidate.get("timed_out", False) for candidate in candidates)
+    record = {"name": "validate", "attempt": attempt, "seconds": round(seconds, 3)}
+    if slow:
+        record["time_bound"] = f"the tests of {slow} candidates did not end within {TEST_TIMEOUT_S:g} s"
+    tools.artifacts.write_json(f"trajectory/validate-{attempt}.json", record)
+    runtime.stream_writer(events.node_finished("validate", seconds))
+    if accepted is None:
+        return {"patch": "", "check": {"applies": False, "parses": False, "files": []}}
+    check = {key: accepted[key] for key in ("applies", "parses", "files")}
+    return {"patch": tools.artifacts.write("patch.diff", accepted["patch"]), "check": check}
+
+
+def _check(tools: Tools, patch: str, reproduction: Reproduction | None, first: bool) -> dict[str, Any]:
+    """What is found of a patch; when it is not the first valid one, only what is expected is tested on."""
+    checked = check_patch(tools.repository.git_dir, tools.commit, patch)
+    found: dict[str, Any] = {
+        "files": list(checked.files),
+        "applies": checked.applies,
+        "parses": checked.parses,
+        "problems": list(checked.problems),
+    }
+    if not checked.valid:
+        return found | {"verdict": "; ".join(checked.problems) or "invalid"}
+    if not tools.config.run_tests:
+        return found | {"verdict": "valid"}
+    if reproduction:
+        outcome = reproduction.outcome(patch)
+        found["reproduction"] = outcome
+        if outcome in {"unchanged", "broken"}:
+            return found | {"verdict": f"what the report shows is {outcome}"}
+        if outcome == "changed" and not first:
+            return found | {"verdict": "not tested: like a valid one, it only changes what the report shows"}
+    git_dir = tools.repository.git_dir
+    try:
+        tests = run_existing_tests(
+            tools.task, git_dir, patch, timeout_s=TEST_TIMEOUT_S, test_bed=tools.test_bed
+        )
+    except NoTestsNear as none:
+        # Nothing speaks against the patch; a repository may have no test of what it changes.
+        return found | {
+            "tests": {"passed": 0, "failed": [], "seconds": 0.0},
+            "verdict": "valid",
+            "note": str(none),
+        }
+    found["tests"] = {"passed": tests.passed, "failed": list(tests.failed), "seconds": tests.seconds}
+    if tests.run.timed_out:
+        found["timed_out"] = True
+    return found | {"verdict": "valid" if tests.ok else "breaks existing tests"}
+
+
+def after_validate(state: State, runtime: Runtime[Tools]) -> Literal["patch_writing", "__end__"]:
+    """The retry edge: back to patch_writing while there is no patch and there are attempts left."""
+    if state["patch"] or not state["regions"] or state["attempt"] > runtime.context.config.retries:
+        return "__end__"
+    return "patch_writing"

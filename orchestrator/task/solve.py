@@ -1,0 +1,189 @@
+"""One task through the graph: start or go on where a killed run was, and leave its result and prediction."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import AcquireReturnProxy, FileLock, Timeout
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from orchestrator import events
+from orchestrator.errors import OrchestratorError
+from orchestrator.policy.evidence import evidence
+from orchestrator.policy.policy import Certified, policy_for
+from orchestrator.session import Session
+from orchestrator.settings import RunConfig
+from orchestrator.task.artifacts import Artifacts, open_run
+from orchestrator.task.fewshot import examples
+from orchestrator.task.graph import build_graph
+from orchestrator.task.jobs import Job
+from orchestrator.task.reproduction import reproduction_of
+from orchestrator.task.state import State, Tools
+from swebench.data.predictions import Prediction, record_prediction
+
+
+class AlreadyRunning(OrchestratorError):
+    """Another process works on this instance in this folder."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of one task, in the form of `solve --json`; `graded` is filled by the caller.
+
+    `stages` are seconds by node, all attempts together; `time_bounds` says where a limit on time has decided
+    something, so that another run may come out differently; `reason` is why a task has failed.
+    """
+
+    instance_id: str
+    status: Literal["patched", "no_patch", "failed"]
+    patch: str
+    applies: bool
+    parses: bool
+    files: list[str]
+    nodes: list[dict[str, Any]]
+    artifacts: str
+    graded: dict[str, Any] | None = None
+    stages: dict[str, float] = field(default_factory=dict)
+    time_bounds: list[str] = field(default_factory=list)
+    reason: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+async def solve(
+    job: Job, session: Session, config: RunConfig, out: Path, *, fresh: bool, emit: events.Emit
+) -> Result:
+    """Run the graph on one task.
+
+    Finished nodes of a killed run with the same settings are not run again; `fresh` discards them.
+    What `emit` raises stops the run; it can be gone on with.
+    Raises MixedRunError when `out` holds a run with other settings, AlreadyRunning when another process works
+    on the instance there.
+    """
+    determinants = session.determinants(config, job.dataset, job.dataset_fingerprint)
+    out.mkdir(parents=True, exist_ok=True)
+    with claimed(out, job.task.instance_id):
+        open_run(out, determinants, session.facts(), replacing=job.task.instance_id if fresh else None)
+        async with checkpoints(out) as saver:
+            result = await run_task(job, session, config, out, saver, fresh=fresh, emit=emit)
+        commit(out, result.as_dict(), made_by(session, config))
+    return result
+
+
+@asynccontextmanager
+async def checkpoints(out: Path) -> AsyncIterator[AsyncSqliteSaver]:
+    """Where the tasks of a folder leave what they have done; many of them may share it at once."""
+    async with AsyncSqliteSaver.from_conn_string(str(out / "checkpoints.sqlite")) as saver:
+        await saver.setup()
+        yield saver
+
+
+async def run_task(
+    job: Job,
+    session: Session,
+    config: RunConfig,
+    out: Path,
+    saver: AsyncSqliteSaver,
+    *,
+    fresh: bool,
+    emit: events.Emit,
+) -> Result:
+    """Run the graph on one task and leave everything but the result itself in its folder.
+
+    The caller holds the instance (`claimed`) and commits the result.
+    """
+    artifacts = Artifacts(out, job.task.instance_id)
+    tools = await asyncio.to_thread(_tools, job, session, config, artifacts)
+    if fresh:
+        await saver.adelete_thread(job.task.instance_id)
+        artifacts.clear()
+    return _result(await run_graph(build_graph(saver), tools, emit), tools)
+
+
+def claimed(folder: Path, name: str) -> AcquireReturnProxy[Any]:
+    """A context in which no other process works on `name` in a folder; raises AlreadyRunning if one does."""
+    try:
+        return FileLock(folder / f".{name}.lock").acquire(timeout=0)
+    except Timeout:
+        raise AlreadyRunning(
+            f"{name} is being worked on in {folder} by another process: wait for it or choose another --out"
+        ) from None
+
+
+def made_by(session: Session, config: RunConfig) -> str:
+    """The name under which predictions are handed in."""
+    return f"{session.model.name}-{config.variant}"
+
+
+def commit(out: Path, result: dict[str, Any], name: str, order: Sequence[str] = ()) -> None:
+    """Write down a finished task: its result, and then its prediction, which makes it finished.
+
+    `name` is what made it; `order` is that of the predictions, by instance id.
+    """
+    instance_id = result["instance_id"]
+    Artifacts(out, instance_id).write_json("result.json", result)
+    record_prediction(out / "predictions.jsonl", Prediction(instance_id, name, result["patch"]), order)
+
+
+def _tools(job: Job, session: Session, config: RunConfig, artifacts: Artifacts) -> Tools:
+    certified = config.policy == "evidence"
+    retriever = session.shared_retriever(job.repository, job.commit)
+    return Tools(
+        task=job.task,
+        commit=job.commit,
+        config=config,
+        policy=Certified(evidence(session.certificates)) if certified else policy_for(config.variant),
+        examples=examples(config.few_shot),
+        model=session.model,
+        engine=session.engine,
+        vectors=session.vectors,
+        repository=job.repository,
+        retriever=retriever,
+        artifacts=artifacts,
+        reproduction=reproduction_of(job.task, job.commit, job.repository, retriever, session.test_bed)
+        if config.run_tests
+        else None,
+        test_bed=session.test_bed,
+    )
+
+
+async def run_graph(graph: Any, tools: Tools, emit: events.Emit) -> State:
+    """Run a task's graph from where its checkpoints end, or from the start; returns its last state."""
+    thread = {"configurable": {"thread_id": tools.task.instance_id}}
+    before = await graph.aget_state(thread)
+    if before.values:
+        emit(events.resumed([record["name"] for record in before.values.get("nodes", [])]))
+    # Not `next`: that leaves out a node that was killed between what it wrote and the step's own checkpoint.
+    if not before.values or before.tasks:
+        inputs = None if before.tasks else {"instance_id": tools.task.instance_id}
+        stream = graph.astream(
+            inputs, thread, context=tools, stream_mode=["custom"], durability="sync", version="v2"
+        )
+        async with aclosing(stream):  # when `emit` raises, the node that runs is stopped at once
+            async for part in stream:
+                emit(part["data"])
+    values: State = (await graph.aget_state(thread)).values
+    return values
+
+
+def _result(state: State, tools: Tools) -> Result:
+    patch = tools.artifacts.read(state["patch"]) if state["patch"] else ""
+    records = tools.artifacts.trajectory()
+    stages: dict[str, float] = {}
+    for record in records:
+        stages[record["name"]] = round(stages.get(record["name"], 0.0) + record["seconds"], 3)
+    return Result(
+        instance_id=tools.task.instance_id,
+        status="patched" if patch else "no_patch",
+        patch=patch,
+        **state["check"],
+        nodes=state["nodes"],
+        artifacts=str(tools.artifacts.folder),
+        stages=stages,
+        time_bounds=[record["time_bound"] for record in records if "time_bound" in record],
+    )

@@ -1,0 +1,74 @@
+"""The graph's state, and the tools its nodes work with.
+
+The state is what a checkpoint holds, so it stays small: texts live in the artifacts and the state keeps their
+names. The tools are everything that cannot or must not be stored: model, engine, repository.
+"""
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypedDict
+
+from orchestrator.policy.policy import Policy
+from orchestrator.settings import RunConfig
+from orchestrator.task.artifacts import Artifacts
+from orchestrator.task.fewshot import Example
+from retrieval.search import Retriever
+from retrieval.store import Repository
+from swebench.data.tasks import Task
+from swebench.grading.suites import TestBed
+from swebench.running.reproduction import Reproduction
+from vectors.domains.library import VectorLibrary
+from vectors.engine.engine import Engine
+from vectors.models.loading import LanguageModel
+
+
+class Input(TypedDict):
+    """What a run of the graph starts from."""
+
+    instance_id: str
+
+
+class State(TypedDict, total=False):
+    """What the nodes hand on; every name of an artifact is relative to the instance's folder."""
+
+    instance_id: str
+    findings: str
+    """code_reading's answer, cut to the step limit."""
+    analysis: str
+    """bug_analysis's answer, cut to the step limit."""
+    context: str
+    """Name of the artifact with the code that the model is shown; empty without retrieved context."""
+    regions: list[dict[str, Any]]
+    """Regions patch_writing may rewrite, best first."""
+    attempt: int
+    """How many times patch_writing has run."""
+    candidates: str
+    """Name of the artifact with the newest attempt's candidates."""
+    patch: str
+    """Name of the artifact with the accepted patch; empty while there is none."""
+    check: dict[str, Any]
+    """What validation found about the accepted patch: applies, parses, files."""
+    nodes: Annotated[list[dict[str, Any]], operator.add]
+    """One record per finished model node, in order, as `solve --json` prints it."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """LangGraph's runtime context: what the nodes of one task work with."""
+
+    task: Task
+    commit: str
+    config: RunConfig
+    policy: Policy
+    examples: Sequence[Example]
+    model: LanguageModel
+    engine: Engine
+    vectors: VectorLibrary
+    repository: Repository
+    retriever: Retriever
+    artifacts: Artifacts
+    reproduction: Reproduction | None
+    """The report's own code; None where the user does not allow running any."""
+    test_bed: TestBed | None = None
+    """Runs the existing tests of tasks that have no test command of their own."""

@@ -1,0 +1,85 @@
+"""The app: routes, errors and the edge around them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+import anyio.to_thread
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.types import ASGIApp
+
+from services.api import chat, events, health, models, problems, tasks, vectors
+from services.api.edge import Edge
+from services.observability.lag import watch
+from services.serving.runtime import Runtime
+
+ROUTERS = (tasks.router, events.router, chat.router, models.router, vectors.router, health.router)
+DESCRIPTION = """Solves software tasks with steered small language models, and answers chats with them.
+
+Tasks are durable: once created they survive crashes and restarts, and their events can be read again from any
+number on."""
+
+_THREADS = 6
+"""That read and write the store for requests. Forty, anyio's default, keep the loop from the processor:
+beside 300 clients on two cores the 99th percentile of `/live` was 46 to 52 ms, and is 15 to 20 with so few.
+"""
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    """The app of one runtime, which it stops when it is shut down."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        del app
+        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        watching = asyncio.create_task(watch(runtime.metrics))
+        yield
+        watching.cancel()
+        runtime.begin_stop()
+        await anyio.to_thread.run_sync(runtime.stop)
+
+    app = FastAPI(
+        title="Steered orchestrator",
+        version=version("steered-orchestrator"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.runtime = runtime
+    for router in ROUTERS:
+        app.include_router(router)
+    problems.install(app)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def edged(app: FastAPI) -> ASGIApp:
+    """The app behind its edge: this is what is served."""
+    runtime: Runtime = app.state.runtime
+    return Edge(app, runtime.metrics)
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The description, with the two forms of errors instead of the framework's own."""
+    if app.openapi_schema is None:
+        found = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        schemas = found["components"]["schemas"]
+        for model in (problems.Problem, problems.OpenAIError):
+            own = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(own.pop("$defs", {}))
+            schemas[model.__name__] = own
+        for path in found["paths"].values():
+            for operation in path.values():
+                # What the framework says of 422 where a route says nothing: OpenAI's routes answer 400.
+                if "HTTPValidationError" in str(operation["responses"].get("422")):
+                    del operation["responses"]["422"]
+        schemas.pop("HTTPValidationError", None)
+        schemas.pop("ValidationError", None)
+        app.openapi_schema = found
+    return app.openapi_schema

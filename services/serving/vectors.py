@@ -1,0 +1,126 @@
+"""The vectors that a request may name: the project's domains, and what the caller uploaded.
+
+Uploads are their owner's alone and cannot take a domain's name, so nobody changes how another's task is
+steered. Nothing but safetensors is read, and nothing of a file is used before all of it was checked.
+"""
+
+import re
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from orchestrator.session import Session
+from services.errors import Conflict, Invalid, NotFound
+from services.serving.steering import SteeringRequest
+from services.settings import BODY_BYTES, ServeSettings
+from vectors.domains import library
+from vectors.domains.domain_vector import DomainVector
+from vectors.domains.prompt_sets import domain_names
+from vectors.errors import SteeringMismatch, VectorFileError
+from vectors.models.loading import LanguageModel
+from vectors.steering import Steering
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+MOST_UPLOADS = 100
+
+
+@dataclass(frozen=True)
+class Named:
+    """A vector with where it comes from."""
+
+    source: Literal["built-in", "uploaded"]
+    vector: DomainVector
+
+
+class Vectors:
+    """Vectors of the one model. Reading and writing block."""
+
+    def __init__(self, lm: LanguageModel, model_name: str, settings: ServeSettings) -> None:
+        self._lm, self._model_name, self._settings = lm, model_name, settings
+        self._built_in: dict[str, DomainVector] = {}
+
+    def warm(self, session: Session) -> None:
+        """Extract or read the project's own vectors, so that no request waits for an extraction."""
+        for domain in domain_names():
+            self._built_in[domain] = session.vectors.get(self._lm, domain, progress=session.progress)
+
+    def names(self, owner: str) -> list[tuple[str, Literal["built-in", "uploaded"]]]:
+        """What this owner may name, in alphabetical order."""
+        uploaded = [path.stem for path in self._folder(owner).glob("*.safetensors")]
+        return sorted(
+            [*((name, "built-in") for name in self._built_in), *((name, "uploaded") for name in uploaded)]
+        )
+
+    def get(self, owner: str, model: str, domain: str) -> Named:
+        """A vector by its address. Raises NotFound, for another owner's as for none."""
+        if model == self._model_name and domain in self._built_in:
+            return Named("built-in", self._built_in[domain])
+        path = self._path(owner, domain)
+        if model != self._model_name or path is None or not path.is_file():
+            raise NotFound(f"there is no vector {model[:100]}/{domain[:100]}: see GET /v1/vectors")
+        return Named("uploaded", self._read(path, domain))
+
+    def put(self, owner: str, model: str, domain: str, data: bytes) -> tuple[Named, bool]:
+        """Keep an owner's vector; the flag says whether it is new. Raises NotFound, Conflict, Invalid."""
+        path = self._path(owner, domain)
+        if model != self._model_name or path is None:
+            raise NotFound(f"vectors are kept for {self._model_name} only, under names of letters and digits")
+        if domain in domain_names():
+            raise Conflict(f"{domain} is one of the project's own domains: choose another name")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = not path.is_file()
+        if new and len(list(path.parent.glob("*.safetensors"))) >= MOST_UPLOADS:
+            raise Conflict(f"a key may keep {MOST_UPLOADS} vectors")
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+            staged = Path(folder) / "vector.safetensors"
+            staged.write_bytes(data)
+            vector = self._read(staged, domain)
+            staged.replace(path)
+        return Named("uploaded", vector), new
+
+    def steering(self, owner: str, asked: SteeringRequest) -> Steering:
+        """What a request asks for, as a steering that fits the model. Raises Invalid, NotFound."""
+        if asked.vector is not None:
+            assert asked.layer is not None and asked.alpha is not None
+            tensor = torch.tensor(asked.vector, dtype=torch.float32)
+            steering = Steering(tensor, asked.layer, asked.alpha, asked.mode, asked.positions)
+        else:
+            assert asked.domain is not None
+            vector = self.get(owner, self._model_name, asked.domain).vector
+            try:
+                steering = vector.steering(asked.layer, asked.alpha, asked.mode, asked.positions)
+            except SteeringMismatch as error:
+                raise Invalid(f"steering: {error}") from None
+        if abs(steering.alpha) > self._settings.steering_norm:
+            raise Invalid(f"steering.alpha is {steering.alpha:g}: at most {self._settings.steering_norm:g}")
+        try:
+            steering.validate(self._lm.n_layers, self._lm.d_model)
+        except SteeringMismatch as error:
+            raise Invalid(f"steering: {error}") from None
+        return steering
+
+    def _read(self, path: Path, domain: str) -> DomainVector:
+        try:
+            if path.stat().st_size > BODY_BYTES:
+                raise VectorFileError(f"the file is larger than {BODY_BYTES} bytes")
+            vector = library.load(path, self._lm)
+        except VectorFileError as error:
+            raise Invalid(str(error).replace(path.name, "the vector")) from None
+        largest = max(float(vector.norms().max()), abs(vector.default_alpha))
+        if not largest <= self._settings.steering_norm:
+            raise Invalid(
+                f"the largest norm or α is {largest:g}, at most {self._settings.steering_norm:g} is taken"
+            )
+        return replace(vector, domain=domain)
+
+    def _path(self, owner: str, domain: str) -> Path | None:
+        if not _NAME.fullmatch(domain):
+            return None
+        return self._folder(owner) / f"{domain}.safetensors"
+
+    def _folder(self, owner: str) -> Path:
+        # Owners are ids of keys, or "local"; a model's digest keeps vectors apart when it is exchanged.
+        return self._settings.data / "vectors" / owner / self._lm.digest[:16]

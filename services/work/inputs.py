@@ -1,0 +1,161 @@
+"""What a task may be asked to do: the request's form, and how it becomes a job of the orchestrator.
+
+A request names things, it never brings them: instances and repositories that the operator listed.
+"""
+
+import hashlib
+import json
+import threading
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from orchestrator.errors import ConfigError
+from orchestrator.policy.policy import PolicyName, Variant
+from orchestrator.session import Session
+from orchestrator.settings import RunConfig, Settings
+from orchestrator.task.fewshot import examples
+from orchestrator.task.jobs import Job, statement_job, task_job
+from retrieval.errors import RetrievalError
+from retrieval.store import RepoStore
+from services.alternatives import way
+from services.errors import Invalid
+from services.settings import ServeSettings
+from services.texts import StoredText
+from swebench.data.loading import InstanceSet, load_instances
+from swebench.data.tasks import Instance
+
+BYTES_PER_TOKEN = 4
+"""What a token of English or code is taken for where no tokenizer is asked: before the queue."""
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
+
+
+class TaskRequest(BaseModel):
+    """A task: an instance of a data set, or a problem statement on a repository that the operator listed."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        json_schema_extra={
+            "oneOf": [
+                way("instance_id", without=("repository", "commit", "problem_statement")),
+                way("repository", "commit", "problem_statement", without=("instance_id",)),
+            ],
+            "examples": [{"instance_id": "harborlab__tidetable-23", "seed": 1}],
+        },
+    )
+
+    instance_id: Name | None = None
+    dataset: Name = "bundled"
+    repository: Name | None = None
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,40}$")] | None = None
+    problem_statement: Annotated[StoredText, Field(min_length=1, max_length=1 << 19)] | None = None
+
+    model: Name | None = None
+    """The model that has to work on it, for which it waits; by default the one in memory."""
+    variant: Variant = "adaptive"
+    policy: PolicyName = "rule"
+    rag: bool = True
+    few_shot: int = Field(default=0, ge=0, le=8)
+    samples: int = Field(default=4, ge=1, le=16)
+    edits: int = Field(default=120, ge=0, le=200)
+    retries: int = Field(default=3, ge=0, le=8)
+    run_tests: bool = False
+    seed: int = Field(default=0, ge=0, lt=2**31)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        own = (self.repository, self.commit, self.problem_statement)
+        if (self.instance_id is None) == (None in own) or (self.instance_id and any(own)):
+            raise ValueError(
+                "name an instance_id, or a repository with a commit and a problem_statement, and not both"
+            )
+        try:
+            _ = self.config
+        except ValidationError as error:  # a ValueError that is none of this model's own
+            raise ValueError("; ".join(each["msg"] for each in error.errors())) from None
+        return self
+
+    @property
+    def config(self) -> RunConfig:
+        """The settings of the run."""
+        return RunConfig(
+            **{name: getattr(self, name) for name in RunConfig.model_fields if hasattr(self, name)}
+        )
+
+    def digest(self) -> str:
+        """sha256 of what was asked for, however it was spelt."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+class Inputs:
+    """Checks requests before they are queued, and opens what they name when they are run."""
+
+    def __init__(self, machine: Settings, settings: ServeSettings) -> None:
+        # A session of its own, whose model is never opened: models come and go.
+        self._session, self._settings = Session(machine, progress=lambda *_: None), settings
+        self._loaded: dict[str, InstanceSet] = {}
+        self._lock = threading.Lock()
+
+    def check(self, request: TaskRequest) -> tuple[str, int]:
+        """The name and the weight in tokens of what a request asks for. Blocks; raises Invalid."""
+        settings = self._settings
+        if request.run_tests and not settings.run_tests:
+            raise Invalid("run_tests is not allowed on this server: leave it out")
+        try:
+            examples(request.config.few_shot)
+            if request.instance_id is not None:
+                instance = self._instance(request.dataset, request.instance_id)
+                name, statement = instance.instance_id, instance.task.problem_statement
+            else:
+                name, statement = self._own(request)
+        except (ConfigError, RetrievalError, LookupError) as error:
+            raise Invalid(str(error.args[0])) from None
+        tokens = 1 + len(statement.encode()) // BYTES_PER_TOKEN
+        if request.problem_statement and tokens > settings.prompt_tokens:
+            raise Invalid(
+                f"the problem statement has about {tokens} tokens, at most {settings.prompt_tokens} are taken"
+            )
+        return name, tokens
+
+    def job(self, stored: dict[str, Any]) -> tuple[Job, RunConfig]:
+        """The job of a request that was queued. Blocks; raises what the orchestrator raises for it."""
+        request = TaskRequest.model_validate(stored)
+        config = request.config
+        if request.instance_id is not None:
+            task = self._instance(request.dataset, request.instance_id).task
+            found = self._loaded[request.dataset]
+            return task_job(self._session, config, task, found.name, found.fingerprint), config
+        assert request.repository and request.commit and request.problem_statement
+        folder = self._settings.repositories.get(request.repository)
+        if folder is None:
+            raise Invalid(f"repository {request.repository!r} is not on this server's list any more")
+        return statement_job(config, folder, request.problem_statement, request.commit), config
+
+    def _instance(self, dataset: str, instance_id: str) -> Instance:
+        if dataset not in self._settings.datasets:
+            raise Invalid(
+                f"data set {dataset!r} is not served here: {', '.join(self._settings.datasets)} are"
+            )
+        with self._lock:
+            if dataset not in self._loaded:
+                cache = self._session.settings.cache
+                self._loaded[dataset] = load_instances(dataset, cache=cache, progress=self._session.progress)
+        return self._loaded[dataset].get(instance_id)
+
+    def _own(self, request: TaskRequest) -> tuple[str, str]:
+        assert request.repository and request.commit and request.problem_statement
+        if request.run_tests:
+            raise Invalid("run_tests needs an instance of a data set, which says how its tests are run")
+        folder = self._settings.repositories.get(request.repository)
+        if folder is None:
+            listed = ", ".join(sorted(self._settings.repositories)) or "it is empty"
+            raise Invalid(f"repository {request.repository!r} is not on this server's list ({listed})")
+        try:
+            RepoStore.local(folder).resolve(request.commit)
+        except RetrievalError:  # its own words name folders of this machine
+            raise Invalid(f"{request.repository} has no commit {request.commit} here") from None
+        return request.repository, request.problem_statement

@@ -1,0 +1,1 @@
+"""Data sets of tasks, the bundled tasks, and files of predictions."""

@@ -1,0 +1,1 @@
+"""Verdicts on patches: suites of tests, their environments, their logs, and certificates."""

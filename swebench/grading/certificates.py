@@ -1,0 +1,91 @@
+"""Certificates in the cache: which instances' tests tell the gold patch from none on this machine.
+
+A certificate is named by the instance's columns and by the environment, so another row or another environment
+asks for another one. It keeps the logs of both runs beside it.
+"""
+
+import hashlib
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from swebench.data.tasks import Instance
+from swebench.grading.suites import TestBed
+from swebench.grading.verdicts import Certificate, certify, suite_of
+
+
+@dataclass(frozen=True)
+class StoredCertificate:
+    """What is kept of a certificate; `seconds` are of the two test runs, `reason` says why it fails."""
+
+    instance_id: str
+    environment: str
+    certified: bool
+    gold_resolves: bool
+    reason: str
+    gold_seconds: float
+    empty_seconds: float
+    logs: str
+    made_at: str
+
+    @property
+    def seconds(self) -> float:
+        """Of both test runs."""
+        return self.gold_seconds + self.empty_seconds
+
+
+class Certificates:
+    """The certificates in a cache folder."""
+
+    def __init__(self, cache: Path) -> None:
+        self._folder = cache / "certificates"
+
+    def of(
+        self,
+        instance: Instance,
+        git_dir: Path,
+        *,
+        test_bed: TestBed | None,
+        timeout_s: float,
+        fresh: bool = False,
+    ) -> StoredCertificate:
+        """The certificate of an instance, made by two test runs when there is none yet, or with `fresh`.
+
+        Raises what `swebench.grading.verdicts.grade` raises; nothing is stored then.
+        """
+        environment = suite_of(instance, git_dir, test_bed).environment
+        content = json.dumps([asdict(instance), environment, timeout_s], sort_keys=True)
+        digest = hashlib.sha256(content.encode()).hexdigest()[:12]
+        folder = self._folder / f"{instance.instance_id}-{digest}"
+        path = folder / "certificate.json"
+        if path.is_file() and not fresh:
+            return StoredCertificate(**json.loads(path.read_text("utf-8")))
+        certificate = certify(instance, git_dir, timeout_s=timeout_s, test_bed=test_bed)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, verdict in (("gold", certificate.gold), ("empty", certificate.empty)):
+            (folder / f"{name}.log").write_text(verdict.log, "utf-8", "replace")
+        stored = StoredCertificate(
+            instance_id=instance.instance_id,
+            environment=environment,
+            certified=certificate.certified,
+            gold_resolves=certificate.gold_resolves,
+            reason=_reason(certificate),
+            gold_seconds=certificate.gold.seconds,
+            empty_seconds=certificate.empty.seconds,
+            logs=str(folder),
+            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, delete=False) as partial:
+            json.dump(asdict(stored), partial, indent=2)
+        Path(partial.name).replace(path)
+        return stored
+
+
+def _reason(certificate: Certificate) -> str:
+    if not certificate.gold_resolves:
+        return f"not certified: the gold patch: {certificate.gold.reason}"
+    if not certificate.empty_fails:
+        return f"not certified: without a patch: {certificate.empty.reason}"
+    return "the gold patch resolves it, and without a patch its tests fail"

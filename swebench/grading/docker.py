@@ -1,0 +1,79 @@
+"""Grading by the official harness in its own containers, where a container engine answers."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from swebench.data.predictions import Prediction
+from swebench.data.tasks import Instance
+from swebench.errors import EnvironmentUnavailable
+from swebench.grading.official.client import Official
+from swebench.running.venvs import pip_environment
+
+
+def ensure_engine() -> None:
+    """Raise EnvironmentUnavailable, with what the engine's client says, unless an engine answers."""
+    command = ["docker", "version", "--format", "{{.Server.Version}}"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        said = (done.stderr.strip().splitlines() or ["no reason given"])[0]
+        answers = done.returncode == 0
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said, answers = str(error), False
+    if not answers:
+        raise EnvironmentUnavailable(
+            f"no Docker engine answers ({said[:200]}): start one, or grade with --backend local"
+        )
+
+
+def run_harness(
+    cache: Path, instances: Sequence[Instance], predictions: Mapping[str, Prediction], timeout_s: float
+) -> dict[str, dict[str, Any]]:
+    """The official report of each instance whose patch the harness ran, by instance id.
+
+    Raises EnvironmentUnavailable when no engine answers or the harness fails.
+    """
+    ensure_engine()
+    python = Official(cache).harness()
+    with tempfile.TemporaryDirectory(prefix="harness-") as temporary:
+        folder = Path(temporary)
+        _write_lines(folder / "rows.jsonl", [_row(instance) for instance in instances])
+        chosen = [asdict(predictions[instance.instance_id]) for instance in instances]
+        _write_lines(folder / "predictions.jsonl", chosen)
+        done = subprocess.run(
+            [
+                *(python, "-I", "-m", "swebench.harness.run_evaluation", "--run_id", "grade"),
+                *("--dataset_name", "rows.jsonl", "--predictions_path", "predictions.jsonl"),
+                *("--max_workers", "1", "--timeout", str(int(timeout_s))),
+            ],
+            cwd=folder,
+            env=pip_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise EnvironmentUnavailable(f"the official harness failed: {last[:300]}")
+        reports: dict[str, dict[str, Any]] = {}
+        for path in folder.glob("logs/run_evaluation/grade/*/*/report.json"):
+            reports |= json.loads(path.read_text("utf-8"))
+    return reports
+
+
+def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+
+
+def _row(instance: Instance) -> dict[str, Any]:
+    return asdict(instance.task) | {
+        "patch": instance.patch,
+        "test_patch": instance.test_patch,
+        "hints_text": instance.hints_text,
+        "FAIL_TO_PASS": json.dumps(instance.fail_to_pass),
+        "PASS_TO_PASS": json.dumps(instance.pass_to_pass),
+    }

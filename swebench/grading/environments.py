@@ -1,0 +1,172 @@
+"""Environments that the tests of real repositories run in: one by repository, version and official spec.
+
+Made from the spec at the `environment_setup_commit` and shared by all instances of a repository's version.
+The repository is installed once, at that commit, for its dependencies and for what its installation writes
+into the tree (metadata, version files, compiled modules). A run gets copies of these in a tree of its own,
+which its PYTHONPATH puts before everything installed, so runs know nothing of one another.
+
+A certificate says whether that is good enough for an instance; nothing is assumed.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from swebench.errors import EnvironmentUnavailable
+from swebench.grading.official.client import Spec
+from swebench.grading.requirements import conda_requirements, requirement_lines
+from swebench.patches.export import export
+from swebench.patches.plumbing import git
+from swebench.patches.trees import Scratch
+from swebench.running.venvs import complete, find_python, make_venv, pip_environment, run
+
+_RECIPE = 1
+"""Part of each environment's hash: raise it when environments are made in another way."""
+_BUILD_TOOLS = ("setuptools<71", "wheel")
+"""Setuptools 71 and later refuse what old packages do; on old Pythons an older one is taken anyway."""
+_MACHINE = re.compile(r"\b(apt-get|locale-gen|wget|curl|conda)\b|/etc/|/tmp/|/testbed|QHULL")
+_LEFT_BEHIND = re.compile(r"(^|/)(build|__pycache__)/|\.py[co]$")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A complete environment. `digest` names it; `left_out` are requirements that could not be installed."""
+
+    digest: str
+    folder: Path
+    left_out: tuple[str, ...]
+
+    @property
+    def programs(self) -> Path:
+        """The folder of its interpreter and scripts."""
+        return self.folder / "venv" / "bin"
+
+    @property
+    def packages(self) -> tuple[Path, ...]:
+        """The folder of its packages."""
+        return tuple((self.folder / "venv" / "lib").glob("python*/site-packages"))
+
+    def add_products(self, tree: Path) -> None:
+        """Copy what installing wrote into the tree to a tree of the same repository, beside what it has.
+
+        Nothing is written through a link, or where a patch has put a file in the place of a folder.
+        """
+        products = self.folder / "products"
+        for source in sorted(products.rglob("*")):
+            inside = source.relative_to(products)
+            above = [tree / part for part in inside.parents]
+            free = not any(part.is_symlink() or part.is_file() for part in above)
+            if source.is_file() and free and not os.path.lexists(tree / inside):
+                (tree / inside).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, tree / inside)
+
+
+def tree_commands(commands: tuple[str, ...]) -> list[str]:
+    """Those of a spec's commands that act on the repository's tree, and not on the machine around it."""
+    return [command for command in commands if not _MACHINE.search(command)]
+
+
+def environment(
+    cache: Path, repository: Path, repo: str, version: str, commit: str, spec: Spec
+) -> Environment:
+    """The environment of a repository's version, made when it is not there yet, which takes minutes.
+
+    `commit` is the setup commit. Raises EnvironmentUnavailable, CommitMissing, GitFailed.
+    """
+    python = find_python(spec.python)
+    content = [_RECIPE, repo, version, commit, _BUILD_TOOLS, str(python.resolve()), asdict(spec)]
+    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    name = re.sub(r"[^\w.-]", "_", f"{repo.replace('/', '__')}-{version}-{digest}")
+
+    def build(folder: Path) -> dict[str, Any]:
+        try:
+            return _build(folder, python, repository, version, commit, spec)
+        except EnvironmentUnavailable as failed:
+            raise EnvironmentUnavailable(f"no environment for {repo} {version}: {failed}") from None
+
+    folder = cache / "environments" / name
+    return Environment(digest, folder, tuple(complete(folder, build)["left_out"]))
+
+
+def _build(
+    folder: Path, python: Path, repository: Path, version: str, commit: str, spec: Spec
+) -> dict[str, Any]:
+    log, venv, tree = folder / "build.log", folder / "venv", folder / "source"
+    make_venv(python, venv, log)
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "install"]
+    variables = pip_environment(dated=True)
+    variables["PATH"] = f"{venv / 'bin'}:{variables['PATH']}"
+    run([*pip, "--upgrade", *_BUILD_TOOLS], log, variables)
+    wanted = (
+        requirement_lines(spec.requirements) + conda_requirements(spec.conda) + shlex.split(spec.packages)
+    )
+    left_out = _install(pip, wanted, folder, log, variables)
+    if spec.pip_packages:
+        run([*pip, *(word for line in spec.pip_packages for word in shlex.split(line))], log, variables)
+    tree.mkdir()
+    with Scratch(repository, commit) as scratch:
+        export(scratch, scratch.base, tree)
+    _make_repository(tree, version)
+    # The lines are the official package's own; no value of a row is part of them.
+    install = spec.install.replace("--no-use-pep517", "")
+    script = "\n".join([*tree_commands(spec.pre_install), install])
+    run(["bash", "-e", "-c", script], log, variables, tree)
+    _keep_products(tree, folder / "products")
+    shutil.rmtree(tree)
+    return {"left_out": left_out, "python": str(python)}
+
+
+def _install(
+    pip: list[str], wanted: list[str], folder: Path, log: Path, variables: dict[str, str]
+) -> list[str]:
+    """Install requirements together; where that fails, one by one, and return those that cannot be had."""
+    if not wanted:
+        return []
+    listed = folder / "requirements.txt"
+    listed.write_text("\n".join(wanted) + "\n", "utf-8")
+    try:
+        run([*pip, "-r", str(listed)], log, variables)
+    except EnvironmentUnavailable:
+        return [one for one in wanted if not _installs([*pip, one], log, variables)]
+    return []
+
+
+def _installs(command: list[str], log: Path, variables: dict[str, str]) -> bool:
+    try:
+        run(command, log, variables)
+    except EnvironmentUnavailable:
+        return False
+    return True
+
+
+def _make_repository(tree: Path, version: str) -> None:
+    """A repository of one commit, tagged with the version, for packages that ask git for theirs."""
+    who = {f"GIT_{role}_{what}": "setup" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    for arguments in (
+        ["init", "--quiet", "--template="],
+        ["-C", str(tree), "add", "--all", "--force"],
+        ["-C", str(tree), "commit", "--quiet", "--message", "Setup commit"],
+        ["tag", version],
+    ):
+        git_dir = tree / ".git"
+        git_dir.mkdir(exist_ok=True)
+        git(git_dir, *arguments, environment=who | {"GIT_WORK_TREE": str(tree)})
+
+
+def _keep_products(tree: Path, products: Path) -> None:
+    listed = git(
+        tree / ".git",
+        *("-C", str(tree), "ls-files", "--others", "-z"),
+        environment={"GIT_WORK_TREE": str(tree)},
+    )
+    products.mkdir()
+    for name in filter(None, listed.decode("utf-8", "surrogateescape").split("\0")):
+        if not _LEFT_BEHIND.search(name) and (tree / name).is_file():
+            (products / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(tree / name, products / name)

@@ -1,0 +1,141 @@
+"""The official package as an object: its environment is made on first use, and asked in JSON.
+
+Of its dependencies only what specs, parsers and grading need is installed; the code itself is whole.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from swebench.data.tasks import Instance
+from swebench.errors import EnvironmentUnavailable, NotGradeable
+from swebench.grading.official import bridge
+from swebench.patches.plumbing import git_folder
+from swebench.running.venvs import complete, make_venv, pip_environment, run
+
+PACKAGE = "swebench==4.1.0"
+"""The last release that holds the specs by repository and version."""
+_NEEDED = ("unidiff==0.7.5",)
+_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True)
+class Spec:
+    """How the official environments of a repository's version are made and how its tests are run.
+
+    `python` is a version such as 3.9; `packages` a line of conda's requirements, `requirements` the text of a
+    requirements file and `conda` that of an environment.yml (at most one of the three is not empty);
+    `install`, `test_cmd` and the members of `pre_install` and `eval_commands` are lines for a shell.
+    """
+
+    python: str
+    packages: str
+    requirements: str
+    conda: str
+    pip_packages: tuple[str, ...]
+    pre_install: tuple[str, ...]
+    install: str
+    eval_commands: tuple[str, ...]
+    test_cmd: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The official verdict on a test log, and the status of every test that the log speaks of."""
+
+    resolved: bool
+    statuses: dict[str, str]
+
+
+class Official:
+    """The official package in its environment in the cache folder.
+
+    Every method raises EnvironmentUnavailable where that environment cannot be made or does not answer.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        self._folder = cache / "official"
+        self._specs: dict[tuple[str, str, str, Path], Spec] = {}
+
+    def spec(self, repo: str, version: str, commit: str, repository: Path) -> Spec:
+        """The spec of a version, with requirement files as they are at a commit of a local repository.
+
+        Raises NotGradeable for a repository or version that the official package has no spec of.
+        """
+        key = (repo, version, commit, repository)
+        if key not in self._specs:
+            git_dir = str(git_folder(repository))
+            found = self._ask(
+                {"do": "spec", "repo": repo, "version": version, "commit": commit, "git_dir": git_dir}
+            )
+            if found is None:
+                raise NotGradeable(f"{PACKAGE} has no Python spec for version {version[:40]!r} of {repo}")
+            texts: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
+            }
+            self._specs[key] = Spec(**texts)
+        return self._specs[key]
+
+    def directives(self, repo: str, test_patch: str) -> list[str]:
+        """The arguments of the test command that run the files of a test patch."""
+        found: list[str] = self._ask({"do": "directives", "repo": repo, "test_patch": test_patch})
+        return found
+
+    def statuses(self, repo: str, log: str) -> dict[str, str]:
+        """The status of each test in a log of the repository's test command."""
+        found: dict[str, str] = self._ask({"do": "statuses", "repo": repo, "log": log})
+        return found
+
+    def grade(self, instance: Instance, log: str) -> Report:
+        """The official report of a log of the instance's tests."""
+        row = {
+            "instance_id": instance.instance_id,
+            "repo": instance.repo,
+            "version": instance.task.version,
+            "FAIL_TO_PASS": instance.fail_to_pass,
+            "PASS_TO_PASS": instance.pass_to_pass,
+        }
+        found = self._ask({"do": "grade", "row": row, "log": log})
+        return Report(found["report"]["resolved"], found["statuses"])
+
+    def harness(self) -> Path:
+        """The interpreter of a second environment that has the whole harness with all its dependencies."""
+        return self._python("harness", (PACKAGE,), ())
+
+    def _ask(self, request: dict[str, Any]) -> Any:
+        python = self._python("parts", _NEEDED, ("--no-deps", PACKAGE))
+        try:
+            done = subprocess.run(
+                [python, "-I", bridge.__file__],
+                input=json.dumps(request),
+                env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
+                capture_output=True,
+                text=True,
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise EnvironmentUnavailable(f"{PACKAGE} gave no answer within {_TIMEOUT_S:g} s") from None
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise EnvironmentUnavailable(f"{PACKAGE} failed to answer {request['do']}: {last[:300]}")
+        return json.loads(done.stdout)
+
+    def _python(self, name: str, packages: tuple[str, ...], alone: tuple[str, ...]) -> Path:
+        digest = hashlib.sha256(repr((packages, alone, sys.version_info[:3])).encode()).hexdigest()[:12]
+        folder = self._folder / f"{name}-{digest}"
+
+        def build(folder: Path) -> dict[str, Any]:
+            log = folder / "build.log"
+            make_venv(Path(sys.executable), folder / "venv", log)
+            pip = str(folder / "venv" / "bin" / "pip")
+            for chosen in filter(None, (packages, alone)):
+                run([pip, "install", *chosen], log, pip_environment())
+            return {"packages": [*packages, *alone]}
+
+        complete(folder, build)
+        return folder / "venv" / "bin" / "python"

@@ -1,0 +1,173 @@
+"""How an instance's tests are run and read: by its row's own columns, or as the official harness does.
+
+A row with a `test_cmd` runs in our own environment. A row of SWE-bench without one names a repository and a
+version that the official package has a spec of: its tests run in an environment made from that spec, and the
+official package reads the log and judges it.
+"""
+
+import functools
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from swebench.data.tasks import Instance, Task
+from swebench.errors import NoTestsNear, NotGradeable
+from swebench.grading.environments import Environment, environment, tree_commands
+from swebench.grading.log_parsers import LOG_PARSERS, Status, parse_pytest
+from swebench.grading.nearest import nearest_tests
+from swebench.grading.official.client import Official, Spec
+from swebench.patches.trees import Scratch
+from swebench.running.runner import OURS, Surroundings, parse_command
+
+Statuses = dict[str, Status]
+_EXPORT = re.compile(r"export (\w+)=(\S*)")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A test command, where it runs, and what reads its log.
+
+    `judge` is the official verdict on a log: whether it resolves the instance, with all statuses; None where
+    the statuses themselves decide. `environment` names where it ran.
+    """
+
+    command: list[str]
+    within: Surroundings
+    read: Callable[[str], Statuses]
+    environment: str
+    judge: Callable[[str], tuple[bool, Statuses]] | None = None
+
+
+class TestBed(Protocol):
+    """What can run tests of tasks whose rows have no test command."""
+
+    def suite(self, instance: Instance, repository: Path) -> Suite:
+        """The suite of an instance's hidden tests."""
+        ...
+
+    def existing(self, task: Task, scratch: Scratch, repository: Path, changed: list[str]) -> Suite:
+        """The suite of the repository's own tests that are nearest to the changed files."""
+        ...
+
+    def surroundings(self, task: Task, repository: Path) -> Surroundings:
+        """Where code of the repository at the task's version runs."""
+        ...
+
+
+def own_suite(instance: Instance) -> Suite:
+    """The suite of a row with a command of its own; raises NotGradeable."""
+    command = parse_command(instance.task.test_cmd or "")
+    return Suite(command, OURS, LOG_PARSERS[instance.log_parser or ""], f"own:{os.fspath(OURS.programs[0])}")
+
+
+def own_existing(task: Task) -> Suite:
+    """The suite of all tests that a row's own command runs; raises NotGradeable."""
+    return Suite(parse_command(task.test_cmd or ""), OURS, parse_pytest, "own")
+
+
+class LocalTestBed:
+    """Environments made on this machine from official specs, kept in the cache folder."""
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        self._official = Official(cache)
+
+    def suite(self, instance: Instance, repository: Path) -> Suite:
+        """The official suite; raises NotGradeable, EnvironmentUnavailable, CommitMissing, GitFailed."""
+        spec, place = self.environment(instance.task, repository)
+        chosen = self._official.directives(instance.repo, instance.test_patch)
+
+        def judge(log: str) -> tuple[bool, Statuses]:
+            report = self._official.grade(instance, log)
+            return report.resolved, _known(report.statuses)
+
+        return self._suite(instance.task, spec, place, chosen, judge)
+
+    def existing(self, task: Task, scratch: Scratch, repository: Path, changed: list[str]) -> Suite:
+        """The official command on the test files nearest to the changed ones, none of them hidden.
+
+        Raises NoTestsNear where there are none, and what `suite` raises.
+        """
+        spec, place = self.environment(task, repository)
+        files = nearest_tests(scratch, changed)
+        if not files:
+            raise NoTestsNear(
+                f"{task.instance_id}: the repository has no test file near {', '.join(changed)[:200]}"
+            )
+        # The official package turns the files of a patch into arguments; of a patch it reads these lines.
+        header = "".join(f"diff --git a/{path} b/{path}\n" for path in files)
+        return self._suite(task, spec, place, self._official.directives(task.repo, header), None)
+
+    def surroundings(self, task: Task, repository: Path) -> Surroundings:
+        """The task's environment; raises NotGradeable, EnvironmentUnavailable, CommitMissing, GitFailed."""
+        return _surroundings(*self.environment(task, repository))
+
+    def environment(self, task: Task, repository: Path) -> tuple[Spec, Environment]:
+        """The spec of a task's version and its environment, which is made when it is not there yet.
+
+        Raises NotGradeable, EnvironmentUnavailable, CommitMissing, GitFailed.
+        """
+        if not task.version:
+            raise NotGradeable(
+                f"{task.instance_id} has neither a test command (test_cmd) nor a version, "
+                "so nothing says how its tests are run"
+            )
+        spec = self._official.spec(task.repo, task.version, task.setup_commit, repository)
+        place = environment(self._cache, repository, task.repo, task.version, task.setup_commit, spec)
+        return spec, place
+
+    def _suite(
+        self,
+        task: Task,
+        spec: Spec,
+        place: Environment,
+        arguments: list[str],
+        judge: Callable[[str], tuple[bool, Statuses]] | None,
+    ) -> Suite:
+        return Suite(
+            _command(spec, arguments),
+            _surroundings(spec, place),
+            lambda log: _known(self._official.statuses(task.repo, log)),
+            place.digest,
+            judge,
+        )
+
+
+def _surroundings(spec: Spec, place: Environment) -> Surroundings:
+    # Tox starts tests with a link to the interpreter, which forgets its environment: so it is told.
+    return Surroundings((place.programs,), place.packages, _variables(spec), place.add_products)
+
+
+def _command(spec: Spec, arguments: list[str]) -> list[str]:
+    """The spec's lines in a shell; what to test is an argument, never part of the script."""
+    script = "\n".join([*tree_commands(spec.pre_install), f'{spec.test_cmd} "$@"'])
+    return ["bash", "-c", script, "bash", *arguments]
+
+
+def _variables(spec: Spec) -> dict[str, str]:
+    exported = [match for line in spec.eval_commands if (match := _EXPORT.fullmatch(line))]
+    variables = {match[1]: shlex.split(match[2])[0] for match in exported}
+    for name, value in variables.items():
+        if name in {"LANG", "LC_ALL"} and value not in _locales():
+            # Where the locale is not installed Python would fall back to ASCII; what matters is UTF-8.
+            variables[name] = "C.UTF-8"
+    # Tox hides variables from tests; this one says where the tree is.
+    return variables | {"TOX_OVERRIDE": "testenv.pass_env+=PYTHONPATH"}
+
+
+@functools.cache
+def _locales() -> frozenset[str]:
+    try:
+        done = subprocess.run(["locale", "-a"], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return frozenset()
+    return frozenset(name.replace(".utf8", ".UTF-8") for name in done.stdout.split())
+
+
+def _known(statuses: dict[str, str]) -> Statuses:
+    return {test: Status(status) for test, status in statuses.items()}

@@ -1,0 +1,223 @@
+"""Verdicts: hidden tests on a patch, the certificate of an instance, and the existing tests for a solver.
+
+A row that names its own test command is graded in our own environment, another in one that a test bed makes
+from the official spec of its repository and version (`swebench/grading/suites.py`). As in SWE-bench, an
+instance is resolved when all of FAIL_TO_PASS and PASS_TO_PASS pass. An instance counts only where, in this
+very environment, its gold patch resolves it and an empty patch does not: that is what a certificate says.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from swebench.data.tasks import Instance, Task
+from swebench.errors import NotGradeable, PatchDoesNotApply, UnsafePath
+from swebench.grading.log_parsers import LOG_PARSERS, Status, status_of
+from swebench.grading.suites import Statuses, Suite, TestBed, own_existing, own_suite
+from swebench.patches.trees import Scratch
+from swebench.running.runner import TestRun, parse_command, run_tests
+
+TIMEOUT_S = 900.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of grading one patch; `f2p` and `p2p` hold the status of each test."""
+
+    resolved: bool
+    applied: bool
+    f2p: dict[str, Status]
+    p2p: dict[str, Status]
+    reason: str
+    seconds: float
+    log: str
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Whether an instance's tests tell its gold patch from an empty one here."""
+
+    gold: Verdict
+    empty: Verdict
+
+    @property
+    def gold_resolves(self) -> bool:
+        """Whether the gold patch resolves the instance."""
+        return self.gold.resolved
+
+    @property
+    def empty_fails(self) -> bool:
+        """Whether without a patch every FAIL_TO_PASS test fails and every PASS_TO_PASS test passes."""
+        fails = {Status.FAILED, Status.ERROR, Status.MISSING}
+        return all(status in fails for status in self.empty.f2p.values()) and all(
+            status.passes for status in self.empty.p2p.values()
+        )
+
+    @property
+    def certified(self) -> bool:
+        """Whether the instance may be counted."""
+        return self.gold_resolves and self.empty_fails
+
+
+@dataclass(frozen=True)
+class ExistingTests:
+    """A run of the repository's existing tests on a patch.
+
+    `failed` are the tests that fail, or are gone, and did pass without the patch; `ok` says that there are
+    none and that the tests did run. `seconds` counts the run without the patch too, where one was needed.
+    """
+
+    ok: bool
+    passed: int
+    failed: tuple[str, ...]
+    statuses: dict[str, Status]
+    run: TestRun
+    seconds: float
+
+
+def ensure_gradeable(instance: Instance, test_bed: TestBed | None = None) -> None:
+    """Raise NotGradeable unless the instance's row says how its tests are run here; nothing is made or run.
+
+    Without a test bed, only rows with a test command of their own can be graded.
+    """
+    name = instance.instance_id
+    if not instance.fail_to_pass:
+        raise NotGradeable(f"{name}: FAIL_TO_PASS is empty, so no patch could be told from none")
+    if not instance.task.test_cmd:
+        if test_bed is None:
+            raise NotGradeable(
+                f"{name} has no test command of its own (test_cmd), so it cannot be graded here: "
+                "use `orchestrate grade` on predictions.jsonl"
+            )
+        columns = {"version": instance.task.version, "test_patch": instance.test_patch}
+        if missing := [column for column, value in columns.items() if not value]:
+            raise NotGradeable(
+                f"{name} has no {' and no '.join(missing)}, so it cannot be graded: "
+                "use rows with all columns of SWE-bench"
+            )
+        return
+    if instance.log_parser not in LOG_PARSERS:
+        raise NotGradeable(
+            f"{name}: log_parser {instance.log_parser!r} is unknown here: use {', '.join(LOG_PARSERS)}"
+        )
+    parse_command(instance.task.test_cmd)
+
+
+def suite_of(instance: Instance, git_dir: Path, test_bed: TestBed | None = None) -> Suite:
+    """How the instance's hidden tests are run; a test bed makes their environment when it is not there yet.
+
+    Raises NotGradeable, and what a test bed raises: EnvironmentUnavailable, CommitMissing, GitFailed.
+    """
+    ensure_gradeable(instance, test_bed)
+    return (
+        own_suite(instance)
+        if instance.task.test_cmd or test_bed is None
+        else test_bed.suite(instance, git_dir)
+    )
+
+
+def grade(
+    instance: Instance,
+    git_dir: Path,
+    patch: str,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    test_bed: TestBed | None = None,
+) -> Verdict:
+    """Run the hidden tests of an instance on a patch (empty: on none) in a repository, which stays as it is.
+
+    The files of the test patch replace whatever the patch made of them. Raises UnsafePath and what `suite_of`
+    raises; a patch that does not apply, or makes a tree that cannot be written out, is a verdict.
+    """
+    suite = suite_of(instance, git_dir, test_bed)
+    with Scratch(git_dir, instance.task.base_commit) as scratch:
+        try:
+            tests = scratch.apply(instance.test_patch, scratch.base) if instance.test_patch else scratch.base
+        except PatchDoesNotApply as failed:
+            raise NotGradeable(f"{instance.instance_id}: its test_patch does not apply: {failed}") from None
+        try:
+            patched = scratch.apply(patch, scratch.base) if patch.strip() else scratch.base
+        except PatchDoesNotApply as failed:
+            return _verdict(instance, {}, applied=False, reason=f"the patch does not apply: {failed}")
+        try:
+            run = run_tests(scratch, scratch.overlay(patched, tests), suite.command, timeout_s, suite.within)
+        except UnsafePath as unsafe:
+            if patched == scratch.base:
+                raise
+            return _verdict(instance, {}, applied=False, reason=f"the patch cannot be used: {unsafe}")
+    resolved, statuses = suite.judge(run.log) if suite.judge else (None, suite.read(run.log))
+    return _verdict(instance, statuses, run, reason=_fault(run, statuses, timeout_s), official=resolved)
+
+
+def certify(
+    instance: Instance, git_dir: Path, *, timeout_s: float = TIMEOUT_S, test_bed: TestBed | None = None
+) -> Certificate:
+    """Grade the gold patch and an empty one; raises as `grade` does."""
+    return Certificate(
+        gold=grade(instance, git_dir, instance.patch, timeout_s=timeout_s, test_bed=test_bed),
+        empty=grade(instance, git_dir, "", timeout_s=timeout_s, test_bed=test_bed),
+    )
+
+
+def run_existing_tests(
+    task: Task, git_dir: Path, patch: str, *, timeout_s: float = TIMEOUT_S, test_bed: TestBed | None = None
+) -> ExistingTests:
+    """Run tests that the repository has at the base commit on a patch; hidden tests are not known here.
+
+    These are all that the row's own command runs, or with a test bed those nearest to the changed files. When
+    a test fails they are run without the patch too, so that only what the patch broke is held against it.
+    Raises PatchDoesNotApply, UnsafePath and what `suite_of` raises.
+    """
+    if not task.test_cmd and test_bed is None:
+        raise NotGradeable(
+            f"{task.instance_id} has no test command (test_cmd), so its existing tests cannot be run"
+        )
+    with Scratch(git_dir, task.base_commit) as scratch:
+        patched = scratch.apply(patch, scratch.base)
+        if task.test_cmd or test_bed is None:
+            suite = own_existing(task)
+        else:
+            changed = [change.path for change in scratch.changes(scratch.base, patched)]
+            suite = test_bed.existing(task, scratch, git_dir, changed)
+        run = run_tests(scratch, patched, suite.command, timeout_s, suite.within)
+        statuses = suite.read(run.log)
+        passed = sum(status.passes for status in statuses.values())
+        if run.exit_code == 0 or run.timed_out:
+            return ExistingTests(run.exit_code == 0, passed, (), statuses, run, run.seconds)
+        before = run_tests(scratch, scratch.base, suite.command, timeout_s, suite.within)
+    failed = tuple(
+        test
+        for test, status in suite.read(before.log).items()
+        if status.passes and not statuses.get(test, Status.MISSING).passes
+    )
+    ok = not failed and not before.timed_out and (bool(statuses) or run.exit_code == before.exit_code)
+    return ExistingTests(ok, passed, failed, statuses, run, run.seconds + before.seconds)
+
+
+def _fault(run: TestRun, statuses: Statuses, timeout_s: float) -> str:
+    if run.timed_out:
+        return f"the tests did not end within {timeout_s:g} s"
+    if not statuses:
+        last = (run.log.strip().splitlines() or ["no output"])[-1]
+        return f"the log reports no test (exit code {run.exit_code}): {last[:200]}"
+    return ""
+
+
+def _verdict(
+    instance: Instance,
+    statuses: Statuses,
+    run: TestRun | None = None,
+    *,
+    applied: bool = True,
+    reason: str = "",
+    official: bool | None = None,
+) -> Verdict:
+    f2p, p2p = (
+        {test: status_of(test, statuses) for test in tests}
+        for tests in (instance.fail_to_pass, instance.pass_to_pass)
+    )
+    bad = [sum(not status.passes for status in tests.values()) for tests in (f2p, p2p)]
+    resolved = not reason and (not any(bad) if official is None else official)
+    if not reason:
+        of_f2p, of_p2p = f"{bad[0]} of {len(f2p)} FAIL_TO_PASS", f"{bad[1]} of {len(p2p)} PASS_TO_PASS"
+        reason = "all tests pass" if resolved else f"{of_f2p} and {of_p2p} tests do not pass"
+    return Verdict(resolved, applied, f2p, p2p, reason, run.seconds if run else 0.0, run.log if run else "")

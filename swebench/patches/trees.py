@@ -1,0 +1,171 @@
+"""Trees of a repository and of patches on them, without a checkout and without writing to the repository.
+
+A Scratch has an index and an object directory of its own in a temporary folder, with the repository's objects
+behind them. Patches are applied to that index, so nothing a patch says can reach the file system.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from swebench.errors import CommitMissing, GitFailed, PatchDoesNotApply
+from swebench.patches.plumbing import git, git_folder
+
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+_BLOBS_AT_ONCE = 256
+
+MAX_PATH_BYTES = 512
+_MAX_NAME_BYTES = 255
+
+REGULAR, EXECUTABLE, SYMLINK = "100644", "100755", "120000"
+ABSENT = "000000"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of a tree: git's mode (six octal digits), blob id, and path as git stores it."""
+
+    mode: str
+    blob: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A path whose entry differs between two trees; a mode is ABSENT where there is no such file."""
+
+    path: str
+    old_mode: str
+    new_mode: str
+    old_blob: str
+    new_blob: str
+
+
+class Scratch:
+    """A place to build trees on top of a commit; use as a context manager.
+
+    `base` is the tree of the commit. Raises CommitMissing on entering when the repository lacks the commit.
+    """
+
+    def __init__(self, repository: Path, base_commit: str) -> None:
+        if not _COMMIT.fullmatch(base_commit):
+            raise CommitMissing(
+                f"{base_commit[:80]!r} is not a commit id: 7 to 64 hexadecimal digits are expected"
+            )
+        self._git_dir = git_folder(repository)
+        self._commit = base_commit
+        self._environment: dict[str, str] = {}
+        self.base = ""
+
+    def __enter__(self) -> Self:
+        objects = self._git_dir / self._git("rev-parse", "--git-path", "objects").decode().rstrip("\n")
+        try:
+            self.base = (
+                self._git("rev-parse", "--verify", "--quiet", f"{self._commit}^{{tree}}").decode().strip()
+            )
+        except GitFailed:
+            raise CommitMissing(
+                f"commit {self._commit} is not in the repository {self._git_dir}: "
+                "update it, or name another base commit"
+            ) from None
+        self._folder = tempfile.TemporaryDirectory(prefix="scratch-", ignore_cleanup_errors=True)
+        root = Path(self._folder.name)
+        (root / "objects" / "info").mkdir(parents=True)
+        (root / "work").mkdir()
+        (root / "objects" / "info" / "alternates").write_text(f"{objects}\n", "utf-8")
+        self._environment = {
+            "GIT_INDEX_FILE": str(root / "index"),
+            "GIT_OBJECT_DIRECTORY": str(root / "objects"),
+            "GIT_WORK_TREE": str(root / "work"),
+        }
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._folder.cleanup()
+
+    def apply(self, patch: str, tree: str) -> str:
+        """The tree that `patch` makes of `tree`; raises PatchDoesNotApply with the reason, mostly git's."""
+        self._git("read-tree", tree)
+        command = ("apply", "--cached", "--whitespace=nowarn", "--numstat", "--apply", "-z", "-")
+        try:
+            # Text from JSON can hold lone surrogates; git gets their bytes and finds that nothing matches.
+            counted = self._git(*command, stdin=patch.encode("utf-8", "surrogatepass"))
+            for line in filter(None, counted.split(b"\0")):
+                _check_length(line.split(b"\t", 2)[2])
+            return self._git("write-tree").decode().strip()
+        except GitFailed as failed:
+            raise PatchDoesNotApply(str(failed)) from None
+
+    def overlay(self, tree: str, other: str) -> str:
+        """`tree`, with every path that `other` changes against the base taken from `other`.
+
+        A file of `tree` that stands where such a path needs a folder gives way.
+        """
+        self._git("read-tree", tree)
+        lines = [
+            f"{change.new_mode} {change.new_blob}\t{change.path}" for change in self.changes(self.base, other)
+        ]
+        self._git(
+            "update-index", "-z", "--index-info", stdin=b"".join(_encode(line) + b"\0" for line in lines)
+        )
+        return self._git("write-tree").decode().strip()
+
+    def changes(self, old: str, new: str) -> tuple[Change, ...]:
+        """The paths that differ between two trees, in git's order; a rename is a deletion and an addition."""
+        fields = self._git("diff-tree", "-r", "-z", "--raw", "--no-renames", "--full-index", old, new).split(
+            b"\0"
+        )
+        found = []
+        for header, path in zip(fields[0::2], fields[1::2], strict=False):
+            old_mode, new_mode, old_blob, new_blob, _ = header.decode("ascii").lstrip(":").split(" ")
+            found.append(Change(_decode(path), old_mode, new_mode, old_blob, new_blob))
+        return tuple(found)
+
+    def entries(self, tree: str) -> Iterator[Entry]:
+        """Every file, symbolic link and submodule of a tree."""
+        for line in self._git("ls-tree", "-r", "-z", "--full-tree", tree).split(b"\0"):
+            if line:
+                header, _, path = line.partition(b"\t")
+                mode, _, blob = header.decode("ascii").split(" ")
+                yield Entry(mode, blob, _decode(path))
+
+    def blobs(self, ids: list[str]) -> Iterator[bytes]:
+        """The contents of blobs, in the order of their ids."""
+        for start in range(0, len(ids), _BLOBS_AT_ONCE):
+            wanted = ids[start : start + _BLOBS_AT_ONCE]
+            found = self._git("cat-file", "--batch", stdin="".join(f"{blob}\n" for blob in wanted).encode())
+            position = 0
+            for blob in wanted:
+                end = found.index(b"\n", position)
+                header = found[position:end].split(b" ")
+                if len(header) != 3:
+                    raise GitFailed(f"object {blob} is missing from {self._git_dir}: fetch it again")
+                size = int(header[2])
+                yield found[end + 1 : end + 1 + size]
+                position = end + 1 + size + 1
+
+    def _git(self, *arguments: str, stdin: bytes = b"") -> bytes:
+        return git(self._git_dir, *arguments, stdin=stdin, environment=self._environment)
+
+
+def _check_length(path: bytes) -> None:
+    # Git goes down a path by recursion, and of one with thousands of folders it dies.
+    if len(path) > MAX_PATH_BYTES or max(map(len, path.split(b"/"))) > _MAX_NAME_BYTES:
+        raise PatchDoesNotApply(
+            f"{_decode(path[:60])!r}… has {len(path)} bytes: a path may have {MAX_PATH_BYTES}, "
+            f"and each name in it {_MAX_NAME_BYTES}"
+        )
+
+
+def _decode(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
+
+
+def _encode(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")

@@ -1,0 +1,175 @@
+"""One run of a test command in an exported tree: confined, limited in time and size, and leaving nothing
+behind.
+
+The code that runs is the repository's and the model's. It gets a clean environment, a home of its own,
+limits, and where the system lets users make namespaces, no network but its own loopback and no sight of other
+processes. It still runs as this user: who does not trust a repository at all runs it in a container.
+"""
+
+import contextlib
+import functools
+import json
+import math
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from swebench.errors import NotGradeable
+from swebench.patches.export import export
+from swebench.patches.trees import Scratch
+from swebench.running import confine
+
+MAX_LOG_BYTES = 16 << 20
+
+_LIMITS = {"AS": 8 << 30, "FSIZE": 256 << 20, "NPROC": 4096, "CORE": 0}
+_NAMESPACES = ("unshare", "--user", "--map-root-user", "--mount", "--net", "--pid", "--fork", "--kill-child")
+_CONFINE = (sys.executable, "-I", "-S", confine.__file__)
+_SYSTEM = ("/usr/local/bin", "/usr/bin", "/bin")
+_PATH = os.pathsep.join([str(Path(sys.executable).parent), *_SYSTEM])
+
+
+@dataclass(frozen=True)
+class TestRun:
+    """What a test command did: exit code (negative or over 128 for a signal), output (its last 16 MiB), wall
+    time.
+
+    `isolated` says whether it ran without the network, in namespaces of its own.
+    """
+
+    exit_code: int
+    log: str
+    seconds: float
+    timed_out: bool
+    isolated: bool
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a command runs beside its tree.
+
+    `programs` are folders that are searched before the system's, `packages` folders of Python packages that
+    are searched after the tree's own, `variables` are set on top of the runner's own, and `prepare` is given
+    the tree's folder once it is written. `kept` are folders that an isolated run cannot write to.
+    """
+
+    programs: tuple[Path, ...]
+    packages: tuple[Path, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[Path], None] | None = None
+    kept: tuple[Path, ...] = ()
+
+
+OURS = Surroundings(
+    (Path(sys.executable).parent,),
+    variables={
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # Plugins that happen to be installed beside us must not change a verdict.
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    },
+)
+"""The environment that we run in ourselves."""
+
+
+@functools.cache
+def isolation() -> tuple[str, ...]:
+    """The command prefix that isolates a run; empty where this user may not make namespaces."""
+    try:
+        probe = [*_NAMESPACES, *_CONFINE, "{}", json.dumps([tempfile.gettempdir()]), "true"]
+        done = subprocess.run(probe, capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return _NAMESPACES if done.returncode == 0 else ()
+
+
+def parse_command(command: str) -> list[str]:
+    """The argument list of a command as a row gives it; `python` becomes the running interpreter.
+
+    No shell takes part. Raises NotGradeable when it cannot be split or its program cannot be found.
+    """
+    try:
+        arguments = shlex.split(command)
+    except ValueError as error:
+        raise NotGradeable(f"test command {command[:200]!r} cannot be read: {error}") from None
+    if arguments and arguments[0] in {"python", "python3"}:
+        return [sys.executable, *arguments[1:]]
+    if not arguments or ("/" not in arguments[0] and shutil.which(arguments[0], path=_PATH) is None):
+        raise NotGradeable(
+            f"test command {command[:200]!r} names no program of this environment: install it first"
+        )
+    return arguments
+
+
+def run_tests(
+    scratch: Scratch, tree: str, command: list[str], timeout_s: float, within: Surroundings = OURS
+) -> TestRun:
+    """Write `tree` into a temporary folder and run a command there; it is killed after `timeout_s` seconds.
+
+    Raises UnsafePath for a tree that cannot be written out.
+    """
+    with tempfile.TemporaryDirectory(prefix="tests-", ignore_cleanup_errors=True) as temporary:
+        folder, home, log = (Path(temporary, name) for name in ("tree", "home", "log"))
+        folder.mkdir()
+        home.mkdir()
+        export(scratch, tree, folder)
+        if within.prepare:
+            within.prepare(folder)
+        limits = json.dumps(_LIMITS | {"CPU": math.ceil(timeout_s) * (os.cpu_count() or 1)})
+        prefix = isolation()
+        started = time.monotonic()
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*prefix, *_CONFINE, limits, json.dumps([str(path) for path in within.kept]), *command],
+                cwd=folder,
+                env=_environment(folder, home, within),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            with _ended(process):
+                try:
+                    process.wait(timeout_s)
+                    timed_out = False
+                except subprocess.TimeoutExpired:
+                    timed_out = True
+        seconds = time.monotonic() - started
+        return TestRun(process.returncode, _tail(log), seconds, timed_out, bool(prefix))
+
+
+def _environment(folder: Path, home: Path, within: Surroundings) -> dict[str, str]:
+    # The layouts that repositories keep their packages in.
+    sources = [folder, *(path for path in (folder / "src", folder / "lib") if path.is_dir())]
+    return {
+        "PATH": os.pathsep.join([*map(str, within.programs), *_SYSTEM]),
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": os.pathsep.join(map(str, [*sources, *within.packages])),
+        "PYTHONHASHSEED": "0",
+        **within.variables,
+    }
+
+
+@contextlib.contextmanager
+def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Whatever happens inside, afterwards the process and its group are gone."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _tail(log: Path) -> str:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - MAX_LOG_BYTES))
+        return file.read().decode("utf-8", "replace")

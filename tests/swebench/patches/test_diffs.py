@@ -1,0 +1,120 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+import unidiff
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from swebench.errors import UnsafePath
+from swebench.patches.diffs import unified_diff
+
+# Lines of a small alphabet, so that two texts share some; every kind of line end, and characters that some
+# readers wrongly take for one.
+LINES = st.sampled_from(
+    [
+        "",
+        "a",
+        "b",
+        "    c",
+        "+d",
+        "--- e",
+        "@@ -1 +1 @@",
+        "\\ No newline at end of file",
+        "f\x0cg",
+        "é\u2028h",
+    ]
+)
+ENDS = st.sampled_from(["\n", "\n", "\r\n", "\r"])
+TEXTS = st.builds(
+    lambda pairs, tail: "".join(line + end for line, end in pairs) + tail,
+    st.lists(st.tuples(LINES, ENDS), max_size=25),
+    LINES,
+)
+
+
+def git_applies(folder: Path, path: str, before: str, patch: str) -> str:
+    """The file after git itself has applied the patch, outside any repository."""
+    file = folder / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(before.encode())
+    subprocess.run(
+        ["git", "apply", "--whitespace=nowarn", "-"],
+        cwd=folder,
+        input=patch.encode(),
+        check=True,
+        env={
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "GIT_CEILING_DIRECTORIES": str(folder.parent),
+            "HOME": str(folder),
+        },
+    )
+    return file.read_bytes().decode()
+
+
+@settings(deadline=None, max_examples=80)
+@given(before=TEXTS, after=TEXTS)
+def test_git_makes_of_before_and_the_diff_exactly_after(tmp_path_factory, before, after):
+    folder = tmp_path_factory.mktemp("apply", numbered=True)
+    patch = unified_diff("pkg/mod.py", before, after)
+    if before == after:
+        assert patch == ""
+    else:
+        assert git_applies(folder, "pkg/mod.py", before, patch) == after
+
+
+@settings(deadline=None)
+@given(before=TEXTS, after=TEXTS)
+def test_unidiff_reads_what_we_write(before, after):
+    patch = unified_diff("pkg/mod.py", before, after)
+    if patch:
+        (file,) = unidiff.PatchSet(patch)
+        assert file.path == "pkg/mod.py"
+        assert file.added - file.removed == line_count(after) - line_count(before)
+        for hunk in file:
+            assert "".join(line.value for line in hunk if line.line_type in " -").rstrip("\n") in before
+            assert "".join(line.value for line in hunk if line.line_type in " +").rstrip("\n") in after
+
+
+def line_count(text: str) -> int:
+    """Lines as git counts them."""
+    return len(text.removesuffix("\n").split("\n")) if text else 0
+
+
+def test_a_diff_has_three_lines_of_context_and_gits_headers():
+    before = "".join(f"{number}\n" for number in range(1, 21))
+    patch = unified_diff("a.py", before, before.replace("10\n", "ten\n"))
+    assert patch.startswith(
+        "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -7,7 +7,7 @@\n 7\n 8\n 9\n-10\n+ten\n"
+    )
+    assert patch.endswith(" 13\n")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("", "x\n"), ("x\n", ""), ("", "x"), ("x", "x\n"), ("x\n", "x")]
+)
+def test_empty_files_and_missing_final_newlines_survive(tmp_path, before, after):
+    assert git_applies(tmp_path, "a.py", before, unified_diff("a.py", before, after)) == after
+
+
+@pytest.mark.parametrize("path", ["a b.py", "dir with space/ünïcode.py", "tests/⊗.txt", "-rf.py", "a'b.py"])
+def test_unusual_paths_apply(tmp_path, path):
+    assert git_applies(tmp_path, path, "x\n", unified_diff(path, "x\n", "y\n")) == "y\n"
+
+
+def test_diffs_of_several_files_join_by_concatenation(tmp_path):
+    (tmp_path / "b.py").write_text("one")
+    patch = unified_diff("a.py", "x", "y") + unified_diff("b.py", "one", "two\n")
+    assert git_applies(tmp_path, "a.py", "x", patch) == "y"
+    assert (tmp_path / "b.py").read_text() == "two\n"
+    assert [file.path for file in unidiff.PatchSet(patch)] == ["a.py", "b.py"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/etc/passwd", "../x.py", "a/../../x.py", "a//b.py", "./a.py", ".git/config", "a/.GIT/hooks/x",
+     ".git./x", "git~1/config", 'a"b.py', "a\\b.py", "a\nb.py", "a\tb.py", "a\0b.py", "a\u00a0b.py"],
+)  # fmt: skip
+def test_paths_that_a_diff_must_not_name_are_refused(path):
+    with pytest.raises(UnsafePath):
+        unified_diff(path, "x\n", "y\n")

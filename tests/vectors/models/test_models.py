@@ -1,0 +1,150 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertModel
+
+from tests.vectors import folders, tiny
+from vectors.errors import ModelUnavailable, UnsupportedModel
+from vectors.models import checkpoints
+from vectors.models import loading as models
+
+
+def load(folder: Path, **options):
+    return models.load_model(str(folder), cache=folder / "unused", **options)
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_a_model_of_each_family_loads_from_its_folder_with_the_same_logits(tmp_path, family):
+    saved = folders.save(tmp_path / "m", family)
+    loaded = load(tmp_path / "m", dtype=torch.float32)
+    ids = torch.tensor([tiny.prompt(3, 20)])
+    with torch.no_grad():
+        assert torch.equal(loaded.model(input_ids=ids).logits, saved(input_ids=ids).logits)
+    assert (loaded.n_layers, loaded.d_model, loaded.context_length) == (tiny.LAYERS, tiny.WIDTH, tiny.CONTEXT)
+    assert (loaded.name, loaded.model_id, loaded.revision) == (str(tmp_path / "m"), "m", "local")
+    assert not loaded.model.training
+
+
+def test_a_model_is_loaded_in_the_dtype_asked_for_or_in_this_machines_default(tmp_path):
+    folders.save(tmp_path)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    assert load(tmp_path, dtype=torch.bfloat16).dtype == torch.bfloat16
+    default = load(tmp_path)
+    assert default.dtype == models.default_dtype(device) == next(default.model.parameters()).dtype
+
+
+def test_an_unknown_name_is_refused_in_one_line_that_names_what_was_tried(tmp_path):
+    with pytest.raises(ModelUnavailable) as refused:
+        models.load_model("smollm3-135m", cache=tmp_path)
+    message = str(refused.value)
+    assert isinstance(refused.value, LookupError)
+    assert "\n" not in message
+    for tried in ("'smollm3-135m'", "alias", "smollm2-135m", "folder", ".gguf", "hub id"):
+        assert tried in message
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b/c", "--help", "owner/na me", ""])
+def test_a_name_that_is_no_hub_id_never_reaches_the_hub(tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(models.hub, "fetch", lambda *_: pytest.fail("asked the hub"))
+    with pytest.raises(ModelUnavailable):
+        models.pull(name or "./", cache=tmp_path)
+
+
+def test_a_hub_model_that_cannot_be_had_is_refused_at_once_naming_the_places(tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from vectors.models.loading import load_model; "
+        "from vectors.errors import ModelUnavailable\n"
+        "try: load_model('qwen3-0.6b', cache=Path(sys.argv[1]))\n"
+        "except ModelUnavailable as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub-home")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    (line,) = done.stdout.splitlines()
+    assert "Qwen/Qwen3-0.6B" in line
+    assert str(tmp_path / "hub-home") in line
+    assert "model folder" in line
+
+
+def test_an_incomplete_folder_is_refused_naming_what_is_missing(tmp_path):
+    folders.save(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    with pytest.raises(ModelUnavailable, match=r"tokenizer\.json missing"):
+        load(tmp_path)
+
+
+def test_weights_as_pickle_are_not_even_looked_at(tmp_path):
+    model = folders.save(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(ModelUnavailable, match=r"model\.safetensors missing"):
+        load(tmp_path)
+
+
+def test_a_sharded_folder_loads_and_a_lost_shard_is_named(tmp_path):
+    saved = folders.save(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    saved.save_pretrained(tmp_path, max_shard_size="100KB")
+    shards = sorted(tmp_path.glob("model-*.safetensors"))
+    assert len(shards) > 1
+    assert torch.equal(load(tmp_path, dtype=torch.float32).model.lm_head.weight, saved.lm_head.weight)
+    shards[0].unlink()
+    with pytest.raises(ModelUnavailable, match=shards[0].name):
+        load(tmp_path)
+
+
+def test_damaged_weights_are_refused_in_one_line(tmp_path):
+    folders.save(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(UnsupportedModel) as refused:
+        load(tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_model_that_generates_nothing_is_refused(tmp_path):
+    folders.save(tmp_path)
+    config = BertConfig(vocab_size=258, hidden_size=16, num_hidden_layers=1, num_attention_heads=1)
+    config.architectures = ["BertModel"]
+    BertModel(config).save_pretrained(tmp_path)
+    with pytest.raises(UnsupportedModel, match="BertModel"):
+        load(tmp_path)
+
+
+def test_the_digest_follows_the_content_and_not_the_place(tmp_path):
+    folders.save(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    assert checkpoints.digest_of(tmp_path / "a") == checkpoints.digest_of(tmp_path / "b")
+
+
+@pytest.mark.parametrize("name", ["lm_head.weight", "model.layers.2.mlp.up_proj.weight"])
+def test_the_digest_tells_another_training_run_apart(tmp_path, name):
+    folders.save(tmp_path)
+    before = checkpoints.digest_of(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    save_file(weights | {name: weights[name] * 1.01}, tmp_path / "model.safetensors", {"format": "pt"})
+    assert checkpoints.digest_of(tmp_path) != before
+
+
+def test_the_list_holds_every_alias_and_finds_the_embedded_model_in_a_cache(tmp_path):
+    assert {row.alias: row.model_id for row in models.list_models(tmp_path)} == models.ALIASES
+    assert models.list_models(tmp_path)[0].found == ""
+    models.embedded.folder_in(tmp_path).mkdir(parents=True)
+    assert models.list_models(tmp_path)[0].found == "cache"
+
+
+def test_pulling_a_folder_returns_it_without_loading_it(tmp_path):
+    folders.save(tmp_path)
+    assert models.pull(str(tmp_path), cache=tmp_path) == tmp_path

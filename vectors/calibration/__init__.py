@@ -1,0 +1,1 @@
+"""Where a vector helps, found on one set of texts and certified on another."""

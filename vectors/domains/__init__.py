@@ -1,0 +1,1 @@
+"""Domain vectors: prompt sets, extraction, defaults, and the library that keeps them."""

@@ -1,0 +1,191 @@
+"""Domain vectors as files: one safetensors file per model and domain, extracted on first use.
+
+A file holds `layer.<i>` [d_model] float32 for every block (0-based, the block's output) and string metadata.
+In the library a file's name holds a hash of everything that determines its content, so a stale one is never
+served. Nothing but safetensors is read.
+"""
+
+import builtins
+import hashlib
+import json
+import logging
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+
+from vectors.domains import defaults
+from vectors.domains.domain_vector import DomainVector
+from vectors.domains.extraction import extract
+from vectors.domains.prompt_sets import load_prompt_set
+from vectors.errors import VectorFileError
+from vectors.models.loading import LanguageModel
+from vectors.progress import Progress, silent
+
+FORMAT = "1"
+_HEADER_BYTES = 1 << 20
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of a library."""
+
+    domain: str
+    model_id: str
+    path: Path
+
+
+class VectorLibrary:
+    """A folder of vector files. Safe under concurrent processes and threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, lm: LanguageModel, domain: str, progress: Progress = silent) -> DomainVector:
+        """Return a domain's vector for a model: from its file, or extracted and kept on first use.
+
+        A damaged file is replaced, with a warning. Raises PromptSetError for an unknown domain.
+        """
+        path = self.path(lm, domain)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            if path.exists():
+                try:
+                    return load(path, lm)
+                except VectorFileError as error:
+                    _log.warning("extracting %s again: %s", domain, error)
+            vector = extract(lm, load_prompt_set(domain), progress=progress)
+            save(vector, path)
+        return vector
+
+    def path(self, lm: LanguageModel, domain: str) -> Path:
+        """Where the domain's default vector for a model lies, or will lie."""
+        return self._folder / _file_name(lm.model_id, domain, self.fingerprint(lm, domain))
+
+    def fingerprint(self, lm: LanguageModel, domain: str) -> str:
+        """sha256 of everything that determines a domain's default vector; known without extracting it."""
+        return _key(lm, domain, load_prompt_set(domain).digest, "mean_difference", "last content token")
+
+    def save(self, vector: DomainVector, lm: LanguageModel) -> Path:
+        """Write a vector of a model into the library and return its path."""
+        facts = vector.metadata
+        key = _key(lm, vector.domain, facts["prompt_set_sha256"], facts["method"], facts["token"])
+        path = self._folder / _file_name(lm.model_id, vector.domain, key)
+        save(vector, path)
+        return path
+
+    def load(self, path: Path, lm: LanguageModel) -> DomainVector:
+        """Load a vector file from anywhere. Raises VectorFileError if it is not one of this model's."""
+        return load(path, lm)
+
+    def list(self) -> builtins.list[Entry]:
+        """The vectors in the folder, of every model; files that are none are left out with a warning."""
+        entries = []
+        for path in sorted(self._folder.rglob("*.safetensors")):
+            try:
+                metadata, _ = _read(path, tensors=False)
+                entries.append(Entry(metadata["domain"], metadata["model_id"], path))
+            except VectorFileError as error:
+                _log.warning("%s", error)
+        return entries
+
+
+def save(vector: DomainVector, path: Path) -> None:
+    """Write a vector file; it appears at `path` only when complete."""
+    from safetensors.torch import save as to_bytes
+
+    metadata = {
+        **vector.metadata,
+        "format_version": FORMAT,
+        "domain": vector.domain,
+        "residual_norms": json.dumps(vector.residual_norms.tolist()),
+        "default_layer": str(vector.default_layer),
+        "default_alpha": repr(vector.default_alpha),
+    }
+    tensors = {f"layer.{i}": row.contiguous() for i, row in enumerate(vector.directions)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, staged = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(to_bytes(tensors, metadata=metadata))
+        Path(staged).replace(path)
+    except BaseException:
+        Path(staged).unlink(missing_ok=True)
+        raise
+
+
+def load(path: Path, lm: LanguageModel) -> DomainVector:
+    """Read a vector file and check it: form, shape, finite values, and that it is this model's.
+
+    Raises VectorFileError, naming both models where it is another's.
+    """
+    limit = _HEADER_BYTES + 4 * lm.n_layers * lm.d_model
+    metadata, tensors = _read(path, limit=limit)
+    if metadata["model_digest"] != lm.digest:
+        raise VectorFileError(
+            f"{path.name} is a vector of {metadata['model_id']} ({metadata['model_digest'][:12]}), the model "
+            f"is {lm.model_id} ({lm.digest[:12]}); use a vector that was extracted from this model"
+        )
+    names = [f"layer.{i}" for i in range(lm.n_layers)]
+    if set(tensors) != set(names):
+        raise VectorFileError(f"{path.name} does not hold layer.0 to {names[-1]} and nothing else")
+    for name in names:
+        if tensors[name].shape != (lm.d_model,) or tensors[name].dtype != torch.float32:
+            raise VectorFileError(
+                f"{path.name}: {name} is {tensors[name].dtype} {list(tensors[name].shape)}, "
+                f"expected float32 [{lm.d_model}]"
+            )
+    try:
+        norms = torch.tensor(json.loads(metadata["residual_norms"]), dtype=torch.float32)
+        layer, alpha = int(metadata["default_layer"]), float(metadata["default_alpha"])
+    except (ValueError, TypeError) as error:
+        raise VectorFileError(f"{path.name} has unreadable norms or defaults: {error}") from error
+    directions = torch.stack([tensors[name] for name in names])
+    finite = torch.isfinite(directions).all() and torch.isfinite(torch.tensor(alpha))
+    if not finite or norms.shape != (lm.n_layers,) or not (norms > 0).all() or not 0 <= layer < lm.n_layers:
+        raise VectorFileError(
+            f"{path.name} holds values that are not finite or out of range; extract it anew"
+        )
+    return DomainVector(metadata["domain"], directions, norms, layer, alpha, metadata)
+
+
+def _read(
+    path: Path, *, tensors: bool = True, limit: int | None = None
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Read a file's metadata and, if asked, its tensors."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        if limit is not None and path.stat().st_size > limit:
+            raise VectorFileError(f"{path.name} is larger than a vector file of this model can be")
+        with safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+            found = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise VectorFileError(f"{path.name} cannot be read as safetensors: {error}") from error
+    wanted = ["domain", "model_id", "model_digest", "residual_norms", "default_layer", "default_alpha"]
+    lacking = [name for name in wanted if name not in metadata]
+    if metadata.get("format_version") != FORMAT or lacking:
+        raise VectorFileError(
+            f"{path.name} is not a vector file of format {FORMAT}: "
+            f"format {metadata.get('format_version')}, lacking {', '.join(lacking) or 'nothing'}"
+        )
+    return metadata, found
+
+
+def _key(lm: LanguageModel, domain: str, prompt_set_digest: str, method: str, token: str) -> str:
+    parts = [FORMAT, lm.digest, str(lm.dtype), lm.tokenizer_digest, lm.chat.thinking, domain]
+    parts += [prompt_set_digest, method, token, str(defaults.layer_for(domain, lm.n_layers))]
+    return hashlib.sha256("\0".join([*parts, str(defaults.SHARE)]).encode()).hexdigest()
+
+
+def _file_name(model_id: str, domain: str, key: str) -> Path:
+    """A user's prompt set or folder may be named anything, so only safe characters are kept."""
+    model, name = (re.sub(r"[^\w.-]+", "--", text).strip(".") or "unnamed" for text in (model_id, domain))
+    return Path(model) / f"{name}-{key[:16]}.safetensors"

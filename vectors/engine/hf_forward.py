@@ -1,0 +1,192 @@
+"""Passes through any decoder-only transformers model, by its own forward.
+
+The model sees one long sequence; an attention function of ours, in the place that transformers keeps for
+them, tells the rows apart. Steering and recording sit in hooks that stay. Outside a pass of this thread the
+model is bare: its attention is torch's and its hooks return nothing.
+"""
+
+import functools
+import threading
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv1d
+from torch.utils.hooks import RemovableHandle
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import sdpa_mask
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from vectors.engine.packing import pack
+from vectors.engine.ragged import Pass
+from vectors.errors import SteeringNotApplied, UnsupportedModel
+from vectors.models.blocks import decoder_blocks, n_layers, residual, with_residual
+
+_NAME = "steered_ragged"
+
+
+class _Current(threading.local):
+    """The pass that runs on this thread, or the shapes that a probe is collecting."""
+
+    batch: Pass | None = None
+    probe: dict[int, tuple[int, int]] | None = None
+    attended: set[int]
+
+
+_current = _Current()
+
+
+class HFForward:
+    """Runs passes through a model's own forward; `detach` leaves the model as it was."""
+
+    resumable = False
+
+    def __init__(self, model: nn.Module) -> None:
+        pack(model)
+        self._model = model
+        config: Any = model.config
+        self._implementation = config._attn_implementation
+        _register()
+        set_attention: Any = model.set_attn_implementation
+        set_attention(_NAME)
+        self._convolutions = [
+            module for module in model.modules() if type(module).__name__ == "Lfm2ShortConv"
+        ]
+        self.reusable = not self._convolutions  # what a convolution remembers is not in the cache
+        self._handles: list[RemovableHandle] = []
+        try:
+            shapes = self._probe()
+        except Exception:
+            self.detach()
+            raise
+        self.kv_heads, self.head_dim = shapes.pop()
+        for module in self._convolutions:
+            module.forward = functools.partial(_convolve, module, module.forward)
+        self._handles = [
+            block.register_forward_hook(lambda _block, _args, output, layer=layer: _after(layer, output))
+            for layer, block in enumerate(decoder_blocks(model))
+        ]
+
+    def detach(self) -> None:
+        """Remove hooks and functions; the model is bare again."""
+        for handle in self._handles:
+            handle.remove()
+        for module in self._convolutions:
+            module.__dict__.pop("forward", None)  # closing twice is allowed
+        set_attention: Any = self._model.set_attn_implementation
+        set_attention(self._implementation)
+
+    def run(self, batch: Pass, resume: tuple[int, Tensor] | None = None) -> Tensor:
+        """Run a pass and return the logits [wanted, vocab] of its wanted positions, in float32."""
+        assert resume is None, "only a resumable forward starts after a block"
+        # Nobody reads this mask: one of four dimensions is what the model hands on without making its own.
+        mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=batch.token_ids.device)
+        _current.batch, _current.attended = batch, set()
+        try:
+            output = self._model(
+                input_ids=batch.token_ids.unsqueeze(0),
+                position_ids=batch.positions.unsqueeze(0),
+                attention_mask=mask,
+                use_cache=False,
+                logits_to_keep=batch.wanted,
+            )
+            attended = _current.attended
+        finally:
+            _current.batch = None
+        batch.plan.check()
+        if attended != self._attending:
+            raise SteeringNotApplied(f"blocks {sorted(self._attending - attended)} attended past the engine")
+        logits: Tensor = output.logits[0]
+        return logits.float()
+
+    def _probe(self) -> set[tuple[int, int]]:
+        """The key heads and their width, as every attention layer hands them over."""
+        device = next(self._model.parameters()).device
+        _current.probe = {}
+        try:
+            with torch.inference_mode():
+                self._model(input_ids=torch.zeros(1, 2, dtype=torch.long, device=device), use_cache=False)
+            seen = _current.probe
+        finally:
+            _current.probe = None
+        self._attending = set(seen)
+        without = set(range(n_layers(self._model))) - self._attending
+        without -= {int(module.layer_idx) for module in self._convolutions}  # type: ignore[arg-type]
+        if without or len(set(seen.values())) != 1:
+            raise UnsupportedModel(
+                f"{type(self._model).__name__}: blocks {sorted(without)} do not attend through transformers' "
+                f"attention interface, or key heads differ ({sorted(set(seen.values()))}); "
+                "use a model whose blocks all do, with heads of one kind"
+            )
+        return set(seen.values())
+
+
+@functools.cache
+def _register() -> None:
+    AttentionInterface.register(_NAME, _attend)
+    AttentionMaskInterface.register(_NAME, sdpa_mask)
+
+
+def _attend(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    **options: Any,
+) -> tuple[Tensor, None]:
+    """What transformers calls for attention: query [1, heads, tokens, dim] → [1, tokens, heads, dim]."""
+    if odd := [name for name in ("softcap", "s_aux", "position_bias") if options.get(name) is not None]:
+        raise UnsupportedModel(
+            f"{type(module).__name__} needs {', '.join(odd)} in its attention; not supported"
+        )
+    if _current.probe is not None:
+        _current.probe[module.layer_idx] = (key.shape[1], key.shape[3])
+    batch = _current.batch
+    if batch is None:
+        bare = ALL_ATTENTION_FUNCTIONS["sdpa"]
+        output: tuple[Tensor, None] = bare(
+            module, query, key, value, attention_mask, scaling=scaling, **options
+        )
+        return output
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    heads = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]
+    seen = batch.attend(module.layer_idx, heads[0], heads[1], heads[2], scale, sliding_window)
+    _current.attended.add(module.layer_idx)
+    return seen.unsqueeze(0), None
+
+
+def _after(layer: int, output: object) -> object:
+    batch = _current.batch
+    if batch is None or not batch.touches(layer):
+        return None
+    hidden = residual(output)
+    if hidden.shape[:2] != (1, len(batch.token_ids)):
+        raise SteeringNotApplied(
+            f"block {layer} returned {list(hidden.shape)}, expected [1, {len(batch.token_ids)}, d_model]"
+        )
+    return with_residual(output, batch.after_block(layer, hidden[0].clone()).unsqueeze(0))
+
+
+def _convolve(module: Any, bare: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """LFM2's short convolution (three gates, arXiv 2511.23404) over each row's own past."""
+    batch = _current.batch
+    if batch is None:
+        result: Tensor = bare(hidden_states, *args, **kwargs)
+        return result
+    before, after, x = module.in_proj(hidden_states)[0].chunk(3, dim=-1)
+    gated = (before * x).T
+    width = module.conv_kernel_size - 1
+    mixed = torch.empty_like(gated)
+    for piece, tokens in batch.tokens_of():
+        past = piece.states.get(module.layer_idx)
+        if past is None or piece.start == 0:
+            past = gated.new_zeros(len(gated), width)
+        extended = torch.cat([past, gated[:, tokens]], dim=1)
+        weight, bias = module.conv.weight, module.conv.bias
+        mixed[:, tokens] = conv1d(extended.unsqueeze(0), weight, bias, groups=len(gated))[0]
+        piece.states[module.layer_idx] = extended[:, -width:]
+    output: Tensor = module.out_proj((after * mixed.T).unsqueeze(0))
+    return output

@@ -1,0 +1,131 @@
+"""The decoder of the Llama family as one tight loop: SmolLM2, Llama and Qwen3.
+
+Why it exists: at these sizes a transformers forward spends as long between the products as in them. The same
+arithmetic in a dozen calls a block, over packed weights with the residual additions inside the products, is
+bound by memory instead. It can also start after any block, which reusing a steered prefix needs.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import rms_norm
+
+from vectors.engine.packing import FusedLinear, join_attention, pack
+from vectors.engine.ragged import Pass
+from vectors.models.blocks import decoder_blocks, final_norm
+
+_FAMILIES = ("LlamaForCausalLM", "Qwen3ForCausalLM")
+_FIXED_ROPE = ("default", "linear", "llama3", "yarn")
+"""Rotary embeddings that depend on a token's position alone."""
+
+
+class _Block(NamedTuple):
+    attention_norm: Tensor
+    qkv: FusedLinear
+    query_norm: Tensor | None
+    key_norm: Tensor | None
+    out: FusedLinear
+    mlp_norm: Tensor
+    gate: FusedLinear
+    up: FusedLinear
+    down: FusedLinear
+
+
+class LlamaForward:
+    """Runs passes through a packed model of the family."""
+
+    resumable = True
+    reusable = True
+
+    def __init__(self, model: nn.Module) -> None:
+        config: Any = model.config
+        for block in decoder_blocks(model):
+            join_attention(block.self_attn)
+        pack(model)
+        self._embedding: Any = model.get_input_embeddings()  # type: ignore[operator]
+        self._head: Any = model.get_output_embeddings()  # type: ignore[operator]
+        self._norm: Any = final_norm(model).weight
+        self._eps = float(config.rms_norm_eps)
+        self._heads = int(config.num_attention_heads)
+        self.kv_heads = int(config.num_key_value_heads)
+        self._blocks = [self._block(block) for block in decoder_blocks(model)]
+        self._cos, self._sin = self._rotary(model, int(config.max_position_embeddings))
+        self.head_dim = self._cos.shape[-1]
+        self._scale = self.head_dim**-0.5
+
+    @staticmethod
+    def fits(model: nn.Module) -> bool:
+        """Whether this loop computes what the model does."""
+        config: Any = model.config
+        return (
+            type(model).__name__ in _FAMILIES
+            and config.hidden_act == "silu"
+            and not getattr(config, "use_sliding_window", False)
+            and (config.rope_parameters or {}).get("rope_type", "default") in _FIXED_ROPE
+        )
+
+    def detach(self) -> None:
+        """Nothing was attached to the model."""
+
+    def run(self, batch: Pass, resume: tuple[int, Tensor] | None = None) -> Tensor:
+        """Run a pass and return the logits [wanted, vocab] of its wanted positions, in float32.
+
+        With `resume` = (layer, hidden) the pass starts after that block, from what it put out: `hidden`
+        [tokens, d_model], before any steering there.
+        """
+        first, hidden = 0, None
+        if resume is None:
+            hidden = self._embedding(batch.token_ids)
+        else:
+            first, hidden = resume[0] + 1, batch.after_block(*resume)
+        cos = self._cos[batch.positions].unsqueeze(1)
+        sin = self._sin[batch.positions].unsqueeze(1)
+        tokens, width = hidden.shape
+        turned = self._heads + self.kv_heads
+        for layer in range(first, len(self._blocks)):
+            block = self._blocks[layer]
+            x = rms_norm(hidden, (width,), block.attention_norm, self._eps)
+            qkv = block.qkv(x).view(tokens, turned + self.kv_heads, self.head_dim)
+            queries, keys = self._turn(block, qkv[:, :turned], cos, sin)
+            seen = batch.attend(layer, queries, keys, qkv[:, turned:], self._scale)
+            hidden = block.out.plus(seen.reshape(tokens, -1), hidden)
+            x = rms_norm(hidden, (width,), block.mlp_norm, self._eps)
+            hidden = block.down.plus(block.up.times(x, block.gate.silu(x)), hidden)
+            hidden = batch.after_block(layer, hidden)
+        batch.plan.check()
+        logits: Tensor = self._head(rms_norm(hidden[batch.wanted], (width,), self._norm, self._eps))
+        return logits.float()
+
+    def _turn(self, block: _Block, heads: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn queries and keys [tokens, heads, head_dim] by position (RoPE, Su et al., arXiv 2104.09864)."""
+        if block.query_norm is not None and block.key_norm is not None:
+            shape = (self.head_dim,)
+            queries = rms_norm(heads[:, : self._heads], shape, block.query_norm, self._eps)
+            keys = rms_norm(heads[:, self._heads :], shape, block.key_norm, self._eps)
+            heads = torch.cat([queries, keys], dim=1)
+        turned = (heads * cos).addcmul_(heads.roll(self.head_dim // 2, -1), sin)
+        return turned[:, : self._heads], turned[:, self._heads :]
+
+    def _block(self, block: Any) -> _Block:
+        attention, mlp = block.self_attn, block.mlp
+        normed = hasattr(attention, "q_norm")
+        return _Block(
+            attention_norm=block.input_layernorm.weight,
+            qkv=attention.qkv,
+            query_norm=attention.q_norm.weight if normed else None,
+            key_norm=attention.k_norm.weight if normed else None,
+            out=attention.o_proj,
+            mlp_norm=block.post_attention_layernorm.weight,
+            gate=mlp.gate_proj,
+            up=mlp.up_proj,
+            down=mlp.down_proj,
+        )
+
+    def _rotary(self, model: nn.Module, positions: int) -> tuple[Tensor, Tensor]:
+        """Cosines and signed sines [positions, head_dim]: turning is x·cos + roll(x, head_dim / 2)·sin."""
+        base: Any = model.base_model
+        like = self._embedding.weight
+        cos, sin = base.rotary_emb(like, torch.arange(positions, device=like.device).unsqueeze(0))
+        half = cos.shape[-1] // 2
+        return cos[0].clone(), torch.cat([-sin[0, :, :half], sin[0, :, half:]], dim=-1)

@@ -1,0 +1,134 @@
+"""Reuse of what rows have computed: key-value caches of common prefixes, shared as far as that is exact.
+
+A row's cache depends on its steering only after the block that is steered. So rows with equal steering, or
+none, share a prefix whole; any two rows share it up to the block where the first of them steers, and the
+second goes on from the residual stream there (recorded before the steering). Rows that are still computing
+their prompts are donors too, so that requests which arrive together share.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vectors.engine.kvcache import Block, KeyValueCache
+from vectors.steering import RowSteering
+
+MIN_TOKENS = 32
+"""Shorter prefixes are not worth their bookkeeping."""
+_MAX_KEPT = 64
+
+
+@dataclass(eq=False)
+class Prefix:
+    """Tokens whose keys and values lie in a block.
+
+    `steering` is what steered them, None where nothing did. `records` are residual streams of the first
+    `recorded` tokens, by layer, in pieces.
+    """
+
+    tokens: NDArray[np.int64]
+    block: Block
+    steering: RowSteering | None
+    records: dict[int, list[Tensor]]
+    recorded: int
+
+    @property
+    def key(self) -> bytes:
+        """Prefixes with equal keys were steered alike."""
+        return self.steering.key if self.steering else b""
+
+    def covers(self, other: "Prefix") -> bool:
+        """Whether whatever can use `other` can use this one as well."""
+        return (
+            self.key == other.key
+            and self.recorded >= other.recorded
+            and self.records.keys() >= other.records.keys()
+            and _shared(self.tokens, other.tokens) == len(other.tokens)
+        )
+
+
+class Match(NamedTuple):
+    """The first `tokens` tokens of a prefix can be used.
+
+    All of them as they are where `layer` is None, otherwise up to and with that block. `saved` counts tokens
+    that need not be computed, weighted by the share of blocks.
+    """
+
+    prefix: Prefix
+    tokens: int
+    layer: int | None
+    saved: float
+
+
+class PrefixStore:
+    """The prefixes that are kept where rows leave room; the least recently used goes first."""
+
+    def __init__(self, cache: KeyValueCache, n_layers: int, *, resumable: bool) -> None:
+        self._cache, self._n_layers, self._resumable = cache, n_layers, resumable
+        self._kept: OrderedDict[Prefix, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def best(self, tokens: NDArray[np.int64], steering: RowSteering | None) -> Match | None:
+        """The kept prefix that saves most for a row with `tokens` and `steering`."""
+        matches = [self.match(prefix, len(prefix.tokens), tokens, steering) for prefix in self._kept]
+        best = max((match for match in matches if match), key=lambda match: match.saved, default=None)
+        if best:
+            self._kept.move_to_end(best.prefix)
+        return best
+
+    def match(
+        self, prefix: Prefix, computed: int, tokens: NDArray[np.int64], steering: RowSteering | None
+    ) -> Match | None:
+        """What a row could use of a prefix once its first `computed` tokens are there."""
+        shared = _shared(prefix.tokens[:computed], tokens)
+        if shared < MIN_TOKENS:
+            return None
+        if prefix.key == (steering.key if steering else b""):
+            return Match(prefix, shared, None, float(shared))
+        alike = min(_first_steered(prefix.steering, self._n_layers), _first_steered(steering, self._n_layers))
+        layers = [layer for layer in prefix.records if layer <= alike]
+        if not self._resumable or not layers:
+            return None
+        layer, shared = max(layers), min(shared, prefix.recorded)
+        return Match(prefix, shared, layer, shared * (layer + 1) / self._n_layers)
+
+    def keep(self, prefix: Prefix) -> None:
+        """Keep what a row leaves behind, unless it is there already; its block is the store's from now on."""
+        for other in list(self._kept):
+            if other.covers(prefix):
+                self._kept.move_to_end(other)
+                self._cache.free(prefix.block)
+                return
+            if prefix.covers(other):
+                self._drop(other)
+        self._kept[prefix] = None
+        if len(self._kept) > _MAX_KEPT:
+            self.evict()
+
+    def evict(self) -> bool:
+        """Drop the prefix that was not used for longest; False where there is none."""
+        if not self._kept:
+            return False
+        self._drop(next(iter(self._kept)))
+        return True
+
+    def _drop(self, prefix: Prefix) -> None:
+        del self._kept[prefix]
+        self._cache.free(prefix.block)
+
+
+def _first_steered(steering: RowSteering | None, n_layers: int) -> int:
+    return steering.layer if steering else n_layers
+
+
+def _shared(left: NDArray[np.int64], right: NDArray[np.int64]) -> int:
+    """How many tokens both begin with."""
+    n = min(len(left), len(right))
+    different = np.flatnonzero(left[:n] != right[:n])
+    return int(different[0]) if len(different) else n

@@ -1,0 +1,115 @@
+"""What is asked of an engine, and what comes back: requests, tickets for those on their way, generations."""
+
+import asyncio
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from vectors.engine.row import FinishReason, Row
+from vectors.engine.sampling import Sampling
+from vectors.steering import Steering
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What to generate. A forced prefix of the answer is simply the end of `prompt_ids`.
+
+    `on_token` is called on the engine's thread, once for each new token, with the text that has become
+    certain (perhaps none); it must be quick, and what it raises fails this request. `distribution` asks for
+    the log-probabilities of every token as the first new one; `alternatives` for those of a few tokens in the
+    place of a new one, by its number from 0. What would have gone on differently after many places of a text
+    costs one pass over it.
+    """
+
+    prompt_ids: tuple[int, ...]
+    steering: Steering | None = None
+    sampling: Sampling = field(default_factory=Sampling)
+    on_token: Callable[[str], None] | None = None
+    distribution: bool = False
+    alternatives: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Generation:
+    """What was generated.
+
+    `token_ids` are the new tokens, with the end-of-sequence token or those that completed a stop string;
+    `text` ends before either. If asked for, `logprobs` are the tokens' natural log-probabilities and
+    `distribution` [vocab] those of every token as the first new one, in float32, and `alternatives` those of
+    the tokens asked for, in their order. `reused_tokens` of the prompt came from a prefix that was there.
+    `seconds` counts from the row's admission, not the time spent waiting.
+    """
+
+    text: str
+    token_ids: tuple[int, ...]
+    finish_reason: FinishReason
+    prompt_tokens: int
+    new_tokens: int
+    seconds: float
+    reused_tokens: int = 0
+    logprobs: tuple[float, ...] = ()
+    distribution: Tensor | None = None
+    alternatives: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
+
+
+def scoring(
+    prompt_ids: Sequence[int],
+    continuation: Sequence[int],
+    steering: Steering | None = None,
+    alternatives: Mapping[int, tuple[int, ...]] | None = None,
+) -> GenerationRequest:
+    """A request for the log-probabilities of a given continuation's tokens, and of others in their places."""
+    forced = Sampling(max_new_tokens=len(continuation), follow=tuple(continuation), logprobs=True)
+    return GenerationRequest(tuple(prompt_ids), steering, forced, alternatives=alternatives or {})
+
+
+class Ticket:
+    """A request on its way. Wait for it with `result()` in a thread, or `await` it in an event loop."""
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        self._future: Future[Generation] = Future()
+
+    def result(self, timeout: float | None = None) -> Generation:
+        """Wait for the generation; raises TimeoutError after `timeout` seconds, or what it failed with."""
+        return self._future.result(timeout)
+
+    def __await__(self) -> Generator[Any, None, Generation]:
+        return self._wait().__await__()
+
+    async def _wait(self) -> Generation:
+        try:
+            return await asyncio.shield(asyncio.wrap_future(self._future))
+        except asyncio.CancelledError:
+            self.cancel()  # nobody waits any more, so the engine must not go on
+            raise
+
+    def cancel(self) -> None:
+        """Stop at the next token. The result is what there is by then, with the reason "cancelled"."""
+        self.row.cancelled = True
+
+    def settle(self) -> None:
+        """Hand what came of the row to those who wait; the engine calls it once the row has ended."""
+        if self.row.error is not None:
+            self._future.set_exception(self.row.error)
+        else:
+            self._future.set_result(_generation(self.row))
+
+
+def _generation(row: Row) -> Generation:
+    assert row.finish_reason is not None
+    return Generation(
+        text="".join(row.pieces),
+        token_ids=row.token_ids,
+        finish_reason=row.finish_reason,
+        prompt_tokens=row.prompt_len,
+        new_tokens=row.new_tokens,
+        seconds=row.seconds,
+        reused_tokens=row.reused,
+        logprobs=tuple(row.logprobs),
+        distribution=row.distribution,
+        alternatives=row.alternatives,
+    )

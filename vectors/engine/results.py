@@ -1,0 +1,64 @@
+"""What rows take from a pass: scores of tokens that were forced on them, and the next token."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from vectors.engine.ragged import Pass, Piece
+from vectors.engine.row import Row
+from vectors.engine.sampling import choose
+
+
+def distribute(batch: Pass, logits: Tensor, rows: Mapping[Piece, Row], eos_ids: frozenset[int]) -> int:
+    """Give each row its share of a pass's `logits` [wanted, vocab]; returns how many tokens were chosen."""
+    choosing: list[tuple[Row, int]] = []
+    at = 0
+    for piece in batch.pieces:
+        row = rows[piece]
+        known = len(row.known)
+        row.computed = piece.end
+        index = dict(zip(piece.wanted, range(at, at + len(piece.wanted)), strict=True))
+        at += len(piece.wanted)
+        first = row.prompt_len - 1
+        if row.wants_distribution and first in index:
+            row.distribution = torch.log_softmax(logits[index[first]], dim=-1).cpu()
+        for number, ids in row.wants_alternatives.items():
+            if first + number in index:
+                scores = torch.log_softmax(logits[index[first + number]], dim=-1)
+                row.alternatives[number] = tuple(scores[list(ids)].tolist())
+        forced = [at for at in range(max(piece.start, first), piece.end) if at + 1 < known]
+        for position, score in zip(forced, _scores(row, forced, index, logits), strict=True):
+            if not row.finished:
+                row.accept(row.known[position + 1], eos_ids, score)
+        if known - 1 in index and not row.finished:
+            choosing.append((row, index[known - 1]))
+    if choosing:
+        _choose([row for row, _ in choosing], logits[[index for _, index in choosing]], eos_ids)
+    return len(choosing)
+
+
+def _scores(
+    row: Row, positions: Sequence[int], index: Mapping[int, int], logits: Tensor
+) -> Sequence[float | None]:
+    """Log-probabilities of the tokens after `positions`, if the row asks for them."""
+    if not (row.sampling.logprobs and positions):
+        return [None] * len(positions)
+    rows = logits[[index[position] for position in positions]]
+    return _logprobs(rows, [row.known[position + 1] for position in positions])
+
+
+def _choose(rows: Sequence[Row], logits: Tensor, eos_ids: frozenset[int]) -> None:
+    tokens = choose([row.sampler for row in rows], logits)
+    scored = [i for i, row in enumerate(rows) if row.sampling.logprobs and tokens[i] is not None]
+    chosen = [token for i in scored if (token := tokens[i]) is not None]
+    scores = dict(zip(scored, _logprobs(logits[scored], chosen), strict=True))
+    for i, row in enumerate(rows):
+        row.accept(tokens[i], eos_ids, scores.get(i))
+
+
+def _logprobs(logits: Tensor, tokens: Sequence[int]) -> list[float]:
+    """Natural log-probability of each row's token, for logits [rows, vocab]."""
+    ids = torch.tensor(tokens, dtype=torch.long, device=logits.device).unsqueeze(1)
+    values: list[float] = torch.log_softmax(logits, dim=-1).gather(1, ids).flatten().tolist()
+    return values

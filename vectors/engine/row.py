@@ -1,0 +1,147 @@
+"""One request on its way through the engine: what was asked, how far it is, and what has come of it."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vectors.engine.kvcache import Block
+from vectors.engine.sampling import Sampler, Sampling
+from vectors.engine.textstream import TextStream
+from vectors.errors import GenerationFault, InvalidRequest, generation_fault, without_frames
+from vectors.steering import RowSteering
+
+FinishReason = Literal["stop", "length", "cancelled"]
+
+
+@dataclass(eq=False)
+class Row:
+    """A generation. `cancelled` may be set from any thread; in the end `finish_reason` or `error` is set.
+
+    `known` are the tokens there are: the prompt, those to follow, and what was generated. The first
+    `computed` of them are in the cache. `resume` = (layer, hidden) is what a reused prefix left to do: its
+    tokens have to pass the blocks after that layer.
+    """
+
+    prompt_len: int
+    known: list[int]
+    steering: RowSteering | None
+    sampling: Sampling
+    sampler: Sampler
+    stream: TextStream
+    wants_distribution: bool = False
+    wants_alternatives: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    on_token: Callable[[str], None] | None = None
+
+    cancelled: bool = False
+    block: Block | None = None
+    computed: int = 0
+    resume: tuple[int, Tensor] | None = None
+    resumed: int = 0
+    reused: int = 0
+    records: dict[int, list[Tensor]] = field(default_factory=dict)
+    states: dict[int, Tensor] = field(default_factory=dict)
+    started: float = 0.0
+
+    new_tokens: int = 0
+    logprobs: list[float] = field(default_factory=list)
+    distribution: Tensor | None = None
+    alternatives: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    pieces: list[str] = field(default_factory=list)
+    finish_reason: FinishReason | None = None
+    error: Exception | None = None
+    seconds: float = 0.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether no further token is wanted."""
+        return self.finish_reason is not None or self.error is not None
+
+    @property
+    def decoding(self) -> bool:
+        """Whether only the newest token is left to compute."""
+        return self.computed >= self.prompt_len and self.needed - self.computed == 1
+
+    @property
+    def needed(self) -> int:
+        """How many of the known tokens have to be computed; the very last token of a generation has not."""
+        return min(len(self.known), self.prompt_len + self.sampling.max_new_tokens - 1)
+
+    @property
+    def token_ids(self) -> tuple[int, ...]:
+        """The new tokens so far."""
+        return tuple(self.known[self.prompt_len : self.prompt_len + self.new_tokens])
+
+    @property
+    def shared_steering(self) -> RowSteering | None:
+        """What steers the tokens that others may share, as one of generated positions does not."""
+        return self.steering if self.steering and self.steering.start == 0 else None
+
+    def shared_tokens(self) -> NDArray[np.int64]:
+        """The tokens whose keys and values depend on `shared_steering` alone."""
+        whole = self.steering is None or self.steering.start == 0
+        return np.array(self.known if whole else self.known[: self.prompt_len], dtype=np.int64)
+
+    def first_steered(self, n_layers: int) -> int:
+        """The block after which the row's shared tokens are steered; `n_layers` where none is."""
+        return self.shared_steering.layer if self.shared_steering else n_layers
+
+    def wanted(self, start: int, end: int) -> list[int]:
+        """Positions of start..end whose logits are needed: the newest, and those of tokens to be scored."""
+        first = self.prompt_len - 1
+        return [
+            position
+            for position in range(max(start, first), end)
+            if position + 1 == len(self.known)
+            or self.sampling.logprobs
+            or (self.wants_distribution and position == first)
+            or position - first in self.wants_alternatives
+        ]
+
+    def accept(self, token: int | None, eos_ids: frozenset[int], logprob: float | None = None) -> None:
+        """Take the next token, one to follow or a chosen one, or None for logits that are not finite."""
+        if token is None or (logprob is not None and math.isnan(logprob)):
+            number = self.new_tokens + 1
+            self.error = GenerationFault(
+                f"the logits of token {number} are not finite; lower α or use a wider dtype"
+            )
+            return
+        forced = self.prompt_len + self.new_tokens < len(self.known)
+        if not forced:
+            self.known.append(token)
+        self.new_tokens += 1
+        if logprob is not None:
+            self.logprobs.append(logprob)
+        ended = token in eos_ids and not forced
+        raising = "the tokenizer"
+        try:
+            if not ended:
+                self.sampler.accept(token)
+            piece = "" if ended else self.stream.push(token)
+            if ended or self.stream.stopped:
+                self.finish_reason = "stop"
+            elif self.new_tokens == self.sampling.max_new_tokens:
+                self.finish_reason = "length"
+            if self.finish_reason:
+                piece += self.stream.finish()
+            self.pieces.append(piece)
+            raising = "on_token"
+            if self.on_token:
+                self.on_token(piece)
+        except InvalidRequest as error:
+            self.error = without_frames(error)
+        except Exception as error:
+            self.error = generation_fault(f"{raising} raised", error)
+
+    def end(self, reason: FinishReason | None = None, error: Exception | None = None) -> None:
+        """Stop for a reason that lies outside the row."""
+        self.finish_reason, self.error = reason, error
+
+    def settle(self) -> None:
+        """Note how long it took, from its admission."""
+        self.seconds = time.perf_counter() - self.started if self.started else 0.0

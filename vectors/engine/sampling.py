@@ -1,0 +1,153 @@
+"""How the next token is chosen, for each row on its own: greedy, or temperature, top-k and nucleus.
+
+A sampled row draws from a generator of its own and the draw is turned into a token by the inverse of the
+cumulative distribution, so that what a row samples depends on its seed and its logits alone: not on its
+neighbours, and not on the device.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from vectors.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from vectors.engine.constraint import ConstrainedTokens, Constraint
+
+_MIN_TEMPERATURE = (
+    1e-6  # below this float32 divides by zero; no logits are close enough to tell the two apart
+)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Settings of one generation.
+
+    `temperature` 0 is greedy. `top_k` keeps the most likely tokens (0: all), `top_p` the smallest set of them
+    whose probability reaches it (nucleus sampling, Holtzman et al. 2019, arXiv 1904.09751).
+    `repetition_penalty` divides the positive logits of tokens that stand in the prompt or were generated, and
+    multiplies the negative ones (Keskar et al. 2019, arXiv 1909.05858). The text ends before the first of
+    the `stop` strings and matches `constraint`. The new tokens begin with `follow`, and the one after those
+    is not `avoid`: that is how one asks what else the model would have written at a certain place.
+    `logprobs` asks for the natural log-probability of every new token, as the model gave it before any of
+    these settings. Raises InvalidRequest for a value out of range.
+    """
+
+    max_new_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    constraint: "Constraint | None" = None
+    follow: tuple[int, ...] = ()
+    avoid: int | None = None
+    logprobs: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise InvalidRequest(f"max_new_tokens is {self.max_new_tokens}: expected at least 1")
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise InvalidRequest(f"temperature is {self.temperature}: expected 0 (greedy) or more")
+        if not 0 < self.top_p <= 1:
+            raise InvalidRequest(f"top_p is {self.top_p}: expected more than 0 and at most 1")
+        if self.top_k < 0:
+            raise InvalidRequest(f"top_k is {self.top_k}: expected 0 (all tokens) or more")
+        if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
+            raise InvalidRequest(f"repetition_penalty is {self.repetition_penalty}: expected more than 0")
+        if not 0 <= self.seed < 2**63:
+            raise InvalidRequest(f"seed is {self.seed}: expected 0 to 2**63 - 1")
+        if isinstance(self.stop, str) or not all(self.stop):
+            raise InvalidRequest("stop must be a tuple of strings that are not empty")
+        if len(self.follow) > self.max_new_tokens:
+            raise InvalidRequest(
+                f"{len(self.follow)} tokens to follow are more than max_new_tokens = {self.max_new_tokens}"
+            )
+
+
+class Sampler:
+    """What one row's choices depend on beside its logits."""
+
+    def __init__(
+        self, sampling: Sampling, prompt_ids: Sequence[int], constraint: "ConstrainedTokens | None" = None
+    ) -> None:
+        self.sampling = sampling
+        self._generator = torch.Generator().manual_seed(sampling.seed)
+        self._constraint = constraint
+        self._new = 0
+        self._seen = set(prompt_ids) if sampling.repetition_penalty != 1 else set()
+
+    def accept(self, token: int) -> None:
+        """Take the row's next token, chosen or forced. Raises InvalidRequest if the constraint refuses it."""
+        self._new += 1
+        if self._constraint is not None:
+            self._constraint.accept(token)
+        if self.sampling.repetition_penalty != 1:
+            self._seen.add(token)
+
+    @property
+    def adjusts(self) -> bool:
+        """Whether `adjusted` would change the logits."""
+        return bool(self._constraint or self._seen) or self._avoids()
+
+    def adjusted(self, logits: Tensor) -> Tensor:
+        """The row's logits [vocab] after penalty, `avoid` and constraint, as a new tensor."""
+        logits = logits.clone()
+        if self._seen:
+            seen = torch.tensor(sorted(self._seen), device=logits.device)
+            penalty, values = self.sampling.repetition_penalty, logits[seen]
+            logits[seen] = torch.where(values > 0, values / penalty, values * penalty)
+        if self._avoids():
+            logits[self.sampling.avoid] = -torch.inf
+        if self._constraint is not None:
+            logits[~self._constraint.allowed().to(logits.device)] = -torch.inf
+        return logits
+
+    def waits(self, count: int) -> Tensor:
+        """So many [count] exponential numbers of the row's own generator, one for each token."""
+        return torch.empty(count).exponential_(generator=self._generator)
+
+    def _avoids(self) -> bool:
+        return self.sampling.avoid is not None and self._new == len(self.sampling.follow)
+
+
+def choose(samplers: Sequence[Sampler], logits: Tensor) -> list[int | None]:
+    """Choose one token per row from `logits` [rows, vocab]; None where a row's logits are not finite."""
+    changing = [row for row, sampler in enumerate(samplers) if sampler.adjusts]
+    if changing:
+        logits = logits.clone()
+        for row in changing:
+            logits[row] = samplers[row].adjusted(logits[row])
+    top, tokens = logits.max(dim=-1)
+    sampled = [row for row, sampler in enumerate(samplers) if sampler.sampling.temperature > 0]
+    if sampled:
+        tokens[sampled] = _nucleus(logits[sampled], [samplers[row] for row in sampled])
+    finite = torch.isfinite(top).tolist()
+    return [token if ok else None for token, ok in zip(tokens.tolist(), finite, strict=True)]
+
+
+def _nucleus(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
+    """Sample from `logits` [rows, vocab] with each row's temperature, top_k, top_p and generator.
+
+    The token with the greatest probability / wait: the Gumbel-max trick (Maddison et al. 2014, "A* Sampling")
+    in exponentials. One draw from the cumulated probabilities would do, but rounding moves every bound of
+    those, and a row would sample something else in a batch than alone.
+    """
+    settings = [sampler.sampling for sampler in samplers]
+    waits = torch.stack([sampler.waits(logits.shape[1]) for sampler in samplers]).to(logits.device)
+    columns = torch.tensor(
+        [[each.temperature, each.top_p, each.top_k or logits.shape[1]] for each in settings],
+        device=logits.device,
+    )
+    temperature, top_p, top_k = columns[:, :1].clamp_min(_MIN_TEMPERATURE), columns[:, 1:2], columns[:, 2:]
+    ordered, order = torch.sort(logits, dim=-1, descending=True, stable=True)
+    ordered = ordered.masked_fill(torch.arange(logits.shape[1], device=logits.device) >= top_k, -torch.inf)
+    probabilities = torch.softmax((ordered - ordered[:, :1]) / temperature, dim=-1)
+    reached = probabilities.cumsum(dim=-1)
+    kept = torch.where(reached - probabilities < top_p, probabilities, 0)
+    return (torch.zeros_like(kept).scatter_(1, order, kept) / waits).argmax(dim=-1)

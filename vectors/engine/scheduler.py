@@ -1,0 +1,260 @@
+"""Which rows run, and what each forward pass holds: continuous batching on one thread.
+
+Each pass takes the newest token of every decoding row and, up to a budget, pieces of prompts in order of
+arrival, so that a long prompt stalls nobody. A row has its whole block from the start: once admitted it never
+waits for memory. Rows that could soon reuse what another row is computing wait for it.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from vectors.engine.kvcache import Block, KeyValueCache
+from vectors.engine.prefixes import MIN_TOKENS, Prefix
+from vectors.engine.ragged import Pass, Piece
+from vectors.engine.results import distribute
+from vectors.engine.row import Row
+from vectors.engine.sharing import Running, Sharing
+from vectors.errors import VectorsError, generation_fault, without_frames
+
+_PROMPT_TOKENS = 256
+"""Prompt tokens of one pass: enough to use the processor fully, few enough not to stall decoding rows."""
+_LOOKED_AT = 64
+"""Waiting rows that are compared with what could be reused: to look at thousands would stall the others."""
+
+
+class Forward(Protocol):
+    """Something that runs passes through a model.
+
+    `resumable`: it can start after any block. `reusable`: a row's past is all in the key-value cache.
+    """
+
+    @property
+    def resumable(self) -> bool: ...  # noqa: D102
+
+    @property
+    def reusable(self) -> bool: ...  # noqa: D102
+
+    def run(self, batch: Pass, resume: tuple[int, Tensor] | None = None) -> Tensor:
+        """Return the logits [wanted, vocab] of the pass, in float32."""
+        ...
+
+
+@dataclass
+class Counts:
+    """What has been done so far.
+
+    `pieces` are rows in a pass, summed over the passes, and `pass_seconds` the wall time inside the model.
+    `computed_tokens` are of prompts and answers; like `reused_tokens` they are weighted by their share of
+    the blocks.
+    """
+
+    rows: int = 0
+    passes: int = 0
+    pieces: int = 0
+    pass_seconds: float = 0.0
+    computed_tokens: float = 0.0
+    prompt_tokens: int = 0
+    reused_tokens: float = 0.0
+    new_tokens: int = 0
+
+
+@dataclass
+class Scheduler:
+    """Rows that run, on the cache and the prefixes they share."""
+
+    forward: Forward
+    cache: KeyValueCache
+    sharing: Sharing
+    eos_ids: frozenset[int]
+    max_rows: int
+    device: torch.device
+    counts: Counts = field(default_factory=Counts)
+    _running: list[Running] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows that run."""
+        return [running.row for running in self._running]
+
+    def admit(self, waiting: list[Row]) -> None:
+        """Take rows from `waiting`, in order of arrival, while there is room."""
+        ahead = waiting[:_LOOKED_AT]
+        for row in list(ahead):
+            if len(self._running) >= self.max_rows:
+                return
+            if row not in ahead:
+                continue
+            first = self.sharing.leader(row, ahead, self._running)
+            match = self.sharing.match(first, self._running)
+            if self.sharing.worth_waiting(first, match, self._running):
+                continue
+            block = self._allocate(first.prompt_len + first.sampling.max_new_tokens)
+            if block is None:
+                return  # nobody overtakes a row that waits for room
+            ahead.remove(first)
+            waiting.remove(first)
+            self._start(first, block)
+
+    def step(self) -> list[Row]:
+        """Run what is due and return the rows that have finished."""
+        for running in self._running:
+            if running.row.cancelled and not running.row.finished:
+                running.row.end("cancelled")
+        self._run_resumed()
+        self._run_newest()
+        finished = [running for running in self._running if running.row.finished]
+        self._running = [running for running in self._running if not running.row.finished]
+        for running in finished:
+            self._release(running)
+        return [running.row for running in finished]
+
+    def abandon(self, error: Exception | None = None) -> list[Row]:
+        """End every row, cancelled or with an error, and return them."""
+        for running in self._running:
+            running.row.end(None if error else "cancelled", error)
+        rows = self.rows
+        for running in self._running:
+            self._release(running)
+        self._running = []
+        return rows
+
+    def _allocate(self, tokens: int) -> Block | None:
+        while (block := self.cache.allocate(tokens)) is None:
+            if not self.sharing.prefixes.evict():
+                return None
+        return block
+
+    def _start(self, row: Row, block: Block) -> None:
+        match = self.sharing.match(row, self._running)  # again: allocating may have evicted a prefix
+        row.block, row.started = block, time.perf_counter()
+        n_layers = self.sharing.n_layers
+        recorded = self.sharing.recorded_layers(row)
+        if match is None:
+            row.records = {layer: [] for layer in recorded}
+        else:
+            row.reused = tokens = match.tokens
+            depth = n_layers if match.layer is None else match.layer + 1
+            self.cache.copy(match.prefix.block, block, tokens, depth)
+            known = match.prefix.records if tokens <= match.prefix.recorded else {}
+            inherited = {layer: _first(made, tokens) for layer, made in known.items()}
+            row.records = {layer: [inherited[layer]] for layer in recorded if layer in inherited}
+            if match.layer is None:
+                row.computed = tokens
+            else:
+                row.resume = (match.layer, inherited[match.layer])
+                row.records |= {layer: [] for layer in recorded if layer > match.layer}
+            self.counts.reused_tokens += tokens * depth / n_layers
+        prefix = Prefix(row.shared_tokens(), block, row.shared_steering, row.records, row.prompt_len)
+        self._running.append(Running(row, prefix))
+        self.counts.rows += 1
+        self.counts.prompt_tokens += row.prompt_len
+
+    def _release(self, running: Running) -> None:
+        """Leave the row's block to later rows, as far as they can use it."""
+        row, prefix = running.row, running.prefix
+        row.settle()
+        records, row.records, row.states, row.resume = row.records, {}, {}, None  # a ticket may be kept
+        prefix.tokens = row.shared_tokens()[: row.computed]
+        unproven = row.error is not None or row.new_tokens == 0  # no logits have told that it is finite
+        if unproven or not self.sharing.reusable or len(prefix.tokens) < MIN_TOKENS:
+            self.cache.free(prefix.block, clear=unproven)
+            return
+        prefix.recorded = min(row.prompt_len, len(prefix.tokens))
+        prefix.records = {layer: [_first(pieces, prefix.recorded)] for layer, pieces in records.items()}
+        self.sharing.prefixes.keep(prefix)
+
+    def _run_resumed(self) -> None:
+        """Take reused tokens through the blocks that are left; one layer to start from at a time."""
+        due = [row for row in self.rows if row.resume is not None and not row.finished]
+        if not due:
+            return
+        assert due[0].resume is not None
+        layer, budget = due[0].resume[0], _PROMPT_TOKENS
+        pieces: dict[Piece, Row] = {}
+        hidden: dict[Piece, Tensor] = {}
+        for row in due:
+            assert row.resume is not None and row.block is not None
+            if row.resume[0] != layer or budget == 0:
+                continue
+            end = min(row.reused, row.resumed + budget)
+            budget -= end - row.resumed
+            later = {at: records for at, records in row.records.items() if at > layer}
+            tokens = row.known[row.resumed : end]
+            piece = Piece(row.block, row.resumed, tokens, row.steering, (), later)
+            pieces[piece], hidden[piece] = row, row.resume[1][row.resumed : end]
+        for batch, _ in self._runs(pieces, (layer, hidden)):
+            for piece in batch.pieces:
+                row = pieces[piece]
+                row.resumed = piece.end
+                if row.resumed == row.reused:
+                    row.computed, row.resume = row.reused, None
+
+    def _run_newest(self) -> None:
+        """The newest token of each decoding row, and pieces of prompts."""
+        budget = _PROMPT_TOKENS
+        pieces: dict[Piece, Row] = {}
+        for row in self.rows:
+            if row.finished or row.resume is not None:
+                continue
+            assert row.block is not None
+            end = row.needed
+            if not row.decoding:
+                end = min(end, row.computed + budget)
+                budget -= end - row.computed
+            if end == row.computed:
+                continue
+            tokens = row.known[row.computed : end]
+            wanted = row.wanted(row.computed, end)
+            records = {} if row.decoding else row.records  # what was generated is seldom begun with again
+            piece = Piece(row.block, row.computed, tokens, row.steering, wanted, records, row.states)
+            pieces[piece] = row
+        for batch, logits in self._runs(pieces):
+            self.counts.new_tokens += distribute(batch, logits, pieces, self.eos_ids)
+
+    def _runs(
+        self, rows: Mapping[Piece, Row], resume: tuple[int, Mapping[Piece, Tensor]] | None = None
+    ) -> Iterator[tuple[Pass, Tensor]]:
+        """Run pieces in one pass; where that fails, each alone, so that a fault stays with its row."""
+        groups = [list(rows)] if rows else []
+        while groups:
+            group = groups.pop(0)
+            recorded = [(made, len(made)) for piece in group for made in piece.records.values()]
+            states = [(piece.states, dict(piece.states)) for piece in group]
+            try:
+                batch = Pass(group, self.cache, self.device)
+                start = resume and (resume[0], torch.cat([resume[1][piece] for piece in batch.pieces]))
+                started = time.perf_counter()
+                logits = self.forward.run(batch, start)
+            except Exception as error:
+                for made, length in recorded:
+                    del made[length:]
+                for changed, before in states:
+                    changed.update(before)
+                if len(group) > 1:
+                    groups = [[piece] for piece in group]
+                else:
+                    known = isinstance(error, VectorsError)
+                    failed = "the forward pass failed:"
+                    rows[group[0]].end(
+                        error=without_frames(error) if known else generation_fault(failed, error)
+                    )
+                continue
+            self._count(batch, time.perf_counter() - started, blocks_done=start[0] + 1 if start else 0)
+            yield batch, logits
+
+    def _count(self, batch: Pass, seconds: float, blocks_done: int) -> None:
+        tokens = sum(len(piece.token_ids) for piece in batch.pieces)
+        self.counts.passes += 1
+        self.counts.pieces += len(batch.pieces)
+        self.counts.pass_seconds += seconds
+        self.counts.computed_tokens += tokens * (1 - blocks_done / self.sharing.n_layers)
+
+
+def _first(pieces: Sequence[Tensor], tokens: int) -> Tensor:
+    whole = pieces[0] if len(pieces) == 1 else torch.cat(list(pieces))
+    return whole[:tokens]

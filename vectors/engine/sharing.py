@@ -1,0 +1,77 @@
+"""What a row can reuse of kept prefixes and of rows that run, and when it pays to wait for more."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from vectors.engine.prefixes import MIN_TOKENS, Match, Prefix, PrefixStore
+from vectors.engine.row import Row
+
+_RECORDED_LAYERS = 12
+"""Layers whose residual stream is recorded for later rows: those that rows were steered at most recently."""
+
+
+@dataclass(eq=False)
+class Running:
+    """A row that has a block, and what others may reuse of it: its prompt, as far as it is computed."""
+
+    row: Row
+    prefix: Prefix
+
+
+@dataclass
+class Sharing:
+    """Finds prefixes for rows.
+
+    `reusable`: a row's past is all in the key-value cache. `resumable`: a pass can start after any block.
+    """
+
+    prefixes: PrefixStore
+    n_layers: int
+    resumable: bool
+    reusable: bool
+    _layers: dict[int, None] = field(default_factory=dict)
+
+    def expect(self, row: Row) -> None:
+        """Note where a row that has arrived will want to go on from."""
+        if self.resumable and (steering := row.shared_steering):
+            self._layers.pop(steering.layer, None)
+            self._layers[steering.layer] = None
+            while len(self._layers) > _RECORDED_LAYERS:
+                del self._layers[next(iter(self._layers))]
+
+    def recorded_layers(self, row: Row) -> list[int]:
+        """The layers to record of a row: where others may go on from, as far as it is not steered before."""
+        return [layer for layer in self._layers if layer <= row.first_steered(self.n_layers)]
+
+    def match(self, row: Row, running: Sequence[Running]) -> Match | None:
+        """What `row` could reuse now of its prompt; the prompt's last token has to pass for what follows."""
+        if not self.reusable:
+            return None
+        tokens, steering = row.shared_tokens()[: row.prompt_len - 1], row.shared_steering
+        matches = [self.prefixes.best(tokens, steering)]
+        for donor in running:
+            done = min(donor.row.computed, donor.row.prompt_len)
+            matches.append(self.prefixes.match(donor.prefix, done, tokens, steering))
+        return max((match for match in matches if match), key=lambda match: match.saved, default=None)
+
+    def worth_waiting(self, row: Row, match: Match | None, running: Sequence[Running]) -> bool:
+        """Whether a running row is about to compute clearly more than can be reused now."""
+        if not self.reusable:
+            return False
+        saved = match.saved if match else 0.0
+        tokens, steering = row.shared_tokens()[: row.prompt_len - 1], row.shared_steering
+        for donor in running:
+            if donor.row.computed < donor.row.prompt_len:
+                later = self.prefixes.match(donor.prefix, donor.row.prompt_len, tokens, steering)
+                if later and later.saved >= saved + MIN_TOKENS:
+                    return True
+        return False
+
+    def leader(self, row: Row, waiting: Sequence[Row], running: Sequence[Running]) -> Row:
+        """Of `row` and the waiting rows that begin like it, the one that the others can reuse most of."""
+        if not self.resumable or row.shared_steering is None or self.match(row, running):
+            return row
+        begin = row.known[:MIN_TOKENS]
+        alike = (other for other in waiting if other.known[:MIN_TOKENS] == begin and len(begin) == MIN_TOKENS)
+        return max(chain([row], alike), key=lambda each: each.first_steered(self.n_layers))

@@ -1,0 +1,1 @@
+"""Pictures of what the laboratory measured; equal figures become equal files."""

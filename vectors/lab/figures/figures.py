@@ -1,0 +1,88 @@
+"""What the analyses' figures share: the file, the colours, bars with intervals.
+
+Drawn without a display, on the figure itself and not through pyplot, whose state is global. Colours are those
+of Okabe and Ito, which people with any of the common colour-blindnesses tell apart.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from vectors.errors import UnfitAnalysis
+from vectors.statistics.estimates import CLAIM_N, Estimate
+
+FORMATS = (".png", ".svg")
+CONTROL = "#7f7f7f"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_DPI = 160
+
+
+def check_name(path: Path) -> None:
+    """Raise UnfitAnalysis unless a figure can be written under this name; before any work is done."""
+    if path.suffix not in FORMATS:
+        raise UnfitAnalysis(f"{path.name}: a figure is a {' or '.join(FORMATS)} file")
+    if not path.parent.is_dir():
+        raise UnfitAnalysis(f"{path.parent} is no folder: make it first")
+
+
+def new_figure(width: float, height: float, title: str) -> Figure:
+    """A figure of width × height inches with a title."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG or SVG, by its suffix; equal figures give equal files."""
+    undated = {"Date": None} if path.suffix == ".svg" else {}
+    with mpl.rc_context({"svg.hashsalt": "steering", "svg.fonttype": "none"}):
+        figure.savefig(path, dpi=_DPI, metadata=undated)
+
+
+def sample_size(ns: Sequence[int], what: str) -> str:
+    """The part of a title that says n, and whether that suffices to claim anything."""
+    smallest, largest = min(ns), max(ns)
+    n = str(smallest) if smallest == largest else f"{smallest}–{largest}"
+    return f"n = {n} {what}, 95 % intervals" + (f"; n < {CLAIM_N}: no claim" if smallest < CLAIM_N else "")
+
+
+def bars(
+    axes: Any,
+    groups: Sequence[str],
+    series: Mapping[str, Sequence[Estimate]],
+    label: str,
+    colours: Sequence[str] = COLOURS,
+) -> None:
+    """Draw a bar with its interval for each series in each group; `label` names the quantity and its unit."""
+    width = 0.8 / len(series)
+    for index, (name, estimates) in enumerate(series.items()):
+        places = [group + (index - (len(series) - 1) / 2) * width for group in range(len(groups))]
+        below = [estimate.value - estimate.low for estimate in estimates]
+        above = [estimate.high - estimate.value for estimate in estimates]
+        axes.bar(
+            places,
+            [estimate.value for estimate in estimates],
+            width * 0.92,
+            yerr=[below, above],
+            label=name,
+            color=colours[index % len(colours)],
+            error_kw={"elinewidth": 1, "capsize": 2.5, "ecolor": "black"},
+        )
+    axes.axhline(0, color="black", linewidth=0.6)
+    axes.set_xticks(range(len(groups)), groups)
+    axes.set_ylabel(label)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def legend_above(axes: Any, series: int) -> None:
+    """A legend of so many series in one line above the axes, where no bar can reach it."""
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=series, frameon=False, fontsize=8)
+
+
+def ink_on(colour: Sequence[float]) -> str:
+    """Black or white, whichever can be read on a colour (its luma, ITU-R BT.601)."""
+    red, green, blue, _ = colour
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"

@@ -1,0 +1,1 @@
+"""What calibration and the laboratory stand on: metrics, likelihoods, probes, and how they are taken."""

@@ -1,0 +1,38 @@
+"""How much likelier steerings make a domain's held-out texts than neutral ones.
+
+Give it the pairs for proposals: what is chosen by looking at an analysis must be certified on others.
+"""
+
+from collections.abc import Sequence
+
+from vectors.domains.heldout import Pair
+from vectors.engine.engine import Engine
+from vectors.measuring.metrics import Observation, likelihood
+from vectors.models.loading import LanguageModel
+from vectors.progress import Progress
+from vectors.steering import Steering
+
+
+def text_margins(
+    engine: Engine,
+    lm: LanguageModel,
+    pairs: Sequence[Pair],
+    prompts: Sequence[tuple[int, ...]],
+    steerings: Sequence[Steering | None],
+    progress: Progress,
+) -> list[list[float]]:
+    """Mean log-likelihood a token of a text of the domain − that of a neutral one, in nats, teacher-forced.
+
+    [steerings][pairs]. The i-th pair is scored as two answers to the i-th of `prompts`; pairs or prompts that
+    are left over are not used.
+    """
+    observations = [
+        Observation(index, prompt, tuple(lm.encode(pair.text)), tuple(lm.encode(pair.neutral)))
+        for index, (prompt, pair) in enumerate(zip(prompts, pairs, strict=False))
+    ]
+    margins = []
+    for done, steering in enumerate(steerings):
+        progress("scoring texts", done, len(steerings))
+        margins.append(likelihood(engine, observations, steering))
+    progress("scoring texts", len(steerings), len(steerings))
+    return margins

@@ -1,0 +1,1 @@
+"""Language models: where they come from, their files, their chat template and their decoder blocks."""

@@ -1,0 +1,1 @@
+"""Figures with n and an interval: estimates, paired tests and rates."""
