@@ -62,6 +62,10 @@ class TextSetError(VectorsError, ValueError):
     """Held-out texts that do not exist or are not of the expected form."""
 
 
+class PluginError(VectorsError, ValueError):
+    """An installed plug-in that cannot be used: its name is taken, it fails to load, or is no such thing."""
+
+
 class CertificateError(VectorsError, ValueError):
     """A file of certificates that is malformed, or a calibration that cannot be carried out as asked."""
 
