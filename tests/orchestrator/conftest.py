@@ -140,7 +140,7 @@ class ScriptedEngine:
 
     def _answer(self, request: GenerationRequest) -> "asyncio.Future[Generation]":
         self.requests.append(request)
-        scored = request.sampling.follow if request.sampling.logprobs else ()
+        scored = request.sampling.forced_ids if request.sampling.logprobs else ()
         only_scored = 0 < len(scored) == request.sampling.max_new_tokens
         text = "" if only_scored else self.answers.pop(0)
         if request.on_token:

@@ -204,10 +204,14 @@ class Engine:
                 f"prompt_ids must be at least one token id from 0 to {self._vocab_size - 1}; "
                 "encode the prompt with this model's tokenizer"
             )
-        named = [*sampling.follow, sampling.avoid or 0, *chain.from_iterable(request.alternatives.values())]
+        named = [
+            *sampling.forced_ids,
+            sampling.banned_id or 0,
+            *chain.from_iterable(request.alternatives.values()),
+        ]
         if min(named) < 0 or max(named) >= self._vocab_size:
             raise InvalidRequest(
-                f"follow, avoid and alternatives must be token ids from 0 to {self._vocab_size - 1}"
+                f"forced_ids, banned_id and alternatives must be token ids from 0 to {self._vocab_size - 1}"
             )
         for limit, what in ((context_length(self._model), "model's context"), (self._cache.tokens, "cache")):
             if len(prompt_ids) + sampling.max_new_tokens > limit:
@@ -220,7 +224,7 @@ class Engine:
         constraint = self._constraints.compile(sampling.constraint) if sampling.constraint else None
         return Row(
             prompt_len=len(prompt_ids),
-            known=[*prompt_ids, *sampling.follow],
+            known=[*prompt_ids, *sampling.forced_ids],
             steering=RowSteering.of(request.steering, len(prompt_ids), self._dtype, self._device),
             sampling=sampling,
             sampler=Sampler(sampling, prompt_ids, constraint),

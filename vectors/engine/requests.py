@@ -62,7 +62,7 @@ def scoring(
     alternatives: Mapping[int, tuple[int, ...]] | None = None,
 ) -> GenerationRequest:
     """A request for the log-probabilities of a given continuation's tokens, and of others in their places."""
-    forced = Sampling(max_new_tokens=len(continuation), follow=tuple(continuation), logprobs=True)
+    forced = Sampling(max_new_tokens=len(continuation), forced_ids=tuple(continuation), logprobs=True)
     return GenerationRequest(tuple(prompt_ids), steering, forced, alternatives=alternatives or {})
 
 

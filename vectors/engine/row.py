@@ -23,7 +23,7 @@ FinishReason = Literal["stop", "length", "cancelled"]
 class Row:
     """A generation. `cancelled` may be set from any thread; in the end `finish_reason` or `error` is set.
 
-    `known` are the tokens there are: the prompt, those to follow, and what was generated. The first
+    `known` are the tokens there are: the prompt, the forced ones, and what was generated. The first
     `computed` of them are in the cache. `resume` = (layer, hidden) is what a reused prefix left to do: its
     tokens have to pass the blocks after that layer.
     """
@@ -104,7 +104,7 @@ class Row:
         ]
 
     def accept(self, token: int | None, eos_ids: frozenset[int], logprob: float | None = None) -> None:
-        """Take the next token, one to follow or a chosen one, or None for logits that are not finite."""
+        """Take the next token, a forced or a chosen one, or None for logits that are not finite."""
         if token is None or (logprob is not None and math.isnan(logprob)):
             number = self.new_tokens + 1
             self.error = GenerationFault(

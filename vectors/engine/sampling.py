@@ -31,8 +31,8 @@ class Sampling:
     whose probability reaches it (nucleus sampling, Holtzman et al. 2019, arXiv 1904.09751).
     `repetition_penalty` divides the positive logits of tokens that stand in the prompt or were generated, and
     multiplies the negative ones (Keskar et al. 2019, arXiv 1909.05858). The text ends before the first of
-    the `stop` strings and matches `constraint`. The new tokens begin with `follow`, and the one after those
-    is not `avoid`: that is how one asks what else the model would have written at a certain place.
+    the `stop` strings and matches `constraint`. The new tokens begin with `forced_ids`, and the one after
+    those is not `banned_id`: so one asks what else the model would have written at a certain place.
     `logprobs` asks for the natural log-probability of every new token, as the model gave it before any of
     these settings. Raises InvalidRequest for a value out of range.
     """
@@ -45,8 +45,8 @@ class Sampling:
     seed: int = 0
     stop: tuple[str, ...] = ()
     constraint: "Constraint | None" = None
-    follow: tuple[int, ...] = ()
-    avoid: int | None = None
+    forced_ids: tuple[int, ...] = ()
+    banned_id: int | None = None
     logprobs: bool = False
 
     def __post_init__(self) -> None:
@@ -64,9 +64,9 @@ class Sampling:
             raise InvalidRequest(f"seed is {self.seed}: expected 0 to 2**63 - 1")
         if isinstance(self.stop, str) or not all(self.stop):
             raise InvalidRequest("stop must be a tuple of strings that are not empty")
-        if len(self.follow) > self.max_new_tokens:
+        if len(self.forced_ids) > self.max_new_tokens:
             raise InvalidRequest(
-                f"{len(self.follow)} tokens to follow are more than max_new_tokens = {self.max_new_tokens}"
+                f"{len(self.forced_ids)} forced_ids are more than max_new_tokens = {self.max_new_tokens}"
             )
 
 
@@ -93,27 +93,27 @@ class Sampler:
     @property
     def adjusts(self) -> bool:
         """Whether `adjusted` would change the logits."""
-        return bool(self._constraint or self._seen) or self._avoids()
+        return bool(self._constraint or self._seen) or self._bans()
 
     def adjusted(self, logits: Tensor) -> Tensor:
-        """The row's logits [vocab] after penalty, `avoid` and constraint, as a new tensor."""
+        """The row's logits [vocab] after penalty, `banned_id` and constraint, as a new tensor."""
         logits = logits.clone()
         if self._seen:
             seen = torch.tensor(sorted(self._seen), device=logits.device)
             penalty, values = self.sampling.repetition_penalty, logits[seen]
             logits[seen] = torch.where(values > 0, values / penalty, values * penalty)
-        if self._avoids():
-            logits[self.sampling.avoid] = -torch.inf
+        if self._bans():
+            logits[self.sampling.banned_id] = -torch.inf
         if self._constraint is not None:
             logits[~self._constraint.allowed().to(logits.device)] = -torch.inf
         return logits
 
-    def waits(self, count: int) -> Tensor:
+    def exponential_noise(self, count: int) -> Tensor:
         """So many [count] exponential numbers of the row's own generator, one for each token."""
         return torch.empty(count).exponential_(generator=self._generator)
 
-    def _avoids(self) -> bool:
-        return self.sampling.avoid is not None and self._new == len(self.sampling.follow)
+    def _bans(self) -> bool:
+        return self.sampling.banned_id is not None and self._new == len(self.sampling.forced_ids)
 
 
 def choose(samplers: Sequence[Sampler], logits: Tensor) -> list[int | None]:
@@ -134,12 +134,14 @@ def choose(samplers: Sequence[Sampler], logits: Tensor) -> list[int | None]:
 def _nucleus(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
     """Sample from `logits` [rows, vocab] with each row's temperature, top_k, top_p and generator.
 
-    The token with the greatest probability / wait: the Gumbel-max trick (Maddison et al. 2014, "A* Sampling")
-    in exponentials. One draw from the cumulated probabilities would do, but rounding moves every bound of
-    those, and a row would sample something else in a batch than alone.
+    The token with the greatest probability / noise: the Gumbel-max trick (Maddison et al. 2014, "A*
+    Sampling") in exponentials. One draw from the cumulated probabilities would do, but rounding moves every
+    bound of those, and a row would sample something else in a batch than alone.
     """
     settings = [sampler.sampling for sampler in samplers]
-    waits = torch.stack([sampler.waits(logits.shape[1]) for sampler in samplers]).to(logits.device)
+    noise = torch.stack([sampler.exponential_noise(logits.shape[1]) for sampler in samplers]).to(
+        logits.device
+    )
     columns = torch.tensor(
         [[each.temperature, each.top_p, each.top_k or logits.shape[1]] for each in settings],
         device=logits.device,
@@ -150,4 +152,4 @@ def _nucleus(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
     probabilities = torch.softmax((ordered - ordered[:, :1]) / temperature, dim=-1)
     reached = probabilities.cumsum(dim=-1)
     kept = torch.where(reached - probabilities < top_p, probabilities, 0)
-    return (torch.zeros_like(kept).scatter_(1, order, kept) / waits).argmax(dim=-1)
+    return (torch.zeros_like(kept).scatter_(1, order, kept) / noise).argmax(dim=-1)

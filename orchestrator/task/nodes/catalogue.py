@@ -88,7 +88,7 @@ async def _asked(
 ) -> tuple[int, list[RankedEdit], dict[str, Any]]:
     tools = runtime.context
     bare = await asyncio.to_thread(lambda: [suspect.requests(tools.model.encode) for suspect in found])
-    tokens = sum(len(each.prompt_ids) + len(each.sampling.follow) for own in bare for each in own)
+    tokens = sum(len(each.prompt_ids) + len(each.sampling.forced_ids) for own in bare for each in own)
     contents = PromptContents("patch_writing", tools.model.name, 0, tokens)
     steering, steered = await steering_for(runtime, contents)
     runtime.stream_writer(events.decision("patch_writing", steered.as_dict()))

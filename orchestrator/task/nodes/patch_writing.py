@@ -115,8 +115,8 @@ def _deviations(tools: Tools, target: Target, source: str) -> list[Sampling]:
         Sampling(
             len(original) + LINE_TOKENS,
             stop=("\n",),
-            follow=tuple(original[:place]),
-            avoid=original[place],
+            forced_ids=tuple(original[:place]),
+            banned_id=original[place],
             logprobs=True,
         )
         for place in reversed(range(len(original) - 1, -1, -step))
@@ -134,10 +134,10 @@ def _deviation_scores(samplings: Sequence[Sampling], generations: Sequence[Gener
     The deviations further on have repeated the original token; the last place has no such neighbour and is
     compared with certainty.
     """
-    furthest = samplings[-1].follow
+    furthest = samplings[-1].forced_ids
     scores = []
     for sampling, generation in zip(samplings, generations, strict=True):
-        place = len(sampling.follow)
+        place = len(sampling.forced_ids)
         repeated = generations[-1].logprobs[place] if place < len(furthest) else 0.0
         scores.append(generation.logprobs[place] - repeated)
     return scores

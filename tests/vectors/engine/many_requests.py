@@ -108,7 +108,7 @@ def crowd(
             requests.append(scoring(ids, follow, steering))
         else:
             forced = follow if kind < 0.2 else ()
-            sampling = Sampling(chance.randint(1, new) + len(forced), follow=forced)
+            sampling = Sampling(chance.randint(1, new) + len(forced), forced_ids=forced)
             requests.append(GenerationRequest(ids, steering, sampling))
     asked = []
     for number in range(n):

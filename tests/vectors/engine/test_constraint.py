@@ -129,9 +129,9 @@ def test_a_stop_string_ends_a_text_that_its_constraint_would_let_go_on(engine):
 
 def test_the_constraint_goes_on_from_the_tokens_to_follow(engine):
     constraint = Constraint.choice("left", "lean", "right")
-    generation = generate(engine, constraint, follow=tuple(b"le"))
+    generation = generate(engine, constraint, forced_ids=tuple(b"le"))
     assert generation.text in ("left", "lean")
-    other = generate(engine, constraint, follow=tuple(b"le"), avoid=generation.token_ids[2])
+    other = generate(engine, constraint, forced_ids=tuple(b"le"), banned_id=generation.token_ids[2])
     assert {generation.text, other.text} == {"left", "lean"}
 
 
@@ -151,7 +151,7 @@ def test_scores_are_those_of_the_model_without_the_constraint(qwen3, engine):
 
 def test_tokens_to_follow_that_break_the_constraint_fail_their_row_alone_in_one_line(engine):
     follow = GenerationRequest(
-        PROMPT, None, Sampling(8, follow=tuple(b"lx"), constraint=Constraint.choice("left"))
+        PROMPT, None, Sampling(8, forced_ids=tuple(b"lx"), constraint=Constraint.choice("left"))
     )
     free = GenerationRequest(PROMPT, None, Sampling(8))
     broken, well = engine.submit_all([follow, free])
@@ -163,7 +163,7 @@ def test_tokens_to_follow_that_break_the_constraint_fail_their_row_alone_in_one_
 
 def test_a_constraint_that_leaves_only_the_avoided_token_fails_its_row(engine):
     with pytest.raises(Exception, match="token 1"):
-        generate(engine, Constraint.choice("a"), avoid=ord("a"))
+        generate(engine, Constraint.choice("a"), banned_id=ord("a"))
 
 
 # --- what is refused

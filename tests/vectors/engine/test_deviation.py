@@ -24,21 +24,21 @@ def generate(engine, *samplings):
 def test_following_the_greedy_tokens_gives_the_greedy_tokens(model):
     with Engine(model, tiny.byte_tokenizer()) as engine:
         (plain,) = generate(engine, Sampling(NEW))
-        followed = generate(engine, *[Sampling(NEW, follow=plain.token_ids[:n]) for n in range(NEW)])
+        followed = generate(engine, *[Sampling(NEW, forced_ids=plain.token_ids[:n]) for n in range(NEW)])
     assert {generation.token_ids for generation in followed} == {plain.token_ids}
     (wanted,) = oracle_tokens(model, [GenerationRequest(PROMPT, None, Sampling(NEW))])
     assert list(plain.token_ids) == wanted
 
 
 def test_following_does_not_depend_on_where_a_pass_ends(model, monkeypatch):
-    """Prompt and tokens to follow come in pieces, of one token too; each is told to the caller once."""
+    """Prompt and forced tokens come in pieces, of one token too; each is told to the caller once."""
     followed = tiny.prompt(9, 13)
     wanted = oracle_tokens(model, [GenerationRequest((*PROMPT, *followed), None, Sampling(NEW))])[0]
     for chunk in (1, 7, 20, 22, 33, 34, 35):
         monkeypatch.setattr("vectors.engine.scheduler._PROMPT_TOKENS", chunk)
         pieces = []
         request = GenerationRequest(
-            PROMPT, None, Sampling(13 + NEW, follow=followed, logprobs=True), on_token=pieces.append
+            PROMPT, None, Sampling(13 + NEW, forced_ids=followed, logprobs=True), on_token=pieces.append
         )
         with Engine(model, tiny.byte_tokenizer()) as engine:
             generation = engine.submit(request).result(60)
@@ -48,7 +48,9 @@ def test_following_does_not_depend_on_where_a_pass_ends(model, monkeypatch):
 
 
 def test_a_stop_string_inside_what_is_followed_ends_the_row_there(engine):
-    request = GenerationRequest(PROMPT, None, Sampling(20, follow=tuple(b"say stop here"), stop=("stop",)))
+    request = GenerationRequest(
+        PROMPT, None, Sampling(20, forced_ids=tuple(b"say stop here"), stop=("stop",))
+    )
     generation = engine.submit(request).result(60)
     assert (generation.text, generation.finish_reason) == ("say ", "stop")
     assert generation.token_ids == tuple(b"say stop")
@@ -56,14 +58,14 @@ def test_a_stop_string_inside_what_is_followed_ends_the_row_there(engine):
 
 def test_an_end_of_sequence_among_the_tokens_to_follow_ends_nothing(engine):
     followed = (*b"one", tiny.EOS, *b"two")
-    generation = engine.submit(GenerationRequest(PROMPT, None, Sampling(8, follow=followed))).result(60)
+    generation = engine.submit(GenerationRequest(PROMPT, None, Sampling(8, forced_ids=followed))).result(60)
     assert generation.token_ids[:7] == followed
     assert generation.text.startswith("onetwo") and generation.new_tokens == 8
 
 
 def test_follow_avoid_distribution_and_scores_go_together(model):
     followed, avoided = tiny.prompt(9, 5), 3
-    sampling = Sampling(6, follow=followed, avoid=avoided, logprobs=True)
+    sampling = Sampling(6, forced_ids=followed, banned_id=avoided, logprobs=True)
     request = GenerationRequest(PROMPT, tiny.steer(bare(model), 1, 0.8), sampling, distribution=True)
     with Engine(model, tiny.byte_tokenizer()) as engine:
         first, again = (engine.submit(request).result(60) for _ in range(2))
@@ -78,7 +80,7 @@ def test_follow_avoid_distribution_and_scores_go_together(model):
 def test_alternatives_are_scored_in_the_place_of_each_new_token(model, monkeypatch):
     followed, asked = tiny.prompt(9, 13), {0: (1, 2), 5: (3,), 12: (200, 4, 200), 13: (7,)}
     steering = tiny.steer(bare(model), 1, 0.8)
-    sampling = Sampling(14, follow=followed)
+    sampling = Sampling(14, forced_ids=followed)
     logits = oracle_logits(model, [*PROMPT, *followed], steering)
     scores = torch.log_softmax(logits, dim=-1)[len(PROMPT) - 1 :]
     for chunk in (7, 256):
@@ -98,7 +100,9 @@ def test_the_token_after_those_followed_is_the_likeliest_but_the_avoided_one(mod
     with Engine(model, tiny.byte_tokenizer()) as engine:
         (plain,) = generate(engine, Sampling(NEW))
         tokens = plain.token_ids
-        deviated = generate(engine, *[Sampling(NEW, follow=tokens[:n], avoid=tokens[n]) for n in range(NEW)])
+        deviated = generate(
+            engine, *[Sampling(NEW, forced_ids=tokens[:n], banned_id=tokens[n]) for n in range(NEW)]
+        )
     for n, generation in enumerate(deviated):
         logits = oracle_logits(model, [*PROMPT, *tokens[:n]])[-1].clone()
         logits[tokens[n]] = -torch.inf
@@ -117,7 +121,7 @@ def test_log_probabilities_are_those_of_the_bare_model(model):
 
 
 def test_tokens_to_follow_that_are_too_many_or_are_none_of_the_models_are_refused(qwen3):
-    with pytest.raises(InvalidRequest, match="follow"):
-        Sampling(1, follow=(1, 2))
+    with pytest.raises(InvalidRequest, match="forced_ids"):
+        Sampling(1, forced_ids=(1, 2))
     with Engine(qwen3, tiny.byte_tokenizer()) as engine, pytest.raises(InvalidRequest, match="token ids"):
-        engine.submit(GenerationRequest(PROMPT, None, Sampling(4, follow=(tiny.VOCAB,))))
+        engine.submit(GenerationRequest(PROMPT, None, Sampling(4, forced_ids=(tiny.VOCAB,))))

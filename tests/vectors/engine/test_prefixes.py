@@ -126,7 +126,7 @@ def test_an_answer_that_has_become_part_of_a_prompt_is_reused_and_what_follows_i
 def test_tokens_to_follow_are_neither_reused_nor_lost(resumable):
     followed = tiny.prompt(8, 60)
     plain = request(resumable)
-    follow = replace(plain, sampling=Sampling(60 + NEW, follow=followed))
+    follow = replace(plain, sampling=Sampling(60 + NEW, forced_ids=followed))
     wanted = oracle_tokens(resumable, [request(resumable, ids=(*LONG, *followed))])
     with Engine(resumable, tiny.byte_tokenizer()) as engine:
         found = [run(engine, follow)[0] for _ in range(2)]
@@ -137,7 +137,7 @@ def test_tokens_to_follow_are_neither_reused_nor_lost(resumable):
 def test_a_pass_that_ends_one_token_before_the_last_to_follow_records_all_it_promises(resumable, monkeypatch):
     monkeypatch.setattr("vectors.engine.scheduler._PROMPT_TOKENS", 36)
     ids, followed = tiny.prompt(3, 35), tiny.prompt(8, 2)
-    donor = GenerationRequest(ids, None, Sampling(40, follow=followed))
+    donor = GenerationRequest(ids, None, Sampling(40, forced_ids=followed))
     later = request(resumable, 1, ids=(*ids, *followed, *tiny.prompt(9, 30)))
     with Engine(resumable, tiny.byte_tokenizer()) as engine:
         run(engine, request(resumable, 1, ids=tiny.prompt(5, 6)))

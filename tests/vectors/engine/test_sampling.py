@@ -50,7 +50,7 @@ def stream(text, stop=()):
         ({"seed": 2**63}, "expected 0"),
         ({"stop": ("a", "")}, "not empty"),
         ({"stop": "text"}, "tuple"),
-        ({"max_new_tokens": 1, "follow": (1, 2)}, "more than max_new_tokens"),
+        ({"max_new_tokens": 1, "forced_ids": (1, 2)}, "more than max_new_tokens"),
     ],
 )
 def test_a_setting_out_of_range_is_refused_with_what_was_expected(settings, message):
@@ -189,7 +189,7 @@ def test_the_penalty_of_one_row_never_reaches_its_neighbours_or_the_callers_logi
 def test_avoiding_counts_from_the_end_of_what_is_followed_and_lasts_for_one_token():
     logits = logits_for(1)
     best = int(logits.argmax())
-    row = Sampler(Sampling(follow=(7, 8), avoid=best), ())
+    row = Sampler(Sampling(forced_ids=(7, 8), banned_id=best), ())
     assert not row.adjusts
     row.accept(7)
     row.accept(8)
@@ -214,7 +214,7 @@ def test_a_row_whose_logits_are_not_finite_gets_no_token_and_its_neighbour_does(
 
 
 def test_a_row_of_which_no_token_is_left_gets_none():
-    row = Sampler(Sampling(temperature=1.0, avoid=0), ())
+    row = Sampler(Sampling(temperature=1.0, banned_id=0), ())
     assert choose([row], torch.tensor([[1.0, -math.inf]])) == [None]
 
 
