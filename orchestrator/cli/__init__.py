@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from orchestrator.cli.beside import damage
 from orchestrator.cli.lazy import LazyGroup
 
 _COMMANDS = {
@@ -40,6 +41,9 @@ def cli() -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """The entry point: turns every error that is raised on purpose into one line and an exit code."""
+    if damaged := damage():
+        click.echo(f"orchestrate: {damaged}", err=True)
+        sys.exit(2)
     try:
         sys.exit(cli.main(args=argv, standalone_mode=False) or 0)
     except (click.exceptions.Abort, KeyboardInterrupt):
