@@ -3,7 +3,7 @@
 from pathlib import Path, PurePosixPath
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.task.artifacts import write_atomic
+from swebench.files import write_atomic
 
 MOST_BYTES = 256 << 20
 

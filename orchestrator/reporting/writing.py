@@ -8,7 +8,7 @@ from orchestrator.reporting.markdown import markdown
 from orchestrator.reporting.page import page
 from orchestrator.reporting.pictures import pictures
 from orchestrator.reporting.sections import sections
-from orchestrator.task.artifacts import write_atomic
+from swebench.files import write_atomic
 
 
 def write_report(report: dict[str, Any], out: Path) -> list[Path]:

@@ -12,32 +12,16 @@ OUT/<instance_id>/result.json
 """
 
 import json
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.settings import refuse_other_settings
+from swebench.files import write_atomic
 
 FINISHED = ("patched", "no_patch")
 """Statuses of a result.json that need no further run; the other one is "failed"."""
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write UTF-8 text so that a reader, or a kill, finds the old file or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 class Artifacts:

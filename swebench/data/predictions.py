@@ -1,8 +1,6 @@
 """Predictions in the form that the official harness reads: one JSON object a line."""
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from filelock import FileLock
 
 from swebench.data.rows import read_rows
 from swebench.errors import InvalidRow
+from swebench.files import write_atomic
 
 
 @dataclass(frozen=True)
@@ -57,13 +56,4 @@ def record_prediction(path: Path, prediction: Prediction, order: Sequence[str] =
         predictions = read_predictions(path) if path.exists() else {}
         predictions[prediction.instance_id] = prediction
         rows = [predictions.pop(name) for name in order if name in predictions] + list(predictions.values())
-        descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-                file.writelines(json.dumps(asdict(row)) + "\n" for row in rows)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(partial).replace(path)
-        except BaseException:
-            Path(partial).unlink(missing_ok=True)
-            raise
+        write_atomic(path, "".join(json.dumps(asdict(row)) + "\n" for row in rows))

@@ -6,12 +6,12 @@ asks for another one. It keeps the logs of both runs beside it.
 
 import hashlib
 import json
-import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from swebench.data.tasks import Instance
+from swebench.files import write_atomic
 from swebench.grading.suites import TestBed
 from swebench.grading.verdicts import Certificate, certify, suite_of
 
@@ -77,9 +77,7 @@ class Certificates:
             logs=str(folder),
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, delete=False) as partial:
-            json.dump(asdict(stored), partial, indent=2)
-        Path(partial.name).replace(path)
+        write_atomic(path, json.dumps(asdict(stored), indent=2))
         return stored
 
 

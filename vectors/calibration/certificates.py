@@ -8,8 +8,6 @@ import hashlib
 import json
 import logging
 import math
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -20,6 +18,7 @@ from filelock import FileLock
 
 from vectors.domains.domain_vector import DomainVector
 from vectors.errors import CertificateError
+from vectors.files import write_atomic
 from vectors.measuring.metrics import Degeneration
 from vectors.models.loading import LanguageModel
 from vectors.statistics.estimates import Estimate
@@ -131,7 +130,8 @@ def store(vector_path: Path, certificates: Sequence[Certificate]) -> Path:
             if _bound(old) == _bound(certificates[0]) and (old.regime, old.metric) not in replaced
         ]
         rows = [each.as_dict() for each in [*kept, *certificates]]
-        _write(path, json.dumps({"format": FORMAT, "certificates": rows}, indent=1, ensure_ascii=False))
+        text = json.dumps({"format": FORMAT, "certificates": rows}, indent=1, ensure_ascii=False)
+        write_atomic(path, text.encode())
     return path
 
 
@@ -196,14 +196,3 @@ def _certificate(row: dict[str, Any]) -> Certificate:
         "tried": tuple(Cell(**{**cell, "effect": Estimate(**cell["effect"])}) for cell in row["tried"]),
     }
     return Certificate(**{**row, **parts})
-
-
-def _write(path: Path, text: str) -> None:
-    handle, staged = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(staged).replace(path)
-    except BaseException:
-        Path(staged).unlink(missing_ok=True)
-        raise

@@ -9,9 +9,7 @@ import builtins
 import hashlib
 import json
 import logging
-import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from vectors.domains.domain_vector import DomainVector
 from vectors.domains.extraction import extract
 from vectors.domains.prompt_sets import load_prompt_set
 from vectors.errors import VectorFileError
+from vectors.files import write_atomic
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
 
@@ -109,15 +108,7 @@ def save(vector: DomainVector, path: Path) -> None:
         "default_alpha": repr(vector.default_alpha),
     }
     tensors = {f"layer.{i}": row.contiguous() for i, row in enumerate(vector.directions)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, staged = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(to_bytes(tensors, metadata=metadata))
-        Path(staged).replace(path)
-    except BaseException:
-        Path(staged).unlink(missing_ok=True)
-        raise
+    write_atomic(path, to_bytes(tensors, metadata=metadata))
 
 
 def load(path: Path, lm: LanguageModel) -> DomainVector:
