@@ -8,12 +8,13 @@ import platform
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
+
+from pydantic import JsonValue
 
 from orchestrator.policy.evidence import certificates
 from orchestrator.settings import RunConfig, Settings
@@ -21,8 +22,13 @@ from retrieval.search import Retriever
 from retrieval.store import Repository, RepoStore
 from swebench.data.bundles import ensure_repositories
 from swebench.grading.suites import LocalTestBed
+from vectors.progress import Progress
 
-Progress = Callable[[str, int, int], None]
+if TYPE_CHECKING:
+    from vectors.calibration.certificates import Certificate
+    from vectors.domains.library import VectorLibrary
+    from vectors.engine.engine import Engine
+    from vectors.models.loading import LanguageModel
 
 _KEPT_INDEXES = 4
 """Commits whose index is kept for the other variants of the same instance; that of a large repository takes
@@ -56,7 +62,7 @@ class Session:
             self.engine.close()
 
     @cached_property
-    def model(self) -> Any:
+    def model(self) -> "LanguageModel":
         """The loaded model; raises ModelUnavailable or UnsupportedModel."""
         import torch
 
@@ -66,7 +72,7 @@ class Session:
         return load_model(self.settings.model, cache=self.settings.cache, dtype=dtype, progress=self.progress)
 
     @cached_property
-    def engine(self) -> Any:
+    def engine(self) -> "Engine":
         """The one engine, and so the one thread, that owns the model."""
         from vectors.engine.engine import Engine
 
@@ -74,14 +80,14 @@ class Session:
         return Engine(self.model.model, self.model.tokenizer, max_rows=32, niceness=self.niceness)
 
     @cached_property
-    def vectors(self) -> Any:
+    def vectors(self) -> "VectorLibrary":
         """The vector library: the user's folder if one was named, else the cache."""
         from vectors.domains.library import VectorLibrary
 
         return VectorLibrary(self._vectors_folder or self.settings.cache / "vectors")
 
     @cached_property
-    def certificates(self) -> Any:
+    def certificates(self) -> "list[Certificate]":
         """The certificates of the nodes' vectors; raises CertificateError for a malformed file."""
         return certificates(self.vectors, self.model, self.progress)
 
@@ -99,7 +105,7 @@ class Session:
 
     def open_engine(self) -> None:
         """Open the engine now, and before it the nodes' vectors: once opened, the model is the engine's."""
-        from orchestrator.policy.policy import DOMAINS
+        from orchestrator.policy.decisions import DOMAINS
 
         for domain in DOMAINS:
             self.vectors.get(self.model, domain, progress=self.progress)
@@ -125,19 +131,19 @@ class Session:
                 self._retrievers.popitem(last=False)
         return found
 
-    def determinants(self, config: RunConfig, dataset: str, dataset_fingerprint: str) -> dict[str, Any]:
+    def determinants(self, config: RunConfig, dataset: str, dataset_fingerprint: str) -> dict[str, JsonValue]:
         """Everything that determines the results of a run, for its manifest."""
-        from orchestrator.policy.policy import DOMAINS
+        from orchestrator.policy.decisions import DOMAINS
 
         model = self.model
-        decided: dict[str, Any] = {}
+        decided: dict[str, JsonValue] = {}
         if config.policy == "evidence":
             from vectors.calibration.certificates import digest
 
             decided["certificates"] = digest(self.certificates)
         return {
             **decided,
-            **config.model_dump(),
+            **config.model_dump(mode="json"),
             "dataset": dataset,
             "dataset_sha256": dataset_fingerprint,
             "model": model.model_id,
@@ -149,7 +155,7 @@ class Session:
             "libraries": {name: version(name) for name in _LIBRARIES},
         }
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, JsonValue]:
         """What a manifest records beside the determinants."""
         return {
             "python": platform.python_version(),

@@ -5,12 +5,13 @@ Variants of one instance are handed out one after another, so that they meet whi
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
-from orchestrator import events
 from orchestrator.batch.ledger import Ledger
 from orchestrator.batch.units import Unit
+from orchestrator.events import BatchStarted, Emit, EmitTask, InUnit, Standing, UnitFinished, UnitStarted
+from orchestrator.records import Result
 from swebench.data.tasks import Task
 
 
@@ -20,14 +21,12 @@ class Executor(Protocol):
     @property
     def in_flight(self) -> int: ...  # noqa: D102
 
-    async def solve(self, unit: Unit, emit: events.Emit) -> dict[str, Any]:
+    async def solve(self, unit: Unit, emit: EmitTask) -> Result:
         """A unit's result; its artifacts are in its run's folder when this returns."""
         ...
 
 
-async def evaluate(
-    ledgers: Sequence[Ledger], tasks: Sequence[Task], executor: Executor, emit: events.Emit
-) -> None:
+async def evaluate(ledgers: Sequence[Ledger], tasks: Sequence[Task], executor: Executor, emit: Emit) -> None:
     """Do every task of every run that is not finished, in the order of the tasks.
 
     Each result is written when it is there, so a run that ends early, in whatever way, can be gone on with.
@@ -39,8 +38,8 @@ async def evaluate(
         for ledger in ledgers
         if task.instance_id not in ledger.finished
     )
-    emit(events.batch_started({name: _state(ledger, tasks) for name, ledger in of.items()}))
-    running: dict[asyncio.Task[dict[str, Any]], Unit] = {}
+    emit(BatchStarted(runs={name: _state(ledger, tasks) for name, ledger in of.items()}))
+    running: dict[asyncio.Task[Result], Unit] = {}
     try:
         while pending or running:
             while pending and len(running) < executor.in_flight:
@@ -50,21 +49,23 @@ async def evaluate(
             for each in done:
                 unit, result = running.pop(each), each.result()
                 of[unit.run.name].write(result)
-                emit(events.unit_finished(unit.run.name, result))
+                emit(UnitFinished(run=unit.run.name, result=result))
     finally:
         for each in running:
             each.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _do(executor: Executor, unit: Unit, emit: events.Emit) -> dict[str, Any]:
+async def _do(executor: Executor, unit: Unit, emit: Emit) -> Result:
     name, instance_id = unit.run.name, unit.task.instance_id
-    emit(events.unit_started(name, instance_id))
-    return await executor.solve(unit, lambda event: emit(events.in_unit(name, instance_id, event)))
+    emit(UnitStarted(run=name, instance_id=instance_id))
+    return await executor.solve(
+        unit, lambda event: emit(InUnit(run=name, instance_id=instance_id, event=event))
+    )
 
 
-def _state(ledger: Ledger, tasks: Sequence[Task]) -> Mapping[str, int]:
+def _state(ledger: Ledger, tasks: Sequence[Task]) -> Standing:
     statuses = [
-        ledger.results[task.instance_id]["status"] for task in tasks if task.instance_id in ledger.finished
+        ledger.results[task.instance_id].status for task in tasks if task.instance_id in ledger.finished
     ]
-    return {"total": len(tasks), "done": len(statuses), "valid": statuses.count("patched")}
+    return Standing(total=len(tasks), done=len(statuses), valid=statuses.count("patched"))

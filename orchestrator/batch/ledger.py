@@ -4,14 +4,15 @@ An instance is finished when its result says so and its prediction is in predict
 written last and the file is replaced whole, so a kill at any moment leaves an instance finished or not.
 """
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from orchestrator.batch.units import Run
-from orchestrator.task.artifacts import FINISHED, Artifacts, open_run
+from orchestrator.records import Graded, Result
+from orchestrator.task.artifacts import Artifacts, open_run
 from orchestrator.task.solve import commit
 from swebench.data.predictions import read_predictions
 
@@ -25,7 +26,9 @@ class Ledger:
     and its manifest, or raises MixedRunError when the folder is of a run with other settings.
     """
 
-    def __init__(self, run: Run, order: Sequence[str], facts: dict[str, Any], *, fresh: bool = False) -> None:
+    def __init__(
+        self, run: Run, order: Sequence[str], facts: dict[str, JsonValue], *, fresh: bool = False
+    ) -> None:
         self.run = run
         self._order = order
         run.folder.mkdir(parents=True, exist_ok=True)
@@ -38,33 +41,30 @@ class Ledger:
         self.finished = {
             name
             for name, result in self.results.items()
-            if result["status"] in FINISHED
-            and name in handed_in
-            and handed_in[name].model_patch == result["patch"]
+            if result.finished and name in handed_in and handed_in[name].model_patch == result.patch
         }
 
-    def write(self, result: dict[str, Any]) -> None:
+    def write(self, result: Result) -> None:
         """Keep a result. One that has failed gets no prediction, and so is tried again by the next run."""
-        name = result["instance_id"]
+        name = result.instance_id
         self.results[name] = result
-        if result["status"] in FINISHED:
+        if result.finished:
             commit(self.run.folder, result, self.run.made_by, self._order)
             self.finished.add(name)
         else:
-            Artifacts(self.run.folder, name).write_json("result.json", result)
+            Artifacts(self.run.folder, name).write_record("result.json", result)
 
-    def grade(self, name: str, graded: dict[str, Any]) -> None:
+    def grade(self, name: str, graded: Graded) -> None:
         """Add a verdict to a finished instance's result."""
-        self.results[name]["graded"] = graded
-        Artifacts(self.run.folder, name).write_json("result.json", self.results[name])
+        self.results[name] = self.results[name].model_copy(update={"graded": graded})
+        Artifacts(self.run.folder, name).write_record("result.json", self.results[name])
 
 
-def _result(folder: Path, name: str) -> dict[str, Any] | None:
+def _result(folder: Path, name: str) -> Result | None:
     path = folder / name / "result.json"
     if not path.is_file():
         return None
-    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return found
+    return Result.model_validate_json(path.read_bytes())
 
 
 def _start_over(folder: Path, order: Sequence[str]) -> None:

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from orchestrator import events
 from orchestrator.batch.units import Run, Unit
 from orchestrator.batch.work import work
+from orchestrator.events import EmitTask
+from orchestrator.records import Result
 from orchestrator.session import Session
 from orchestrator.task.solve import checkpoints
 
@@ -39,7 +40,7 @@ class LocalExecutor:
     async def __aexit__(self, *exit_: object) -> None:
         await self._open.aclose()
 
-    async def solve(self, unit: Unit, emit: events.Emit) -> dict[str, Any]:
+    async def solve(self, unit: Unit, emit: EmitTask) -> Result:
         """A unit's result; see `work`. After a fault that closed the engine the next unit gets a new one."""
         folder = unit.run.folder
         result = await work(

@@ -13,9 +13,11 @@ from typing import Any
 from orchestrator.batch.parcels import pack
 from orchestrator.batch.units import Run, Unit
 from orchestrator.batch.work import work
+from orchestrator.records import Result
 from orchestrator.session import Session
 from orchestrator.settings import Settings, refuse_other_settings
 from orchestrator.task.solve import checkpoints
+from vectors.progress import silent
 
 
 class Solver:
@@ -25,7 +27,7 @@ class Solver:
     """
 
     def __init__(self, settings: dict[str, Any], timeout_s: float | None) -> None:
-        self._session = Session(Settings(**settings), progress=_silent)
+        self._session = Session(Settings(**settings), progress=silent)
         self._timeout_s = timeout_s
         self._session.open_engine()
         self._checked: set[str] = set()
@@ -34,7 +36,7 @@ class Solver:
         """The host and the process of this actor, once its model is loaded."""
         return {"host": socket.gethostname(), "pid": os.getpid()}
 
-    async def solve(self, unit: Unit) -> tuple[dict[str, Any], dict[str, bytes]]:
+    async def solve(self, unit: Unit) -> tuple[Result, dict[str, bytes]]:
         """A unit's result and the files of its folder.
 
         Raises MixedRunError where this node has other versions, another model or other vectors.
@@ -58,7 +60,3 @@ class Solver:
             if own != run.determinants:
                 refuse_other_settings(run.determinants, own, Path(socket.gethostname()))
             self._checked.add(run.name)
-
-
-def _silent(_label: str, _done: int, _total: int) -> None:
-    """Progress of an actor is not shown: that of its units is told by their results."""

@@ -8,16 +8,19 @@ import asyncio
 import os
 import re
 import socket
-from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from orchestrator import events
 from orchestrator.batch.parcels import unpack
 from orchestrator.batch.units import Unit
 from orchestrator.batch.work import failed
 from orchestrator.errors import ConfigError, OrchestratorError
+from orchestrator.events import EmitTask, NodeFinished
+from orchestrator.records import Result
 from orchestrator.settings import Settings
 from orchestrator.task.artifacts import Artifacts
+from vectors.progress import Progress
+
+Outcome = tuple[Result, dict[str, bytes]]
 
 TASKS_PER_ACTOR = 4
 """Tasks that an actor works on at once: their model calls meet in its engine."""
@@ -44,7 +47,7 @@ class RayExecutor:
         settings: Settings,
         workers: int,
         timeout_s: float | None,
-        progress: Callable[[str, int, int], None],
+        progress: Progress,
     ) -> None:
         self._settings = settings
         self._workers = workers
@@ -97,7 +100,7 @@ class RayExecutor:
             place = self._names[actor]
             self._progress(f"actor on {place['host']}, process {place['pid']}", number, number)
 
-    async def solve(self, unit: Unit, emit: events.Emit) -> dict[str, Any]:
+    async def solve(self, unit: Unit, emit: EmitTask) -> Result:
         """A unit's result, its files written into its run's folder.
 
         Raises MixedRunError where a node differs from the driver in what determines results.
@@ -106,7 +109,7 @@ class RayExecutor:
         self._load[actor] += 1
         folder = unit.run.folder
         try:
-            result, files = await actor.solve.remote(unit)
+            result, files = cast(Outcome, await actor.solve.remote(unit))
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except self._ray.exceptions.RayError as error:
@@ -116,12 +119,16 @@ class RayExecutor:
             self._load[actor] -= 1
         name = unit.task.instance_id
         await asyncio.to_thread(self._keep, files, Artifacts(folder, name))
-        for node in result["nodes"]:
+        for node in result.nodes:
             emit(
-                events.node_finished(node["name"], node["seconds"], node["new_tokens"], node["prompt_tokens"])
+                NodeFinished(
+                    node=node.name,
+                    seconds=node.seconds,
+                    new_tokens=node.new_tokens,
+                    prompt_tokens=node.prompt_tokens,
+                )
             )
-        kept: dict[str, Any] = result | {"artifacts": str(folder / name)}
-        return kept
+        return result.model_copy(update={"artifacts": str(folder / name)})
 
     @staticmethod
     def _keep(files: dict[str, bytes], artifacts: Artifacts) -> None:

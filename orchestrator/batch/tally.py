@@ -4,8 +4,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from orchestrator.events import Event
-from orchestrator.task.artifacts import FINISHED
+from orchestrator.events import (
+    BatchStarted,
+    Event,
+    InUnit,
+    NodeFinished,
+    NodeStarted,
+    TaskEvent,
+    UnitFinished,
+    UnitStarted,
+)
 
 
 @dataclass
@@ -33,28 +41,28 @@ class Tally:
     def take(self, event: Event) -> None:
         """Count one event; those of no batch change nothing."""
         match event:
-            case {"kind": "batch_started", "runs": runs}:
-                self.runs = {name: Counts(**counts) for name, counts in runs.items()}
+            case BatchStarted(runs=runs):
+                self.runs = {name: Counts(each.total, each.done, each.valid) for name, each in runs.items()}
                 self._started = self._clock()
-            case {"kind": "unit_started", "run": run, "instance_id": name}:
+            case UnitStarted(run=run, instance_id=name):
                 self.runs[run].running[name] = ""
-            case {"kind": "in_unit", "run": run, "instance_id": name, "event": inner}:
+            case InUnit(run=run, instance_id=name, event=inner):
                 self._take_inner(self.runs[run], name, inner)
-            case {"kind": "unit_finished", "run": run, "result": result}:
+            case UnitFinished(run=run, result=result):
                 counts = self.runs[run]
-                counts.running.pop(result["instance_id"], None)
+                counts.running.pop(result.instance_id, None)
                 self._ended += 1
-                if result["status"] in FINISHED:
+                if result.finished:
                     counts.done += 1
-                    counts.valid += result["status"] == "patched"
+                    counts.valid += result.status == "patched"
                 else:
                     counts.failed += 1
 
-    def _take_inner(self, counts: Counts, name: str, event: Event) -> None:
+    def _take_inner(self, counts: Counts, name: str, event: TaskEvent) -> None:
         match event:
-            case {"kind": "node_started", "node": node}:
+            case NodeStarted(node=node):
                 counts.running[name] = node
-            case {"kind": "node_finished", "prompt_tokens": prompt, "new_tokens": new}:
+            case NodeFinished(prompt_tokens=prompt, new_tokens=new):
                 self._tokens += prompt + new
 
     @property

@@ -3,17 +3,17 @@
 import asyncio
 import traceback
 from pathlib import Path
-from typing import Any
 
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from orchestrator import events
 from orchestrator.batch.units import Unit
 from orchestrator.errors import OrchestratorError
+from orchestrator.events import EmitTask
+from orchestrator.records import Result
 from orchestrator.session import Session
 from orchestrator.task.artifacts import Artifacts
 from orchestrator.task.jobs import task_job
-from orchestrator.task.solve import Result, claimed, run_task
+from orchestrator.task.solve import claimed, run_task
 from retrieval.errors import RetrievalError
 from swebench.errors import SwebenchError
 from vectors.errors import VectorsError
@@ -28,8 +28,8 @@ async def work(
     saver: AsyncSqliteSaver,
     *,
     timeout_s: float | None,
-    emit: events.Emit,
-) -> dict[str, Any]:
+    emit: EmitTask,
+) -> Result:
     """Run a unit in the folder `out`; returns its result, of status "failed" with a reason where it failed.
 
     An error that nobody raised on purpose leaves its traceback in the instance's error.txt.
@@ -41,8 +41,7 @@ async def work(
                 job = await asyncio.to_thread(
                     task_job, session, run.config, task, run.dataset, run.fingerprint
                 )
-                result = await run_task(job, session, run.config, out, saver, fresh=False, emit=emit)
-                return result.as_dict()
+                return await run_task(job, session, run.config, out, saver, fresh=False, emit=emit)
     except Exception as error:  # whatever it is, the other instances go on
         if isinstance(error, TimeoutError) and limit.expired():
             return failed(unit, out, f"not done within {timeout_s:g} s (--timeout)")
@@ -52,17 +51,12 @@ async def work(
         return failed(unit, out, f"{type(error).__name__}: {error}; see error.txt")
 
 
-def failed(unit: Unit, out: Path, reason: str) -> dict[str, Any]:
+def failed(unit: Unit, out: Path, reason: str) -> Result:
     """The result of a unit that failed, with the reason in one line."""
     name = unit.task.instance_id
     return Result(
         instance_id=name,
         status="failed",
-        patch="",
-        applies=False,
-        parses=False,
-        files=[],
-        nodes=[],
         artifacts=str(out / name),
         reason=" ".join(reason.split())[:1000],
-    ).as_dict()
+    )

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator import events
 from orchestrator.batch.evaluate import evaluate
 from orchestrator.batch.ledger import Ledger
 from orchestrator.batch.local import LocalExecutor
 from orchestrator.batch.units import runs_of
+from orchestrator.events import Emit, told
 from orchestrator.session import Session
 from orchestrator.settings import RunConfig, Settings
 from swebench.data.loading import InstanceSet
@@ -71,7 +71,7 @@ def measure(
     tasks: Sequence[Task],
     config: RunConfig,
     workers: int,
-    emit: events.Emit,
+    emit: Emit,
 ) -> dict[str, Any]:
     """Do the tasks one by one and then `workers` at once, each on a new engine and with warm indexes."""
     one, many = (_arm(settings, found, tasks, config, each, emit) for each in (1, workers))
@@ -93,12 +93,9 @@ def _arm(
     tasks: Sequence[Task],
     config: RunConfig,
     workers: int,
-    emit: events.Emit,
+    emit: Emit,
 ) -> Arm:
-    def progress(label: str, done: int, total: int) -> None:
-        emit(events.progress(label, done, total))
-
-    with tempfile.TemporaryDirectory() as folder, Session(settings, progress=progress) as session:
+    with tempfile.TemporaryDirectory() as folder, Session(settings, progress=told(emit)) as session:
         for task in tasks:
             repository = session.store.open(task.repo)
             session.retriever(repository).index(task.base_commit)
@@ -113,8 +110,8 @@ def _arm(
             seconds=seconds,
             failed=len(tasks) - len(ledger.finished),
             stages={
-                name: sum(result["stages"].get(name, 0.0) for result in results)
-                for name in {name for result in results for name in result["stages"]}
+                name: sum(result.stages.get(name, 0.0) for result in results)
+                for name in {name for result in results for name in result.stages}
             },
             processor_seconds=processor_seconds,
             counts=session.engine.stats().done,
@@ -123,7 +120,7 @@ def _arm(
 
 
 async def _timed(
-    session: Session, ledger: Ledger, tasks: Sequence[Task], workers: int, emit: events.Emit
+    session: Session, ledger: Ledger, tasks: Sequence[Task], workers: int, emit: Emit
 ) -> tuple[float, float]:
     """Seconds of wall time and of the processor that the tasks alone take."""
     async with LocalExecutor(session, [ledger.run], workers) as executor:

@@ -9,7 +9,8 @@ from typing import Any
 
 from orchestrator.bench.localization import CUTOFFS, Found
 from orchestrator.calibration.situations import answers
-from orchestrator.policy.policy import PromptContents, policy_for
+from orchestrator.policy.decisions import PromptContents
+from orchestrator.policy.policy import policy_for
 from orchestrator.session import Session
 from orchestrator.settings import RunConfig
 from orchestrator.task.prompts import node_prompt, trim_issue

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.errors import ConfigError
-from orchestrator.policy.policy import DOMAINS, Domain, Regime
+from orchestrator.policy.decisions import DOMAINS, Domain, Regime
 from orchestrator.session import Session
 from orchestrator.settings import RunConfig
 from orchestrator.task.fewshot import Example, examples

@@ -15,7 +15,7 @@ import unidiff
 
 from orchestrator.calibration.situations import Situation, situations
 from orchestrator.errors import ConfigError
-from orchestrator.policy.policy import Regime
+from orchestrator.policy.decisions import Regime
 from orchestrator.session import Session
 from orchestrator.settings import RunConfig
 from swebench.data.loading import load_instances

@@ -13,12 +13,12 @@ from rich.text import Text
 from orchestrator.batch.tally import Counts, Tally
 from orchestrator.cli.terminal import visible
 from orchestrator.cli.view import QUIET_S, PlainView, View
-from orchestrator.events import Event
+from orchestrator.events import BatchStarted, Event, InUnit, Progressed, UnitFinished
 
 _SHOWN_RUNNING = 12
 
 
-class PlainBatchView:
+class PlainBatchView(View):
     """One line for each instance that ends, and now and then where the batch stands."""
 
     def __init__(self) -> None:
@@ -37,27 +37,26 @@ class PlainBatchView:
         self._tally.take(event)
         line = ""
         match event:
-            case {"kind": "batch_started", "runs": runs}:
+            case BatchStarted(runs=runs):
                 line = "; ".join(
-                    f"{name}: {counts['total']} instances, {counts['done']} done before"
-                    for name, counts in runs.items()
+                    f"{name}: {each.total} instances, {each.done} done before" for name, each in runs.items()
                 )
-            case {"kind": "unit_finished", "run": run, "result": result}:
+            case UnitFinished(run=run, result=result):
                 counts = self._tally.runs[run]
-                seconds = sum(result["stages"].values())
-                why = f": {result['reason']}" if result["reason"] else f" in {seconds:.1f} s"
+                seconds = sum(result.stages.values())
+                why = f": {result.reason}" if result.reason else f" in {seconds:.1f} s"
                 ended = f"{counts.done + counts.failed}/{counts.total}"
-                line = f"{run}: {ended} {result['instance_id']} {result['status']}{why}"
-            case {"kind": "in_unit"} if time.monotonic() - self._printed > QUIET_S:
+                line = f"{run}: {ended} {result.instance_id} {result.status}{why}"
+            case InUnit() if time.monotonic() - self._printed > QUIET_S:
                 line = _standing(self._tally)
-            case {"kind": "progress"}:
+            case Progressed():
                 self._other.show(event)
         if line:
             self._printed = time.monotonic()
             print(visible(line), file=sys.stderr, flush=True)
 
 
-class LiveBatchView:
+class LiveBatchView(View):
     """A table of the runs and of what is being worked on, redrawn as it changes."""
 
     def __init__(self, console: Console) -> None:
@@ -80,10 +79,10 @@ class LiveBatchView:
         """Take one event into the table."""
         self._tally.take(event)
         match event:
-            case {"kind": "progress", "label": label, "done": done, "total": total}:
+            case Progressed(label=label, done=done, total=total):
                 self._progress = "" if done >= total else f"{label} {done}/{total}"
-            case {"kind": "unit_finished", "result": {"status": "failed"} as result}:
-                self._failures.append(f"{result['instance_id']}: {result['reason']}")
+            case UnitFinished(result=result) if not result.finished:
+                self._failures.append(f"{result.instance_id}: {result.reason}")
 
     def _render(self) -> RenderableType:
         table = Table(box=None, pad_edge=False, header_style="dim")

@@ -102,6 +102,7 @@ def _evaluate(flags: dict[str, Any], emit: Any, started: float) -> dict[str, Any
     from orchestrator.batch.ledger import Ledger
     from orchestrator.batch.summary import summary
     from orchestrator.batch.units import choose, configs_of, runs_of
+    from orchestrator.events import told
     from orchestrator.grading.batches import grade_batch
     from orchestrator.session import Session
     from orchestrator.task.solve import claimed
@@ -115,7 +116,7 @@ def _evaluate(flags: dict[str, Any], emit: Any, started: float) -> dict[str, Any
         click.echo(f"warning: {warning}", err=True)
     if flags["grade"] == "docker":
         ensure_engine()
-    progress = options.emit_progress(emit)
+    progress = told(emit)
     workers = workers_of(flags["executor"], flags["workers"])
     given = {name: flags[name] for name in ("widen", "samples", "run_tests", "seed")}
     configs = configs_of(flags["variants"], flags["rags"], **given)

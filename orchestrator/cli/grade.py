@@ -56,7 +56,7 @@ def command(
         ensure_engine()
     graded: dict[str, Any] = {}
     with view_for(sys.stderr.isatty(), nodes=()) as view:
-        progress = options.emit_progress(view.show)
+        progress = view.progress
         with Session(settings, progress=progress) as session:
             found = load_instances(dataset, cache=settings.cache, progress=progress)
             predictions = read_predictions(file) if file else None

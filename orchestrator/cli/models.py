@@ -40,7 +40,7 @@ def pull(name: str) -> None:
 
     settings = options.settings()
     with view_for(sys.stderr.isatty(), nodes=()) as view:
-        path = fetch(name, cache=settings.cache, progress=options.emit_progress(view.show))
+        path = fetch(name, cache=settings.cache, progress=view.progress)
     click.echo(path)
 
 

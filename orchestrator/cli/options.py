@@ -1,10 +1,12 @@
 """Flags that several commands share, and how they become settings."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from orchestrator.settings import Settings
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -28,7 +30,7 @@ widen = click.option(
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 
 
-def settings(**flags: Any) -> Any:
+def settings(**flags: Any) -> "Settings":
     """Settings with the flags that were given on top."""
     from orchestrator.logs import configure
     from orchestrator.settings import Settings
@@ -43,10 +45,3 @@ def ids(text: str) -> list[str]:
     path = Path(text)
     names = path.read_text("utf-8").split() if path.is_file() else text.split(",")
     return list(dict.fromkeys(name.strip() for name in names if name.strip()))
-
-
-def emit_progress(show: Callable[[dict[str, Any]], None]) -> Callable[[str, int, int], None]:
-    """A progress callback that renders through a view."""
-    from orchestrator import events
-
-    return lambda label, done, total: show(events.progress(label, done, total))

@@ -9,6 +9,7 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from orchestrator.cli.terminal import visible
+from orchestrator.records import Graded, Result
 
 
 def print_json(document: Any) -> None:
@@ -21,36 +22,36 @@ def console() -> Console:
     return Console(highlight=False, markup=False)
 
 
-def print_result(result: dict[str, Any]) -> None:
+def print_result(result: Result) -> None:
     """The patch with syntax colours, what validation and the tests found, and where the files are."""
     out = console()
-    if result["patch"]:
+    if result.patch:
         out.print()
         out.print(
             Syntax(
-                visible(result["patch"]),
+                visible(result.patch),
                 "diff",
                 theme="ansi_dark",
                 background_color="default",
                 word_wrap=True,
             )
         )
-        checks = f"applies: {_yes(result['applies'])}   parses: {_yes(result['parses'])}"
-        out.print(f"{checks}   files: {visible(', '.join(result['files']))}")
+        checks = f"applies: {_yes(result.applies)}   parses: {_yes(result.parses)}"
+        out.print(f"{checks}   files: {visible(', '.join(result.files))}")
     else:
         out.print(
             "No candidate passed validation; every one is in the artifacts with its reason.", style="yellow"
         )
-    if result["graded"]:
-        out.print(_graded(result["graded"]))
-    out.print(f"artifacts: {result['artifacts']}", soft_wrap=True)
+    if result.graded:
+        out.print(_graded(result.graded))
+    out.print(f"artifacts: {result.artifacts}", soft_wrap=True)
 
 
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def _graded(graded: dict[str, Any]) -> Text:
-    if graded["resolved"]:
-        return Text(f"the task's own tests: resolved, in {graded['seconds']:.1f} s", style="green")
-    return Text(f"the task's own tests: not resolved ({graded['reason']})", style="yellow")
+def _graded(graded: Graded) -> Text:
+    if graded.resolved:
+        return Text(f"the task's own tests: resolved, in {graded.seconds:.1f} s", style="green")
+    return Text(f"the task's own tests: not resolved ({graded.reason})", style="yellow")

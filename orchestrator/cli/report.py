@@ -50,7 +50,7 @@ def command(
     runs = read_runs(folders)
     judged = verdicts_of(runs, verdicts)
     with view_for(sys.stderr.isatty(), nodes=()) as view:
-        progress = options.emit_progress(view.show)
+        progress = view.progress
         with Session(settings, progress=progress) as session:
             found = load_instances(dataset or _dataset(runs), cache=settings.cache, progress=progress)
             report = make_report(session, runs, judged, found, progress)

@@ -28,7 +28,7 @@ def command(instance_id: str, as_json: bool, dataset: str, repos: Any, top: int)
     settings = options.settings(repos=repos)
     with (
         view_for(sys.stderr.isatty(), nodes=()) as view,
-        Session(settings, progress=options.emit_progress(view.show)) as session,
+        Session(settings, progress=view.progress) as session,
     ):
         job = instance_job(session, RunConfig(), dataset, instance_id)
         found = session.retriever(job.repository).search(job.commit, job.task.problem_statement, top_k=top)

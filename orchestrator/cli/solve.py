@@ -3,11 +3,14 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.cli import options
+
+if TYPE_CHECKING:
+    from orchestrator.records import Result
 
 
 @click.command("solve")
@@ -66,13 +69,17 @@ def command(instance_id: str | None, as_json: bool, **flags: Any) -> int:
     result = _solve(instance_id, flags)
     from orchestrator.cli.output import print_json, print_result
 
-    (print_json if as_json else print_result)(result)
-    return 0 if result["patch"] else 1
+    if as_json:
+        print_json(result.model_dump(mode="json"))
+    else:
+        print_result(result)
+    return 0 if result.patch else 1
 
 
-def _solve(instance_id: str | None, flags: dict[str, Any]) -> dict[str, Any]:
+def _solve(instance_id: str | None, flags: dict[str, Any]) -> "Result":
     from orchestrator.batch.folders import default_folder
     from orchestrator.cli.view import view_for
+    from orchestrator.records import Graded
     from orchestrator.session import Session
     from orchestrator.settings import RunConfig
     from orchestrator.task.artifacts import Artifacts
@@ -84,20 +91,18 @@ def _solve(instance_id: str | None, flags: dict[str, Any]) -> dict[str, Any]:
     settings = options.settings(model=flags["model"], repos=flags["repos"])
     config = RunConfig(**{name: flags[name] for name in RunConfig.model_fields if name in flags})
     with view_for(sys.stderr.isatty()) as view:
-        progress = options.emit_progress(view.show)
+        progress = view.progress
         with Session(settings, vectors=flags["vectors"], progress=progress) as session:
             if instance_id is None:
                 job = local_job(config, flags["repo"], flags["problem"], flags["commit"])
             else:
                 job = instance_job(session, config, flags["dataset"], instance_id, to_grade=flags["grade"])
             out = flags["out"] or settings.runs / default_folder(job.dataset, settings.model, config)
-            result = asyncio.run(
-                solve(job, session, config, out, fresh=flags["fresh"], emit=view.show)
-            ).as_dict()
-    if flags["grade"] and instance_id and result["patch"]:
+            result = asyncio.run(solve(job, session, config, out, fresh=flags["fresh"], emit=view.show))
+    if flags["grade"] and instance_id and result.patch:
         instance = load_instances(flags["dataset"], cache=settings.cache, progress=progress).get(instance_id)
-        verdict = grade(instance, job.repository.git_dir, result["patch"], test_bed=session.test_bed)
-        graded = {"resolved": verdict.resolved, "reason": verdict.reason, "seconds": verdict.seconds}
-        result["graded"] = graded
-        Artifacts(out, instance.instance_id).write_json("result.json", result)
+        verdict = grade(instance, job.repository.git_dir, result.patch, test_bed=session.test_bed)
+        graded = Graded(resolved=verdict.resolved, reason=verdict.reason, seconds=verdict.seconds)
+        result = result.model_copy(update={"graded": graded})
+        Artifacts(out, instance.instance_id).write_record("result.json", result)
     return result

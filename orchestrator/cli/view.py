@@ -3,9 +3,11 @@ that stdout holds the result alone."""
 
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Literal, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -13,7 +15,19 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.terminal import visible
-from orchestrator.events import Event
+from orchestrator.events import (
+    CandidateChecked,
+    Decided,
+    Event,
+    NodeFinished,
+    NodeStarted,
+    Progressed,
+    Resumed,
+    Retrieved,
+    Tokens,
+)
+from orchestrator.policy.decisions import SteeringRecord
+from orchestrator.records import Hit
 
 NODES = ("code_reading", "retrieve", "bug_analysis", "patch_writing", "validate")
 SHOWN_FILES = 5
@@ -21,31 +35,37 @@ QUIET_S = 30.0
 """After so long a log shows a step of what goes on, so that work and a standstill can be told apart."""
 
 
-class View(Protocol):
+class View(ABC):
     """Renders events; a context manager, because a terminal must be left as it was found."""
 
+    @abstractmethod
     def __enter__(self) -> Self: ...
 
+    @abstractmethod
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
+    @abstractmethod
     def show(self, event: Event) -> None:
         """Render one event."""
-        ...
+
+    def progress(self, label: str, done: int, total: int) -> None:
+        """Render how far long work is."""
+        self.show(Progressed(label=label, done=done, total=total))
 
 
-def steering_text(steering: dict[str, Any]) -> str:
+def steering_text(steering: SteeringRecord) -> str:
     """A decision in words: vector, layer, α absolute and as a share of the residual norm, mode, reason."""
-    if not steering["applied"]:
-        return f"unsteered ({steering['reason'].removeprefix('off: ')})"
+    if not steering.applied:
+        return f"unsteered ({steering.reason.removeprefix('off: ')})"
     return (
-        f"{steering['vector']} @ layer {steering['layer']}, α {steering['alpha']:.4g} "
-        f"({steering['relative_alpha']:.0%} of the residual), {steering['mode']} ({steering['reason']})"
+        f"{steering.vector} @ layer {steering.layer}, α {steering.alpha:.4g} "
+        f"({steering.relative_alpha:.0%} of the residual), {steering.mode} ({steering.reason})"
     )
 
 
-class PlainView:
+class PlainView(View):
     """One line for each fact, for pipes and logs; of progress the ends, and now and then a step between."""
 
     def __init__(self) -> None:
@@ -60,7 +80,7 @@ class PlainView:
     def show(self, event: Event) -> None:
         """Print the event's line, if it has one; tokens have none."""
         now, line = time.monotonic(), _line(event)
-        between = event["kind"] == "progress" and event["done"] not in (0, event["total"])
+        between = isinstance(event, Progressed) and event.done not in (0, event.total)
         if between and now - self._printed < QUIET_S:
             return
         if line and line != self._last:
@@ -71,30 +91,41 @@ class PlainView:
 def _line(event: Event) -> str | None:
     line = None
     match event:
-        case {"kind": "node_started", "node": node, "attempt": attempt}:
+        case NodeStarted(node=node, attempt=attempt):
             line = f"{node}: started" + (f" (attempt {attempt + 1})" if attempt else "")
-        case {"kind": "decision", "node": node, "steering": steering}:
+        case Decided(node=node, steering=steering):
             line = f"{node}: {steering_text(steering)}"
-        case {"kind": "retrieved", "hits": hits}:
-            line = "retrieve: " + ", ".join(f"{hit['path']} {hit['score']:.2f}" for hit in hits[:SHOWN_FILES])
-        case {"kind": "candidate", "number": number, "verdict": verdict, "path": path}:
+        case Retrieved(hits=hits):
+            line = "retrieve: " + ", ".join(f"{hit.path} {hit.score:.2f}" for hit in hits[:SHOWN_FILES])
+        case CandidateChecked(number=number, verdict=verdict, path=path):
             line = f"validate: candidate {number} in {path}: {verdict}"
-        case {"kind": "node_finished", "node": node, "seconds": seconds, "new_tokens": new}:
+        case NodeFinished(node=node, seconds=seconds, new_tokens=new):
             speed = f", {new} tokens, {new / seconds:.0f} tokens/s" if new and seconds else ""
             line = f"{node}: done in {seconds:.1f} s{speed}"
-        case {"kind": "progress", "label": label, "done": done, "total": total}:
+        case Progressed(label=label, done=done, total=total):
             line = f"{label}: {done}/{total}"
-        case {"kind": "resumed", "nodes": nodes}:
+        case Resumed(nodes=nodes):
             line = f"going on with an earlier run; finished model nodes: {', '.join(nodes) or 'none'}"
     return line
 
 
-class LiveView:
+@dataclass
+class _Row:
+    """What the table shows of a node; `since` is when it began to run, on the performance counter."""
+
+    state: Literal["waiting", "running", "done"] = "waiting"
+    since: float = 0.0
+    seconds: float | None = None
+    tokens: int = 0
+    note: str = ""
+
+
+class LiveView(View):
     """A table of the nodes that is redrawn as they work."""
 
     def __init__(self, console: Console, nodes: Sequence[str]) -> None:
-        self._rows: dict[str, dict[str, Any]] = {node: {"state": "waiting"} for node in nodes}
-        self._hits: list[dict[str, Any]] = []
+        self._rows = {node: _Row() for node in nodes}
+        self._hits: list[Hit] = []
         self._progress = ""
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=8)
 
@@ -110,27 +141,27 @@ class LiveView:
 
     def show(self, event: Event) -> None:
         """Take one event into the table."""
-        row = self._rows.get(event.get("node", ""), {})
         match event:
-            case {"kind": "node_started", "attempt": attempt}:
-                row.update(state="running", since=time.perf_counter(), tokens=0)
-                row["note"] = f"attempt {attempt + 1}" if attempt else ""
-            case {"kind": "decision", "steering": steering}:
-                row["note"] = steering_text(steering)
-            case {"kind": "tokens", "count": count}:
-                row["tokens"] = count
-            case {"kind": "node_finished", "seconds": seconds, "new_tokens": new}:
-                row.update(state="done", seconds=seconds, tokens=new)
-            case {"kind": "retrieved", "hits": hits}:
+            case NodeStarted(node=node, attempt=attempt) if node in self._rows:
+                note = f"attempt {attempt + 1}" if attempt else ""
+                self._rows[node] = _Row("running", time.perf_counter(), note=note)
+            case Decided(node=node, steering=steering) if node in self._rows:
+                self._rows[node].note = steering_text(steering)
+            case Tokens(node=node, count=count) if node in self._rows:
+                self._rows[node].tokens = count
+            case NodeFinished(node=node, seconds=seconds, new_tokens=new) if node in self._rows:
+                row = self._rows[node]
+                row.state, row.seconds, row.tokens = "done", seconds, new
+            case Retrieved(hits=hits):
                 self._hits = hits[:SHOWN_FILES]
-                self._rows["retrieve"]["note"] = f"{len(hits)} files"
-            case {"kind": "candidate", "number": number, "verdict": verdict}:
-                self._rows["validate"]["note"] = f"candidate {number}: {verdict}"
-            case {"kind": "progress", "label": label, "done": done, "total": total}:
+                self._rows["retrieve"].note = f"{len(hits)} files"
+            case CandidateChecked(number=number, verdict=verdict):
+                self._rows["validate"].note = f"candidate {number}: {verdict}"
+            case Progressed(label=label, done=done, total=total):
                 self._progress = "" if done >= total else f"{label} {done}/{total}"
-            case {"kind": "resumed", "nodes": nodes}:
+            case Resumed(nodes=nodes):
                 for node in nodes:
-                    self._rows[node].update(state="done", note="finished before")
+                    self._rows[node] = _Row("done", note="finished before")
 
     def _render(self) -> RenderableType:
         table = Table(box=None, pad_edge=False, header_style="dim")
@@ -140,21 +171,18 @@ class LiveView:
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("steering, files, verdicts", overflow="fold")
         for node, row in self._rows.items():
-            seconds = row.get("seconds")
-            if row["state"] == "running":
-                seconds = time.perf_counter() - row["since"]
-            count = row.get("tokens") or 0
+            seconds = time.perf_counter() - row.since if row.state == "running" else row.seconds
             table.add_row(
                 Text(node, style="bold"),
-                Text(row["state"], style={"running": "yellow", "done": "green"}.get(row["state"], "dim")),
-                str(count) if count else "",
-                f"{count / seconds:.0f}" if count and seconds else "",
+                Text(row.state, style={"running": "yellow", "done": "green"}.get(row.state, "dim")),
+                str(row.tokens) if row.tokens else "",
+                f"{row.tokens / seconds:.0f}" if row.tokens and seconds else "",
                 f"{seconds:.1f}" if seconds is not None else "",
-                Text(visible(row.get("note", ""))),
+                Text(visible(row.note)),
             )
         files = Table(box=None, pad_edge=False, show_header=False)
         for hit in self._hits:
-            files.add_row(f"{hit['score']:.2f}", Text(visible(hit["path"]), style="cyan"))
+            files.add_row(f"{hit.score:.2f}", Text(visible(hit.path), style="cyan"))
         parts: list[RenderableType] = [table] if self._rows else []
         if self._hits:
             parts += [Text("\nretrieved", style="dim"), files]

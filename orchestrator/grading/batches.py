@@ -1,16 +1,14 @@
 """Grading what a batch has handed in: each verdict is added to its instance's result as it comes."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import Literal
+from collections.abc import Sequence
 
 from orchestrator.batch.ledger import Ledger
 from orchestrator.grading.grade import grade_all, grade_in_containers
+from orchestrator.records import Backend
 from orchestrator.session import Session
 from swebench.data.predictions import read_predictions
 from swebench.data.tasks import Instance
-
-Backend = Literal["local", "docker"]
+from vectors.progress import Progress
 
 
 def grade_batch(
@@ -18,7 +16,7 @@ def grade_batch(
     ledgers: Sequence[Ledger],
     instances: Sequence[Instance],
     backend: Backend,
-    progress: Callable[[str, int, int], None],
+    progress: Progress,
 ) -> None:
     """Grade the finished instances that this backend has not graded yet.
 
@@ -35,11 +33,14 @@ def grade_batch(
             outcomes = grade_all(session, due, predictions)
         progress(f"grading {ledger.run.name}", 0, len(due))
         for number, (name, outcome) in enumerate(outcomes, 1):
-            verdict = asdict(outcome) | {"certified": bool(outcome.certified), "backend": backend}
-            ledger.grade(name, verdict)
+            ledger.grade(
+                name, outcome.model_copy(update={"certified": bool(outcome.certified), "backend": backend})
+            )
             progress(f"grading {ledger.run.name}: {name}: {outcome.reason}", number, number)
 
 
 def _due(ledger: Ledger, name: str, backend: Backend) -> bool:
-    graded = ledger.results[name]["graded"] if name in ledger.finished else {"backend": backend}
-    return not graded or graded.get("backend") != backend
+    if name not in ledger.finished:
+        return False
+    graded = ledger.results[name].graded
+    return graded is None or graded.backend != backend

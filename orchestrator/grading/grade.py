@@ -5,9 +5,9 @@ machine lacks for an instance is that instance's reason and stops no other.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
+from orchestrator.records import Graded
 from orchestrator.session import Session
 from retrieval.errors import RetrievalError
 from swebench.data.predictions import Prediction
@@ -15,20 +15,6 @@ from swebench.data.tasks import Instance
 from swebench.errors import SwebenchError
 from swebench.grading.certificates import Certificates
 from swebench.grading.verdicts import TIMEOUT_S, ensure_gradeable, grade
-
-
-@dataclass(frozen=True)
-class Graded:
-    """The outcome for one instance; `certified` is None where nothing could be run at all.
-
-    `seconds` are of test runs: the patch's, or the certificate's two for a gold patch.
-    """
-
-    resolved: bool
-    certified: bool | None
-    applied: bool
-    reason: str
-    seconds: float
 
 
 def grade_all(
@@ -53,7 +39,7 @@ def grade_all(
                 raise error
             yield instance.instance_id, _grade(session, store, instance, patch, fresh)
         except (SwebenchError, RetrievalError) as failed:
-            yield instance.instance_id, Graded(False, None, False, str(failed.args[0]), 0.0)
+            yield instance.instance_id, Graded(resolved=False, applied=False, reason=str(failed.args[0]))
 
 
 def grade_in_containers(
@@ -69,11 +55,14 @@ def grade_in_containers(
     for instance in instances:
         report = reports.get(instance.instance_id)
         if report is None:
-            yield instance.instance_id, Graded(False, None, False, "the harness made no report", 0.0)
+            yield (
+                instance.instance_id,
+                Graded(resolved=False, applied=False, reason="the harness made no report"),
+            )
             continue
         resolved, applied = report["resolved"], report["patch_successfully_applied"]
         reason = "all tests pass" if resolved else "not resolved"
-        yield instance.instance_id, Graded(resolved, True, applied, reason, 0.0)
+        yield instance.instance_id, Graded(resolved=resolved, certified=True, applied=applied, reason=reason)
 
 
 def summary(graded: Mapping[str, Graded]) -> dict[str, Any]:
@@ -84,7 +73,8 @@ def summary(graded: Mapping[str, Graded]) -> dict[str, Any]:
         "resolved": sum(outcome.resolved for outcome in counted),
         "certified": len(counted),
         "instances": {
-            name: asdict(outcome) | {"certified": bool(outcome.certified)} for name, outcome in graded.items()
+            name: outcome.model_dump(mode="json") | {"certified": bool(outcome.certified)}
+            for name, outcome in graded.items()
         },
     }
 
@@ -103,9 +93,21 @@ def _grade(
     git_dir = session.store.open(instance.repo).git_dir
     found = store.of(instance, git_dir, test_bed=session.test_bed, timeout_s=TIMEOUT_S, fresh=fresh)
     if patch is None:
-        return Graded(found.gold_resolves, found.certified, True, found.reason, round(found.seconds, 1))
+        return Graded(
+            resolved=found.gold_resolves,
+            certified=found.certified,
+            applied=True,
+            reason=found.reason,
+            seconds=round(found.seconds, 1),
+        )
     if not patch.strip():
-        return Graded(False, found.certified, False, "the patch is empty", 0.0)
+        return Graded(resolved=False, certified=found.certified, applied=False, reason="the patch is empty")
     verdict = grade(instance, git_dir, patch, test_bed=session.test_bed)
     reason = verdict.reason if found.certified else f"{verdict.reason}; {found.reason}"
-    return Graded(verdict.resolved, found.certified, verdict.applied, reason, round(verdict.seconds, 1))
+    return Graded(
+        resolved=verdict.resolved,
+        certified=found.certified,
+        applied=verdict.applied,
+        reason=reason,
+        seconds=round(verdict.seconds, 1),
+    )

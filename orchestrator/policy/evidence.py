@@ -6,22 +6,23 @@ one that answers degenerate less.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from orchestrator.policy.policy import DOMAINS, Evidence
+from orchestrator.policy.decisions import DOMAINS, Certificates, Evidence, Facts
 
 if TYPE_CHECKING:
     from vectors.calibration.certificates import Certificate
     from vectors.domains.library import VectorLibrary
     from vectors.models.loading import LanguageModel
+    from vectors.progress import Progress
 
 METRICS = ("gold", "validity", "likelihood", "keywords")
 """Nearest to the task first."""
 
 
 def certificates(
-    vectors: "VectorLibrary", model: "LanguageModel", progress: Callable[[str, int, int], None]
+    vectors: "VectorLibrary", model: "LanguageModel", progress: "Progress"
 ) -> list["Certificate"]:
     """The certificates of the nodes' vectors for this model in its dtype, certified or not.
 
@@ -36,7 +37,7 @@ def certificates(
     return found
 
 
-def evidence(found: Iterable["Certificate"]) -> Mapping[tuple[str, str], Evidence]:
+def evidence(found: Iterable["Certificate"]) -> Certificates:
     """What the metric nearest to the task certified, of those that were measured, by domain and regime."""
     measured: dict[tuple[str, str], list[Certificate]] = defaultdict(list)
     for each in found:
@@ -47,5 +48,5 @@ def evidence(found: Iterable["Certificate"]) -> Mapping[tuple[str, str], Evidenc
         nearest = min((each.metric for each in certificates), key=METRICS.index)
         for each in certificates:
             if each.metric == nearest and each.certified:
-                decided[where] = Evidence(each.layer, each.alpha, each.evidence())
+                decided[where] = Evidence(each.layer, each.alpha, Facts(**each.evidence()))
     return decided

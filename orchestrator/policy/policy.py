@@ -5,63 +5,13 @@ took the share of real file paths from 68 % to 0 % beside retrieved code (Edmond
 default is to steer only prompts that hold neither, and every decision says why it was made.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args
 
-Domain = Literal["code_reading", "bug_analysis", "patch_writing"]
-DOMAINS: tuple[Domain, ...] = get_args(Domain)
+from orchestrator.policy.decisions import Certificates, Code, Decision, PromptContents
+
 Variant = Literal["adaptive", "baseline", "static", "dynamic"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
-Regime = Literal["zero-shot", "few-shot", "rag"]
-REGIMES: tuple[Regime, ...] = get_args(Regime)
 PolicyName = Literal["rule", "evidence"]
-
-
-@dataclass(frozen=True)
-class PromptContents:
-    """What a prompt holds beside the task: worked examples (count) and retrieved code (tokens)."""
-
-    domain: Domain
-    model: str
-    examples: int
-    retrieved_tokens: int
-
-    @property
-    def regime(self) -> Regime | None:
-        """What certificates call such a prompt; None for one that holds both, in which none are made."""
-        if self.examples and self.retrieved_tokens:
-            return None
-        return "few-shot" if self.examples else "rag" if self.retrieved_tokens else "zero-shot"
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """A certified setting: where and how strongly a domain's vector steers in a regime, and what showed it.
-
-    alpha is absolute. `facts` go into the trace: metric, n, effect, interval, the hash of the very vector.
-    """
-
-    layer: int
-    alpha: float
-    facts: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Which vector steers a prompt, or none, and the reason in words.
-
-    With evidence it steers at the layer and α certified, else at the vector's own defaults.
-    """
-
-    vector: Domain | None
-    reason: str
-    evidence: Evidence | None = None
-
-    @property
-    def applied(self) -> bool:
-        """Whether the prompt is steered."""
-        return self.vector is not None
 
 
 class Policy(Protocol):
@@ -78,7 +28,7 @@ class Baseline:
     def decide(self, prompt: PromptContents) -> Decision:
         """Off, whatever the prompt holds."""
         del prompt
-        return Decision(None, "variant baseline never steers")
+        return Decision(None, Code.BASELINE, "variant baseline never steers")
 
 
 class Static:
@@ -87,7 +37,7 @@ class Static:
     def decide(self, prompt: PromptContents) -> Decision:
         """On, with code_reading's vector."""
         del prompt
-        return Decision("code_reading", "variant static steers every node with code_reading")
+        return Decision("code_reading", Code.ALWAYS, "variant static steers every node with code_reading")
 
 
 class Dynamic:
@@ -95,7 +45,15 @@ class Dynamic:
 
     def decide(self, prompt: PromptContents) -> Decision:
         """On, with the node's own vector."""
-        return Decision(prompt.domain, "variant dynamic steers every node with its own vector")
+        return Decision(prompt.domain, Code.ALWAYS, "variant dynamic steers every node with its own vector")
+
+
+_HOLDS = {
+    (True, False): Code.EXAMPLES,
+    (False, True): Code.CONTEXT,
+    (True, True): Code.EXAMPLES_AND_CONTEXT,
+}
+"""The reason not to steer, by whether the prompt holds examples and whether it holds retrieved code."""
 
 
 class Adaptive:
@@ -109,28 +67,31 @@ class Adaptive:
         if prompt.retrieved_tokens:
             found.append(f"{prompt.retrieved_tokens} tokens of retrieved code")
         if found:
-            return Decision(None, f"off: the prompt holds {' and '.join(found)}")
-        return Decision(prompt.domain, "zero-shot prompt without retrieved code")
+            code = _HOLDS[bool(prompt.examples), bool(prompt.retrieved_tokens)]
+            return Decision(None, code, f"off: the prompt holds {' and '.join(found)}")
+        return Decision(prompt.domain, Code.ZERO_SHOT, "zero-shot prompt without retrieved code")
 
 
 class Certified:
     """Each node's own vector, in regimes in which a certificate shows that it helps; else off."""
 
-    def __init__(self, certified: Mapping[tuple[str, str], Evidence]) -> None:
+    def __init__(self, certified: Certificates) -> None:
         self._certified = certified
 
     def decide(self, prompt: PromptContents) -> Decision:
         """On at the layer and α that were certified for the prompt's domain and regime."""
         regime = prompt.regime
         if regime is None:
-            return Decision(None, "off: no certificate for prompts with both examples and retrieved code")
+            reason = "off: no certificate for prompts with both examples and retrieved code"
+            return Decision(None, Code.NOT_CERTIFIED, reason)
         evidence = self._certified.get((prompt.domain, regime))
         if evidence is None:
-            return Decision(None, f"off: no certificate for {prompt.domain}, {regime}")
-        low, high = evidence.facts["interval"]
-        shown = f"{evidence.facts['metric']} {evidence.facts['effect']:+.3g}, {low:+.3g} to {high:+.3g}"
-        reason = f"certified {regime}: {shown}, n = {evidence.facts['n']}"
-        return Decision(prompt.domain, reason, evidence)
+            reason = f"off: no certificate for {prompt.domain}, {regime}"
+            return Decision(None, Code.NOT_CERTIFIED, reason)
+        facts, (low, high) = evidence.facts, evidence.facts.interval
+        shown = f"{facts.metric} {facts.effect:+.3g}, {low:+.3g} to {high:+.3g}"
+        reason = f"certified {regime}: {shown}, n = {facts.n}"
+        return Decision(prompt.domain, Code.CERTIFIED, reason, evidence)
 
 
 _POLICIES: dict[Variant, type[Policy]] = {
@@ -144,26 +105,3 @@ _POLICIES: dict[Variant, type[Policy]] = {
 def policy_for(variant: Variant) -> Policy:
     """The policy of a variant's name, by the rule."""
     return _POLICIES[variant]()
-
-
-@dataclass(frozen=True)
-class SteeringRecord:
-    """What was really done to a node's prompt, as it appears in the trace, the artifacts and on the screen.
-
-    alpha is absolute, in units of the residual stream; relative_alpha is its share of the mean residual norm
-    at that layer, which is what carries over between models.
-    """
-
-    applied: bool
-    reason: str
-    vector: Domain | None = None
-    layer: int | None = None
-    alpha: float | None = None
-    relative_alpha: float | None = None
-    mode: str | None = None
-    vector_sha256: str | None = None
-    evidence: Mapping[str, Any] | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)

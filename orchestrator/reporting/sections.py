@@ -220,11 +220,11 @@ def _ours(name: str, report: dict[str, Any]) -> list[str]:
 
 def _policy(runs: dict[str, Any]) -> Section:
     rows = [
-        [name, each["node"], "steered" if each["steered"] else "off", each["reason"], str(each["prompts"])]
+        [name, each["node"], "steered" if each["steered"] else "off", each["code"], str(each["prompts"])]
         for name, run in runs.items()
         for each in run["policy"]
     ]
-    text = "What was decided for each prompt of a model node, and why; N stands for a number."
+    text = "What was decided for each prompt of a model node, and the code of the reason."
     return Section(
         "Policy", text, [Table(["run", "node", "decision", "reason", "prompts"], rows, figures=False)]
     )

@@ -1,11 +1,11 @@
 """One run in figures: the harness's own fields first, then ours, every rate with n and interval."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from orchestrator.policy.decisions import Code
 from orchestrator.reporting.funnel import funnel
 from orchestrator.reporting.measures import Measured
 from orchestrator.reporting.original import published
@@ -14,7 +14,6 @@ from orchestrator.reporting.verdicts import Verdict
 from vectors.statistics.rates import average, share
 
 CUTOFFS = (1, 3, 5, 10)
-_NUMBER = re.compile(r"\d+")
 
 
 def official(run: Run, verdicts: Mapping[str, Verdict], asked: Iterable[str]) -> dict[str, Any]:
@@ -117,13 +116,13 @@ def _stages(run: Run, names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _decisions(run: Run) -> list[dict[str, Any]]:
-    """What the policy decided, by node and reason; reasons that differ in a number only are one."""
+    """What the policy decided, by node and by the code of the reason."""
     counted = Counter(
-        (node["name"], node["steering"]["applied"], _NUMBER.sub("N", node["steering"]["reason"]))
+        (node["name"], node["steering"]["applied"], node["steering"].get("code", Code.UNRECORDED))
         for name in run.instance_ids
         for node in run.trace(name).nodes
     )
     return [
-        {"node": node, "steered": steered, "reason": reason, "prompts": count}
-        for (node, steered, reason), count in sorted(counted.items())
+        {"node": node, "steered": steered, "code": code, "prompts": count}
+        for (node, steered, code), count in sorted(counted.items())
     ]

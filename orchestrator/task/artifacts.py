@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import OrchestratorError
+from orchestrator.policy.decisions import Record
 from orchestrator.settings import refuse_other_settings
 from swebench.files import write_atomic
 
@@ -36,6 +37,10 @@ class Artifacts:
         """Write a text artifact; returns its name, which is what the graph's state keeps."""
         write_atomic(self.folder / name, text)
         return name
+
+    def write_record(self, name: str, record: Record) -> str:
+        """Write a record as JSON; returns its name."""
+        return self.write_json(name, record.model_dump(mode="json"))
 
     def write_json(self, name: str, value: Any) -> str:
         """Write a JSON artifact; returns its name."""

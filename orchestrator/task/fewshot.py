@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from orchestrator.errors import ConfigError
-from orchestrator.policy.policy import Domain
+from orchestrator.policy.decisions import Domain
 
 
 @dataclass(frozen=True)

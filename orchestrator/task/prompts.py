@@ -8,7 +8,7 @@ can compute it once. Each answer starts with a forced prefix, which holds a smal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from orchestrator.policy.policy import Domain
+from orchestrator.policy.decisions import Domain
 from orchestrator.task.fewshot import Example
 
 Message = dict[str, str]

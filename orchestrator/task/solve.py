@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from orchestrator import events
 from orchestrator.errors import OrchestratorError
+from orchestrator.events import EmitTask, Resumed
 from orchestrator.policy.evidence import evidence
 from orchestrator.policy.policy import Certified, policy_for
+from orchestrator.records import NodeRecord, Result
 from orchestrator.session import Session
 from orchestrator.settings import RunConfig
 from orchestrator.task.artifacts import Artifacts, open_run
@@ -29,34 +29,8 @@ class AlreadyRunning(OrchestratorError):
     """Another process works on this instance in this folder."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """The outcome of one task, in the form of `solve --json`; `graded` is filled by the caller.
-
-    `stages` are seconds by node, all attempts together; `time_bounds` says where a limit on time has decided
-    something, so that another run may come out differently; `reason` is why a task has failed.
-    """
-
-    instance_id: str
-    status: Literal["patched", "no_patch", "failed"]
-    patch: str
-    applies: bool
-    parses: bool
-    files: list[str]
-    nodes: list[dict[str, Any]]
-    artifacts: str
-    graded: dict[str, Any] | None = None
-    stages: dict[str, float] = field(default_factory=dict)
-    time_bounds: list[str] = field(default_factory=list)
-    reason: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)
-
-
 async def solve(
-    job: Job, session: Session, config: RunConfig, out: Path, *, fresh: bool, emit: events.Emit
+    job: Job, session: Session, config: RunConfig, out: Path, *, fresh: bool, emit: EmitTask
 ) -> Result:
     """Run the graph on one task.
 
@@ -71,7 +45,7 @@ async def solve(
         open_run(out, determinants, session.facts(), replacing=job.task.instance_id if fresh else None)
         async with checkpoints(out) as saver:
             result = await run_task(job, session, config, out, saver, fresh=fresh, emit=emit)
-        commit(out, result.as_dict(), made_by(session, config))
+        commit(out, result, made_by(session, config))
     return result
 
 
@@ -91,7 +65,7 @@ async def run_task(
     saver: AsyncSqliteSaver,
     *,
     fresh: bool,
-    emit: events.Emit,
+    emit: EmitTask,
 ) -> Result:
     """Run the graph on one task and leave everything but the result itself in its folder.
 
@@ -120,14 +94,13 @@ def made_by(session: Session, config: RunConfig) -> str:
     return f"{session.model.name}-{config.variant}"
 
 
-def commit(out: Path, result: dict[str, Any], name: str, order: Sequence[str] = ()) -> None:
+def commit(out: Path, result: Result, name: str, order: Sequence[str] = ()) -> None:
     """Write down a finished task: its result, and then its prediction, which makes it finished.
 
     `name` is what made it; `order` is that of the predictions, by instance id.
     """
-    instance_id = result["instance_id"]
-    Artifacts(out, instance_id).write_json("result.json", result)
-    record_prediction(out / "predictions.jsonl", Prediction(instance_id, name, result["patch"]), order)
+    Artifacts(out, result.instance_id).write_record("result.json", result)
+    record_prediction(out / "predictions.jsonl", Prediction(result.instance_id, name, result.patch), order)
 
 
 def _tools(job: Job, session: Session, config: RunConfig, artifacts: Artifacts) -> Tools:
@@ -152,12 +125,12 @@ def _tools(job: Job, session: Session, config: RunConfig, artifacts: Artifacts) 
     )
 
 
-async def run_graph(graph: Any, tools: Tools, emit: events.Emit) -> State:
+async def run_graph(graph: Any, tools: Tools, emit: EmitTask) -> State:
     """Run a task's graph from where its checkpoints end, or from the start; returns its last state."""
     thread = {"configurable": {"thread_id": tools.task.instance_id}}
     before = await graph.aget_state(thread)
     if before.values:
-        emit(events.resumed([record["name"] for record in before.values.get("nodes", [])]))
+        emit(Resumed(nodes=[record["name"] for record in before.values.get("nodes", [])]))
     # Not `next`: that leaves out a node that was killed between what it wrote and the step's own checkpoint.
     if not before.values or before.tasks:
         inputs = None if before.tasks else {"instance_id": tools.task.instance_id}
@@ -182,8 +155,8 @@ def _result(state: State, tools: Tools) -> Result:
         status="patched" if patch else "no_patch",
         patch=patch,
         **state["check"],
-        nodes=state["nodes"],
+        nodes=tuple(NodeRecord.model_validate(node) for node in state["nodes"]),
         artifacts=str(tools.artifacts.folder),
         stages=stages,
-        time_bounds=[record["time_bound"] for record in records if "time_bound" in record],
+        time_bounds=tuple(record["time_bound"] for record in records if "time_bound" in record),
     )

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from orchestrator.policy.decisions import Code
 from services.api.access import Owner, RuntimeOf
 from services.api.problems import documented, error_response
 from services.chat import answers
@@ -103,7 +104,7 @@ async def complete(body: ChatRequest, request: Request, runtime: RuntimeOf, owne
         answer = Answer(runtime, served, prepared)
         await anyio.to_thread.run_sync(answer.submit, asyncio.get_running_loop())
         held.callback(answer.cancel)
-        runtime.metrics.steered(applied=prepared.steering is not None, reason="request")
+        runtime.metrics.steered(applied=prepared.steering is not None, code=Code.REQUEST)
         if not body.stream:
             return await _whole(request, stamp, prepared, answer)
         wants_usage = body.stream_options is not None and body.stream_options.include_usage

@@ -4,19 +4,11 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from orchestrator.events import Event
+from orchestrator.events import Decided, TaskEvent
+from orchestrator.policy.decisions import Code
 from vectors.engine.engine import EngineStats
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
-_REASONS = {
-    "zero-shot": "zero-shot prompt",
-    "retrieved code": "retrieved code",
-    "worked example": "worked examples",
-    "certificate": "no certificate",
-    "certified": "certificate",
-    "variant": "variant",
-}
-"""Words of a decision's reason, and what it is counted under."""
 
 
 class Metrics:
@@ -67,16 +59,14 @@ class Metrics:
             **own,
         )
 
-    def event(self, event: Event) -> None:
+    def event(self, event: TaskEvent) -> None:
         """Count what a running task tells."""
-        if event["kind"] == "decision":
-            steering = event["steering"]
-            self.steered(applied=steering["applied"], reason=steering["reason"])
+        if isinstance(event, Decided):
+            self.steered(applied=event.steering.applied, code=event.steering.code)
 
-    def steered(self, *, applied: bool, reason: str) -> None:
-        """Count a decision, by the kind of its reason."""
-        kind = next((kind for word, kind in _REASONS.items() if word in reason), "request")
-        self.steering.labels(str(applied).lower(), kind).inc()
+    def steered(self, *, applied: bool, code: Code) -> None:
+        """Count a decision, by the code of its reason."""
+        self.steering.labels(str(applied).lower(), code).inc()
 
     def engine(self, stats: EngineStats) -> None:
         """Take over the engine's own counts."""

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import structlog
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.events import Emit, Event
+from orchestrator.events import EmitTask, TaskEvent
 from orchestrator.task.solve import AlreadyRunning
 from retrieval.errors import RetrievalError
 from services.errors import LostClaim
@@ -22,7 +22,7 @@ from services.work.journal import Journal
 from swebench.errors import SwebenchError
 from vectors.errors import EngineClosed, VectorsError
 
-Solve = Callable[[StoredTask, Emit], Awaitable[dict[str, Any]]]
+Solve = Callable[[StoredTask, EmitTask], Awaitable[dict[str, Any]]]
 """Works on a task, goes on where an earlier attempt was, tells events, and returns the result."""
 Why = Literal["cancelled", "stopping", "lost"]
 
@@ -61,12 +61,12 @@ class Running:
         log.info("task started")
         journal = Journal(self._claims, self.claim, lambda: self.stop("lost"))
 
-        def emit(event: Event) -> None:
+        def emit(event: TaskEvent) -> None:
             # A node that starts shows that the one before it is in the checkpoint.
-            if self._draining and event["kind"] == "node_started":
+            if self._draining and event.kind == "node_started":
                 raise _Drained
             self._metrics.event(event)
-            journal.add(event)
+            journal.add(event.model_dump(mode="json"))
 
         end = await self._ended(emit)
         try:
@@ -77,7 +77,7 @@ class Running:
             self._why = "lost"
         log.info("task left", why=self._why or "done")
 
-    async def _ended(self, emit: Emit) -> Callable[[], None] | None:
+    async def _ended(self, emit: EmitTask) -> Callable[[], None] | None:
         """Solve, and return what writes the end; None where it is not ours to write."""
         claims, claim = self._claims, self.claim
         if claim.task.cancel_requested:

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from orchestrator.events import Emit
+from orchestrator.events import EmitTask
 from orchestrator.session import Session
 from orchestrator.task.solve import solve
 from services.store.records import StoredTask
@@ -22,7 +22,7 @@ class Solver:
     def __init__(self, session: Session, inputs: Inputs, data: Path) -> None:
         self._session, self._inputs, self._data = session, inputs, data
 
-    async def __call__(self, task: StoredTask, emit: Emit) -> dict[str, Any]:
+    async def __call__(self, task: StoredTask, emit: EmitTask) -> dict[str, Any]:
         """Solve a task. Raises what the orchestrator raises."""
         job, config = await asyncio.to_thread(self._inputs.job, task.request)
         result = await solve(job, self._session, config, folder_of(self._data, task), fresh=False, emit=emit)
@@ -32,7 +32,7 @@ class Solver:
             "patch": result.patch,
             "applies": result.applies,
             "parses": result.parses,
-            "files": result.files,
-            "nodes": result.nodes,
+            "files": list(result.files),
+            "nodes": [node.model_dump(mode="json") for node in result.nodes],
             "model": {"id": model.model_id, "revision": model.revision, "digest": model.digest},
         }

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import torch
 
-from orchestrator import events
+from orchestrator.events import NodeFinished, NodeStarted, Tokens
 from orchestrator.session import Session
 from orchestrator.settings import Settings
 from services.server import make_server
@@ -56,13 +56,13 @@ class Script:
 
     async def __call__(self, task, emit) -> dict:
         self.begun.append(task.id)
-        emit(events.node_started("code_reading"))
+        emit(NodeStarted(node="code_reading"))
         for number, text in enumerate("Zürich\n\ndata: x", 1):
-            emit(events.tokens("code_reading", number, text))
+            emit(Tokens(node="code_reading", count=number, text=text))
         while not self.gate.is_set():
             await asyncio.sleep(0.01)
-        emit(events.node_finished("code_reading", 0.1))
-        emit(events.node_started("retrieve"))
+        emit(NodeFinished(node="code_reading", seconds=0.1))
+        emit(NodeStarted(node="retrieve"))
         if self.error:
             raise self.error
         return RESULT

@@ -40,7 +40,7 @@ def command(
 
     settings = options.settings(model=model)
     with view_for(sys.stderr.isatty(), nodes=()) as view:
-        progress = options.emit_progress(view.show)
+        progress = view.progress
         if install_peers:
             peer_llamacpp.install(settings.cache, progress)
         report = run(settings.model, cache=settings.cache, rows=rows, repeats=repeats, progress=progress)

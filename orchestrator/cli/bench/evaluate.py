@@ -42,7 +42,7 @@ def command(
 
     settings, _ = exactness(options.settings(model=model, repos=repos))
     with batch_view_for(sys.stderr.isatty()) as view:
-        progress = options.emit_progress(view.show)
+        progress = view.progress
         found = load_instances(dataset, cache=settings.cache, progress=progress)
         tasks = choose(found, limit, options.ids(instances) if instances else None)
         document = measure(settings, found, tasks, RunConfig(run_tests=run_tests), workers, view.show)

@@ -37,7 +37,7 @@ def command(
     left_out: dict[str, str] = {}
     retrievers: dict[str, Retriever] = {}
     with view_for(sys.stderr.isatty(), nodes=()) as view:
-        progress = options.emit_progress(view.show)
+        progress = view.progress
         with Session(settings, progress=progress) as session:
             loaded = load_instances(dataset, cache=settings.cache, progress=progress)
             asked = [each for each in loaded.instances.values() if not one_line or is_one_line(each.patch)]

@@ -51,7 +51,7 @@ def command(
     widened: list[Found] = []
     speeds: list[Speed] = []
     with view_for(sys.stderr.isatty(), nodes=()) as view:
-        progress = options.emit_progress(view.show)
+        progress = view.progress
         with Session(settings, progress=progress) as session:
             loaded = load_instances(dataset, cache=settings.cache, progress=progress)
             located: dict[str, list[Instance]] = defaultdict(list)

@@ -94,7 +94,7 @@ def command(domain: str, regimes: tuple[str, ...], runs: int | None, as_json: bo
     settings = options.settings(model=flags["model"], repos=flags["repos"])
     with (
         view_for(sys.stderr.isatty(), nodes=()) as view,
-        Session(settings, vectors=flags["vectors"], progress=options.emit_progress(view.show)) as opened,
+        Session(settings, vectors=flags["vectors"], progress=view.progress) as opened,
     ):
         report = [_calibrated(opened, domain, regime, runs, flags) for regime in dict.fromkeys(regimes)]
     if as_json:

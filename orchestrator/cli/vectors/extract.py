@@ -47,7 +47,7 @@ def command(
                 prompt_set,
                 method=method,
                 token=token,
-                progress=options.emit_progress(view.show),
+                progress=view.progress,
             )
             path = opened.vectors.save(vector, opened.model)
             rows.append(summary(vector) | {"file": str(path)})

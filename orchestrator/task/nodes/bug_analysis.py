@@ -2,7 +2,7 @@
 
 from langgraph.runtime import Runtime
 
-from orchestrator import events
+from orchestrator.events import NodeStarted
 from orchestrator.task.nodes.common import ask, shown_context
 from orchestrator.task.prompts import STOPS, node_prompt, trim_issue
 from orchestrator.task.state import State, Tools
@@ -12,7 +12,7 @@ from vectors.engine.sampling import Sampling
 async def bug_analysis(state: State, runtime: Runtime[Tools]) -> State:
     """Ask for fault, cause and change."""
     tools = runtime.context
-    runtime.stream_writer(events.node_started("bug_analysis"))
+    runtime.stream_writer(NodeStarted(node="bug_analysis"))
     context, retrieved_tokens = shown_context(state, tools)
     prompt = node_prompt(
         "bug_analysis",
@@ -24,4 +24,4 @@ async def bug_analysis(state: State, runtime: Runtime[Tools]) -> State:
     sampling = Sampling(tools.config.answer_tokens, seed=tools.config.seed, stop=STOPS["bug_analysis"])
     answer = await ask(runtime, "bug_analysis", prompt, [sampling], retrieved_tokens=retrieved_tokens)
     analysis = (prompt.prefix + answer.generations[0].text).strip()
-    return {"analysis": analysis[: tools.config.step_chars], "nodes": [answer.record]}
+    return {"analysis": analysis[: tools.config.step_chars], "nodes": [answer.record.model_dump(mode="json")]}

@@ -13,8 +13,9 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from orchestrator import events
-from orchestrator.policy.policy import PromptContents
+from orchestrator.events import Decided, NodeFinished
+from orchestrator.policy.decisions import PromptContents, SteeringRecord
+from orchestrator.records import NodeRecord, Ranking
 from orchestrator.repair.ranking import RankedEdit, Suspect, best
 from orchestrator.repair.suspects import suspects
 from orchestrator.task.nodes.common import generated, steering_for, usable_reproduction
@@ -45,17 +46,15 @@ async def catalogue_edits(runtime: Runtime[Tools]) -> State:
     most = tools.config.edits if tools.config.run_tests else min(tools.config.edits, MOST_UNTESTED)
     candidates = await asyncio.to_thread(lambda: list(_candidates(promising, sources, most)))
     seconds = time.perf_counter() - started
-    record = {
-        "name": "patch_writing",
-        "attempt": 0,
-        "steering": steered,
-        "examples": 0,
-        "retrieved_tokens": read_tokens,
-        "prompt_tokens": read_tokens,
-        "new_tokens": 0,
-        "seconds": round(seconds, 3),
-    }
-    runtime.stream_writer(events.node_finished("patch_writing", seconds, 0, read_tokens))
+    record = NodeRecord(
+        name="patch_writing",
+        steering=steered,
+        retrieved_tokens=read_tokens,
+        prompt_tokens=read_tokens,
+        new_tokens=0,
+        seconds=round(seconds, 3),
+    ).model_dump(mode="json")
+    runtime.stream_writer(NodeFinished(node="patch_writing", seconds=seconds, prompt_tokens=read_tokens))
     name = tools.artifacts.write_json("candidates/0.json", candidates)
     trajectory = {**record, "seconds_ranking": round(seconds_ranking, 3), "asked": [s.place for s in found]}
     if not_run:
@@ -65,12 +64,8 @@ async def catalogue_edits(runtime: Runtime[Tools]) -> State:
 
 
 def _suspects(tools: Tools) -> tuple[dict[str, str], list[Suspect]]:
-    listed = tools.artifacts.read_json("retrieval.json")["definitions"]
-    hits = [
-        DefinitionHit(each["path"], each["name"], each["kind"], start_line, end_line, each["score"])
-        for each in listed
-        for start_line, end_line in [each["lines"]]
-    ]
+    listed = Ranking.model_validate(tools.artifacts.read_json("retrieval.json")).definitions
+    hits = [DefinitionHit(each.path, each.name, each.kind, *each.lines, each.score) for each in listed]
     reproduction = usable_reproduction(tools)
     executed = reproduction.executed if reproduction else None
     known = {file.path for file in tools.repository.files(tools.commit)}
@@ -85,13 +80,13 @@ def _suspects(tools: Tools) -> tuple[dict[str, str], list[Suspect]]:
 
 async def _asked(
     runtime: Runtime[Tools], found: list[Suspect]
-) -> tuple[int, list[RankedEdit], dict[str, Any]]:
+) -> tuple[int, list[RankedEdit], SteeringRecord]:
     tools = runtime.context
     bare = await asyncio.to_thread(lambda: [suspect.requests(tools.model.encode) for suspect in found])
     tokens = sum(len(each.prompt_ids) + len(each.sampling.forced_ids) for own in bare for each in own)
     contents = PromptContents("patch_writing", tools.model.name, 0, tokens)
     steering, steered = await steering_for(runtime, contents)
-    runtime.stream_writer(events.decision("patch_writing", steered.as_dict()))
+    runtime.stream_writer(Decided(node="patch_writing", steering=steered))
     requests = [[replace(request, steering=steering) for request in own] for own in bare]
     answers = iter(await generated(tools, [request for own in requests for request in own]))
     ranked = best(
@@ -100,7 +95,7 @@ async def _asked(
             for suspect, own in zip(found, requests, strict=True)
         ]
     )
-    return tokens, ranked, steered.as_dict()
+    return tokens, ranked, steered
 
 
 def _promising(tools: Tools, ranked: list[RankedEdit]) -> tuple[list[RankedEdit], int]:

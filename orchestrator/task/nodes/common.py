@@ -2,20 +2,22 @@
 
 import asyncio
 import contextvars
+import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from langgraph.runtime import Runtime
 
-from orchestrator import events
-from orchestrator.policy.policy import Domain, PromptContents, SteeringRecord
+from orchestrator.events import Decided, NodeFinished, TaskEvent, Tokens, told
+from orchestrator.policy.decisions import Code, Domain, PromptContents, SteeringRecord
+from orchestrator.records import NodeRecord
 from orchestrator.task.prompts import NodePrompt
 from orchestrator.task.state import State, Tools
 from swebench.running.reproduction import Reproduction
 from vectors.engine.requests import Generation, GenerationRequest
 from vectors.engine.sampling import Sampling
+from vectors.progress import Progress
 from vectors.steering import Steering
 
 
@@ -24,7 +26,7 @@ class Answer:
     """A model node's generations, in the order of the samplings, and the node's record for the state."""
 
     generations: tuple[Generation, ...]
-    record: dict[str, Any]
+    record: NodeRecord
 
 
 async def ask(
@@ -43,7 +45,7 @@ async def ask(
     tools, started = runtime.context, time.perf_counter()
     contents = PromptContents(node, tools.model.name, len(tools.examples), retrieved_tokens)
     steering, steered = await steering_for(runtime, contents)
-    runtime.stream_writer(events.decision(node, steered.as_dict()))
+    runtime.stream_writer(Decided(node=node, steering=steered))
     prompt_ids = tools.model.chat_ids(list(prompt.messages), prefix=prompt.prefix)
     count_token = _token_counter(runtime, node)
     generations = await generated(
@@ -52,20 +54,20 @@ async def ask(
     )
     seconds = time.perf_counter() - started
     new_tokens = sum(generation.new_tokens for generation in generations)
-    record = {
-        "name": node,
-        "attempt": attempt,
-        "steering": steered.as_dict(),
-        "examples": len(tools.examples),
-        "retrieved_tokens": retrieved_tokens,
-        "prompt_tokens": len(prompt_ids),
-        "new_tokens": new_tokens,
-        "seconds": round(seconds, 3),
-    }
+    record = NodeRecord(
+        name=node,
+        attempt=attempt,
+        steering=steered,
+        examples=len(tools.examples),
+        retrieved_tokens=retrieved_tokens,
+        prompt_tokens=len(prompt_ids),
+        new_tokens=new_tokens,
+        seconds=round(seconds, 3),
+    )
     tools.artifacts.write_json(
         f"trajectory/{node}-{attempt}.json",
         {
-            **record,
+            **record.model_dump(mode="json"),
             "messages": list(prompt.messages),
             "prefix": prompt.prefix,
             "answers": [
@@ -74,7 +76,9 @@ async def ask(
             ],
         },
     )
-    runtime.stream_writer(events.node_finished(node, seconds, new_tokens, len(prompt_ids)))
+    runtime.stream_writer(
+        NodeFinished(node=node, seconds=seconds, new_tokens=new_tokens, prompt_tokens=len(prompt_ids))
+    )
     return Answer(generations, record)
 
 
@@ -97,18 +101,21 @@ async def steering_for(
     tools = runtime.context
     decision = tools.policy.decide(contents)
     if decision.vector is None:
-        return None, SteeringRecord(applied=False, reason=decision.reason)
-    report = from_any_thread(runtime, events.progress)
+        return None, SteeringRecord(applied=False, reason=decision.reason, code=decision.code)
+    report = progress_of(runtime)
     vector = await asyncio.to_thread(tools.vectors.get, tools.model, decision.vector, progress=report)
     evidence = decision.evidence
-    if evidence and evidence.facts["vector_sha256"] != vector.sha256:
+    if evidence and evidence.facts.vector_sha256 != vector.sha256:
         return None, SteeringRecord(
-            applied=False, reason=f"off: the certificate for {decision.vector} is of another vector"
+            applied=False,
+            reason=f"off: the certificate for {decision.vector} is of another vector",
+            code=Code.OTHER_VECTOR,
         )
     steering = vector.steering(evidence.layer, evidence.alpha) if evidence else vector.steering()
     record = SteeringRecord(
         applied=True,
         reason=decision.reason,
+        code=decision.code,
         vector=decision.vector,
         layer=steering.layer,
         alpha=round(steering.alpha, 4),
@@ -120,28 +127,27 @@ async def steering_for(
     return steering, record
 
 
-def from_any_thread(runtime: Runtime[Tools], make_event: Any) -> Any:
+def _from_any_thread(runtime: Runtime[Tools]) -> Callable[[TaskEvent], None]:
     """Events are written on the loop's thread; the engine and the extraction run on threads of their own.
 
     LangGraph finds the run that a writer belongs to in the context variables of the node.
     """
     loop, write, context = asyncio.get_running_loop(), runtime.stream_writer, contextvars.copy_context()
 
-    def report(*args: Any) -> None:
-        loop.call_soon_threadsafe(write, make_event(*args), context=context)
+    def tell(event: TaskEvent) -> None:
+        loop.call_soon_threadsafe(write, event, context=context)
 
-    return report
+    return tell
 
 
-def _token_counter(runtime: Runtime[Tools], node: Domain) -> Any:
-    count = 0
+def progress_of(runtime: Runtime[Tools]) -> Progress:
+    """A progress callback for the node's own work, to be called on any thread."""
+    return told(_from_any_thread(runtime))
 
-    def next_event(text: str) -> events.Event:
-        nonlocal count
-        count += 1
-        return events.tokens(node, count, text)
 
-    return from_any_thread(runtime, next_event)
+def _token_counter(runtime: Runtime[Tools], node: Domain) -> Callable[[str], None]:
+    tell, count = _from_any_thread(runtime), itertools.count(1)
+    return lambda text: tell(Tokens(node=node, count=next(count), text=text))
 
 
 def shown_context(state: State, tools: Tools) -> tuple[str, int]:

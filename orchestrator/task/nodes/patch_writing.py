@@ -11,7 +11,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from orchestrator import events
+from orchestrator.events import NodeStarted
 from orchestrator.task.nodes.catalogue import catalogue_edits
 from orchestrator.task.nodes.common import ask, shown_context
 from orchestrator.task.prompts import STOPS, NodePrompt, Rewrite, node_prompt, trim_issue
@@ -36,7 +36,7 @@ async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
     What was written more often comes first, and then what the model finds likelier.
     """
     tools, attempt = runtime.context, state["attempt"]
-    runtime.stream_writer(events.node_started("patch_writing", attempt))
+    runtime.stream_writer(NodeStarted(node="patch_writing", attempt=attempt))
     with_catalogue = tools.config.rag and tools.config.edits > 0
     if with_catalogue and attempt == 0:
         return await catalogue_edits(runtime)
@@ -63,7 +63,7 @@ async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
     candidates.sort(key=lambda each: (-votes[each["patch"]], -each["score"]))
     numbered = [{"number": number, **candidate} for number, candidate in enumerate(candidates)]
     name = tools.artifacts.write_json(f"candidates/{attempt}.json", numbered)
-    return {"candidates": name, "attempt": attempt + 1, "nodes": [answer.record]}
+    return {"candidates": name, "attempt": attempt + 1, "nodes": [answer.record.model_dump(mode="json")]}
 
 
 def _prompt(state: State, tools: Tools, target: Target, source: str) -> tuple[NodePrompt, int]:

@@ -10,8 +10,9 @@ import time
 import structlog
 from langgraph.runtime import Runtime
 
-from orchestrator import events
-from orchestrator.task.nodes.common import from_any_thread
+from orchestrator.events import NodeFinished, NodeStarted, Retrieved
+from orchestrator.records import FoundDefinition, Hit, Ranking
+from orchestrator.task.nodes.common import progress_of
 from orchestrator.task.regions import targets
 from orchestrator.task.state import State, Tools
 from retrieval.context import build_context
@@ -26,28 +27,30 @@ log = structlog.get_logger(__name__)
 async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
     """Search with the report, or with the findings too; choose the regions that a patch may rewrite."""
     tools, started = runtime.context, time.perf_counter()
-    runtime.stream_writer(events.node_started("retrieve"))
+    runtime.stream_writer(NodeStarted(node="retrieve"))
     found = await asyncio.to_thread(
         tools.retriever.search,
         tools.commit,
         tools.task.problem_statement,
         extra=[state["findings"]] if tools.config.widen else (),
         top_k=SHOWN_HITS,
-        progress=from_any_thread(runtime, events.progress),
+        progress=progress_of(runtime),
     )
     sources = await asyncio.to_thread(_sources, tools, found)
-    hits = [{"path": hit.path, "score": round(hit.score, 4)} for hit in found.hits]
-    definitions = [
-        {
-            "path": d.path,
-            "name": d.name,
-            "kind": d.kind,
-            "lines": [d.start_line, d.end_line],
-            "score": round(d.score, 4),
-        }
-        for d in (*found.definitions, *found.modules)
-    ]
-    tools.artifacts.write_json("retrieval.json", {"hits": hits, "definitions": definitions})
+    ranking = Ranking(
+        hits=[Hit(path=hit.path, score=round(hit.score, 4)) for hit in found.hits],
+        definitions=[
+            FoundDefinition(
+                path=each.path,
+                name=each.name,
+                kind=each.kind,
+                lines=(each.start_line, each.end_line),
+                score=round(each.score, 4),
+            )
+            for each in (*found.definitions, *found.modules)
+        ],
+    )
+    tools.artifacts.write_record("retrieval.json", ranking)
     context = ""
     if tools.config.rag:
         built = build_context(
@@ -58,12 +61,12 @@ async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
     if not tools.config.rag:
         # A line is reached through those before it, which would be shown code.
         chosen = [target for target in chosen if not target.is_line]
-    runtime.stream_writer(events.retrieved(hits, definitions))
+    runtime.stream_writer(Retrieved(hits=ranking.hits, definitions=ranking.definitions))
     seconds = time.perf_counter() - started
     tools.artifacts.write_json(
         "trajectory/retrieve-0.json", {"name": "retrieve", "attempt": 0, "seconds": round(seconds, 3)}
     )
-    runtime.stream_writer(events.node_finished("retrieve", seconds))
+    runtime.stream_writer(NodeFinished(node="retrieve", seconds=seconds))
     return {"context": context, "regions": [target.as_dict() for target in chosen], "attempt": 0}
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from langgraph.runtime import Runtime
 
-from orchestrator import events
+from orchestrator.events import CandidateChecked, NodeFinished, NodeStarted
 from orchestrator.task.nodes.common import usable_reproduction
 from orchestrator.task.state import State, Tools
 from swebench.errors import NoTestsNear
@@ -32,7 +32,7 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
     that makes it print what the report expects wins over those that only change it.
     """
     tools, started = runtime.context, time.perf_counter()
-    runtime.stream_writer(events.node_started("validate", state["attempt"] - 1))
+    runtime.stream_writer(NodeStarted(node="validate", attempt=state["attempt"] - 1))
     candidates: list[dict[str, Any]] = tools.artifacts.read_json(state["candidates"])
     reproduction = await asyncio.to_thread(usable_reproduction, tools)
     accepted: dict[str, Any] | None = None
@@ -49,7 +49,9 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
             candidate.update(found)
             tested += "tests" in candidate
         runtime.stream_writer(
-            events.candidate(candidate["number"], candidate["verdict"], candidate["region"]["path"])
+            CandidateChecked(
+                number=candidate["number"], verdict=candidate["verdict"], path=candidate["region"]["path"]
+            )
         )
         if candidate["verdict"] == "valid":
             accepted = candidate
@@ -62,7 +64,7 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
     if slow:
         record["time_bound"] = f"the tests of {slow} candidates did not end within {TEST_TIMEOUT_S:g} s"
     tools.artifacts.write_json(f"trajectory/validate-{attempt}.json", record)
-    runtime.stream_writer(events.node_finished("validate", seconds))
+    runtime.stream_writer(NodeFinished(node="validate", seconds=seconds))
     if accepted is None:
         return {"patch": "", "check": {"applies": False, "parses": False, "files": []}}
     check = {key: accepted[key] for key in ("applies", "parses", "files")}

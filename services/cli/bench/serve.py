@@ -26,7 +26,7 @@ def command(model: str | None, repeats: int, as_json: bool) -> None:
 
     settings = options.settings(model=model)
     with view_for(sys.stderr.isatty(), nodes=()) as view:
-        progress = options.emit_progress(view.show)
+        progress = view.progress
         with Session(settings, progress=progress) as session:
             document = measure(session, repeats, progress)
     (print_json if as_json else _print)(document)

@@ -64,8 +64,8 @@ async def test_a_killed_actor_loses_nothing_and_repeats_nothing_that_was_finishe
         victims = [place["pid"] for place in executor.places]
 
         def kill_after_each_of_the_first(event):
-            if event["kind"] == "unit_finished":
-                finished.append(event["result"]["instance_id"])
+            if event.kind == "unit_finished":
+                finished.append(event.result.instance_id)
                 if victims:
                     os.kill(victims.pop(), signal.SIGKILL)
 

@@ -4,22 +4,35 @@ import io
 
 from rich.console import Console
 
-from orchestrator import events
 from orchestrator.batch.tally import Tally
 from orchestrator.cli.batch_view import LiveBatchView, PlainBatchView
+from orchestrator.events import (
+    BatchStarted,
+    InUnit,
+    NodeFinished,
+    NodeStarted,
+    Standing,
+    UnitFinished,
+    UnitStarted,
+)
+from orchestrator.records import Result
 
 
 def result(name, status, reason=""):
-    return {"instance_id": name, "status": status, "reason": reason, "stages": {"retrieve": 1.5}}
+    return Result(instance_id=name, status=status, reason=reason, stages={"retrieve": 1.5}, artifacts=name)
 
 
 BATCH = [
-    events.batch_started({"adaptive-rag": {"total": 5, "done": 1, "valid": 1}}),
-    *(events.unit_started("adaptive-rag", name) for name in "abc"),
-    events.in_unit("adaptive-rag", "a", events.node_finished("code_reading", 2.0, 40, 960)),
-    events.in_unit("adaptive-rag", "c", events.node_started("bug_analysis")),
-    events.unit_finished("adaptive-rag", result("a", "no_patch")),
-    events.unit_finished("adaptive-rag", result("b", "failed", "no \x1b[31mcommit")),
+    BatchStarted(runs={"adaptive-rag": Standing(total=5, done=1, valid=1)}),
+    *(UnitStarted(run="adaptive-rag", instance_id=name) for name in "abc"),
+    InUnit(
+        run="adaptive-rag",
+        instance_id="a",
+        event=NodeFinished(node="code_reading", seconds=2.0, new_tokens=40, prompt_tokens=960),
+    ),
+    InUnit(run="adaptive-rag", instance_id="c", event=NodeStarted(node="bug_analysis")),
+    UnitFinished(run="adaptive-rag", result=result("a", "no_patch")),
+    UnitFinished(run="adaptive-rag", result=result("b", "failed", "no \x1b[31mcommit")),
 ]
 
 

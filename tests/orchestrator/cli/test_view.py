@@ -4,31 +4,44 @@ import io
 
 from rich.console import Console
 
-from orchestrator import events
 from orchestrator.cli import view
 from orchestrator.cli.view import NODES, LiveView, PlainView
+from orchestrator.events import (
+    CandidateChecked,
+    Decided,
+    NodeFinished,
+    NodeStarted,
+    Progressed,
+    Resumed,
+    Retrieved,
+    Tokens,
+)
+from orchestrator.policy.decisions import Code, SteeringRecord
+from orchestrator.records import Hit
 
-STEERED = {
-    "applied": True,
-    "vector": "code_reading",
-    "layer": 16,
-    "alpha": 37.8,
-    "relative_alpha": 0.2,
-    "mode": "add",
-    "reason": "zero-shot prompt without retrieved code",
-}
+STEERED = SteeringRecord(
+    applied=True,
+    vector="code_reading",
+    layer=16,
+    alpha=37.8,
+    relative_alpha=0.2,
+    mode="add",
+    code=Code.ZERO_SHOT,
+    reason="zero-shot prompt without retrieved code",
+)
+OFF = SteeringRecord(applied=False, code=Code.CONTEXT, reason="off: the prompt holds 9 tokens")
 RUN = [
-    events.resumed(["code_reading"]),
-    events.node_started("bug_analysis"),
-    events.decision("bug_analysis", STEERED | {"applied": False, "reason": "off: the prompt holds 9 tokens"}),
-    events.tokens("bug_analysis", 1, "The"),
-    events.node_finished("bug_analysis", 2.0, new_tokens=40, prompt_tokens=900),
-    events.node_started("patch_writing", attempt=1),
-    events.decision("patch_writing", STEERED),
-    events.retrieved([{"path": "[bold]/a.py", "score": 2.5}], []),
-    events.progress("indexing", 0, 9),
-    events.progress("indexing", 0, 9),
-    events.candidate(3, "valid", "[bold]/a.py"),
+    Resumed(nodes=["code_reading"]),
+    NodeStarted(node="bug_analysis"),
+    Decided(node="bug_analysis", steering=OFF),
+    Tokens(node="bug_analysis", count=1, text="The"),
+    NodeFinished(node="bug_analysis", seconds=2.0, new_tokens=40, prompt_tokens=900),
+    NodeStarted(node="patch_writing", attempt=1),
+    Decided(node="patch_writing", steering=STEERED),
+    Retrieved(hits=[Hit(path="[bold]/a.py", score=2.5)], definitions=[]),
+    Progressed(label="indexing", done=0, total=9),
+    Progressed(label="indexing", done=0, total=9),
+    CandidateChecked(number=3, verdict="valid", path="[bold]/a.py"),
 ]
 FACTS = ("layer 16", "20% of the residual", "the prompt holds 9 tokens", "[bold]/a.py", "valid")
 
@@ -49,7 +62,7 @@ def test_a_log_shows_steps_only_of_what_takes_long(capsys, monkeypatch):
     monkeypatch.setattr(view.time, "monotonic", lambda: next(clock))
     plain = view.PlainView()
     for done in range(4):
-        plain.show(events.progress("indexing", done, 9))
+        plain.progress("indexing", done, 9)
     assert capsys.readouterr().err.splitlines() == ["indexing: 0/9", "indexing: 2/9"]
 
 
@@ -65,5 +78,5 @@ def test_a_terminal_gets_the_same_facts_in_its_table():
 
 def test_a_path_cannot_drive_the_terminal(capsys):
     with PlainView() as view:
-        view.show(events.retrieved([{"path": "a\x1b[2J\x9b2J.py", "score": 1.0}], []))
+        view.show(Retrieved(hits=[Hit(path="a\x1b[2J\x9b2J.py", score=1.0)], definitions=[]))
     assert not {"\x1b", "\x9b"} & set(capsys.readouterr().err)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.policy.policy import DOMAINS, VARIANTS, Certified, Evidence, PromptContents, policy_for
+from orchestrator.policy.decisions import DOMAINS, Code, Evidence, Facts, PromptContents
+from orchestrator.policy.policy import VARIANTS, Certified, policy_for
 
 prompts = st.builds(
     PromptContents,
@@ -20,11 +21,20 @@ def test_adaptive_steers_exactly_the_prompts_without_examples_and_without_retrie
     decision = policy_for("adaptive").decide(prompt)
     assert decision.applied == (prompt.examples == 0 and prompt.retrieved_tokens == 0)
     assert decision.vector in (None, prompt.domain)
+    holds = {
+        (False, False): Code.ZERO_SHOT,
+        (True, False): Code.EXAMPLES,
+        (False, True): Code.CONTEXT,
+        (True, True): Code.EXAMPLES_AND_CONTEXT,
+    }
+    assert decision.code == holds[prompt.examples > 0, prompt.retrieved_tokens > 0]
 
 
 @given(prompts)
 def test_the_other_variants_do_not_look_at_what_the_prompt_holds(prompt):
     assert policy_for("baseline").decide(prompt).vector is None
+    assert policy_for("baseline").decide(prompt).code == Code.BASELINE
+    assert {policy_for(name).decide(prompt).code for name in ("static", "dynamic")} == {Code.ALWAYS}
     assert policy_for("static").decide(prompt).vector == "code_reading"
     assert policy_for("dynamic").decide(prompt).vector == prompt.domain
 
@@ -41,7 +51,15 @@ def test_the_reason_for_switching_off_counts_what_was_found():
     assert "950 tokens of retrieved code" in reason
 
 
-FACTS = {"metric": "likelihood", "n": 200, "effect": 0.31, "interval": [0.28, 0.34], "vector_sha256": "a"}
+FACTS = Facts(
+    regime="zero-shot",
+    metric="likelihood",
+    n=200,
+    effect=0.31,
+    interval=(0.28, 0.34),
+    p_adjusted=0.01,
+    vector_sha256="a" * 64,
+)
 
 
 @given(
@@ -56,8 +74,10 @@ def test_evidence_steers_exactly_where_there_is_a_certificate_with_the_layer_and
     if decision.applied:
         assert decision.vector == prompt.domain
         assert decision.evidence == where[prompt.domain, prompt.regime]
+        assert decision.code == Code.CERTIFIED
     else:
         assert decision.evidence is None
+        assert decision.code == Code.NOT_CERTIFIED
         assert "no certificate" in decision.reason
 
 

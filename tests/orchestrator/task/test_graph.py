@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
+from orchestrator.events import Decided, Tokens
 from orchestrator.policy.policy import policy_for
 from orchestrator.settings import RunConfig
 from orchestrator.task.artifacts import Artifacts
@@ -214,7 +215,7 @@ async def test_what_the_policy_decides_is_what_the_engine_gets_and_what_the_reco
     assert run.steered() == expected
     assert [record["steering"]["applied"] for record in state["nodes"]] == expected
     assert all(record["steering"]["reason"] for record in state["nodes"])
-    told = [event["steering"] for event in run.events if event["kind"] == "decision"]
+    told = [event.steering.model_dump(mode="json") for event in run.events if isinstance(event, Decided)]
     assert told == [record["steering"] for record in state["nodes"]]
 
 
@@ -251,7 +252,7 @@ async def test_code_reading_never_sees_code_and_bug_analysis_sees_the_retrieved_
 async def test_every_token_is_told_while_the_run_goes_on(project, tmp_path, caplog):
     run = Run(project, tmp_path / "out", [READING, ANALYSIS, GOOD])
     await run.go()
-    told = [(event["node"], event["text"]) for event in run.events if event["kind"] == "tokens"]
+    told = [(event.node, event.text) for event in run.events if isinstance(event, Tokens)]
     assert told == [("code_reading", READING), ("bug_analysis", ANALYSIS), ("patch_writing", GOOD)]
     assert not caplog.records
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.policy.policy import DOMAINS
+from orchestrator.policy.decisions import DOMAINS
 from orchestrator.task.fewshot import examples
 from orchestrator.task.prompts import Rewrite, node_prompt, trim_issue
 

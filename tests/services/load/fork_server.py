@@ -19,7 +19,7 @@ import orchestrator.task.solve  # noqa: F401
 import vectors.domains.library
 import vectors.engine.engine
 import vectors.models.loading  # noqa: F401
-from orchestrator import events
+from orchestrator.events import EmitTask, NodeFinished, NodeStarted, Tokens
 from orchestrator.session import Session
 from orchestrator.settings import Settings
 from services.server import ENGINE_NICENESS, make_server
@@ -53,14 +53,14 @@ def _serve(order: dict[str, Any]) -> None:
         server.run(sockets=[socket.create_server(("127.0.0.1", settings.port), backlog=2048)])
 
 
-async def _paced(task: Any, emit: events.Emit) -> dict[str, Any]:
+async def _paced(task: Any, emit: EmitTask) -> dict[str, Any]:
     """What a task does where its own work is not the matter: three nodes, fifteen texts, half a second."""
     for node in ("code_reading", "bug_analysis", "patch_writing"):
-        emit(events.node_started(node))
+        emit(NodeStarted(node=node))
         for number in range(1, 6):
-            emit(events.tokens(node, number, f"{task.id}:{number}\n"))
+            emit(Tokens(node=node, count=number, text=f"{task.id}:{number}\n"))
             await asyncio.sleep(0.03)
-        emit(events.node_finished(node, 0.15))
+        emit(NodeFinished(node=node, seconds=0.15))
     return RESULT
 
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from orchestrator import events
+from orchestrator.events import NodeFinished, Tokens
 from orchestrator.task.solve import AlreadyRunning
 from services.observability.metrics import Metrics
 from services.store import Store
@@ -186,12 +186,12 @@ def test_work_that_blocks_its_thread_does_not_lose_its_lease(store, working):
 
 def test_neighbouring_texts_of_a_node_become_one_event_and_lose_nothing():
     told = [
-        events.tokens("a", 1, "x"),
-        events.tokens("a", 2, "y"),
-        events.node_finished("a", 1.0),
-        events.tokens("a", 1, "z"),
-        events.tokens("b", 1, "w"),
+        Tokens(node="a", count=1, text="x"),
+        Tokens(node="a", count=2, text="y"),
+        NodeFinished(node="a", seconds=1.0),
+        Tokens(node="a", count=1, text="z"),
+        Tokens(node="b", count=1, text="w"),
     ]
-    found = merged(told)
+    found = merged([event.model_dump(mode="json") for event in told])
     assert [event.get("text") for event in found] == ["xy", None, "z", "w"]
     assert found[0]["count"] == 2

@@ -1,0 +1,95 @@
+"""What a task leaves behind, as types: node records, candidates, its result. They are JSON on disk.
+
+A field that an older run did not write has a default, so that its folder can still be reported on.
+"""
+
+from typing import Literal
+
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
+
+from orchestrator.policy.decisions import Record, SteeringRecord
+
+Status = Literal["patched", "no_patch", "failed"]
+Backend = Literal["local", "docker"]
+
+
+class Hit(Record):
+    """A file that retrieval found; higher scores are better."""
+
+    path: str
+    score: float
+
+
+class FoundDefinition(Record):
+    """A definition that retrieval found, with its first and last line, from 1."""
+
+    path: str
+    name: str
+    kind: str
+    lines: tuple[int, int]
+    score: float
+
+
+class Ranking(Record):
+    """What retrieval found for a task, best first: retrieval.json."""
+
+    hits: list[Hit]
+    definitions: list[FoundDefinition]
+
+
+class NodeRecord(Record):
+    """One attempt of a model node, as `solve --json` prints it: its steering, what it read and wrote."""
+
+    name: str
+    attempt: int = 0
+    steering: SteeringRecord
+    examples: int = 0
+    retrieved_tokens: int = 0
+    prompt_tokens: int
+    new_tokens: int
+    seconds: float
+
+
+class Graded(Record):
+    """What the hidden tests said of a patch; `seconds` are of test runs.
+
+    `certified` says whether the instance counts; None where there is no certificate, since none was asked for
+    or nothing could be run.
+    """
+
+    resolved: bool
+    certified: bool | None = None
+    applied: bool | None = None
+    reason: str = ""
+    seconds: float = 0.0
+    backend: Backend | None = None
+
+    @model_serializer(mode="wrap")
+    def _only_known(self, dump: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
+        return {name: value for name, value in dump(self).items() if value is not None}
+
+
+class Result(Record):
+    """The outcome of one task, in the form of `solve --json`; `graded` is filled by the caller.
+
+    `stages` are seconds by node, all attempts together; `time_bounds` says where a limit on time has decided
+    something, so that another run may come out differently; `reason` is why a task has failed.
+    """
+
+    instance_id: str
+    status: Status
+    patch: str = ""
+    applies: bool = False
+    parses: bool = False
+    files: tuple[str, ...] = ()
+    nodes: tuple[NodeRecord, ...] = ()
+    artifacts: str
+    graded: Graded | None = None
+    stages: dict[str, float] = Field(default_factory=dict)
+    time_bounds: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the task ran to its end, with a patch or without; one that has failed is tried again."""
+        return self.status != "failed"
