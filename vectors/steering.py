@@ -13,22 +13,22 @@ import torch
 from torch import Tensor
 
 from vectors.errors import SteeringMismatch, SteeringNotApplied
+from vectors.operations import OPERATIONS, Operation
 
 
 @dataclass(frozen=True, eq=False)
 class Steering:
     """One steering: the unit vector v/‖v‖ scaled by α, at the output of decoder block `layer` (from 0).
 
-    `add`: h' = h + α·v/‖v‖ (activation addition, Turner et al. 2023, arXiv 2308.10248).
-    `multiply`: h' = h ⊙ (1 + α·v/‖v‖).
-    `vector` is [d_model], of any floating dtype and any norm but zero. With `positions="generated"` the
-    prompt's own positions stay as they are, and with them the first new token.
+    `vector` is [d_model], of any floating dtype and any norm but zero; `mode` is the name of the operation
+    (see `vectors.operations`) that changes the residual by it. With `positions="generated"` the prompt's own
+    positions stay as they are, and with them the first new token.
     """
 
     vector: Tensor
     layer: int
     alpha: float
-    mode: Literal["add", "multiply"] = "add"
+    mode: str = "add"
     positions: Literal["all", "generated"] = "all"
 
     def validate(self, n_layers: int, d_model: int) -> None:
@@ -46,10 +46,10 @@ class Steering:
             raise SteeringMismatch(
                 f"steering vector has dtype {self.vector.dtype}, expected a floating dtype"
             )
-        if self.mode not in ("add", "multiply") or self.positions not in ("all", "generated"):
+        if self.mode not in OPERATIONS or self.positions not in ("all", "generated"):
             raise SteeringMismatch(
                 f"steering mode {self.mode!r} on positions {self.positions!r}: "
-                "expected add or multiply, on all or generated"
+                f"expected {' or '.join(OPERATIONS)}, on all or generated"
             )
         if not torch.isfinite(self.delta()).all():
             raise SteeringMismatch("steering vector and α must be finite, and the vector not zero")
@@ -73,7 +73,7 @@ class RowSteering:
     """
 
     layer: int
-    multiply: bool
+    mode: str
     start: int
     delta: Tensor
     key: bytes
@@ -89,7 +89,7 @@ class RowSteering:
         delta = steering.delta().to(device=device, dtype=dtype)
         content = delta.cpu().view(torch.uint8).numpy().tobytes()
         key = f"{steering.layer} {steering.mode} {start} ".encode() + content
-        return cls(steering.layer, steering.mode == "multiply", start, delta, key)
+        return cls(steering.layer, steering.mode, start, delta, key)
 
 
 class SteeringPlan:
@@ -102,17 +102,17 @@ class SteeringPlan:
     def __init__(
         self, spans: Sequence[tuple[RowSteering | None, int, int, int]], device: torch.device
     ) -> None:
-        found: dict[tuple[int, bool], tuple[list[int], list[Tensor]]] = {}
+        found: dict[tuple[int, str], tuple[list[int], list[Tensor]]] = {}
         for steering, first, position, count in spans:
             if steering is None or position + count <= steering.start:
                 continue
             spared = max(0, steering.start - position)
-            tokens, deltas = found.setdefault((steering.layer, steering.multiply), ([], []))
+            tokens, deltas = found.setdefault((steering.layer, steering.mode), ([], []))
             tokens.extend(range(first + spared, first + count))
             deltas.append(steering.delta.expand(count - spared, -1))
-        self._actions: dict[int, list[tuple[bool, Tensor, Tensor]]] = {}
-        for (layer, multiply), (tokens, deltas) in found.items():
-            action = (multiply, torch.tensor(tokens, device=device), torch.cat(deltas))
+        self._actions: dict[int, list[tuple[Operation, Tensor, Tensor]]] = {}
+        for (layer, mode), (tokens, deltas) in found.items():
+            action = (OPERATIONS[mode], torch.tensor(tokens, device=device), torch.cat(deltas))
             self._actions.setdefault(layer, []).append(action)
         self._missing = set(self._actions)
 
@@ -122,14 +122,13 @@ class SteeringPlan:
 
     def apply(self, layer: int, hidden: Tensor) -> Tensor:
         """Steer the output [tokens, d_model] of a block in place, and return it."""
-        for multiply, tokens, deltas in self._actions.get(layer, ()):
+        for operation, tokens, deltas in self._actions.get(layer, ()):
             if hidden.shape[-1] != deltas.shape[-1]:
                 raise SteeringNotApplied(
                     f"block {layer} returned width {hidden.shape[-1]}, the steering has {deltas.shape[-1]}"
                 )
             # Each token stands once in an action, so the order of the additions cannot matter.
-            change = hidden[tokens] * deltas if multiply else deltas
-            hidden.index_add_(0, tokens, change)
+            hidden.index_add_(0, tokens, operation.change(hidden[tokens], deltas))
         self._missing.discard(layer)
         return hidden
 

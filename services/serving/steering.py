@@ -2,18 +2,25 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from services.alternatives import way
+from vectors.operations import OPERATIONS
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _known(mode: str) -> str:
+    if mode not in OPERATIONS:
+        raise ValueError(f"expected {' or '.join(OPERATIONS)}")
+    return mode
 
 
 class SteeringRequest(BaseModel):
     """How the answer is steered: by a domain's vector, or by one that comes with the request.
 
     α is absolute, in units of the residual stream. With a `domain`, layer and α default to the vector's own;
-    a `vector` [d_model] needs both. α·v/‖v‖ is added to the output of the block `layer`.
+    a `vector` [d_model] needs both. The operation `mode` changes the output of the block `layer` by α·v/‖v‖.
     """
 
     model_config = ConfigDict(
@@ -29,7 +36,7 @@ class SteeringRequest(BaseModel):
     vector: Annotated[list[_Finite], Field(min_length=1, max_length=65_536)] | None = None
     layer: Annotated[int, Field(ge=0)] | None = None
     alpha: _Finite | None = None
-    mode: Literal["add", "multiply"] = "add"
+    mode: Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": [*OPERATIONS]})] = "add"
     positions: Literal["all", "generated"] = "all"
 
     @model_validator(mode="after")

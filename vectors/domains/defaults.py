@@ -33,12 +33,3 @@ def layer_for(domain: str, n_layers: int) -> int:
     """The block whose output a domain steers: the same share of the way from the first block to the last."""
     depth = _BEST_LAYER.get(domain, _OTHER_DOMAINS) / (_QWEN3_BLOCKS - 1)
     return round(depth * (n_layers - 1))
-
-
-def whole_norm_alpha(residual_norm: float, d_model: int, mode: str) -> float:
-    """The α that moves the residual stream by its whole norm; other α are reported as a share of it.
-
-    Adding α·u moves it by α. Multiplying by 1 + α·u, u a unit vector of d_model entries, moves it by about
-    α/√d_model of its norm.
-    """
-    return float(d_model**0.5) if mode == "multiply" else residual_norm

@@ -8,8 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from vectors.domains import defaults
 from vectors.errors import SteeringMismatch
+from vectors.operations import OPERATIONS
 from vectors.steering import Steering
 
 
@@ -43,17 +43,19 @@ class DomainVector:
         self,
         layer: int | None = None,
         alpha: float | None = None,
-        mode: Literal["add", "multiply"] = "add",
+        mode: str = "add",
         positions: Literal["all", "generated"] = "all",
     ) -> Steering:
         """Steer with this vector; α is absolute.
 
         Without `layer` or `alpha` it is the vector's default, and α at another layer or in another mode the
-        same share of the residual norm there. Raises SteeringMismatch for a layer that does not exist.
+        same share of the residual norm there. Raises SteeringMismatch for an unknown layer or mode.
         """
         layer = self.default_layer if layer is None else layer
         if not 0 <= layer < len(self.directions):
             raise SteeringMismatch(f"layer {layer} does not exist: expected 0 to {len(self.directions) - 1}")
+        if mode not in OPERATIONS:
+            raise SteeringMismatch(f"steering mode {mode!r}: expected {' or '.join(OPERATIONS)}")
         if alpha is None:
             share = self.default_alpha / float(self.residual_norms[self.default_layer])
             alpha = share * self._unit(layer, mode)
@@ -64,4 +66,4 @@ class DomainVector:
         return steering.alpha / self._unit(steering.layer, steering.mode)
 
     def _unit(self, layer: int, mode: str) -> float:
-        return defaults.whole_norm_alpha(float(self.residual_norms[layer]), self.directions.shape[1], mode)
+        return OPERATIONS[mode].whole_norm_alpha(float(self.residual_norms[layer]), self.directions.shape[1])

@@ -34,7 +34,7 @@ def export_vector(
     *,
     layers: Sequence[int] | Literal["all"] = (),
     alpha: float | None = None,
-    mode: Literal["add", "multiply"] = "add",
+    mode: str = "add",
 ) -> list[Steering]:
     """Write a vector into a file of the format `name` and return what the file says, by layer.
 
@@ -62,7 +62,7 @@ def _export_own(
     path: Path,
     layers: Sequence[int],
     alpha: float | None,
-    mode: Literal["add", "multiply"],
+    mode: str,
 ) -> Steering:
     if mode != "add":
         raise NotExpressible(f"{OWN} keeps the α of mode add only, not of {mode}; export mode add")

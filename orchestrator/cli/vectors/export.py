@@ -8,6 +8,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.vectors.common import open_session, vector_of
+from vectors.operations import OPERATIONS
 
 FORMATS = ("gguf", "lm-eval", "repeng", "steering-vectors", "safetensors")
 
@@ -38,7 +39,7 @@ def _layers(_context: click.Context, _option: click.Parameter, given: tuple[str,
 )
 @click.option(
     "--mode",
-    type=click.Choice(["add", "multiply"]),
+    type=click.Choice([*OPERATIONS]),
     default="add",
     show_default=True,
     help="multiply is refused: no format can say it.",
@@ -53,7 +54,7 @@ def command(
     name: str,
     layers: Any,
     alpha: float | None,
-    mode: Any,
+    mode: str,
     out: Path,
     as_json: bool,
 ) -> None:

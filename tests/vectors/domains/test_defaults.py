@@ -7,6 +7,7 @@ from vectors.domains import defaults
 from vectors.domains.domain_vector import DomainVector
 from vectors.domains.prompt_sets import domain_names
 from vectors.errors import SteeringMismatch
+from vectors.operations import OPERATIONS
 
 layers, width = 6, 16
 
@@ -35,7 +36,7 @@ def test_without_further_words_a_vector_steers_at_its_default():
     steering.validate(layers, width)
 
 
-@given(st.integers(0, layers - 1), st.sampled_from(["add", "multiply"]))
+@given(st.integers(0, layers - 1), st.sampled_from([*OPERATIONS]))
 def test_alpha_at_another_layer_or_in_another_mode_is_the_same_share_of_the_residual_norm(layer, mode):
     made = vector()
     assert made.relative_alpha(made.steering(layer=layer, mode=mode)) == pytest.approx(8.0 / 32.0)
@@ -54,9 +55,14 @@ def test_multiplying_moves_the_residual_by_about_the_relative_alpha(d_model, see
     d_model = 500 + d_model
     hidden = torch.randn(64, d_model, generator=generator)
     unit = torch.nn.functional.normalize(torch.randn(d_model, generator=generator), dim=0)
-    alpha = 0.3 * defaults.whole_norm_alpha(float("nan"), d_model, "multiply")
+    alpha = 0.3 * OPERATIONS["multiply"].whole_norm_alpha(float("nan"), d_model)
     moved = (hidden * alpha * unit).norm(dim=1) / hidden.norm(dim=1)
     assert float(moved.mean()) == pytest.approx(0.3, rel=0.1)
+
+
+def test_a_mode_that_does_not_exist_is_refused():
+    with pytest.raises(SteeringMismatch, match="expected add or multiply"):
+        vector().steering(mode="project")
 
 
 @pytest.mark.parametrize("layer", [-1, layers])

@@ -109,7 +109,7 @@ def test_pieces_carry_their_wanted_positions_and_come_back_with_their_tokens():
 @pytest.mark.parametrize("start", [0, 6])
 def test_a_block_is_recorded_before_it_is_steered_and_only_for_pieces_that_ask(start):
     rows = cache()
-    steering = RowSteering(1, False, 0, torch.full((4,), 10.0), b"")
+    steering = RowSteering(1, "add", 0, torch.full((4,), 10.0), b"")
     records = {1: [], 3: []}
     asking = Piece(rows.allocate(64), start, (1, 2), steering, records=records)
     other = Piece(rows.allocate(64), start, (3, 4, 5), steering)

@@ -51,7 +51,7 @@ def spans(draw):
         if draw(st.booleans()):
             steering = RowSteering(
                 draw(st.integers(0, 2)),
-                draw(st.booleans()),
+                draw(st.sampled_from(["add", "multiply"])),
                 draw(st.sampled_from([0, 3, 5])),
                 random_vector(number, 8),
                 b"",
@@ -73,7 +73,7 @@ def test_a_plan_steers_each_token_by_its_own_rows_delta_from_its_start_on_and_no
             for token in range(first, first + count):
                 steered = steering is not None and position + token - first >= steering.start
                 if steered and steering.layer == layer:
-                    factor = hidden[token] if steering.multiply else 1
+                    factor = hidden[token] if steering.mode == "multiply" else 1
                     wanted[token] = hidden[token] + factor * steering.delta
                     untouched.discard(token)
         kept = hidden[sorted(untouched)].clone()
@@ -85,7 +85,7 @@ def test_a_plan_steers_each_token_by_its_own_rows_delta_from_its_start_on_and_no
 
 
 def test_a_plan_whose_blocks_were_not_all_met_says_which():
-    steerings = [RowSteering(layer, False, 0, torch.ones(8), b"") for layer in (0, 2)]
+    steerings = [RowSteering(layer, "add", 0, torch.ones(8), b"") for layer in (0, 2)]
     plan = SteeringPlan([(each, n, 0, 1) for n, each in enumerate(steerings)], CPU)
     plan.apply(0, torch.zeros(2, 8))
     with pytest.raises(SteeringNotApplied, match=r"\[2\]"):
@@ -93,7 +93,7 @@ def test_a_plan_whose_blocks_were_not_all_met_says_which():
 
 
 def test_a_plan_refuses_a_residual_stream_of_another_width():
-    plan = SteeringPlan([(RowSteering(0, False, 0, torch.ones(8), b""), 0, 0, 1)], CPU)
+    plan = SteeringPlan([(RowSteering(0, "add", 0, torch.ones(8), b""), 0, 0, 1)], CPU)
     with pytest.raises(SteeringNotApplied, match="width 9"):
         plan.apply(0, torch.zeros(1, 9))
 
