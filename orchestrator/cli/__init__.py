@@ -14,6 +14,7 @@ from orchestrator.cli.beside import damage
 from orchestrator.cli.lazy import LazyGroup
 
 _COMMANDS = {
+    "chat": "Ask a model, unsteered and steered side by side.",
     "solve": "Solve one task: read, retrieve, analyse, write a patch, validate it.",
     "evaluate": "Solve many tasks at once, and go on where a killed batch was.",
     "grade": "Run the hidden tests on a file of predictions.",

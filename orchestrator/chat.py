@@ -1,0 +1,164 @@
+"""One prompt answered twice by one model, unsteered and steered by a domain's vector: the shortest way to see
+what steering does.
+
+Both answers are rows of one batch of the engine and draw the same random numbers, so that the vector alone
+makes the difference.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from orchestrator.errors import ConfigError
+from orchestrator.settings import Settings
+from vectors.domains.prompt_sets import load_prompt_set
+from vectors.models.outline import outline
+from vectors.progress import Progress
+
+if TYPE_CHECKING:  # what cannot be answered is refused before torch is imported
+    from orchestrator.session import Session
+    from vectors.engine.requests import Generation, GenerationRequest
+    from vectors.steering import Steering
+
+DEFAULT_DOMAIN = "bug_analysis"
+
+Side = Literal["unsteered", "steered"]
+OnText = Callable[[Side, str], None]
+"""Called on the engine's thread with the text that a side's new token has made certain (perhaps none)."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, and how it is steered.
+
+    `domain` is one of the project's or a vector file (.safetensors). Without `layer` and `alpha`, which is
+    absolute, the vector's own hold. Raises ConfigError and PromptSetError for what no model could answer.
+    """
+
+    prompt: str
+    domain: str = DEFAULT_DOMAIN
+    layer: int | None = None
+    alpha: float | None = None
+    tokens: int = 96
+    temperature: float = 0.0
+    seed: int = 0
+    system: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.prompt.strip():
+            raise ConfigError("the prompt is empty: ask something")
+        try:
+            (self.prompt + self.system).encode()
+        except UnicodeEncodeError:
+            raise ConfigError("the prompt is not valid Unicode: give it as UTF-8") from None
+        if self.alpha is not None and not math.isfinite(self.alpha):
+            raise ConfigError(f"α is {self.alpha}: expected a finite number")
+        if not self.is_file:
+            load_prompt_set(self.domain)
+        elif not Path(self.domain).is_file():
+            raise ConfigError(f"there is no vector file {self.domain}: check the path")
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the vector is a file's."""
+        return self.domain.endswith(".safetensors")
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A question with the model opened and the vector chosen; `relative_alpha` is the share of the mean
+    residual norm at the layer."""
+
+    question: Question
+    prompt_ids: tuple[int, ...]
+    vector: str
+    steering: "Steering"
+    relative_alpha: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One side's text; `finish_reason` is "stop" where the model ended it, "length" where `tokens` did."""
+
+    text: str
+    new_tokens: int
+    finish_reason: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both answers. Seconds count from asking, with the model loaded; the rate is of both rows together."""
+
+    unsteered: Answer
+    steered: Answer
+    first_token_s: float
+    seconds: float
+
+    @property
+    def tokens_per_s(self) -> float:
+        """New tokens of both rows per second."""
+        return (self.unsteered.new_tokens + self.steered.new_tokens) / self.seconds
+
+
+def refuse_misfit(settings: Settings, question: Question, progress: Progress) -> None:
+    """Refuse what the model cannot do, before it is loaded: a layer that it has not, a prompt too long.
+
+    Raises ConfigError, and ModelUnavailable where there is no such model.
+    """
+    found = outline(settings.model, cache=settings.cache, progress=progress)
+    layers, context = found.n_layers, found.context_length
+    if question.layer is not None and layers is not None and not 0 <= question.layer < layers:
+        raise ConfigError(f"layer {question.layer} does not exist: expected 0 to {layers - 1}")
+    text = question.prompt + question.system
+    # A token is at least a byte, so most prompts need not be counted.
+    if context is None or len(text.encode()) + question.tokens <= context:
+        return
+    if (count := found.count_tokens(text)) + question.tokens > context:
+        raise ConfigError(
+            f"the prompt's {count} tokens and {question.tokens} new ones exceed the model's context of "
+            f"{context}: shorten the prompt or lower --tokens"
+        )
+
+
+def prepare(session: "Session", question: Question) -> Prepared:
+    """Load the model and the vector. Raises VectorFileError, SteeringMismatch, ModelUnavailable and
+    UnsupportedModel."""
+    if question.is_file:
+        vector = session.vectors.load(Path(question.domain), session.model)
+    else:
+        vector = session.vectors.get(session.model, question.domain, progress=session.progress)
+    steering = vector.steering(question.layer, question.alpha)
+    turns = [{"role": "system", "content": question.system}] if question.system else []
+    prompt_ids = session.model.chat_ids([*turns, {"role": "user", "content": question.prompt}])
+    return Prepared(question, prompt_ids, vector.domain, steering, vector.relative_alpha(steering))
+
+
+def answer(session: "Session", prepared: Prepared, on_text: OnText) -> Comparison:
+    """Answer unsteered and steered in one batch. Raises InvalidRequest, and what a generation fails with."""
+    from vectors.engine.requests import GenerationRequest
+    from vectors.engine.sampling import Sampling
+
+    question = prepared.question
+    sampling = Sampling(max_new_tokens=question.tokens, temperature=question.temperature, seed=question.seed)
+    first: list[float] = []
+
+    def request(side: Side, steering: "Steering | None") -> "GenerationRequest":
+        def on_token(piece: str) -> None:
+            if not first:
+                first.append(time.perf_counter())
+            on_text(side, piece)
+
+        return GenerationRequest(prepared.prompt_ids, steering, sampling, on_token)
+
+    engine, started = session.engine, time.perf_counter()
+    both = engine.submit_all([request("unsteered", None), request("steered", prepared.steering)])
+    unsteered, steered = (_answer(ticket.result()) for ticket in both)
+    ended = time.perf_counter()
+    return Comparison(unsteered, steered, first[0] - started if first else ended - started, ended - started)
+
+
+def _answer(generation: "Generation") -> Answer:
+    return Answer(generation.text, generation.new_tokens, generation.finish_reason)

@@ -1,0 +1,138 @@
+"""`orchestrate chat`."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli import options
+
+if TYPE_CHECKING:
+    from orchestrator.chat import Comparison, Prepared, Question
+    from orchestrator.settings import Settings
+
+
+@click.command("chat")
+@click.argument("words", metavar="PROMPT", nargs=-1)
+@click.option(
+    "--domain",
+    default="bug_analysis",
+    show_default=True,
+    metavar="DOMAIN|FILE",
+    help="Whose vector steers: a domain, or a file of `vectors extract` or `import`.",
+)
+@click.option(
+    "--layer", type=int, metavar="L", help="Block whose output is steered, from 0.  [default: the vector's]"
+)
+@click.option(
+    "--alpha",
+    type=float,
+    metavar="A",
+    help="Strength, absolute; negative steers away.  [default: 20 % of the residual norm]",
+)
+@options.model
+@click.option("--vectors", type=options.FOLDER, help="Folder of vector files to use instead of the cache.")
+@click.option("--system", default="", metavar="TEXT", help="A system message before the prompt.")
+@click.option(
+    "--tokens", type=click.IntRange(1), default=96, show_default=True, help="Most new tokens of an answer."
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="0 always takes the likeliest.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@options.as_json
+def command(
+    words: tuple[str, ...], vectors: Path | None, model: str | None, as_json: bool, **flags: Any
+) -> None:
+    """Answer PROMPT twice, unsteered and steered, side by side. `-` reads it from stdin.
+
+    The words that differ are coloured at the end. In a pipe the answers come as plain text, one after the
+    other.
+    """
+    from orchestrator.chat import Question
+
+    question = Question(_prompt(words), **flags)
+    settings = options.settings(model=model)
+    try:
+        if as_json or not sys.stdout.isatty():
+            _elsewhere(settings, vectors, question, as_json)
+        else:
+            _on_terminal(settings, vectors, question)
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        raise click.exceptions.Exit(130) from None
+
+
+def _prompt(words: tuple[str, ...]) -> str:
+    if words and words != ("-",):
+        return " ".join(words)
+    if not words and sys.stdin.isatty():
+        raise click.UsageError('ask something: orchestrate chat "How do I start my day well?"')
+    try:
+        return sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError:
+        raise click.UsageError("the prompt on stdin is not UTF-8") from None
+
+
+def _on_terminal(settings: "Settings", vectors: Path | None, question: "Question") -> None:
+    from rich.console import Console
+
+    from orchestrator.chat import answer, prepare, refuse_misfit
+    from orchestrator.cli.chat_view import SideBySide, steering_line
+
+    view = SideBySide(Console(highlight=False), question.prompt)
+    with view:
+        refuse_misfit(settings, question, view.progress)
+        from orchestrator.session import Session
+
+        with Session(settings, vectors=vectors, progress=view.progress) as session:
+            prepared = prepare(session, question)
+            facts = steering_line(prepared, settings.model)
+            view.status(facts)
+            found = answer(session, prepared, view.text)
+    view.finish(found, facts)
+
+
+def _elsewhere(settings: "Settings", vectors: Path | None, question: "Question", as_json: bool) -> None:
+    from orchestrator.chat import answer, prepare, refuse_misfit
+    from orchestrator.cli.chat_view import print_plain, steering_line
+    from orchestrator.cli.output import print_json
+    from orchestrator.cli.view import view_for
+
+    with view_for(sys.stderr.isatty(), nodes=()) as view:
+        refuse_misfit(settings, question, view.progress)
+        from orchestrator.session import Session
+
+        with Session(settings, vectors=vectors, progress=view.progress) as session:
+            prepared = prepare(session, question)
+            found = answer(session, prepared, lambda _side, _piece: None)
+    if as_json:
+        print_json(_document(prepared, found, settings.model))
+    else:
+        print_plain(found, steering_line(prepared, settings.model))
+
+
+def _document(prepared: "Prepared", found: "Comparison", model: str) -> dict[str, object]:
+    question, steering = prepared.question, prepared.steering
+    return {
+        "prompt": question.prompt,
+        "system": question.system,
+        "model": model,
+        "vector": prepared.vector,
+        "layer": steering.layer,
+        "alpha": round(steering.alpha, 4),
+        "relative_alpha": round(prepared.relative_alpha, 4),
+        "temperature": question.temperature,
+        "seed": question.seed,
+        "unsteered": asdict(found.unsteered),
+        "steered": asdict(found.steered),
+        "first_token_s": round(found.first_token_s, 3),
+        "seconds": round(found.seconds, 3),
+        "tokens_per_s": round(found.tokens_per_s, 1),
+    }

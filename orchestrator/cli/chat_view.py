@@ -1,0 +1,134 @@
+"""How two answers to one prompt look: side by side as they are written, then with the words that differ in
+colour; plain text, one after the other, where nobody sees colours."""
+
+import difflib
+import re
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.chat import Comparison, Prepared, Side
+from orchestrator.cli.terminal import visible
+
+SIDES: tuple[Side, Side] = ("unsteered", "steered")
+COLOURS: dict[Side, str] = {"unsteered": "cyan", "steered": "yellow"}
+_TWO_COLUMNS = 100
+"""From this width on the answers stand side by side."""
+_WIDEST = 160
+"""Lines longer than half of this are hard to read."""
+
+
+def word_differences(unsteered: str, steered: str) -> dict[Side, list[tuple[str, bool]]]:
+    """Each text in stretches, and whether the other has the stretch's words in the same order."""
+    words = [re.findall(r"\S+\s*|\s+", text) for text in (unsteered, steered)]
+    bare_unsteered, bare_steered = ([word.strip() for word in each] for each in words)
+    found: dict[Side, list[tuple[str, bool]]] = {side: [] for side in SIDES}
+    matcher = difflib.SequenceMatcher(None, bare_unsteered, bare_steered, autojunk=False)
+    for tag, a, b, c, d in matcher.get_opcodes():
+        for side, part in zip(SIDES, (words[0][a:b], words[1][c:d]), strict=True):
+            if part:
+                found[side].append(("".join(part), tag == "equal"))
+    return found
+
+
+def steering_line(prepared: Prepared, model: str) -> str:
+    """Vector, layer and strength in words, and the model they steer."""
+    steering = prepared.steering
+    return (
+        f"{prepared.vector} @ layer {steering.layer}, α {steering.alpha:.4g} "
+        f"({prepared.relative_alpha:.0%} of the residual norm) on {model}"
+    )
+
+
+def speed_line(found: Comparison) -> str:
+    """How many tokens both rows have, and how fast they came."""
+    counts = f"{found.unsteered.new_tokens} + {found.steered.new_tokens} tokens"
+    return f"{counts}, {found.tokens_per_s:.0f} tokens/s, the first after {found.first_token_s:.2f} s"
+
+
+def print_plain(found: Comparison, facts: str) -> None:
+    """Both answers under their names, for pipes and files."""
+    for side in SIDES:
+        print(f"--- {side} ---\n{visible(getattr(found, side).text).strip()}\n")
+    print(f"{facts}\n{speed_line(found)}")
+
+
+class SideBySide:
+    """The answers as they grow, on a terminal; a context manager, because it must be left as it was found.
+
+    What is shown while they grow is wiped, and `finish` prints them once more to stay.
+    """
+
+    def __init__(self, console: Console, prompt: str) -> None:
+        self._console = console
+        self._prompt = Text.assemble(("› ", "dim"), (visible(prompt.strip()), "bold"))
+        self._texts: dict[Side, str] = dict.fromkeys(SIDES, "")
+        self._status = "loading the model …"
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=12, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def progress(self, label: str, done: int, total: int) -> None:
+        """Show what goes on before the first token."""
+        share = f" {done / total:.0%}" if total > 1 else ""
+        self._status = f"{label}{share} …"
+
+    def status(self, line: str) -> None:
+        """Show a line below the answers."""
+        self._status = line
+
+    def text(self, side: Side, piece: str) -> None:
+        """Let a side's answer grow."""
+        self._texts[side] += piece
+
+    def finish(self, found: Comparison, facts: str) -> None:
+        """Print both answers with their differences, and what they were made with."""
+        differences = word_differences(found.unsteered.text.strip(), found.steered.text.strip())
+        answers = {
+            side: Text.assemble(
+                *((visible(part), "default" if shared else COLOURS[side]) for part, shared in parts)
+            )
+            for side, parts in differences.items()
+        }
+        self._console.print(self._page(answers))
+        self._console.print(Text(f"{facts}\n{speed_line(found)}", style="dim"))
+
+    def _page(self, answers: dict[Side, Text]) -> RenderableType:
+        names = {side: Text(side, style=f"bold {COLOURS[side]}") for side in SIDES}
+        if self._console.width < _TWO_COLUMNS:
+            parts: list[RenderableType] = []
+            for side in SIDES:
+                parts += [names[side], answers[side], Text()]
+            return Group(self._prompt, Text(), *parts)
+        table = Table.grid(padding=(0, 4, 0, 0), expand=True)
+        for _ in SIDES:
+            table.add_column(ratio=1)
+        table.add_row(*names.values())
+        table.add_row(*(answers[side] for side in SIDES))
+        page = Group(self._prompt, Text(), table, Text())
+        return Padding(page, (0, max(0, self._console.width - _WIDEST), 0, 0))
+
+    def _render(self) -> RenderableType:
+        columns = self._console.width >= _TWO_COLUMNS
+        width = min(self._console.width, _WIDEST) // 2 - 4 if columns else self._console.width
+        # Of long answers the end, where the words appear: a terminal shows no more lines than it has.
+        free = max(4, self._console.height - 8)
+        room = free if columns else free // 2
+        shown = {
+            side: Text("\n").join(Text(visible(text).lstrip()).wrap(self._console, width)[-room:])
+            for side, text in self._texts.items()
+        }
+        status = Text(visible(self._status), style="dim")
+        return Group(self._page(shown), status) if any(self._texts.values()) else Group(self._prompt, status)
