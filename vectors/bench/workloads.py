@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from vectors.bench.table import WorkloadName
 from vectors.bench.traces import Job
+from vectors.domains.activations import Passage, residuals
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
-from vectors.models.blocks import recording
 from vectors.steering import Steering
 
 ARRIVAL_LOAD = 16
@@ -53,13 +53,10 @@ class Workloads:
         """Read the texts with a model's tokenizer, and its residual norms with the plain model."""
         text = "".join(Path(str(module.__file__)).read_text() for module in _TEXTS)
         tokens = encode(text)
-        ids = torch.tensor([tokens[:256]], device=next(model.parameters()).device)
-        with recording(model) as captured, torch.inference_mode():
-            model(input_ids=ids)
         # The first position is left out: it is an attention sink, many times as long as the others.
-        norms = [captured[layer][0, 1:].float().norm(dim=-1).mean() for layer in sorted(captured)]
+        [(_, hidden)] = residuals(model, [Passage(tokens[:256], range(1, 256))])
         endings = [tuple(encode(ending)) for ending in _NODES]
-        return cls(tokens, endings, torch.stack(norms).cpu(), d_model)
+        return cls(tokens, endings, hidden.norm(dim=-1).mean(0), d_model)
 
     def job(self, name: WorkloadName, repetition: int, variant: str = "") -> Job:
         """The requests of one repetition; another variant has other prompts of the same lengths."""

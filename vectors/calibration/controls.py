@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vectors.calibration.certificates import ControlResult
 from vectors.calibration.trial import Measured, Trial
-from vectors.domains.extraction import read_residuals
+from vectors.domains.activations import pooled
 from vectors.domains.prompt_sets import PromptSet
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
@@ -39,12 +39,9 @@ class Controls:
     def __init__(
         self, lm: LanguageModel, prompt_set: PromptSet, seed: int, progress: Progress = silent
     ) -> None:
-        prompts = [lm.chat.encode_content(text) for text in (*prompt_set.positive, *prompt_set.negative)]
-
-        def report(done: int) -> None:
-            progress(f"reading the prompts of {prompt_set.domain}", done, len(prompts))
-
-        self._residuals, _ = read_residuals(lm, prompts, "last", 16, report)
+        texts = (*prompt_set.positive, *prompt_set.negative)
+        label = f"reading the prompts of {prompt_set.domain}"
+        self._residuals = pooled(lm, texts, progress=progress, label=label).residuals
         self._seed = seed
 
     def relabelled(self, number: int) -> Tensor:

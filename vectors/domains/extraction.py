@@ -5,26 +5,20 @@ after that token is run: the template's markers carry outlier channels, and a ca
 """
 
 import json
-from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from vectors.domains import defaults
+from vectors.domains.activations import Token, pooled
 from vectors.domains.domain_vector import DomainVector
 from vectors.domains.prompt_sets import PromptSet
 from vectors.errors import UnsupportedModel
-from vectors.models.blocks import recording
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
-from vectors.threads import in_own_thread
 
 Method = Literal["mean_difference", "pca"]
-Token = Literal["last", "mean"]
-
-_Prompt = tuple[list[int], int]
-"""Token ids up to the last content token, and the index of the first content token."""
 
 
 def extract(
@@ -46,12 +40,8 @@ def extract(
     beyond rounding. Raises UnsupportedModel where the residuals are not finite.
     """
     texts = [*prompt_set.positive, *prompt_set.negative]
-    prompts = [lm.chat.encode_content(text) for text in texts]
-
-    def report(done: int) -> None:
-        progress(f"extracting {prompt_set.domain}", done, len(prompts))
-
-    residuals, norms = in_own_thread(read_residuals, lm, prompts, token, batch_size, report)
+    read = pooled(lm, texts, token, batch_size, progress, f"extracting {prompt_set.domain}")
+    residuals, norms = read.residuals, read.norms
     if not (torch.isfinite(residuals).all() and torch.isfinite(norms).all()):
         raise UnsupportedModel(
             f"{lm.model_id} has residuals that are not finite in {lm.dtype}; load it in float32"
@@ -59,7 +49,7 @@ def extract(
     differences = residuals[: len(prompt_set.positive)] - residuals[len(prompt_set.positive) :]
     directions = differences.mean(0) if method == "mean_difference" else _first_components(differences)
     layer = defaults.layer_for(prompt_set.domain, lm.n_layers)
-    read = lm.tokenizer.convert_ids_to_tokens(sorted({ids[-1] for ids, _ in prompts}))
+    last = sorted({lm.chat.encode_content(text)[0][-1] for text in texts})
     return DomainVector(
         domain=prompt_set.domain,
         directions=directions,
@@ -75,11 +65,11 @@ def extract(
             "thinking": lm.chat.thinking,
             "site": "resid_post",
             "token": {"last": "last content token", "mean": "mean over content tokens"}[token],
-            "tokens_read": json.dumps(read if token == "last" else []),  # noqa: S105 - as above
+            "tokens_read": json.dumps(lm.tokenizer.convert_ids_to_tokens(last) if token == "last" else []),  # noqa: S105 - as above
             "method": method,
             "alpha": "absolute, on the unit vector",
             "prompt_set_sha256": prompt_set.digest,
-            "prompts": str(len(prompts)),
+            "prompts": str(len(texts)),
         },
     )
 
@@ -90,48 +80,3 @@ def _first_components(differences: Tensor) -> Tensor:
     unit = torch.linalg.svd(differences.transpose(0, 1), full_matrices=False).Vh[:, 0]
     along: Tensor = (mean * unit).sum(dim=1, keepdim=True) * unit
     return along
-
-
-def read_residuals(
-    lm: LanguageModel,
-    prompts: Sequence[_Prompt],
-    token: Token,
-    batch_size: int,
-    report: Callable[[int], None],
-) -> tuple[Tensor, Tensor]:
-    """Return the residual of each prompt [prompts, n_layers, d_model] and the mean norms [n_layers], float32.
-
-    The prompts are as `Chat.encode_content` gives them; `report` is told how many are done.
-    """
-    device = next(lm.model.parameters()).device
-    residuals = torch.empty(len(prompts), lm.n_layers, lm.d_model)
-    norms = torch.zeros(lm.n_layers)
-    by_length = sorted(range(len(prompts)), key=lambda index: len(prompts[index][0]))
-    report(0)
-    for done in range(0, len(prompts), batch_size):
-        chosen = by_length[done : done + batch_size]
-        rows = [prompts[index] for index in chosen]
-        width = max(len(ids) for ids, _ in rows)
-        # Padded on the right: no causal model's content can depend on what follows it.
-        padded = [ids + [lm.tokenizer.pad_token_id or 0] * (width - len(ids)) for ids, _ in rows]
-        last = torch.tensor([len(ids) - 1 for ids, _ in rows], device=device)
-        first = torch.tensor([start for _, start in rows], device=device)
-        position = torch.arange(width, device=device)
-        content = (position >= first[:, None]) & (position <= last[:, None])
-
-        with recording(lm.model) as captured, torch.inference_mode():
-            lm.model.base_model(
-                input_ids=torch.tensor(padded, device=device),
-                attention_mask=(position <= last[:, None]).long(),
-                use_cache=False,
-            )
-        for layer, output in captured.items():
-            hidden = output.float()
-            norms[layer] += hidden[content].norm(dim=-1).sum().cpu()
-            if token == "last":  # noqa: S105 - as above
-                picked = hidden[torch.arange(len(chosen), device=device), last]
-            else:
-                picked = (hidden * content[..., None]).sum(1) / content.sum(1, keepdim=True)
-            residuals[chosen, layer] = picked.cpu()
-        report(done + len(chosen))
-    return residuals, norms / sum(len(ids) - start for ids, start in prompts)
