@@ -161,16 +161,10 @@ class RepoStore:
             BadRepositoryName: not of that form.
             RepositoryUnavailable: in none of the places; the message names them.
         """
-        if not _NAME.fullmatch(name) or ".." in name:
-            raise BadRepositoryName(f"repository {name[:80]!r} is not of the form owner/name")
+        if found := self.find(name):
+            return found
         folder = name.replace("/", "__")
-        tried: list[str] = []
-        for place in [*self.mirrors, self.cache]:
-            for candidate in (place / folder, place / f"{folder}.git"):
-                git_dir = _git_dir(candidate)
-                if git_dir:
-                    return Repository(name, git_dir)
-            tried.append(f"{place}/{folder}[.git]")
+        tried = [f"{place}/{folder}[.git]" for place in (*self.mirrors, self.cache)]
         url = f"{self.clone_base}/{name}"
         try:
             return Repository(name, clone(url, self.cache / f"{folder}.git", self.progress))
@@ -180,6 +174,17 @@ class RepoStore:
             f"repository {name} cannot be had; tried {', '.join(tried)}; "
             f"put a clone at {folder}.git in a mirror folder, or connect to the network"
         )
+
+    def find(self, name: str) -> Repository | None:
+        """The repository `owner/name` if it is on this machine. Raises BadRepositoryName."""
+        if not _NAME.fullmatch(name) or ".." in name:
+            raise BadRepositoryName(f"repository {name[:80]!r} is not of the form owner/name")
+        folder = name.replace("/", "__")
+        for place in (*self.mirrors, self.cache):
+            for candidate in (place / folder, place / f"{folder}.git"):
+                if git_dir := _git_dir(candidate):
+                    return Repository(name, git_dir)
+        return None
 
     @staticmethod
     def local(path: Path) -> Repository:

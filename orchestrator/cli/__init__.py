@@ -16,6 +16,7 @@ from orchestrator.cli.lazy import LazyGroup
 _COMMANDS = {
     "chat": "Ask a model, unsteered and steered side by side.",
     "solve": "Solve one task: read, retrieve, analyse, write a patch, validate it.",
+    "tasks": "List the tasks of a data set, and show what one asks for.",
     "evaluate": "Solve many tasks at once, and go on where a killed batch was.",
     "grade": "Run the hidden tests on a file of predictions.",
     "report": "Measure finished runs and compare them: tables and pictures.",
