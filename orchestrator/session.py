@@ -16,12 +16,17 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import JsonValue
 
-from orchestrator.policy.evidence import certificates
-from orchestrator.settings import RunConfig, Settings
+from orchestrator.policy.decisions import DOMAINS
+from orchestrator.policy.evidence import certificates, evidence
+from orchestrator.policy.policy import Policy
+from orchestrator.policy.variants import CERTIFIED, plugin, policy_for
+from orchestrator.run_config import RunConfig
+from orchestrator.settings import Settings
 from retrieval.search import Retriever
 from retrieval.store import Repository, RepoStore
 from swebench.data.bundles import ensure_repositories
 from swebench.grading.suites import LocalTestBed
+from vectors.plugins import origin
 from vectors.progress import Progress
 
 if TYPE_CHECKING:
@@ -42,12 +47,9 @@ _LIBRARIES = ("torch", "transformers", "tokenizers", "langgraph", "rank-bm25", "
 class Session:
     """Use as a context manager: leaving it stops the engine's thread. `niceness` is the engine's."""
 
-    def __init__(
-        self, settings: Settings, *, vectors: Path | None = None, progress: Progress, niceness: int = 0
-    ) -> None:
+    def __init__(self, settings: Settings, *, progress: Progress, niceness: int = 0) -> None:
         self.settings = settings
         self.niceness = niceness
-        self._vectors_folder = vectors
         self.progress = progress
         self._retrievers: OrderedDict[tuple[Path, str], Retriever] = OrderedDict()
         self._lock = threading.Lock()
@@ -84,7 +86,7 @@ class Session:
         """The vector library: the user's folder if one was named, else the cache."""
         from vectors.domains.library import VectorLibrary
 
-        return VectorLibrary(self._vectors_folder or self.settings.cache / "vectors")
+        return VectorLibrary(self.settings.vectors or self.settings.cache / "vectors")
 
     @cached_property
     def certificates(self) -> "list[Certificate]":
@@ -105,8 +107,6 @@ class Session:
 
     def open_engine(self) -> None:
         """Open the engine now, and before it the nodes' vectors: once opened, the model is the engine's."""
-        from orchestrator.policy.decisions import DOMAINS
-
         for domain in DOMAINS:
             self.vectors.get(self.model, domain, progress=self.progress)
         _ = self.engine
@@ -133,11 +133,11 @@ class Session:
 
     def determinants(self, config: RunConfig, dataset: str, dataset_fingerprint: str) -> dict[str, JsonValue]:
         """Everything that determines the results of a run, for its manifest."""
-        from orchestrator.policy.decisions import DOMAINS
-
         model = self.model
         decided: dict[str, JsonValue] = {}
-        if config.policy == "evidence":
+        if entry := plugin(config.variant):
+            decided["plugins"] = {f"{entry.group}: {entry.name}": origin(entry)}
+        if config.variant == CERTIFIED:
             from vectors.calibration.certificates import digest
 
             decided["certificates"] = digest(self.certificates)
@@ -154,6 +154,10 @@ class Session:
             "version": version("steered-orchestrator"),
             "libraries": {name: version(name) for name in _LIBRARIES},
         }
+
+    def policy(self, config: RunConfig) -> Policy:
+        """What decides in a run when to steer. Raises PluginError, CertificateError."""
+        return policy_for(config.variant, lambda: evidence(self.certificates))
 
     def facts(self) -> dict[str, JsonValue]:
         """What a manifest records beside the determinants."""

@@ -21,7 +21,7 @@ def find(group: str, built_in: Mapping[str, str]) -> dict[str, EntryPoint]:
     found = {name: EntryPoint(name, location, group) for name, location in built_in.items()}
     for entry in entry_points(group=group):
         if entry.name in found:
-            both = f"{_origin(found[entry.name])} and {_origin(entry)}"
+            both = f"{origin(found[entry.name])} and {origin(entry)}"
             raise PluginError(f"{both} both provide {entry.name!r} of {group}; uninstall one of them")
         found[entry.name] = entry
     return found
@@ -29,7 +29,7 @@ def find(group: str, built_in: Mapping[str, str]) -> dict[str, EntryPoint]:
 
 def load(entry: EntryPoint, kind: type[_T]) -> _T:
     """Import what an entry point names. Raises PluginError if that fails or gives no `kind`."""
-    where = f"{entry.name!r} of {entry.group}, {entry.value} from {_origin(entry)},"
+    where = f"{entry.name!r} of {entry.group}, {entry.value} from {origin(entry)},"
     try:
         loaded = entry.load()
     except Exception as error:  # a plug-in raises what it likes
@@ -42,5 +42,6 @@ def load(entry: EntryPoint, kind: type[_T]) -> _T:
     return loaded
 
 
-def _origin(entry: EntryPoint) -> str:
+def origin(entry: EntryPoint) -> str:
+    """The distribution and version that an entry point comes from."""
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "this project"

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.errors import ConfigError
-from orchestrator.settings import RunConfig, Settings
+from orchestrator.run_config import RunConfig
+from orchestrator.settings import Settings
 
 
 def exactness(settings: Settings) -> tuple[Settings, str]:

@@ -1,14 +1,14 @@
 """What a batch consists of: runs, one for each variant, and units of work, one task of one run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from orchestrator.batch.folders import run_name
 from orchestrator.errors import ConfigError
+from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
-from orchestrator.settings import RunConfig
 from swebench.data.loading import InstanceSet
 from swebench.data.tasks import Task
 
@@ -48,12 +48,6 @@ def choose(found: InstanceSet, limit: int | None, wanted: Sequence[str] | None) 
     if not chosen:
         raise ConfigError("the list of instances is empty: name at least one id")
     return [instance.task for name, instance in found.instances.items() if name in chosen]
-
-
-def configs_of(variants: Iterable[str], rags: Iterable[bool], **given: Any) -> list[RunConfig]:
-    """Every variant with and without retrieved code, as asked for, each once."""
-    pairs = dict.fromkeys((variant, rag) for variant in variants for rag in rags)
-    return [RunConfig(variant=variant, rag=rag, **given) for variant, rag in pairs]  # type: ignore[arg-type]
 
 
 def runs_of(

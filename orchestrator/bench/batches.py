@@ -14,8 +14,9 @@ from orchestrator.batch.ledger import Ledger
 from orchestrator.batch.local import LocalExecutor
 from orchestrator.batch.units import runs_of
 from orchestrator.events import Emit, told
+from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
-from orchestrator.settings import RunConfig, Settings
+from orchestrator.settings import Settings
 from swebench.data.loading import InstanceSet
 from swebench.data.tasks import Task
 from vectors.engine.scheduler import Counts

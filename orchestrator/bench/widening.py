@@ -10,9 +10,8 @@ from typing import Any
 from orchestrator.bench.localization import CUTOFFS, Found
 from orchestrator.calibration.situations import answers
 from orchestrator.policy.decisions import PromptContents
-from orchestrator.policy.policy import policy_for
+from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
-from orchestrator.settings import RunConfig
 from orchestrator.task.prompts import node_prompt, trim_issue
 from swebench.data.tasks import Instance
 from vectors.statistics.rates import bootstrap, mcnemar
@@ -21,7 +20,7 @@ from vectors.statistics.rates import bootstrap, mcnemar
 def findings(session: Session, instances: Sequence[Instance]) -> list[str]:
     """What code_reading says of each report, as in a run with the default settings. Loads the model."""
     config, model = RunConfig(), session.model
-    decision = policy_for(config.variant).decide(PromptContents("code_reading", model.name, 0, 0))
+    decision = session.policy(config).decide(PromptContents("code_reading", model.name, 0, 0))
     steering = None
     if decision.vector is not None:
         steering = session.vectors.get(model, decision.vector, progress=session.progress).steering()

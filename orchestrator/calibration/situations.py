@@ -12,8 +12,8 @@ from typing import Any
 
 from orchestrator.errors import ConfigError
 from orchestrator.policy.decisions import DOMAINS, Domain, Regime
+from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
-from orchestrator.settings import RunConfig
 from orchestrator.task.fewshot import Example, examples
 from orchestrator.task.prompts import STOPS, SYSTEM, NodePrompt, Rewrite, node_prompt, trim_issue
 from orchestrator.task.regions import Target, targets

@@ -16,8 +16,8 @@ import unidiff
 from orchestrator.calibration.situations import Situation, situations
 from orchestrator.errors import ConfigError
 from orchestrator.policy.decisions import Regime
+from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
-from orchestrator.settings import RunConfig
 from swebench.data.loading import load_instances
 from swebench.data.tasks import Instance
 from swebench.patches.edits import EditRejected, Region, apply_replacement

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     help="Strength, absolute; negative steers away.  [default: 20 % of the residual norm]",
 )
 @options.model
-@click.option("--vectors", type=options.FOLDER, help="Folder of vector files to use instead of the cache.")
+@options.vectors
 @click.option("--system", default="", metavar="TEXT", help="A system message before the prompt.")
 @click.option(
     "--tokens", type=click.IntRange(1), default=96, show_default=True, help="Most new tokens of an answer."
@@ -58,12 +58,12 @@ def command(
     from orchestrator.chat import Question
 
     question = Question(_prompt(words), **flags)
-    settings = options.settings(model=model)
+    settings = options.settings(model=model, vectors=vectors)
     try:
         if as_json or not sys.stdout.isatty():
-            _elsewhere(settings, vectors, question, as_json)
+            _elsewhere(settings, question, as_json)
         else:
-            _on_terminal(settings, vectors, question)
+            _on_terminal(settings, question)
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
         raise click.exceptions.Exit(130) from None
@@ -80,7 +80,7 @@ def _prompt(words: tuple[str, ...]) -> str:
         raise click.UsageError("the prompt on stdin is not UTF-8") from None
 
 
-def _on_terminal(settings: "Settings", vectors: Path | None, question: "Question") -> None:
+def _on_terminal(settings: "Settings", question: "Question") -> None:
     from rich.console import Console
 
     from orchestrator.chat import answer, prepare, refuse_misfit
@@ -91,7 +91,7 @@ def _on_terminal(settings: "Settings", vectors: Path | None, question: "Question
         refuse_misfit(settings, question, view.progress)
         from orchestrator.session import Session
 
-        with Session(settings, vectors=vectors, progress=view.progress) as session:
+        with Session(settings, progress=view.progress) as session:
             prepared = prepare(session, question)
             facts = steering_line(prepared, settings.model)
             view.status(facts)
@@ -99,7 +99,7 @@ def _on_terminal(settings: "Settings", vectors: Path | None, question: "Question
     view.finish(found, facts)
 
 
-def _elsewhere(settings: "Settings", vectors: Path | None, question: "Question", as_json: bool) -> None:
+def _elsewhere(settings: "Settings", question: "Question", as_json: bool) -> None:
     from orchestrator.chat import answer, prepare, refuse_misfit
     from orchestrator.cli.chat_view import print_plain, steering_line
     from orchestrator.cli.output import print_json
@@ -109,7 +109,7 @@ def _elsewhere(settings: "Settings", vectors: Path | None, question: "Question",
         refuse_misfit(settings, question, view.progress)
         from orchestrator.session import Session
 
-        with Session(settings, vectors=vectors, progress=view.progress) as session:
+        with Session(settings, progress=view.progress) as session:
             prepared = prepare(session, question)
             found = answer(session, prepared, lambda _side, _piece: None)
     if as_json:

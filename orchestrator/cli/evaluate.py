@@ -1,6 +1,5 @@
 """`orchestrate evaluate`."""
 
-import asyncio
 import sys
 import time
 from pathlib import Path
@@ -9,36 +8,20 @@ from typing import Any
 import click
 
 from orchestrator.cli import options
+from orchestrator.cli.run_options import run_configs, run_options
+
+SEVERAL = ("variant", "rag")
+"""Flags that may be given more than once: a batch has a run for each combination."""
 
 
 @click.command("evaluate")
 @options.dataset
 @options.model
-@click.option(
-    "--variant",
-    "variants",
-    multiple=True,
-    type=click.Choice(["adaptive", "baseline", "static", "dynamic"]),
-    default=("adaptive",),
-    show_default=True,
-    help="When to steer; may be given more than once.",
-)
-@click.option(
-    "--rag/--no-rag",
-    "rags",
-    multiple=True,
-    default=(True,),
-    help="Show retrieved code to the model; give both for both.  [default: rag]",
-)
-@options.widen
+@run_options(several=SEVERAL)
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N instances.")
 @click.option("--instances", metavar="IDS", help="Only these: a file of ids, or ids with commas between.")
-@click.option(
-    "--samples", type=click.IntRange(1, 16), default=4, show_default=True, help="Sampled rewrites of a body."
-)
-@click.option("--run-tests/--no-run-tests", default=False, help="Candidates must pass the existing tests.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @options.repos
+@options.vectors
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the batch.  [default: runs/…]"
 )
@@ -96,12 +79,14 @@ def command(as_json: bool, **flags: Any) -> int:
 
 
 def _evaluate(flags: dict[str, Any], emit: Any, started: float) -> dict[str, Any]:
+    import asyncio
+
     from orchestrator.batch.evaluate import evaluate
     from orchestrator.batch.executors import executor_for, workers_of
     from orchestrator.batch.folders import exactness, folders_of
     from orchestrator.batch.ledger import Ledger
     from orchestrator.batch.summary import summary
-    from orchestrator.batch.units import choose, configs_of, runs_of
+    from orchestrator.batch.units import choose, runs_of
     from orchestrator.events import told
     from orchestrator.grading.batches import grade_batch
     from orchestrator.session import Session
@@ -111,15 +96,16 @@ def _evaluate(flags: dict[str, Any], emit: Any, started: float) -> dict[str, Any
 
     if flags["limit"] and flags["instances"]:
         raise click.UsageError("give --limit or --instances, not both")
-    settings, warning = exactness(options.settings(model=flags["model"], repos=flags["repos"]))
+    settings, warning = exactness(
+        options.settings(model=flags["model"], repos=flags["repos"], vectors=flags["vectors"])
+    )
     if warning:
         click.echo(f"warning: {warning}", err=True)
     if flags["grade"] == "docker":
         ensure_engine()
     progress = told(emit)
     workers = workers_of(flags["executor"], flags["workers"])
-    given = {name: flags[name] for name in ("widen", "samples", "run_tests", "seed")}
-    configs = configs_of(flags["variants"], flags["rags"], **given)
+    configs = run_configs(flags, SEVERAL)
     with Session(settings, progress=progress) as session:
         found = load_instances(flags["dataset"], cache=settings.cache, progress=progress)
         wanted = options.ids(flags["instances"]) if flags["instances"] else None

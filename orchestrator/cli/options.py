@@ -20,13 +20,8 @@ dataset = click.option(
 repos = click.option(
     "--repos", type=FOLDER, help="Folder that holds repositories as owner__name or owner__name.git."
 )
+vectors = click.option("--vectors", type=FOLDER, help="Folder of vector files to use instead of the cache.")
 model = click.option("--model", help="Alias, hub id, folder or GGUF file.  [default: smollm2-135m]")
-widen = click.option(
-    "--widen/--no-widen",
-    default=False,
-    show_default=True,
-    help="Search with what the model says of the report too.",
-)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 
 

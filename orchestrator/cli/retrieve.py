@@ -21,8 +21,8 @@ def command(instance_id: str, as_json: bool, dataset: str, repos: Any, top: int)
     from orchestrator.cli.output import print_json
     from orchestrator.cli.terminal import visible
     from orchestrator.cli.view import view_for
+    from orchestrator.run_config import RunConfig
     from orchestrator.session import Session
-    from orchestrator.settings import RunConfig
     from orchestrator.task.jobs import instance_job
 
     settings = options.settings(repos=repos)

@@ -1,6 +1,5 @@
 """`orchestrate solve`."""
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli import options
+from orchestrator.cli.run_options import run_config, run_options
 
 if TYPE_CHECKING:
     from orchestrator.records import Result
@@ -17,36 +17,13 @@ if TYPE_CHECKING:
 @click.argument("instance_id", metavar="ID", required=False)
 @options.dataset
 @options.model
-@click.option(
-    "--variant",
-    type=click.Choice(["adaptive", "baseline", "static", "dynamic"]),
-    default="adaptive",
-    show_default=True,
-    help="When to steer: zero-shot prompts only, never, always with one vector, always with each node's own.",
-)
-@click.option(
-    "--policy",
-    type=click.Choice(["rule", "evidence"]),
-    default="rule",
-    show_default=True,
-    help="What adaptive goes by: zero-shot prompts only, or certificates of `vectors calibrate`.",
-)
-@click.option("--rag/--no-rag", default=True, show_default=True, help="Show retrieved code to the model.")
-@options.widen
-@click.option(
-    "--few-shot", type=click.IntRange(0), default=0, metavar="N", help="Worked examples in each prompt."
-)
-@click.option(
-    "--samples", type=click.IntRange(1, 16), default=4, show_default=True, help="Sampled rewrites of a body."
-)
+@run_options()
 @options.repos
-@click.option("--vectors", type=options.FOLDER, help="Folder of vector files to use instead of the cache.")
+@options.vectors
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the run.  [default: runs/…]"
 )
-@click.option("--run-tests/--no-run-tests", default=False, help="Candidates must pass the existing tests.")
 @click.option("--grade", is_flag=True, help="Afterwards run the task's own (hidden) tests on the patch.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--repo", type=options.FOLDER, help="A repository of your own; needs --problem.")
 @click.option("--problem", type=options.FILE, help="The problem statement for --repo, a UTF-8 text file.")
 @click.option("--commit", default="HEAD", show_default=True, help="Base commit for --repo.")
@@ -77,22 +54,23 @@ def command(instance_id: str | None, as_json: bool, **flags: Any) -> int:
 
 
 def _solve(instance_id: str | None, flags: dict[str, Any]) -> "Result":
+    import asyncio
+
     from orchestrator.batch.folders import default_folder
     from orchestrator.cli.view import view_for
     from orchestrator.records import Graded
     from orchestrator.session import Session
-    from orchestrator.settings import RunConfig
     from orchestrator.task.artifacts import Artifacts
     from orchestrator.task.jobs import instance_job, local_job
     from orchestrator.task.solve import solve
     from swebench.data.loading import load_instances
     from swebench.grading.verdicts import grade
 
-    settings = options.settings(model=flags["model"], repos=flags["repos"])
-    config = RunConfig(**{name: flags[name] for name in RunConfig.model_fields if name in flags})
+    settings = options.settings(model=flags["model"], repos=flags["repos"], vectors=flags["vectors"])
+    config = run_config(flags)
     with view_for(sys.stderr.isatty()) as view:
         progress = view.progress
-        with Session(settings, vectors=flags["vectors"], progress=progress) as session:
+        with Session(settings, progress=progress) as session:
             if instance_id is None:
                 job = local_job(config, flags["repo"], flags["problem"], flags["commit"])
             else:

@@ -43,7 +43,7 @@ class Code(StrEnum):
 class Record(BaseModel):
     """What is told or written down: frozen, and JSON by `model_dump(mode="json")`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class Facts(Record):

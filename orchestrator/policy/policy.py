@@ -5,15 +5,12 @@ took the share of real file paths from 68 % to 0 % beside retrieved code (Edmond
 default is to steer only prompts that hold neither, and every decision says why it was made.
 """
 
-from typing import Literal, Protocol, get_args
+from typing import Protocol, runtime_checkable
 
 from orchestrator.policy.decisions import Certificates, Code, Decision, PromptContents
 
-Variant = Literal["adaptive", "baseline", "static", "dynamic"]
-VARIANTS: tuple[Variant, ...] = get_args(Variant)
-PolicyName = Literal["rule", "evidence"]
 
-
+@runtime_checkable
 class Policy(Protocol):
     """Anything that answers a prompt's contents with a decision."""
 
@@ -92,16 +89,3 @@ class Certified:
         shown = f"{facts.metric} {facts.effect:+.3g}, {low:+.3g} to {high:+.3g}"
         reason = f"certified {regime}: {shown}, n = {facts.n}"
         return Decision(prompt.domain, Code.CERTIFIED, reason, evidence)
-
-
-_POLICIES: dict[Variant, type[Policy]] = {
-    "adaptive": Adaptive,
-    "baseline": Baseline,
-    "static": Static,
-    "dynamic": Dynamic,
-}
-
-
-def policy_for(variant: Variant) -> Policy:
-    """The policy of a variant's name, by the rule."""
-    return _POLICIES[variant]()

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import ConfigError
+from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
-from orchestrator.settings import RunConfig
 from orchestrator.task.fewshot import examples
 from retrieval.index import source_files
 from retrieval.store import Repository, RepoStore

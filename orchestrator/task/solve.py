@@ -11,11 +11,9 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.events import EmitTask, Resumed
-from orchestrator.policy.evidence import evidence
-from orchestrator.policy.policy import Certified, policy_for
 from orchestrator.records import NodeRecord, Result
+from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
-from orchestrator.settings import RunConfig
 from orchestrator.task.artifacts import Artifacts, open_run
 from orchestrator.task.fewshot import examples
 from orchestrator.task.graph import build_graph
@@ -104,13 +102,12 @@ def commit(out: Path, result: Result, name: str, order: Sequence[str] = ()) -> N
 
 
 def _tools(job: Job, session: Session, config: RunConfig, artifacts: Artifacts) -> Tools:
-    certified = config.policy == "evidence"
     retriever = session.shared_retriever(job.repository, job.commit)
     return Tools(
         task=job.task,
         commit=job.commit,
         config=config,
-        policy=Certified(evidence(session.certificates)) if certified else policy_for(config.variant),
+        policy=session.policy(config),
         examples=examples(config.few_shot),
         model=session.model,
         engine=session.engine,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypedDict
 
 from orchestrator.policy.policy import Policy
-from orchestrator.settings import RunConfig
+from orchestrator.run_config import RunConfig
 from orchestrator.task.artifacts import Artifacts
 from orchestrator.task.fewshot import Example
 from retrieval.search import Retriever

@@ -8,12 +8,12 @@ import json
 import threading
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from orchestrator.errors import ConfigError
-from orchestrator.policy.policy import PolicyName, Variant
+from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
-from orchestrator.settings import RunConfig, Settings
+from orchestrator.settings import Settings
 from orchestrator.task.fewshot import examples
 from orchestrator.task.jobs import Job, statement_job, task_job
 from retrieval.errors import RetrievalError
@@ -32,8 +32,12 @@ BYTES_PER_TOKEN = 4
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
 
 
-class TaskRequest(BaseModel):
-    """A task: an instance of a data set, or a problem statement on a repository that the operator listed."""
+class TaskRequest(RunConfig):
+    """A task: an instance of a data set, or a problem statement on a repository that the operator listed.
+
+    Beside what is said here it has every field of a run's configuration. A folder of vectors is none of them:
+    a path is the operator's to name (`vectors` of the server's own settings).
+    """
 
     model_config = ConfigDict(
         extra="forbid",
@@ -56,15 +60,6 @@ class TaskRequest(BaseModel):
 
     model: Name | None = None
     """The model that has to work on it, for which it waits; by default the one in memory."""
-    variant: Variant = "adaptive"
-    policy: PolicyName = "rule"
-    rag: bool = True
-    few_shot: int = Field(default=0, ge=0, le=8)
-    samples: int = Field(default=4, ge=1, le=16)
-    edits: int = Field(default=120, ge=0, le=200)
-    retries: int = Field(default=3, ge=0, le=8)
-    run_tests: bool = False
-    seed: int = Field(default=0, ge=0, lt=2**31)
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -73,18 +68,12 @@ class TaskRequest(BaseModel):
             raise ValueError(
                 "name an instance_id, or a repository with a commit and a problem_statement, and not both"
             )
-        try:
-            _ = self.config
-        except ValidationError as error:  # a ValueError that is none of this model's own
-            raise ValueError("; ".join(each["msg"] for each in error.errors())) from None
         return self
 
     @property
     def config(self) -> RunConfig:
         """The settings of the run."""
-        return RunConfig(
-            **{name: getattr(self, name) for name in RunConfig.model_fields if hasattr(self, name)}
-        )
+        return RunConfig(**{name: getattr(self, name) for name in RunConfig.model_fields})
 
     def digest(self) -> str:
         """sha256 of what was asked for, however it was spelt."""

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.settings import RunConfig, Settings
+from orchestrator.run_config import RunConfig
+from orchestrator.settings import Settings
 
 
 def test_flags_beat_the_environment_which_beats_the_file_which_beats_defaults(tmp_path, monkeypatch):

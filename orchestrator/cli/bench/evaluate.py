@@ -37,7 +37,7 @@ def command(
     from orchestrator.bench.batches import measure
     from orchestrator.cli.batch_view import batch_view_for
     from orchestrator.cli.output import print_json
-    from orchestrator.settings import RunConfig
+    from orchestrator.run_config import RunConfig
     from swebench.data.loading import load_instances
 
     settings, _ = exactness(options.settings(model=model, repos=repos))

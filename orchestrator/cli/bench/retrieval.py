@@ -18,7 +18,7 @@ _SPEED_COMMITS = 40
 @click.option(
     "--speed/--no-speed", default=True, show_default=True, help="Also measure speed beside rank-bm25."
 )
-@options.widen
+@click.option("--widen/--no-widen", default=False, help="Search with what the model says of the issue too.")
 @options.model
 @options.as_json
 def command(

@@ -83,18 +83,18 @@ def _shares(_context: Any, _option: Any, value: str) -> list[float]:
 def command(domain: str, regimes: tuple[str, ...], runs: int | None, as_json: bool, **flags: Any) -> None:
     """Find where and how strongly DOMAIN's vector helps, and certify it on texts held out from the search.
 
-    The certificates are kept beside the vector, also those that say that nothing helps. `solve --policy
-    evidence` goes by them.
+    The certificates are kept beside the vector, also those that say that nothing helps. `solve --variant
+    certified` goes by them.
     """
     from orchestrator.cli.output import print_json
     from orchestrator.cli.vectors.calibrated import print_calibration, print_rate
     from orchestrator.cli.view import view_for
     from orchestrator.session import Session
 
-    settings = options.settings(model=flags["model"], repos=flags["repos"])
+    settings = options.settings(model=flags["model"], repos=flags["repos"], vectors=flags["vectors"])
     with (
         view_for(sys.stderr.isatty(), nodes=()) as view,
-        Session(settings, vectors=flags["vectors"], progress=view.progress) as opened,
+        Session(settings, progress=view.progress) as opened,
     ):
         report = [_calibrated(opened, domain, regime, runs, flags) for regime in dict.fromkeys(regimes)]
     if as_json:

@@ -10,7 +10,7 @@ def open_session(model: str | None, view: Any, folder: Path | None = None) -> An
     """A session whose progress goes to a view."""
     from orchestrator.session import Session
 
-    return Session(options.settings(model=model), vectors=folder, progress=view.progress)
+    return Session(options.settings(model=model, vectors=folder), progress=view.progress)
 
 
 def vector_of(session: Any, name: str) -> Any:

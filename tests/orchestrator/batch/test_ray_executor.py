@@ -13,8 +13,9 @@ from orchestrator.batch.local import LocalExecutor
 from orchestrator.batch.parcels import BadParcel, pack, unpack
 from orchestrator.batch.units import runs_of
 from orchestrator.errors import MixedRunError
+from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
-from orchestrator.settings import RunConfig, Settings
+from orchestrator.settings import Settings
 from swebench.data.loading import load_instances
 from tests.orchestrator.batch.batches import make_tasks, predictions
 

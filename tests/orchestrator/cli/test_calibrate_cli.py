@@ -1,4 +1,4 @@
-"""`vectors calibrate`, and `solve --policy evidence` on what it kept, as a user meets them."""
+"""`vectors calibrate`, and `solve --variant certified` on what it kept, as a user meets them."""
 
 import json
 from dataclasses import replace
@@ -121,7 +121,7 @@ def certify(capsys, tiny_model, tmp_path):
 
 def solved(capsys, project, problem, model, out):
     arguments = solve_arguments(project, problem, model, out)
-    _, printed, _ = run(capsys, *arguments, "--policy", "evidence")
+    _, printed, _ = run(capsys, *arguments, "--variant", "certified")
     nodes = {node["name"]: node["steering"] for node in json.loads(printed)["nodes"]}
     manifest = json.loads((out / "manifest.json").read_text())["determinants"]
     return nodes, manifest
@@ -143,7 +143,7 @@ def test_solve_steers_only_what_is_certified_at_the_certified_place_and_shows_th
     assert reading["evidence"]["vector_sha256"] == reading["vector_sha256"]
     assert not nodes["bug_analysis"]["applied"]
     assert nodes["bug_analysis"]["evidence"] is None
-    assert manifest["policy"] == "evidence"
+    assert manifest["variant"] == "certified" and "policy" not in manifest
 
 
 def test_another_certificate_is_another_run(capsys, project, problem, tiny_model, tmp_path, certify):
@@ -151,7 +151,7 @@ def test_another_certificate_is_another_run(capsys, project, problem, tiny_model
     _, manifest = solved(capsys, project, problem, tiny_model, tmp_path / "out")
     certify(relative_alpha=0.25)
     arguments = solve_arguments(project, problem, tiny_model, tmp_path / "out")
-    code, line = refused(capsys, *arguments, "--policy", "evidence")
+    code, line = refused(capsys, *arguments, "--variant", "certified")
     assert code == 2
     assert manifest["certificates"] in line
 
@@ -164,12 +164,23 @@ def test_a_certificate_made_in_another_dtype_steers_nothing(
     assert not nodes["code_reading"]["applied"]
 
 
-@pytest.mark.parametrize("variant", ["baseline", "static", "dynamic"])
-def test_evidence_has_nothing_to_decide_in_the_other_variants(
-    capsys, project, problem, tiny_model, tmp_path, variant
-):
+@pytest.mark.parametrize("policy", ["evidence", "rule"])
+def test_the_flag_policy_says_what_took_its_place(capsys, project, problem, tiny_model, tmp_path, policy):
     arguments = solve_arguments(project, problem, tiny_model, tmp_path / "out")
-    code, line = refused(capsys, *arguments, "--policy", "evidence", "--variant", variant)
+    code, line = refused(capsys, *arguments, "--policy", policy)
     assert code == 2
-    assert variant in line
-    assert "adaptive" in line
+    assert "--variant certified" in line
+
+
+def test_a_folder_of_a_run_with_a_policy_says_what_took_its_place(
+    capsys, project, problem, tiny_model, tmp_path
+):
+    out = tmp_path / "out"
+    arguments = solve_arguments(project, problem, tiny_model, out)
+    run(capsys, *arguments)
+    written = json.loads((out / "manifest.json").read_text())
+    written["determinants"]["policy"] = "evidence"
+    (out / "manifest.json").write_text(json.dumps(written))
+    code, line = refused(capsys, *arguments)
+    assert code == 2
+    assert "--variant certified" in line and "choose another --out" in line

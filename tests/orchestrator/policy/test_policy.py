@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.policy.decisions import DOMAINS, Code, Evidence, Facts, PromptContents
-from orchestrator.policy.policy import VARIANTS, Certified, policy_for
+from orchestrator.policy.policy import Certified
+from orchestrator.policy.variants import VARIANTS, policy_for
 
 prompts = st.builds(
     PromptContents,
@@ -18,7 +19,7 @@ prompts = st.builds(
 
 @given(prompts)
 def test_adaptive_steers_exactly_the_prompts_without_examples_and_without_retrieved_code(prompt):
-    decision = policy_for("adaptive").decide(prompt)
+    decision = policy_for("adaptive", dict).decide(prompt)
     assert decision.applied == (prompt.examples == 0 and prompt.retrieved_tokens == 0)
     assert decision.vector in (None, prompt.domain)
     holds = {
@@ -32,21 +33,21 @@ def test_adaptive_steers_exactly_the_prompts_without_examples_and_without_retrie
 
 @given(prompts)
 def test_the_other_variants_do_not_look_at_what_the_prompt_holds(prompt):
-    assert policy_for("baseline").decide(prompt).vector is None
-    assert policy_for("baseline").decide(prompt).code == Code.BASELINE
-    assert {policy_for(name).decide(prompt).code for name in ("static", "dynamic")} == {Code.ALWAYS}
-    assert policy_for("static").decide(prompt).vector == "code_reading"
-    assert policy_for("dynamic").decide(prompt).vector == prompt.domain
+    assert policy_for("baseline", dict).decide(prompt).vector is None
+    assert policy_for("baseline", dict).decide(prompt).code == Code.BASELINE
+    assert {policy_for(name, dict).decide(prompt).code for name in ("static", "dynamic")} == {Code.ALWAYS}
+    assert policy_for("static", dict).decide(prompt).vector == "code_reading"
+    assert policy_for("dynamic", dict).decide(prompt).vector == prompt.domain
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @given(prompt=prompts)
 def test_every_decision_has_a_reason(variant, prompt):
-    assert policy_for(variant).decide(prompt).reason
+    assert policy_for(variant, dict).decide(prompt).reason
 
 
 def test_the_reason_for_switching_off_counts_what_was_found():
-    reason = policy_for("adaptive").decide(PromptContents("bug_analysis", "m", 2, 950)).reason
+    reason = policy_for("adaptive", dict).decide(PromptContents("bug_analysis", "m", 2, 950)).reason
     assert "2 worked examples" in reason
     assert "950 tokens of retrieved code" in reason
 

@@ -7,8 +7,8 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
 from orchestrator.events import Decided, Tokens
-from orchestrator.policy.policy import policy_for
-from orchestrator.settings import RunConfig
+from orchestrator.policy.variants import policy_for
+from orchestrator.run_config import RunConfig
 from orchestrator.task.artifacts import Artifacts
 from orchestrator.task.fewshot import examples
 from orchestrator.task.graph import build_graph
@@ -77,7 +77,7 @@ class Run:
             ),
             commit=commit,
             config=self.config,
-            policy=policy_for(self.config.variant),
+            policy=policy_for(self.config.variant, dict),
             examples=examples(self.config.few_shot),
             model=self.model,
             engine=self.engine,
