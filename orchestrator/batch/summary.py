@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.batch.ledger import Ledger
 from orchestrator.records import Graded
-from vectors.statistics.rates import percent
+from vectors.statistics.documents import percent
 
 
 def summary(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from retrieval.definition_hits import DefinitionHit
 from retrieval.index import Index
@@ -17,6 +16,7 @@ from retrieval.question import Question
 from retrieval.search import WEIGHTS, Retriever, ranking, signals
 from swebench.data.tasks import Instance
 from swebench.patches.gold import Gold, last_rank
+from vectors.statistics.documents import percent
 
 CUTOFFS = (1, 3, 5, 10, 50)
 DEFINITION_CUTOFFS = (1, 5, 10)
@@ -103,10 +103,8 @@ def _rates(what: str, ranks: Sequence[int | None], cutoffs: Iterable[int]) -> di
     """Percentages within each cutoff and their 95 % intervals (Wilson 1927)."""
     rates, intervals = {}, {}
     for k in cutoffs:
-        hits = sum(rank is not None and rank <= k for rank in ranks)
-        low, high = binomtest(hits, len(ranks)).proportion_ci(method="wilson") if ranks else (0.0, 1.0)
-        rates[str(k)] = round(100 * hits / len(ranks), 1) if ranks else None
-        intervals[str(k)] = [round(100 * float(low), 1), round(100 * float(high), 1)]
+        found = percent(sum(rank is not None and rank <= k for rank in ranks), len(ranks))
+        rates[str(k)], intervals[str(k)] = found["percent"], found["ci95"] or [0.0, 100.0]
     return {"n": len(ranks), what: rates, "ci95": intervals}
 
 

@@ -22,7 +22,7 @@ from swebench.patches.source import same_code
 from swebench.patches.trees import Scratch
 from vectors.engine.engine import Engine
 from vectors.models.loading import LanguageModel
-from vectors.statistics.rates import percent
+from vectors.statistics.documents import Percent, percent
 
 CUTOFFS = (1, 10, 100)
 FILES = 10
@@ -163,5 +163,5 @@ def report(found: Sequence[RankedGold]) -> dict[str, Any]:
     }
 
 
-def _rate(hits: Sequence[bool]) -> dict[str, Any]:
+def _rate(hits: Sequence[bool]) -> Percent:
     return percent(sum(hits), len(hits))

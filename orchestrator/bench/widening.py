@@ -14,7 +14,8 @@ from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
 from orchestrator.task.prompts import node_prompt, trim_issue
 from swebench.data.tasks import Instance
-from vectors.statistics.rates import bootstrap, mcnemar
+from vectors.statistics.documents import average
+from vectors.statistics.tests import mcnemar
 
 
 def findings(session: Session, instances: Sequence[Instance]) -> list[str]:
@@ -39,11 +40,14 @@ def gains(plain: Sequence[Found], widened: Sequence[Found]) -> dict[str, Any]:
     document: dict[str, Any] = {"n": len(plain)}
     for k in CUTOFFS:
         pairs = [(_within(one, k), _within(other, k)) for one, other in zip(plain, widened, strict=True)]
+        test = mcnemar(pairs)
         differences = [100.0 * (other - one) for one, other in pairs]
         document[str(k)] = {
             "gain": round(sum(differences) / len(pairs), 1),
-            "ci95": bootstrap(differences),
-            **{name: value for name, value in mcnemar(pairs).items() if name != "n"},
+            "ci95": average(differences)["ci95"],
+            "only_first": test.only_first,
+            "only_second": test.only_second,
+            "p": test.p,
         }
     return document
 

@@ -1,15 +1,14 @@
 """Runs in pairs, on the instances that both have: what differs in rates, in means and in their manifests."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-
 from orchestrator.reporting.measures import Measured
 from orchestrator.reporting.runs import Run
-from vectors.statistics.rates import bootstrap, mcnemar
-from vectors.statistics.tests import holm
+from vectors.statistics.documents import average
+from vectors.statistics.tests import holm, mcnemar
 
 RATES: dict[str, Callable[[Measured], bool | None]] = {
     "applies": lambda each: each.applies,
@@ -47,12 +46,11 @@ def _compare(ones: Sequence[Measured], others: Sequence[Measured]) -> dict[str, 
     rates = {}
     for name, of in RATES.items():
         flags = [(of(one), of(other)) for one, other in pairs]
-        rates[name] = mcnemar([(a, b) for a, b in flags if a is not None and b is not None])
+        rates[name] = asdict(mcnemar([(a, b) for a, b in flags if a is not None and b is not None]))
     means = {}
     for name, value in MEANS.items():
-        differences = [value(other) - value(one) for one, other in pairs]
-        middle = round(float(np.mean(differences)), 4) if differences else None
-        means[name] = {"n": len(differences), "difference": middle, "ci95": bootstrap(differences)}
+        found = average(value(other) - value(one) for one, other in pairs)
+        means[name] = {"n": found["n"], "difference": found["value"], "ci95": found["ci95"]}
     return {"rates": rates, "means": means}
 
 

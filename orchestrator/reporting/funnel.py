@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from vectors.statistics.rates import share
+from vectors.statistics.documents import share
 
 STAGES = {
     "retrieved": "a file of the gold patch is among the retrieved ones",

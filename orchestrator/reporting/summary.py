@@ -11,7 +11,7 @@ from orchestrator.reporting.measures import Measured
 from orchestrator.reporting.original import published
 from orchestrator.reporting.runs import Run
 from orchestrator.reporting.verdicts import Verdict
-from vectors.statistics.rates import average, share
+from vectors.statistics.documents import average, share
 
 CUTOFFS = (1, 3, 5, 10)
 

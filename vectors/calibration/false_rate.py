@@ -12,8 +12,7 @@ from vectors.calibration.certificates import Certificate
 from vectors.calibration.controls import Controls
 from vectors.domains.domain_vector import DomainVector
 from vectors.progress import Progress
-from vectors.statistics.estimates import Estimate
-from vectors.statistics.tests import clopper_pearson
+from vectors.statistics.estimates import Estimate, rate
 
 _FIRST = 1_000_000
 """Labellings from here on; those below are for controls."""
@@ -48,4 +47,4 @@ def false_certification_rate(
         outcomes.append(next((each for each in found if each.certified), found[0]))
     progress("shuffled labels", runs, runs)
     certified = sum(each.certified for each in outcomes)
-    return FalseRate(clopper_pearson(certified, runs), tuple(outcomes))
+    return FalseRate(rate(certified, runs, "exact"), tuple(outcomes))

@@ -1,18 +1,17 @@
-"""The tests that a certificate rests on: does it help, is it this vector that helps, of how many tries.
+"""Tests of differences: does it help, is it this vector that helps, of how many tries, which run is better.
 
 Why it exists: among enough layers, strengths and vectors some pair always looks good. Observations in the
-same situation are not independent, so everything here counts situations, not observations, as its sample.
+same situation are not independent, so what a certificate rests on counts situations as its sample. scipy
+is imported by the first test, see `vectors.statistics.estimates`.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from scipy.stats import beta
-from scipy.stats import t as student
-
-from vectors.statistics.estimates import CONFIDENCE, Estimate, mean
+from vectors.statistics.estimates import Estimate, mean
 
 
 def grouped_mean(values: Sequence[float], groups: Sequence[int]) -> Estimate:
@@ -60,12 +59,26 @@ def holm(p_values: Sequence[float], tests: int) -> list[float]:
     return adjusted
 
 
-def clopper_pearson(hits: int, n: int) -> Estimate:
-    """The share `hits` / `n` with its exact 95 % interval (Clopper & Pearson 1934), never too narrow."""
-    tail = (1 - CONFIDENCE) / 2
-    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
-    return Estimate(hits / n, low, high, n)
+@dataclass(frozen=True)
+class McNemar:
+    """How many of `n` pairs only the first or only the second has, and the two-sided p of no difference."""
+
+    n: int
+    only_first: int
+    only_second: int
+    p: float
+
+
+def mcnemar(pairs: Iterable[tuple[bool, bool]]) -> McNemar:
+    """McNemar's test of paired flags, exact: a binomial test of the pairs that differ (McNemar 1947)."""
+    from scipy.stats import binomtest
+
+    both = list(pairs)
+    only_first = sum(one and not other for one, other in both)
+    only_second = sum(other and not one for one, other in both)
+    differing = only_first + only_second
+    p = float(binomtest(only_first, differing).pvalue) if differing else 1.0
+    return McNemar(len(both), only_first, only_second, p)
 
 
 def _group_means(values: Sequence[float], groups: Sequence[int]) -> list[float]:
@@ -77,6 +90,8 @@ def _group_means(values: Sequence[float], groups: Sequence[int]) -> list[float]:
 
 def _above(difference: float, error: float, freedom: int) -> float:
     """One-sided p of `difference` with standard error `error`; without any spread the sign decides."""
+    from scipy.stats import t as student
+
     if error == 0:
         return 0.0 if difference > 0 else 1.0
     return float(student.sf(difference / error, freedom))

@@ -1,6 +1,4 @@
-"""The figures of a report: rates, paired tests, the funnel, the original's counting."""
-
-from math import comb
+"""The figures of a report: the funnel, the original's counting."""
 
 import pytest
 from hypothesis import given
@@ -8,47 +6,8 @@ from hypothesis import strategies as st
 
 from orchestrator.reporting.funnel import STAGES, UNKNOWN, first_missing, funnel
 from orchestrator.reporting.original import loose
-from vectors.statistics.rates import average, bootstrap, mcnemar, share
 
-FLAGS = st.lists(st.sampled_from([True, False, None]))
 GOOD = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1,2 +1,2 @@\n x\n-y\n+z\n"
-
-
-@given(FLAGS)
-def test_a_share_counts_what_is_known_and_lies_in_its_interval(flags):
-    found = share(flags)
-    assert found["n"] == sum(flag is not None for flag in flags)
-    if found["n"]:
-        low, high = found["ci95"]
-        assert 0 <= low <= found["value"] <= high <= 1
-    else:
-        assert found["value"] is None and found["ci95"] is None
-
-
-def test_wilsons_interval_is_the_published_one():
-    # Newcombe 1998, Statistics in Medicine 17:857, table I: 15 of 148.
-    assert share([True] * 15 + [False] * 133)["ci95"] == [0.0624, 0.1605]
-
-
-@given(st.lists(st.tuples(st.booleans(), st.booleans())))
-def test_mcnemar_is_the_two_sided_binomial_of_the_pairs_that_differ(pairs):
-    found = mcnemar(pairs)
-    b, c = found["only_first"], found["only_second"]
-    tail = sum(comb(b + c, k) for k in range(min(b, c) + 1)) / 2 ** (b + c)
-    assert found["p"] == pytest.approx(min(1.0, 2 * tail))
-    assert mcnemar([(y, x) for x, y in pairs])["p"] == pytest.approx(found["p"])
-
-
-@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30))
-def test_the_bootstrap_interval_lies_among_the_values_and_is_the_same_each_time(values):
-    low, high = bootstrap(values)
-    assert min(values) - 1e-3 <= low <= high <= max(values) + 1e-3
-    assert bootstrap(values) == [low, high]
-
-
-def test_one_value_has_a_mean_and_no_interval():
-    assert average([2.0, None]) == {"n": 1, "value": 2.0, "ci95": None}
-    assert average([]) == {"n": 0, "value": None, "ci95": None}
 
 
 @given(st.lists(st.sampled_from([*STAGES, "", UNKNOWN])))

@@ -1,4 +1,4 @@
-"""Figures with n and interval, and the measures of one answer they are made of."""
+"""The measures of one answer."""
 
 from types import SimpleNamespace
 
@@ -6,46 +6,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from vectors.measuring.measures import degenerate, distinct_2, keyword_hits, kl_bits
-from vectors.statistics.estimates import mean, paired, rate
-
-values = st.lists(st.floats(-100, 100), min_size=3, max_size=30)
-
-
-@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_a_rate_has_wilsons_interval_around_it(counts):
-    hits, n = counts
-    estimate = rate(hits, n)
-    expected = stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
-    assert (estimate.low, estimate.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
-    assert 0 <= estimate.low <= estimate.value == hits / n <= estimate.high <= 1
-    assert estimate.n == n
-
-
-@given(values)
-def test_a_mean_has_students_interval_around_it(numbers):
-    estimate = mean(numbers)
-    if max(numbers) - min(numbers) > 1e-3:
-        expected = stats.t.interval(0.95, len(numbers) - 1, estimate.value, stats.sem(numbers))
-        assert (estimate.low, estimate.high) == pytest.approx(expected, rel=1e-6, abs=1e-6)
-    assert estimate.low <= estimate.value <= estimate.high
-
-
-def test_an_interval_ends_where_the_quantity_does():
-    assert mean([0.0, 0.0, 9.0]).low < 0
-    assert mean([0.0, 0.0, 9.0], at_least=0.0).low == 0
-
-
-@given(values)
-def test_pairing_takes_out_what_both_conditions_share(numbers):
-    shifted = [number + 2 for number in numbers]
-    estimate = paired(shifted, numbers)
-    assert estimate.value == pytest.approx(2)
-    assert estimate.high - estimate.low < 1e-6
-    with pytest.raises(ValueError, match="longer"):
-        paired(shifted[1:], numbers)
 
 
 @pytest.mark.parametrize("period", [1, 2, 3, 5])

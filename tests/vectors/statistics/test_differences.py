@@ -1,5 +1,7 @@
 """The tests hold their level where it is hard: with few controls, with situations, with many places tried."""
 
+from math import comb
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from vectors.statistics import estimates
-from vectors.statistics.tests import clopper_pearson, grouped_mean, holm, improvement_p, outlier_p
+from vectors.statistics.tests import grouped_mean, holm, improvement_p, mcnemar, outlier_p
 
 values = st.lists(st.integers(-1000, 1000).map(lambda i: i / 100), min_size=3, max_size=40, unique=True)
 probabilities = st.lists(st.floats(0, 1), min_size=1, max_size=12)
@@ -83,10 +85,17 @@ def test_tests_that_were_left_out_count_as_failed(found, untested):
     assert holm(found, len(found) + untested) == padded[: len(found)]
 
 
-@pytest.mark.parametrize(
-    ("hits", "n", "low", "high"), [(0, 100, 0, 0.0362), (5, 100, 0.0164, 0.1128), (100, 100, 0.9638, 1)]
-)
-def test_clopper_pearson_gives_the_tabulated_intervals(hits, n, low, high):
-    found = clopper_pearson(hits, n)
-    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-5)
-    assert (found.value, found.n) == (hits / n, n)
+@given(st.lists(st.tuples(st.booleans(), st.booleans())))
+def test_mcnemar_is_the_two_sided_binomial_of_the_pairs_that_differ(pairs):
+    found = mcnemar(pairs)
+    b, c = found.only_first, found.only_second
+    tail = sum(comb(b + c, k) for k in range(min(b, c) + 1)) / 2 ** (b + c)
+    assert found.n == len(pairs)
+    assert found.p == pytest.approx(min(1.0, 2 * tail))
+    assert mcnemar([(y, x) for x, y in pairs]).p == pytest.approx(found.p)
+
+
+def test_the_paired_test_gives_the_published_p():
+    # Student 1908, Biometrika 6:1: t = 4.0621 on 9 degrees of freedom.
+    differences = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
+    assert improvement_p(differences, range(10)) == pytest.approx(0.002833 / 2, abs=5e-7)
