@@ -22,6 +22,7 @@ from orchestrator.policy.policy import Policy
 from orchestrator.policy.variants import CERTIFIED, plugin, policy_for
 from orchestrator.run_config import RunConfig
 from orchestrator.settings import Settings
+from retrieval.gitio import Git
 from retrieval.search import Retriever
 from retrieval.store import Repository, RepoStore
 from swebench.data.bundles import ensure_repositories
@@ -97,7 +98,7 @@ class Session:
     def store(self) -> RepoStore:
         """Where repositories are looked for; the bundled tasks' own come from the package."""
         mirrors = [self.settings.repos] if self.settings.repos else []
-        bundled = ensure_repositories(self.settings.cache)
+        bundled = ensure_repositories(self.settings.cache, Git)
         return RepoStore([*mirrors, bundled], self.settings.cache / "repos", progress=self.progress)
 
     @cached_property
@@ -123,7 +124,7 @@ class Session:
 
     def shared_retriever(self, repository: Repository, commit: str) -> Retriever:
         """One retriever for all tasks on a commit, so that variants of an instance share its index."""
-        key = (repository.git_dir, commit)
+        key = (repository.git.directory, commit)
         with self._lock:
             found = self._retrievers.pop(key, None) or self.retriever(repository)
             self._retrievers[key] = found

@@ -1,15 +1,18 @@
 """Makes a bare clone that other processes see whole or not at all."""
 
-import fcntl
+import re
 import shutil
+import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import git
+from filelock import FileLock
 
 from retrieval import gitio
 from retrieval.errors import GitFailed
 from retrieval.progress import Progress
+
+_COUNTED = re.compile(r"\((\d+)/(\d+)\)")
 
 
 def clone(url: str, to: Path, progress: Progress) -> Path:
@@ -26,30 +29,44 @@ def clone(url: str, to: Path, progress: Progress) -> Path:
         raise GitFailed(f"{protocol or 'no'} protocol is not cloned from; use https")
     to.parent.mkdir(parents=True, exist_ok=True)
     partial = to.with_suffix(".partial")
-    with to.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(to.with_suffix(".lock")):
         if to.exists():
             return to
         shutil.rmtree(partial, ignore_errors=True)  # what a killed process left
         try:
-            git.Repo.clone_from(
-                url, partial, progress=_Told(progress, to.stem), env=gitio.environment(protocol), bare=True
-            ).close()
-        except git.GitCommandError as error:
+            _clone(url, partial, protocol, progress, f"cloning {to.stem}")
+        except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
-            said = [line for line in str(error.stderr).splitlines() if "fatal" in line or "error" in line]
-            raise GitFailed(said[0].strip() if said else f"git clone failed ({error.status})") from None
+            raise
         partial.replace(to)
     return to
 
 
-class _Told(git.RemoteProgress):  # type: ignore[misc]  # mypy does not follow GitPython
-    def __init__(self, progress: Progress, name: str) -> None:
-        super().__init__()
-        self.progress = progress
-        self.label = f"cloning {name}"
-
-    def update(
-        self, _operation: int, done: str | float, total: str | float | None = None, _message: str = ""
-    ) -> None:
-        self.progress(self.label, int(float(done)), int(float(total or 0)))
+def _clone(url: str, to: Path, protocol: str, progress: Progress, label: str) -> None:
+    command = ["git", "clone", "--bare", "--progress", "--", url, str(to)]
+    try:
+        process = subprocess.Popen(
+            command,
+            env=gitio.environment(protocol),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+    except OSError as error:
+        raise gitio.cannot_start(error) from None
+    said = ""
+    with process:
+        assert process.stderr is not None
+        try:
+            for line in process.stderr:  # text mode takes the \r after a count for a line's end
+                if counted := _COUNTED.search(line):
+                    progress(label, int(counted[1]), int(counted[2]))
+                elif "fatal" in line or "error" in line:
+                    said = said or line.strip()
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode != 0:
+        raise GitFailed(said or f"git clone failed ({process.returncode})")

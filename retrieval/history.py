@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retrieval import gitio
 from retrieval.bm25 import BM25, Floats, Ints
 from retrieval.corpus import Numbering
 from retrieval.errors import GitFailed
@@ -47,9 +46,8 @@ class ChangeLog:
 
         Where the history cannot be read (a damaged or partial clone) there are none.
         """
-        git_dir = self._repository.git_dir
         try:
-            listed = gitio.run(git_dir, "rev-list", "--no-merges", f"--max-count={MAX_COMMITS}", sha, "--")
+            listed = self._repository.git("rev-list", "--no-merges", f"--max-count={MAX_COMMITS}", sha, "--")
             commits = listed.decode().split()
             self._read([commit for commit in commits if commit not in self._known])
         except GitFailed:
@@ -61,8 +59,8 @@ class ChangeLog:
     def _read(self, commits: Sequence[str]) -> None:
         if not commits:
             return
-        log = gitio.run(
-            self._repository.git_dir, "log", "--no-walk=unsorted", "--stdin", "--no-renames", "-z",
+        log = self._repository.git(
+            "log", "--no-walk=unsorted", "--stdin", "--no-renames", "-z",
             f"--format={_COMMIT}%H%n%B{_MESSAGE_END}", "--name-only",
             stdin="\n".join(commits).encode() + b"\n",
         )  # fmt: skip

@@ -12,9 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import git
-
-from retrieval import gitio
 from retrieval.clone import clone
 from retrieval.errors import (
     BadRepositoryName,
@@ -24,6 +21,7 @@ from retrieval.errors import (
     NotText,
     RepositoryUnavailable,
 )
+from retrieval.gitio import Git, git_at
 from retrieval.progress import Progress, silent
 
 MAX_BLOB_BYTES = 2_000_000
@@ -44,9 +42,9 @@ class TreeFile:
 class Repository:
     """A git repository, read only; `name` is what messages call it."""
 
-    def __init__(self, name: str, git_dir: Path) -> None:
+    def __init__(self, name: str, git: Git) -> None:
         self.name = name
-        self.git_dir = git_dir
+        self.git = git
         self._tree = functools.lru_cache(maxsize=2)(self._read_tree)
 
     def resolve(self, commit: str) -> str:
@@ -57,12 +55,12 @@ class Repository:
         """
         if _REVISION.fullmatch(commit) and ".." not in commit:
             asked = f"{commit}^{{commit}}\n".encode()
-            answer = gitio.run(self.git_dir, "cat-file", "--batch-check=%(objectname)", stdin=asked).split()
+            answer = self.git("cat-file", "--batch-check=%(objectname)", stdin=asked).split()
             if len(answer) == 1:  # else "… missing" or "… ambiguous"
                 return answer[0].decode()
         raise CommitMissing(
-            f"commit {commit[:80]!r} is not in {self.name} ({self.git_dir}); check the hash, or bring the "
-            f"repository up to date: git -C {self.git_dir} fetch origin"
+            f"commit {commit[:80]!r} is not in {self.name} ({self.git.directory}); check the hash, or bring "
+            f"the repository up to date: git -C {self.git.directory} fetch origin"
         )
 
     def files(self, commit: str) -> list[TreeFile]:
@@ -74,14 +72,14 @@ class Repository:
         wanted = list(dict.fromkeys(file.blob for file in files if file.size <= MAX_BLOB_BYTES))
         if not wanted:
             return {}
-        stream = io.BytesIO(
-            gitio.run(self.git_dir, "cat-file", "--batch", stdin="\n".join(wanted).encode() + b"\n")
-        )
+        stream = io.BytesIO(self.git("cat-file", "--batch", stdin="\n".join(wanted).encode() + b"\n"))
         blobs: dict[str, bytes] = {}
         for blob in wanted:
             header = stream.readline().split()
             if len(header) != 3:
-                raise GitFailed(f"blob {blob} is missing from {self.git_dir}; clone the repository in full")
+                raise GitFailed(
+                    f"blob {blob} is missing from {self.git.directory}; clone the repository in full"
+                )
             blobs[blob] = stream.read(int(header[2]))
             stream.read(1)
         return blobs
@@ -120,7 +118,7 @@ class Repository:
 
     def _read_tree(self, sha: str) -> dict[str, TreeFile]:
         tree: dict[str, TreeFile] = {}
-        listing = gitio.run(self.git_dir, "ls-tree", "-r", "-z", "-l", "--full-tree", sha)
+        listing = self.git("ls-tree", "-r", "-z", "-l", "--full-tree", sha)
         for entry in listing.split(b"\0")[:-1]:
             described, name = entry.split(b"\t", 1)
             mode, _, blob, size = described.decode().split()
@@ -167,7 +165,7 @@ class RepoStore:
         tried = [f"{place}/{folder}[.git]" for place in (*self.mirrors, self.cache)]
         url = f"{self.clone_base}/{name}"
         try:
-            return Repository(name, clone(url, self.cache / f"{folder}.git", self.progress))
+            return Repository(name, Git(clone(url, self.cache / f"{folder}.git", self.progress)))
         except GitFailed as failure:
             tried.append(f"{url} ({failure})")
         raise RepositoryUnavailable(
@@ -182,8 +180,8 @@ class RepoStore:
         folder = name.replace("/", "__")
         for place in (*self.mirrors, self.cache):
             for candidate in (place / folder, place / f"{folder}.git"):
-                if git_dir := _git_dir(candidate):
-                    return Repository(name, git_dir)
+                if git := git_at(candidate):
+                    return Repository(name, git)
         return None
 
     @staticmethod
@@ -193,15 +191,7 @@ class RepoStore:
         Raises:
             RepositoryUnavailable: no git repository there.
         """
-        git_dir = _git_dir(path)
-        if git_dir is None:
+        git = git_at(path)
+        if git is None:
             raise RepositoryUnavailable(f"{path} is not the top folder of a git repository; name one that is")
-        return Repository(path.resolve().name, git_dir)
-
-
-def _git_dir(path: Path) -> Path | None:
-    try:
-        with git.Repo(path.resolve(), expand_vars=False) as repository:
-            return Path(repository.git_dir)
-    except (git.InvalidGitRepositoryError, git.NoSuchPathError):
-        return None
+        return Repository(path.resolve().name, git)

@@ -90,7 +90,7 @@ def _ranked(place: Suspect, model: LanguageModel, engine: Engine) -> list[Ranked
 
 def _after(retriever: Retriever, instance: Instance) -> dict[str, str]:
     """The texts of the files that the gold patch changes, as it leaves them."""
-    with Scratch(retriever.repository.git_dir, instance.task.base_commit) as scratch:
+    with Scratch(retriever.repository.git, instance.task.base_commit) as scratch:
         changed = scratch.changes(scratch.base, scratch.apply(instance.patch, scratch.base))
         texts = list(scratch.blobs([change.new_blob for change in changed]))
     return {c.path: text.decode("utf-8", "replace") for c, text in zip(changed, texts, strict=True)}

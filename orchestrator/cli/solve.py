@@ -79,7 +79,7 @@ def _solve(instance_id: str | None, flags: dict[str, Any]) -> "Result":
             result = asyncio.run(solve(job, session, config, out, fresh=flags["fresh"], emit=view.show))
     if flags["grade"] and instance_id and result.patch:
         instance = load_instances(flags["dataset"], cache=settings.cache, progress=progress).get(instance_id)
-        verdict = grade(instance, job.repository.git_dir, result.patch, test_bed=session.test_bed)
+        verdict = grade(instance, job.repository.git, result.patch, test_bed=session.test_bed)
         graded = Graded(resolved=verdict.resolved, reason=verdict.reason, seconds=verdict.seconds)
         result = result.model_copy(update={"graded": graded})
         Artifacts(out, instance.instance_id).write_record("result.json", result)

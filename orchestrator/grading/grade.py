@@ -90,8 +90,8 @@ def _refusal(session: Session, instance: Instance) -> SwebenchError | None:
 def _grade(
     session: Session, store: Certificates, instance: Instance, patch: str | None, fresh: bool
 ) -> Graded:
-    git_dir = session.store.open(instance.repo).git_dir
-    found = store.of(instance, git_dir, test_bed=session.test_bed, timeout_s=TIMEOUT_S, fresh=fresh)
+    git = session.store.open(instance.repo).git
+    found = store.of(instance, git, test_bed=session.test_bed, timeout_s=TIMEOUT_S, fresh=fresh)
     if patch is None:
         return Graded(
             resolved=found.gold_resolves,
@@ -102,7 +102,7 @@ def _grade(
         )
     if not patch.strip():
         return Graded(resolved=False, certified=found.certified, applied=False, reason="the patch is empty")
-    verdict = grade(instance, git_dir, patch, test_bed=session.test_bed)
+    verdict = grade(instance, git, patch, test_bed=session.test_bed)
     reason = verdict.reason if found.certified else f"{verdict.reason}; {found.reason}"
     return Graded(
         resolved=verdict.resolved,

@@ -95,7 +95,7 @@ def measure(base: Base, run: Run, verdict: Verdict | None) -> Measured:
     """Measure one instance of a run against its base commit and gold patch."""
     instance_id = base.instance.instance_id
     patch, trace = run.patch(instance_id), run.trace(instance_id)
-    check = check_patch(base.repository.git_dir, base.commit, patch)
+    check = check_patch(base.repository.git, base.commit, patch)
     touched = _lines(patch) if check.applies else {}
     touched_places = base.places({path: lines for path, lines in touched.items() if path in base.gold})
     functions = {place for place in base.gold_places if place[1]}

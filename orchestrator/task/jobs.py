@@ -57,7 +57,7 @@ def task_job(session: Session, config: RunConfig, task: Task, dataset: str, fing
     job = _job(repository, task, config, dataset, fingerprint)
     if config.run_tests and not task.test_cmd:
         # Made now, so that what the machine lacks is told before a model is loaded.
-        session.test_bed.environment(task, repository.git_dir)
+        session.test_bed.environment(task, repository.git)
     return job
 
 

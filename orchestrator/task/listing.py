@@ -5,6 +5,7 @@ from pathlib import Path
 
 from orchestrator.settings import Settings
 from retrieval.errors import BadRepositoryName
+from retrieval.gitio import Git
 from retrieval.store import RepoStore
 from swebench.data.bundles import ensure_repositories
 from swebench.data.loading import load_instances
@@ -71,7 +72,8 @@ class _Places:
 
     def __init__(self, settings: Settings) -> None:
         mirrors = [settings.repos] if settings.repos else []
-        self._store = RepoStore([*mirrors, ensure_repositories(settings.cache)], settings.cache / "repos")
+        bundled = ensure_repositories(settings.cache, Git)
+        self._store = RepoStore([*mirrors, bundled], settings.cache / "repos")
         self._found: dict[str, Path | None] = {}
 
     def of(self, repo: str) -> Path | None:
@@ -80,7 +82,7 @@ class _Places:
                 found = self._store.find(repo)
             except BadRepositoryName:  # a name that no folder can have
                 found = None
-            self._found[repo] = found.git_dir if found else None
+            self._found[repo] = found.git.directory if found else None
         return self._found[repo]
 
 

@@ -32,9 +32,8 @@ def reproduction_of(
         and file.path.endswith("/__init__.py")
         and not is_test(file.path)
     ]
-    git_dir = repository.git_dir
-    within = OURS if task.test_cmd else test_bed.surroundings(task, git_dir)
-    return Reproduction(task.problem_statement, git_dir, commit, packages, TIMEOUT_S, defined, within)
+    within = OURS if task.test_cmd else test_bed.surroundings(task, repository.git)
+    return Reproduction(task.problem_statement, repository.git, commit, packages, TIMEOUT_S, defined, within)
 
 
 def _module(path: str) -> str:

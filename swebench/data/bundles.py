@@ -8,12 +8,13 @@ package holds no binary files, and it rebuilds the same commit ids everywhere.
 
 import hashlib
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
 
 from swebench.errors import GitFailed
-from swebench.patches.plumbing import git
+from swebench.patches.plumbing import Git, output
 
 BUNDLED = Path(__file__).parent / "bundled"
 
@@ -23,7 +24,7 @@ def bundled_files() -> list[Path]:
     return sorted(BUNDLED.glob("*/tasks.jsonl"))
 
 
-def ensure_repositories(cache: Path, bundled: Path = BUNDLED) -> Path:
+def ensure_repositories(cache: Path, git_at: Callable[[Path], Git], bundled: Path = BUNDLED) -> Path:
     """The folder of the bundled packages' bare repositories, `<owner>__<name>.git`, made on first use.
 
     The folder's name holds the hash of all histories: another release makes another folder, and a folder that
@@ -43,16 +44,16 @@ def ensure_repositories(cache: Path, bundled: Path = BUNDLED) -> Path:
             with tempfile.TemporaryDirectory(dir=parent, prefix=".making-") as making:
                 made = Path(making, "made")
                 for stream in streams:
-                    _import(stream, made / f"{stream.parent.name}.git")
+                    _import(stream, git_at(made / f"{stream.parent.name}.git"))
                 made.mkdir(exist_ok=True)
                 made.replace(folder)
     return folder
 
 
-def _import(stream: Path, repository: Path) -> None:
-    repository.mkdir(parents=True)
-    git(repository, "init", "--quiet", "--bare", "--initial-branch=main", "--template=")
+def _import(stream: Path, git: Git) -> None:
+    git.directory.mkdir(parents=True)
+    output(git, "init", "--quiet", "--bare", "--initial-branch=main", "--template=")
     try:
-        git(repository, "fast-import", "--quiet", stdin=stream.read_bytes())
+        output(git, "fast-import", "--quiet", stdin=stream.read_bytes())
     except GitFailed as failed:
         raise GitFailed(f"{stream} is damaged, install the package again: {failed}") from None

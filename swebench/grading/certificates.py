@@ -14,6 +14,7 @@ from swebench.data.tasks import Instance
 from swebench.files import write_atomic
 from swebench.grading.suites import TestBed
 from swebench.grading.verdicts import Certificate, certify, suite_of
+from swebench.patches.plumbing import Git
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Certificates:
     def of(
         self,
         instance: Instance,
-        git_dir: Path,
+        git: Git,
         *,
         test_bed: TestBed | None,
         timeout_s: float,
@@ -55,14 +56,14 @@ class Certificates:
 
         Raises what `swebench.grading.verdicts.grade` raises; nothing is stored then.
         """
-        environment = suite_of(instance, git_dir, test_bed).environment
+        environment = suite_of(instance, git, test_bed).environment
         content = json.dumps([asdict(instance), environment, timeout_s], sort_keys=True)
         digest = hashlib.sha256(content.encode()).hexdigest()[:12]
         folder = self._folder / f"{instance.instance_id}-{digest}"
         path = folder / "certificate.json"
         if path.is_file() and not fresh:
             return StoredCertificate(**json.loads(path.read_text("utf-8")))
-        certificate = certify(instance, git_dir, timeout_s=timeout_s, test_bed=test_bed)
+        certificate = certify(instance, git, timeout_s=timeout_s, test_bed=test_bed)
         folder.mkdir(parents=True, exist_ok=True)
         for name, verdict in (("gold", certificate.gold), ("empty", certificate.empty)):
             (folder / f"{name}.log").write_text(verdict.log, "utf-8", "replace")

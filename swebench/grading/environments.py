@@ -22,7 +22,7 @@ from swebench.errors import EnvironmentUnavailable
 from swebench.grading.official.client import Spec
 from swebench.grading.requirements import conda_requirements, requirement_lines
 from swebench.patches.export import export
-from swebench.patches.plumbing import git
+from swebench.patches.plumbing import Git, output
 from swebench.patches.trees import Scratch
 from swebench.running.venvs import complete, find_python, make_venv, pip_environment, run
 
@@ -72,9 +72,7 @@ def tree_commands(commands: tuple[str, ...]) -> list[str]:
     return [command for command in commands if not _MACHINE.search(command)]
 
 
-def environment(
-    cache: Path, repository: Path, repo: str, version: str, commit: str, spec: Spec
-) -> Environment:
+def environment(cache: Path, git: Git, repo: str, version: str, commit: str, spec: Spec) -> Environment:
     """The environment of a repository's version, made when it is not there yet, which takes minutes.
 
     `commit` is the setup commit. Raises EnvironmentUnavailable, CommitMissing, GitFailed.
@@ -86,7 +84,7 @@ def environment(
 
     def build(folder: Path) -> dict[str, Any]:
         try:
-            return _build(folder, python, repository, version, commit, spec)
+            return _build(folder, python, git, version, commit, spec)
         except EnvironmentUnavailable as failed:
             raise EnvironmentUnavailable(f"no environment for {repo} {version}: {failed}") from None
 
@@ -94,9 +92,7 @@ def environment(
     return Environment(digest, folder, tuple(complete(folder, build)["left_out"]))
 
 
-def _build(
-    folder: Path, python: Path, repository: Path, version: str, commit: str, spec: Spec
-) -> dict[str, Any]:
+def _build(folder: Path, python: Path, git: Git, version: str, commit: str, spec: Spec) -> dict[str, Any]:
     log, venv, tree = folder / "build.log", folder / "venv", folder / "source"
     make_venv(python, venv, log)
     pip = [str(venv / "bin" / "python"), "-m", "pip", "install"]
@@ -110,14 +106,15 @@ def _build(
     if spec.pip_packages:
         run([*pip, *(word for line in spec.pip_packages for word in shlex.split(line))], log, variables)
     tree.mkdir()
-    with Scratch(repository, commit) as scratch:
+    with Scratch(git, commit) as scratch:
         export(scratch, scratch.base, tree)
-    _make_repository(tree, version)
+    own = git.at(tree / ".git")
+    _make_repository(own, tree, version)
     # The lines are the official package's own; no value of a row is part of them.
     install = spec.install.replace("--no-use-pep517", "")
     script = "\n".join([*tree_commands(spec.pre_install), install])
     run(["bash", "-e", "-c", script], log, variables, tree)
-    _keep_products(tree, folder / "products")
+    _keep_products(own, tree, folder / "products")
     shutil.rmtree(tree)
     return {"left_out": left_out, "python": str(python)}
 
@@ -145,26 +142,22 @@ def _installs(command: list[str], log: Path, variables: dict[str, str]) -> bool:
     return True
 
 
-def _make_repository(tree: Path, version: str) -> None:
+def _make_repository(git: Git, tree: Path, version: str) -> None:
     """A repository of one commit, tagged with the version, for packages that ask git for theirs."""
     who = {f"GIT_{role}_{what}": "setup" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    git.directory.mkdir()
     for arguments in (
         ["init", "--quiet", "--template="],
         ["-C", str(tree), "add", "--all", "--force"],
         ["-C", str(tree), "commit", "--quiet", "--message", "Setup commit"],
         ["tag", version],
     ):
-        git_dir = tree / ".git"
-        git_dir.mkdir(exist_ok=True)
-        git(git_dir, *arguments, environment=who | {"GIT_WORK_TREE": str(tree)})
+        output(git, *arguments, variables=who | {"GIT_WORK_TREE": str(tree)})
 
 
-def _keep_products(tree: Path, products: Path) -> None:
-    listed = git(
-        tree / ".git",
-        *("-C", str(tree), "ls-files", "--others", "-z"),
-        environment={"GIT_WORK_TREE": str(tree)},
-    )
+def _keep_products(git: Git, tree: Path, products: Path) -> None:
+    listing = ("-C", str(tree), "ls-files", "--others", "-z")
+    listed = output(git, *listing, variables={"GIT_WORK_TREE": str(tree)})
     products.mkdir()
     for name in filter(None, listed.decode("utf-8", "surrogateescape").split("\0")):
         if not _LEFT_BEHIND.search(name) and (tree / name).is_file():

@@ -21,6 +21,7 @@ from swebench.grading.environments import Environment, environment, tree_command
 from swebench.grading.log_parsers import LOG_PARSERS, Status, parse_pytest
 from swebench.grading.nearest import nearest_tests
 from swebench.grading.official.client import Official, Spec
+from swebench.patches.plumbing import Git
 from swebench.patches.trees import Scratch
 from swebench.running.runner import OURS, Surroundings, parse_command
 
@@ -46,15 +47,15 @@ class Suite:
 class TestBed(Protocol):
     """What can run tests of tasks whose rows have no test command."""
 
-    def suite(self, instance: Instance, repository: Path) -> Suite:
+    def suite(self, instance: Instance, git: Git) -> Suite:
         """The suite of an instance's hidden tests."""
         ...
 
-    def existing(self, task: Task, scratch: Scratch, repository: Path, changed: list[str]) -> Suite:
+    def existing(self, task: Task, scratch: Scratch, git: Git, changed: list[str]) -> Suite:
         """The suite of the repository's own tests that are nearest to the changed files."""
         ...
 
-    def surroundings(self, task: Task, repository: Path) -> Surroundings:
+    def surroundings(self, task: Task, git: Git) -> Surroundings:
         """Where code of the repository at the task's version runs."""
         ...
 
@@ -77,9 +78,9 @@ class LocalTestBed:
         self._cache = cache
         self._official = Official(cache)
 
-    def suite(self, instance: Instance, repository: Path) -> Suite:
+    def suite(self, instance: Instance, git: Git) -> Suite:
         """The official suite; raises NotGradeable, EnvironmentUnavailable, CommitMissing, GitFailed."""
-        spec, place = self.environment(instance.task, repository)
+        spec, place = self.environment(instance.task, git)
         chosen = self._official.directives(instance.repo, instance.test_patch)
 
         def judge(log: str) -> tuple[bool, Statuses]:
@@ -88,12 +89,12 @@ class LocalTestBed:
 
         return self._suite(instance.task, spec, place, chosen, judge)
 
-    def existing(self, task: Task, scratch: Scratch, repository: Path, changed: list[str]) -> Suite:
+    def existing(self, task: Task, scratch: Scratch, git: Git, changed: list[str]) -> Suite:
         """The official command on the test files nearest to the changed ones, none of them hidden.
 
         Raises NoTestsNear where there are none, and what `suite` raises.
         """
-        spec, place = self.environment(task, repository)
+        spec, place = self.environment(task, git)
         files = nearest_tests(scratch, changed)
         if not files:
             raise NoTestsNear(
@@ -103,11 +104,11 @@ class LocalTestBed:
         header = "".join(f"diff --git a/{path} b/{path}\n" for path in files)
         return self._suite(task, spec, place, self._official.directives(task.repo, header), None)
 
-    def surroundings(self, task: Task, repository: Path) -> Surroundings:
+    def surroundings(self, task: Task, git: Git) -> Surroundings:
         """The task's environment; raises NotGradeable, EnvironmentUnavailable, CommitMissing, GitFailed."""
-        return _surroundings(*self.environment(task, repository))
+        return _surroundings(*self.environment(task, git))
 
-    def environment(self, task: Task, repository: Path) -> tuple[Spec, Environment]:
+    def environment(self, task: Task, git: Git) -> tuple[Spec, Environment]:
         """The spec of a task's version and its environment, which is made when it is not there yet.
 
         Raises NotGradeable, EnvironmentUnavailable, CommitMissing, GitFailed.
@@ -117,8 +118,8 @@ class LocalTestBed:
                 f"{task.instance_id} has neither a test command (test_cmd) nor a version, "
                 "so nothing says how its tests are run"
             )
-        spec = self._official.spec(task.repo, task.version, task.setup_commit, repository)
-        place = environment(self._cache, repository, task.repo, task.version, task.setup_commit, spec)
+        spec = self._official.spec(task.repo, task.version, task.setup_commit, git)
+        place = environment(self._cache, git, task.repo, task.version, task.setup_commit, spec)
         return spec, place
 
     def _suite(

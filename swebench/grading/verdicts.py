@@ -7,12 +7,12 @@ very environment, its gold patch resolves it and an empty patch does not: that i
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from swebench.data.tasks import Instance, Task
 from swebench.errors import NotGradeable, PatchDoesNotApply, UnsafePath
 from swebench.grading.log_parsers import LOG_PARSERS, Status, status_of
 from swebench.grading.suites import Statuses, Suite, TestBed, own_existing, own_suite
+from swebench.patches.plumbing import Git
 from swebench.patches.trees import Scratch
 from swebench.running.runner import TestRun, parse_command, run_tests
 
@@ -102,22 +102,20 @@ def ensure_gradeable(instance: Instance, test_bed: TestBed | None = None) -> Non
     parse_command(instance.task.test_cmd)
 
 
-def suite_of(instance: Instance, git_dir: Path, test_bed: TestBed | None = None) -> Suite:
+def suite_of(instance: Instance, git: Git, test_bed: TestBed | None = None) -> Suite:
     """How the instance's hidden tests are run; a test bed makes their environment when it is not there yet.
 
     Raises NotGradeable, and what a test bed raises: EnvironmentUnavailable, CommitMissing, GitFailed.
     """
     ensure_gradeable(instance, test_bed)
     return (
-        own_suite(instance)
-        if instance.task.test_cmd or test_bed is None
-        else test_bed.suite(instance, git_dir)
+        own_suite(instance) if instance.task.test_cmd or test_bed is None else test_bed.suite(instance, git)
     )
 
 
 def grade(
     instance: Instance,
-    git_dir: Path,
+    git: Git,
     patch: str,
     *,
     timeout_s: float = TIMEOUT_S,
@@ -128,8 +126,8 @@ def grade(
     The files of the test patch replace whatever the patch made of them. Raises UnsafePath and what `suite_of`
     raises; a patch that does not apply, or makes a tree that cannot be written out, is a verdict.
     """
-    suite = suite_of(instance, git_dir, test_bed)
-    with Scratch(git_dir, instance.task.base_commit) as scratch:
+    suite = suite_of(instance, git, test_bed)
+    with Scratch(git, instance.task.base_commit) as scratch:
         try:
             tests = scratch.apply(instance.test_patch, scratch.base) if instance.test_patch else scratch.base
         except PatchDoesNotApply as failed:
@@ -149,17 +147,17 @@ def grade(
 
 
 def certify(
-    instance: Instance, git_dir: Path, *, timeout_s: float = TIMEOUT_S, test_bed: TestBed | None = None
+    instance: Instance, git: Git, *, timeout_s: float = TIMEOUT_S, test_bed: TestBed | None = None
 ) -> Certificate:
     """Grade the gold patch and an empty one; raises as `grade` does."""
     return Certificate(
-        gold=grade(instance, git_dir, instance.patch, timeout_s=timeout_s, test_bed=test_bed),
-        empty=grade(instance, git_dir, "", timeout_s=timeout_s, test_bed=test_bed),
+        gold=grade(instance, git, instance.patch, timeout_s=timeout_s, test_bed=test_bed),
+        empty=grade(instance, git, "", timeout_s=timeout_s, test_bed=test_bed),
     )
 
 
 def run_existing_tests(
-    task: Task, git_dir: Path, patch: str, *, timeout_s: float = TIMEOUT_S, test_bed: TestBed | None = None
+    task: Task, git: Git, patch: str, *, timeout_s: float = TIMEOUT_S, test_bed: TestBed | None = None
 ) -> ExistingTests:
     """Run tests that the repository has at the base commit on a patch; hidden tests are not known here.
 
@@ -171,13 +169,13 @@ def run_existing_tests(
         raise NotGradeable(
             f"{task.instance_id} has no test command (test_cmd), so its existing tests cannot be run"
         )
-    with Scratch(git_dir, task.base_commit) as scratch:
+    with Scratch(git, task.base_commit) as scratch:
         patched = scratch.apply(patch, scratch.base)
         if task.test_cmd or test_bed is None:
             suite = own_existing(task)
         else:
             changed = [change.path for change in scratch.changes(scratch.base, patched)]
-            suite = test_bed.existing(task, scratch, git_dir, changed)
+            suite = test_bed.existing(task, scratch, git, changed)
         run = run_tests(scratch, patched, suite.command, timeout_s, suite.within)
         statuses = suite.read(run.log)
         passed = sum(status.passes for status in statuses.values())

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from swebench.errors import CommitMissing, GitFailed, PatchDoesNotApply
-from swebench.patches.plumbing import git, git_folder
+from swebench.patches.plumbing import Git, output
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _BLOBS_AT_ONCE = 256
@@ -51,25 +51,26 @@ class Scratch:
     `base` is the tree of the commit. Raises CommitMissing on entering when the repository lacks the commit.
     """
 
-    def __init__(self, repository: Path, base_commit: str) -> None:
+    def __init__(self, git: Git, base_commit: str) -> None:
         if not _COMMIT.fullmatch(base_commit):
             raise CommitMissing(
                 f"{base_commit[:80]!r} is not a commit id: 7 to 64 hexadecimal digits are expected"
             )
-        self._git_dir = git_folder(repository)
+        self._repository = git
         self._commit = base_commit
-        self._environment: dict[str, str] = {}
+        self._variables: dict[str, str] = {}
         self.base = ""
 
     def __enter__(self) -> Self:
-        objects = self._git_dir / self._git("rev-parse", "--git-path", "objects").decode().rstrip("\n")
+        inside = self._git("rev-parse", "--git-path", "objects").decode().rstrip("\n")
+        objects = self._repository.directory / inside
         try:
             self.base = (
                 self._git("rev-parse", "--verify", "--quiet", f"{self._commit}^{{tree}}").decode().strip()
             )
         except GitFailed:
             raise CommitMissing(
-                f"commit {self._commit} is not in the repository {self._git_dir}: "
+                f"commit {self._commit} is not in the repository {self._repository.directory}: "
                 "update it, or name another base commit"
             ) from None
         self._folder = tempfile.TemporaryDirectory(prefix="scratch-", ignore_cleanup_errors=True)
@@ -77,7 +78,7 @@ class Scratch:
         (root / "objects" / "info").mkdir(parents=True)
         (root / "work").mkdir()
         (root / "objects" / "info" / "alternates").write_text(f"{objects}\n", "utf-8")
-        self._environment = {
+        self._variables = {
             "GIT_INDEX_FILE": str(root / "index"),
             "GIT_OBJECT_DIRECTORY": str(root / "objects"),
             "GIT_WORK_TREE": str(root / "work"),
@@ -145,13 +146,13 @@ class Scratch:
                 end = found.index(b"\n", position)
                 header = found[position:end].split(b" ")
                 if len(header) != 3:
-                    raise GitFailed(f"object {blob} is missing from {self._git_dir}: fetch it again")
+                    raise GitFailed(f"object {blob} is missing from {self._repository.directory}: fetch it")
                 size = int(header[2])
                 yield found[end + 1 : end + 1 + size]
                 position = end + 1 + size + 1
 
     def _git(self, *arguments: str, stdin: bytes = b"") -> bytes:
-        return git(self._git_dir, *arguments, stdin=stdin, environment=self._environment)
+        return output(self._repository, *arguments, stdin=stdin, variables=self._variables)
 
 
 def _check_length(path: bytes) -> None:

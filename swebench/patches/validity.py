@@ -6,10 +6,10 @@ that no checkout is needed and nothing is written outside a temporary folder.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from swebench.errors import PatchDoesNotApply
 from swebench.patches.paths import path_problem
+from swebench.patches.plumbing import Git
 from swebench.patches.source import is_python, same_code, syntax_fault
 from swebench.patches.trees import ABSENT, EXECUTABLE, REGULAR, Change, Scratch
 
@@ -35,7 +35,7 @@ class PatchCheck:
         return not self.problems
 
 
-def check_patch(git_dir: Path, base_commit: str, patch: str) -> PatchCheck:
+def check_patch(git: Git, base_commit: str, patch: str) -> PatchCheck:
     """Check a unified diff against the tree of `base_commit` in a repository, bare or not, which stays as it
     is.
 
@@ -46,7 +46,7 @@ def check_patch(git_dir: Path, base_commit: str, patch: str) -> PatchCheck:
         return _refused("the patch is empty", no_op=True)
     if size > MAX_PATCH_BYTES:
         return _refused(f"the patch has {size} bytes, at most {MAX_PATCH_BYTES} are allowed")
-    with Scratch(git_dir, base_commit) as scratch:
+    with Scratch(git, base_commit) as scratch:
         try:
             tree = scratch.apply(patch, scratch.base)
         except PatchDoesNotApply as failed:

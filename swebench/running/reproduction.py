@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Literal
 
+from swebench.patches.plumbing import Git
 from swebench.patches.source import parse, syntax_fault
 from swebench.patches.trees import Scratch
 from swebench.running import reproduce
@@ -101,7 +101,7 @@ class Reproduction:
     def __init__(
         self,
         report: str,
-        git_dir: Path,
+        git: Git,
         base_commit: str,
         packages: Sequence[str],
         timeout_s: float,
@@ -112,7 +112,7 @@ class Reproduction:
         self._packages = list(packages)
         self._defined = defined
         self._report = report
-        self._git_dir = git_dir
+        self._git = git
         self._commit = base_commit
         self._timeout_s = timeout_s
         self._cells = cells_of(report)
@@ -227,7 +227,7 @@ class Reproduction:
             "timeout_s": self._timeout_s,
             "workers": os.cpu_count() or 1,
         }
-        with Scratch(self._git_dir, self._commit) as scratch:
+        with Scratch(self._git, self._commit) as scratch:
             tree = scratch.apply(patch, scratch.base) if patch else scratch.base
             python = str(self._within.programs[0] / "python")
             command = [python, reproduce.__file__, json.dumps(given)]

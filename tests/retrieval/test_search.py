@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from retrieval import gitio
 from retrieval.errors import CommitMissing, NoPythonFiles
+from retrieval.gitio import Git
 from retrieval.history import ChangeLog, History
 from retrieval.question import MAX_QUERY_CHARACTERS
 from retrieval.search import Retriever
@@ -127,8 +127,8 @@ def test_each_change_is_read_once_for_all_the_commits_that_follow(workshop, monk
     two, one = log.before(second)
     assert two.paths == one.paths == ("a.py",)
     asked = []
-    run = gitio.run
-    monkeypatch.setattr(gitio, "run", lambda *args, **kw: (asked.append(args[1]), run(*args, **kw))[1])
+    run = Git.run
+    monkeypatch.setattr(Git, "run", lambda *args, **kw: (asked.append(args[1]), run(*args, **kw))[1])
     assert log.before(first) == [one]
     assert asked == ["rev-list"]
 

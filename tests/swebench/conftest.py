@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from retrieval.gitio import Git, git_at
 from swebench.data.tasks import Instance
 
 Files = dict[str, str | bytes]
@@ -43,6 +44,13 @@ def commit(folder: Path, files: Files, message: str = "change") -> str:
     run_git(folder, "add", "--all")
     run_git(folder, "commit", "--quiet", "--allow-empty", "-m", message)
     return run_git(folder, "rev-parse", "HEAD")
+
+
+def opened(folder: Path) -> Git:
+    """The repository of a folder, as the composition hands it in."""
+    git = git_at(folder)
+    assert git is not None
+    return git
 
 
 @pytest.fixture
@@ -93,7 +101,7 @@ def calc_row(base_commit: str, **columns: object) -> dict[str, object]:
 
 
 @pytest.fixture
-def calc(make_repository: Callable[[Files], tuple[Path, str]]) -> tuple[Path, Instance]:
+def calc(make_repository: Callable[[Files], tuple[Path, str]]) -> tuple[Git, Instance]:
     """A repository with one bug, and its instance."""
     folder, base = make_repository(CALC)
-    return folder, Instance.from_row(calc_row(base))
+    return opened(folder), Instance.from_row(calc_row(base))

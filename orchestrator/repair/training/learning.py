@@ -25,6 +25,7 @@ from orchestrator.repair.training.mining import MinedRepair, mined_repairs
 from orchestrator.settings import Settings
 from retrieval.definition_hits import DefinitionHit
 from retrieval.definitions import find_definitions
+from retrieval.store import RepoStore
 from swebench.catalogue import Code
 from swebench.patches.source import same_code
 from vectors.engine.engine import Engine
@@ -179,7 +180,8 @@ def main(folders: tuple[str, ...], out: Path) -> None:
         for folder in folders:
             path, _, date = folder.partition("@")
             name = Path(path).name.removesuffix(".git") or Path(path).parent.name
-            found += samples(name, mined_repairs(Path(path), date, MOST_MINED), model, engine)
+            mined = mined_repairs(RepoStore.local(Path(path)).git, date, MOST_MINED)
+            found += samples(name, mined, model, engine)
             click.echo(f"{name}: {len(found)} repairs so far", err=True)
     if not found:
         raise click.ClickException(

@@ -8,10 +8,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
+from retrieval.gitio import Git
 from retrieval.paths import is_test
-from swebench.patches.plumbing import git
 
 MAX_CHANGED = 3
 """Lines that come in, and lines that go."""
@@ -39,17 +38,17 @@ class MinedRepair:
     line: int
 
 
-def mined_repairs(git_dir: Path, before: str = "", most: int = 10_000) -> Iterator[MinedRepair]:
+def mined_repairs(git: Git, before: str = "", most: int = 10_000) -> Iterator[MinedRepair]:
     """The small repairs of a repository, newest first.
 
     Args:
         before: ISO date; commits from then on are left out, and with them all that a task of that time tells.
     """
     arguments = ["log", "--no-merges", "--raw", "--numstat", "--no-abbrev", "--no-renames", "-z"]
-    log = git(git_dir, *arguments, "--format=%x01%H%x02%B%x03", *([f"--before={before}"] if before else []))
+    log = git(*arguments, "--format=%x01%H%x02%B%x03", *([f"--before={before}"] if before else []))
     found = 0
     for record in log.decode("utf-8", "replace").split("\x01")[1:]:
-        repair = _repair(git_dir, record)
+        repair = _repair(git, record)
         if repair:
             yield repair
             found += 1
@@ -57,7 +56,7 @@ def mined_repairs(git_dir: Path, before: str = "", most: int = 10_000) -> Iterat
             return
 
 
-def _repair(git_dir: Path, record: str) -> MinedRepair | None:
+def _repair(git: Git, record: str) -> MinedRepair | None:
     head, _, stat = record.partition("\x03")
     commit, message = head.split("\x02", 1)
     if not _FAULT.search(message) or _NO_FAULT.search(message.partition("\n")[0]):
@@ -74,17 +73,17 @@ def _repair(git_dir: Path, record: str) -> MinedRepair | None:
     parts = raw.strip("\n").lstrip(":").split(" ")
     if len(parts) != 5 or parts[4] != "M":
         return None
-    before, after = (_text(git_dir, blob) for blob in parts[2:4])
+    before, after = (_text(git, blob) for blob in parts[2:4])
     if not before or not after:
         return None
     line = _first_changed(before, after)
     tests = [count[2] for count in counts if is_test(count[2]) and count[2].endswith(".py")]
-    report = _TRAILER.sub("", message).strip() + _added(git_dir, commit, tests)
+    report = _TRAILER.sub("", message).strip() + _added(git, commit, tests)
     return MinedRepair(commit, report, path, before, after, line)
 
 
-def _text(git_dir: Path, blob: str) -> str:
-    found = git(git_dir, "cat-file", "blob", blob)
+def _text(git: Git, blob: str) -> str:
+    found = git("cat-file", "blob", blob)
     return found.decode("utf-8", "replace") if len(found) <= _MAX_FILE_BYTES else ""
 
 
@@ -93,10 +92,10 @@ def _first_changed(before: str, after: str) -> int:
     return next((number for number, (a, b) in pairs if a != b), 1)
 
 
-def _added(git_dir: Path, commit: str, tests: list[str]) -> str:
+def _added(git: Git, commit: str, tests: list[str]) -> str:
     if not tests:
         return ""
-    diff = git(git_dir, "diff-tree", "-p", "-U0", "--no-commit-id", commit, "--", *tests)
+    diff = git("diff-tree", "-p", "-U0", "--no-commit-id", commit, "--", *tests)
     lines = [
         line[1:]
         for line in diff.decode("utf-8", "replace").split("\n")

@@ -73,7 +73,7 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
 
 def _check(tools: Tools, patch: str, reproduction: Reproduction | None, first: bool) -> dict[str, Any]:
     """What is found of a patch; when it is not the first valid one, only what is expected is tested on."""
-    checked = check_patch(tools.repository.git_dir, tools.commit, patch)
+    checked = check_patch(tools.repository.git, tools.commit, patch)
     found: dict[str, Any] = {
         "files": list(checked.files),
         "applies": checked.applies,
@@ -91,11 +91,9 @@ def _check(tools: Tools, patch: str, reproduction: Reproduction | None, first: b
             return found | {"verdict": f"what the report shows is {outcome}"}
         if outcome == "changed" and not first:
             return found | {"verdict": "not tested: like a valid one, it only changes what the report shows"}
-    git_dir = tools.repository.git_dir
+    git = tools.repository.git
     try:
-        tests = run_existing_tests(
-            tools.task, git_dir, patch, timeout_s=TEST_TIMEOUT_S, test_bed=tools.test_bed
-        )
+        tests = run_existing_tests(tools.task, git, patch, timeout_s=TEST_TIMEOUT_S, test_bed=tools.test_bed)
     except NoTestsNear as none:
         # Nothing speaks against the patch; a repository may have no test of what it changes.
         return found | {

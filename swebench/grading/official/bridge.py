@@ -22,28 +22,26 @@ _RAW = "https://raw.githubusercontent.com/"
 """How the official code begins the address of a file; what follows is owner/name/commit/path."""
 
 
-def _get_from(git_dir: str) -> Callable[..., types.SimpleNamespace]:
+def _get_from(environment: dict[str, str]) -> Callable[..., types.SimpleNamespace]:
     """`requests.get` on a local repository: 200 and the text of a file at a commit, else 404."""
 
     def get(url: str, **_: Any) -> types.SimpleNamespace:
         _owner, _name, commit, path = url.removeprefix(_RAW).split("/", 3)
-        command = ["git", "--git-dir", git_dir, "-c", "safe.directory=*", "cat-file", "blob"]
-        done = subprocess.run(
-            [*command, f"{commit}:{posixpath.normpath(path)}"], capture_output=True, check=False
-        )
+        command = ["git", "cat-file", "blob", f"{commit}:{posixpath.normpath(path)}"]
+        done = subprocess.run(command, env=environment, capture_output=True, check=False)
         text = done.stdout.decode("utf-8", "replace")
         return types.SimpleNamespace(status_code=404 if done.returncode else 200, text=text)
 
     return get
 
 
-def _prepare(git_dir: str) -> None:
+def _prepare(git_environment: dict[str, str]) -> None:
     found = importlib.util.find_spec("swebench")
     assert found is not None and found.origin is not None
     root = Path(found.origin).parent
     for name, folder in (("swebench", root), ("swebench.harness", root / "harness")):
         _stub(name, __path__=[str(folder)])
-    _stub("requests", get=_get_from(git_dir))
+    _stub("requests", get=_get_from(git_environment))
     _stub("dotenv", load_dotenv=lambda: None)
     _stub("datasets", Dataset=object, load_dataset=None, load_from_disk=None)
 
@@ -109,7 +107,7 @@ def grade(row: dict[str, Any], log: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     request = json.load(sys.stdin)
-    _prepare(request.pop("git_dir", ""))
+    _prepare(request.pop("git_environment", {}))
     operations: dict[str, Callable[..., Any]] = {
         "spec": spec,
         "directives": directives,

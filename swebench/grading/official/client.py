@@ -14,7 +14,7 @@ from typing import Any
 from swebench.data.tasks import Instance
 from swebench.errors import EnvironmentUnavailable, NotGradeable
 from swebench.grading.official import bridge
-from swebench.patches.plumbing import git_folder
+from swebench.patches.plumbing import Git
 from swebench.running.venvs import complete, make_venv, pip_environment, run
 
 PACKAGE = "swebench==4.1.0"
@@ -61,17 +61,15 @@ class Official:
         self._folder = cache / "official"
         self._specs: dict[tuple[str, str, str, Path], Spec] = {}
 
-    def spec(self, repo: str, version: str, commit: str, repository: Path) -> Spec:
+    def spec(self, repo: str, version: str, commit: str, git: Git) -> Spec:
         """The spec of a version, with requirement files as they are at a commit of a local repository.
 
         Raises NotGradeable for a repository or version that the official package has no spec of.
         """
-        key = (repo, version, commit, repository)
+        key = (repo, version, commit, git.directory)
         if key not in self._specs:
-            git_dir = str(git_folder(repository))
-            found = self._ask(
-                {"do": "spec", "repo": repo, "version": version, "commit": commit, "git_dir": git_dir}
-            )
+            asked = {"do": "spec", "repo": repo, "version": version, "commit": commit}
+            found = self._ask({**asked, "git_environment": git.environment})
             if found is None:
                 raise NotGradeable(f"{PACKAGE} has no Python spec for version {version[:40]!r} of {repo}")
             texts: dict[str, Any] = {

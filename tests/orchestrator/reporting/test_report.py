@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.cli import main
 from orchestrator.task.artifacts import Artifacts, open_run
+from retrieval.gitio import Git
 from swebench.data.bundles import ensure_repositories
 from swebench.data.loading import load_instances
 from swebench.data.predictions import Prediction, record_prediction
@@ -22,7 +23,7 @@ HOSTILE = "<script>alert(1)</script> | `x`"
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cache")
-    ensure_repositories(folder)
+    ensure_repositories(folder, Git)
     return folder
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from retrieval.gitio import Git
 from swebench.data.bundles import BUNDLED, ensure_repositories
 from swebench.data.loading import load_instances
 from swebench.errors import GitFailed
@@ -16,7 +17,7 @@ INSTANCES = load_instances("bundled").instances
 
 @pytest.fixture(scope="module")
 def repositories(tmp_path_factory) -> Path:
-    return ensure_repositories(tmp_path_factory.mktemp("cache"))
+    return ensure_repositories(tmp_path_factory.mktemp("cache"), Git)
 
 
 def folder_of(repositories: Path, instance_id: str) -> Path:
@@ -40,7 +41,7 @@ def test_the_repositories_are_bare_and_hold_every_base_commit(repositories):
 
 def test_the_repositories_are_made_once(repositories):
     before = {path: path.stat().st_mtime_ns for path in repositories.rglob("*")}
-    assert ensure_repositories(repositories.parent.parent) == repositories
+    assert ensure_repositories(repositories.parent.parent, Git) == repositories
     assert {path: path.stat().st_mtime_ns for path in repositories.rglob("*")} == before
 
 
@@ -57,9 +58,9 @@ def stream_of(folder: Path, text: str) -> None:
 def test_a_new_history_makes_new_repositories_beside_the_old(tmp_path):
     bundled, cache = tmp_path / "bundled", tmp_path / "cache"
     stream_of(bundled / "acme__one", "x = 1\n")
-    old = ensure_repositories(cache, bundled)
+    old = ensure_repositories(cache, Git, bundled)
     stream_of(bundled / "acme__one", "x = 2\n")
-    new = ensure_repositories(cache, bundled)
+    new = ensure_repositories(cache, Git, bundled)
     assert new != old
     assert run_git(old / "acme__one.git", "show", "main:a.py") == "x = 1"
     assert run_git(new / "acme__one.git", "show", "HEAD:a.py") == "x = 2"
@@ -69,7 +70,7 @@ def test_many_at_once_make_one_complete_folder(tmp_path):
     stream_of(tmp_path / "bundled" / "acme__one", "x = 1\n")
     with ThreadPoolExecutor(8) as pool:
         made = set(
-            pool.map(lambda _: ensure_repositories(tmp_path / "cache", tmp_path / "bundled"), range(8))
+            pool.map(lambda _: ensure_repositories(tmp_path / "cache", Git, tmp_path / "bundled"), range(8))
         )
     (folder,) = made
     assert run_git(folder / "acme__one.git", "show", "HEAD:a.py") == "x = 1"
@@ -81,13 +82,13 @@ def test_a_damaged_history_leaves_no_folder(tmp_path):
     stream = tmp_path / "bundled" / "acme__one" / "history.fast-export"
     stream.write_text(stream.read_text()[:-60] + "nonsense\n")
     with pytest.raises(GitFailed, match="damaged"):
-        ensure_repositories(tmp_path / "cache", tmp_path / "bundled")
+        ensure_repositories(tmp_path / "cache", Git, tmp_path / "bundled")
     assert not [path for path in (tmp_path / "cache" / "bundled").iterdir() if path.is_dir()]
 
 
 @pytest.mark.parametrize("instance_id", INSTANCES)
 def test_every_bundled_task_is_certified(repositories, instance_id):
-    certificate = certify(INSTANCES[instance_id], folder_of(repositories, instance_id))
+    certificate = certify(INSTANCES[instance_id], Git(folder_of(repositories, instance_id)))
     assert certificate.gold_resolves, certificate.gold.reason
     assert certificate.empty_fails, certificate.empty.reason
 
@@ -95,7 +96,9 @@ def test_every_bundled_task_is_certified(repositories, instance_id):
 @pytest.mark.parametrize("instance_id", INSTANCES)
 def test_every_bundled_gold_patch_is_valid_and_leaves_the_tests_alone(repositories, instance_id):
     instance = INSTANCES[instance_id]
-    checked = check_patch(folder_of(repositories, instance_id), instance.task.base_commit, instance.patch)
+    checked = check_patch(
+        Git(folder_of(repositories, instance_id)), instance.task.base_commit, instance.patch
+    )
     assert checked.valid, checked.problems
     assert not any(path.startswith("tests/") for path in checked.files)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from retrieval.gitio import Git
 from swebench.data.bundles import ensure_repositories
 from swebench.data.loading import load_instances
 from swebench.data.tasks import Instance
@@ -49,7 +50,7 @@ def kept_logs(cache: Path) -> Iterator[tuple[Instance, bool, str]]:
 @pytest.mark.parametrize("which", ["gold", "none"])
 def test_our_parser_and_rule_agree_with_the_official_ones_on_a_pytest_log(name, which, official, cache_dir):
     instance = BUNDLED[name]
-    repository = ensure_repositories(cache_dir) / f"{instance.repo.replace('/', '__')}.git"
+    repository = Git(ensure_repositories(cache_dir, Git) / f"{instance.repo.replace('/', '__')}.git")
     verdict = grade(instance, repository, instance.patch if which == "gold" else "")
     # The official package knows no bundled task; flask's logs are pytest's too.
     as_flask = replace(instance, task=replace(instance.task, repo="pallets/flask", version="2.3"))

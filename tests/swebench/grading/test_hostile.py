@@ -10,12 +10,12 @@ from typing import ClassVar
 
 import pytest
 
+from retrieval.gitio import Git
 from swebench.data.bundles import bundled_files, ensure_repositories
 from swebench.data.loading import load_instances
 from swebench.data.rows import read_rows
 from swebench.grading.log_parsers import Status
 from swebench.grading.verdicts import grade
-from swebench.patches.plumbing import git
 from swebench.patches.validity import check_patch
 from tests.swebench.grading.hostile import corpus, new
 
@@ -81,7 +81,7 @@ def yard(tmp_path_factory):
     for name in ("home", "here", "tmp", "aim"):
         (folder / name).mkdir()
         (folder / name / "canary.txt").write_text("alive\n")
-    ensure_repositories(folder / "cache")
+    ensure_repositories(folder / "cache", Git)
     return folder
 
 
@@ -97,7 +97,7 @@ def watched(yard, monkeypatch):
 
 @pytest.fixture(scope="module")
 def repository(yard):
-    return next((yard / "cache" / "bundled").glob("*/cobaltkit__routekit.git"))
+    return Git(next((yard / "cache" / "bundled").glob("*/cobaltkit__routekit.git")))
 
 
 def test_there_are_over_two_hundred_hostile_patches():
@@ -123,7 +123,7 @@ def test_a_hostile_patch_gets_a_verdict_and_reaches_nothing_outside_its_tree(nam
 
 
 def test_a_file_in_the_place_of_the_tests_gives_way_to_the_hidden_tests(watched, repository):
-    listed = git(repository, "ls-tree", "-r", "--name-only", INSTANCE.task.base_commit, "tests")
+    listed = repository("ls-tree", "-r", "--name-only", INSTANCE.task.base_commit, "tests")
     gone = "".join(
         f"diff --git a/{name} b/{name}\ndeleted file mode 100644\n" + _removed(repository, name)
         for name in listed.decode().split()
@@ -133,8 +133,8 @@ def test_a_file_in_the_place_of_the_tests_gives_way_to_the_hidden_tests(watched,
     assert all(status is not Status.MISSING for status in verdict.f2p.values())
 
 
-def _removed(repository: Path, name: str) -> str:
-    text = git(repository, "show", f"{INSTANCE.task.base_commit}:{name}").decode()
+def _removed(repository: Git, name: str) -> str:
+    text = repository("show", f"{INSTANCE.task.base_commit}:{name}").decode()
     lines = text.splitlines(keepends=True)
     header = f"--- a/{name}\n+++ /dev/null\n@@ -1,{len(lines)} +0,0 @@\n"
     return header + "".join(f"-{line}" for line in lines) if lines else ""

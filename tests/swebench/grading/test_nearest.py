@@ -1,5 +1,6 @@
 from swebench.grading.nearest import nearest_tests
 from swebench.patches.trees import Scratch
+from tests.swebench.conftest import opened
 
 FILES = {
     "shop/__init__.py": "",
@@ -15,7 +16,7 @@ FILES = {
 
 def near(make_repository, files, changed):
     folder, base = make_repository(files)
-    with Scratch(folder, base) as scratch:
+    with Scratch(opened(folder), base) as scratch:
         return nearest_tests(scratch, changed)
 
 

@@ -13,7 +13,7 @@ from swebench.grading.official.client import Official, Report, Spec
 from swebench.grading.suites import LocalTestBed
 from swebench.grading.verdicts import certify, ensure_gradeable, grade, run_existing_tests
 from swebench.patches.trees import Scratch
-from tests.swebench.conftest import CALC, FIX, calc_row, write_files
+from tests.swebench.conftest import CALC, FIX, calc_row, opened, write_files
 
 SPEC = Spec(
     python=f"{sys.version_info.major}.{sys.version_info.minor}",
@@ -34,7 +34,7 @@ class HereOfficial(Official):
     def __init__(self) -> None:
         super().__init__(Path("nowhere"))
 
-    def spec(self, repo, version, commit, repository):
+    def spec(self, repo, version, commit, git):
         return SPEC
 
     def directives(self, repo, test_patch):
@@ -49,8 +49,8 @@ class HereOfficial(Official):
         return Report(all(found.get(test) == "PASSED" for test in instance.fail_to_pass), found)
 
 
-class HereLab(LocalTestBed):
-    """A lab whose environment is the one that the tests run in."""
+class HereTestBed(LocalTestBed):
+    """A test bed whose environment is the one that the tests run in."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -60,14 +60,14 @@ class HereLab(LocalTestBed):
         write_files(folder / "products", {"calc.egg-info/PKG-INFO": "Name: calc\n", "calc.py": "stale\n"})
         self._place = Environment("digest", folder, ())
 
-    def environment(self, task, repository):
+    def environment(self, task, git):
         return SPEC, self._place
 
 
 @pytest.fixture
 def test_bed(tmp_path):
     (tmp_path / "environment").mkdir()
-    return HereLab(tmp_path / "environment")
+    return HereTestBed(tmp_path / "environment")
 
 
 def official_row(base, **columns):
@@ -78,13 +78,13 @@ def official_row(base, **columns):
 def real(make_repository):
     """A repository whose row says nothing of its tests but a version, as those of SWE-bench."""
     folder, base = make_repository({**CALC, "setup.cfg": "[tool]\nmode = quiet\n"})
-    return folder, Instance.from_row(official_row(base))
+    return opened(folder), Instance.from_row(official_row(base))
 
 
 def test_the_machine_is_left_alone_and_the_tree_prepared(real, test_bed):
-    folder, instance = real
-    with Scratch(folder, instance.task.base_commit) as scratch:
-        suite = test_bed.existing(instance.task, scratch, folder, ["calc.py"])
+    git, instance = real
+    with Scratch(git, instance.task.base_commit) as scratch:
+        suite = test_bed.existing(instance.task, scratch, git, ["calc.py"])
     script, arguments = suite.command[2], suite.command[4:]
     assert "apt-get" not in script and "sed -i 's/quiet/loud/' setup.cfg" in script
     assert arguments == ["tests/test_calc.py"] and "test_calc" not in script
@@ -98,30 +98,30 @@ def test_commands_that_act_on_the_machine_are_not_run(command):
 
 
 def test_the_existing_tests_near_a_change_are_run_in_the_official_way(real, test_bed):
-    folder, instance = real
-    found = run_existing_tests(instance.task, folder, FIX, test_bed=test_bed)
+    git, instance = real
+    found = run_existing_tests(instance.task, git, FIX, test_bed=test_bed)
     assert found.ok and found.passed == 1 and "mode = loud" in found.run.log
     broken = FIX.replace("a + b", "a +")
-    found = run_existing_tests(instance.task, folder, broken, test_bed=test_bed)
+    found = run_existing_tests(instance.task, git, broken, test_bed=test_bed)
     assert not found.ok and found.failed == ("tests/test_calc.py::test_double",)
 
 
 def test_a_run_sees_the_tree_what_installing_wrote_and_a_locale_that_exists(real, test_bed):
-    folder, instance = real
-    log = run_existing_tests(instance.task, folder, FIX, test_bed=test_bed).run.log
+    git, instance = real
+    log = run_existing_tests(instance.task, git, FIX, test_bed=test_bed).run.log
     assert "LANG=C.UTF-8" in log and "xx_YY" not in log
     assert "TOX_OVERRIDE=testenv.pass_env+=PYTHONPATH" in log
-    with Scratch(folder, instance.task.base_commit) as scratch:
-        suite = test_bed.existing(instance.task, scratch, folder, ["calc.py"])
-    tree = folder.parent / "tree"
+    with Scratch(git, instance.task.base_commit) as scratch:
+        suite = test_bed.existing(instance.task, scratch, git, ["calc.py"])
+    tree = git.directory.parents[1] / "tree"
     write_files(tree, {"calc.py": "mine\n"})
     suite.within.prepare(tree)
     assert (tree / "calc.py").read_text() == "mine\n" and (tree / "calc.egg-info" / "PKG-INFO").exists()
 
 
 def test_the_official_verdict_decides(real, test_bed):
-    folder, instance = real
-    certificate = certify(instance, folder, test_bed=test_bed)
+    git, instance = real
+    certificate = certify(instance, git, test_bed=test_bed)
     assert certificate.certified and certificate.gold.applied and certificate.gold.reason == "all tests pass"
     assert certificate.empty.f2p == {"tests/test_calc.py::test_add": Status.FAILED}
 
@@ -134,7 +134,7 @@ def test_a_change_without_tests_near_it_is_not_a_fault(make_repository, test_bed
         "@@ -1 +1 @@\n-X = 1\n+X = 2\n"
     )
     with pytest.raises(NoTestsNear, match=r"lonely/thing\.py"):
-        run_existing_tests(task, folder, patch, test_bed=test_bed)
+        run_existing_tests(task, opened(folder), patch, test_bed=test_bed)
 
 
 def test_a_hostile_file_name_in_a_test_patch_is_one_argument(make_repository, test_bed, tmp_path):
@@ -143,9 +143,9 @@ def test_a_hostile_file_name_in_a_test_patch_is_one_argument(make_repository, te
     header = f"diff --git a/{name} b/{name}\nnew file mode 100644\n"
     patch = f"{header}--- /dev/null\n+++ b/{name}\n@@ -0,0 +1 @@\n+1\n"
     instance = Instance.from_row(official_row(base, test_patch=patch))
-    suite = test_bed.suite(instance, folder)
+    suite = test_bed.suite(instance, opened(folder))
     assert suite.command[4:] == [name] and "touch" not in suite.command[2]
-    verdict = grade(instance, folder, FIX, test_bed=test_bed)
+    verdict = grade(instance, opened(folder), FIX, test_bed=test_bed)
     assert not verdict.resolved and "owned" not in verdict.log.replace(name, "")
 
 
@@ -183,10 +183,10 @@ def test_the_official_package_reads_logs_patches_and_verdicts(official, make_rep
 def test_requirement_files_are_read_from_the_local_repository(official, make_repository):
     files = {"tests/requirements/py3.txt": "asgiref >= 3.2\n# no\n-r more.txt\n"}
     folder, base = make_repository(files | {"tests/requirements/more.txt": "pytz\n"})
-    spec = official.spec("django/django", "3.1", base, folder)
+    spec = official.spec("django/django", "3.1", base, opened(folder))
     assert spec.python == "3.6" and spec.requirements.split("\n") == ["pytz", "", "asgiref >= 3.2", ""]
     with pytest.raises(NotGradeable, match=r"no Python spec for version '0\.1'"):
-        official.spec("django/django", "0.1", base, folder)
+        official.spec("django/django", "0.1", base, opened(folder))
 
 
 @pytest.mark.slow
@@ -194,12 +194,12 @@ def test_an_environment_is_made_once_and_keeps_what_installing_wrote(make_reposi
     setup = "from setuptools import setup\nsetup(name='calc', version='1.0', py_modules=['calc'])\n"
     folder, base = make_repository({**CALC, "setup.py": setup, "setup.cfg": ""})
     try:
-        found = environment(tmp_path, folder, "acme/calc", "1.0", base, SPEC)
+        found = environment(tmp_path, opened(folder), "acme/calc", "1.0", base, SPEC)
     except EnvironmentUnavailable as missing:
         pytest.skip(f"needs a package registry: {missing}")
     assert (found.folder / "products" / "calc.egg-info").is_dir() and found.left_out == ()
     assert not (found.folder / "source").exists() and (found.programs / "python").exists()
     marker = (found.folder / "complete.json").stat()
-    assert environment(tmp_path, folder, "acme/calc", "1.0", base, SPEC) == found
+    assert environment(tmp_path, opened(folder), "acme/calc", "1.0", base, SPEC) == found
     assert (found.folder / "complete.json").stat().st_mtime_ns == marker.st_mtime_ns
     assert found.folder.name.startswith("acme__calc-1.0-")

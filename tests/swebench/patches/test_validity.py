@@ -7,11 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from retrieval.errors import GitFailed as CannotRun
+from retrieval.gitio import Git
 from swebench.data.loading import load_instances
 from swebench.errors import CommitMissing, GitFailed
 from swebench.patches.diffs import unified_diff
 from swebench.patches.validity import MAX_PATCH_BYTES, check_patch
-from tests.swebench.conftest import CALC, FIX, commit, run_git
+from tests.swebench.conftest import CALC, FIX, commit, opened, run_git
 
 SHARED = Path(__file__).parents[4] / "shared"
 
@@ -28,9 +30,10 @@ def patch_of(path: str, before: str, after: str) -> str:
 
 @pytest.fixture
 def repository(make_repository):
-    return make_repository(
+    folder, base = make_repository(
         {**CALC, "data/blob.bin": b"\0\1", "old.py": "print 'two'\n", "notes.md": "hello\n"}
     )
+    return opened(folder), base
 
 
 def test_a_sound_patch_is_valid(repository):
@@ -40,38 +43,43 @@ def test_a_sound_patch_is_valid(repository):
 
 
 def test_every_way_to_name_a_repository_works(repository, tmp_path):
-    folder, base = repository
+    git, base = repository
+    folder = git.directory.parent
     run_git(folder, "clone", "--quiet", "--bare", str(folder), str(tmp_path / "bare.git"))
     run_git(folder, "worktree", "add", "--quiet", str(tmp_path / "linked"))
     (tmp_path / "link").symlink_to(tmp_path / "bare.git")
     for name in ("repository", "repository/.git", "bare.git", "linked", "link"):
-        assert check_patch(tmp_path / name, base, FIX).valid, name
+        assert check_patch(opened(tmp_path / name), base, FIX).valid, name
 
 
 def test_a_shared_clone_whose_objects_are_elsewhere_works(repository, tmp_path):
-    folder, base = repository
+    git, base = repository
+    folder = git.directory.parent
     run_git(folder, "clone", "--quiet", "--shared", "--bare", str(folder), str(tmp_path / "shared: #1.git"))
-    assert check_patch(tmp_path / "shared: #1.git", base, FIX).valid
+    assert check_patch(opened(tmp_path / "shared: #1.git"), base, FIX).valid
 
 
 def test_the_repository_stays_as_it_is(repository):
-    folder, base = repository
+    git, base = repository
+    folder = git.directory.parent
     commit(folder, {"calc.py": "# later\n"})
     (folder / "calc.py").write_text("not even committed")
     before = snapshot(folder)
-    assert check_patch(folder, base, FIX).valid
+    assert check_patch(opened(folder), base, FIX).valid
     assert snapshot(folder) == before
 
 
 def test_only_the_base_commit_counts(repository):
-    folder, base = repository
+    git, base = repository
+    folder = git.directory.parent
     later = commit(folder, {"calc.py": "# moved away\n"})
-    assert check_patch(folder, base, FIX).valid
-    assert not check_patch(folder, later, FIX).applies
+    assert check_patch(opened(folder), base, FIX).valid
+    assert not check_patch(opened(folder), later, FIX).applies
 
 
 def test_nothing_that_the_repository_configures_is_run(repository, tmp_path):
-    folder, base = repository
+    git, base = repository
+    folder = git.directory.parent
     mark = tmp_path / "was-run"
     program = tmp_path / "program"
     program.write_text(f"#!/bin/sh\ntouch {mark}\ncat\n")
@@ -94,7 +102,7 @@ def test_nothing_that_the_repository_configures_is_run(repository, tmp_path):
     (folder / ".git" / "info").mkdir(exist_ok=True)
     (folder / ".git" / "info" / "attributes").write_text("* filter=x diff=x\n")
     before = snapshot(folder)
-    assert check_patch(folder, base, FIX).valid
+    assert check_patch(opened(folder), base, FIX).valid
     assert not mark.exists() and snapshot(folder) == before
 
 
@@ -153,17 +161,17 @@ def test_a_patch_over_a_mebibyte_is_refused(repository):
 
 
 def test_a_commit_that_is_missing_or_no_commit_id_is_named(repository):
-    folder, _ = repository
+    git, _ = repository
     for bad in ("f" * 40, "HEAD", "--help", "main^{tree}", ""):
         with pytest.raises(CommitMissing) as raised:
-            check_patch(folder, bad, FIX)
+            check_patch(git, bad, FIX)
         assert isinstance(raised.value, LookupError) and "commit" in str(raised.value)
 
 
 def test_a_folder_that_is_no_repository_is_an_error(tmp_path):
     for folder in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(GitFailed, match=re.escape(str(folder))):
-            check_patch(folder, "f" * 40, FIX)
+        with pytest.raises((GitFailed, CannotRun), match=re.escape(str(folder))):
+            check_patch(Git(folder), "f" * 40, FIX)
 
 
 def new_file(path: str, line: str = "owned", mode: str = "100644") -> str:
@@ -231,8 +239,10 @@ def test_no_mangled_patch_is_an_exception(repository, data):
 
 
 def test_git_agrees_that_a_valid_patch_applies(repository):
-    folder, _ = repository
-    done = subprocess.run(["git", "apply", "--check", "-"], cwd=folder, input=FIX.encode(), check=False)
+    git, _ = repository
+    done = subprocess.run(
+        ["git", "apply", "--check", "-"], cwd=git.directory.parent, input=FIX.encode(), check=False
+    )
     assert done.returncode == 0
 
 
@@ -244,7 +254,7 @@ def test_gold_patches_of_verified_are_valid():
     for instance in list(load_instances(str(data)).instances.values())[::8]:
         folder = Path(repositories, f"{instance.repo.replace('/', '__')}.git")
         if folder.exists():
-            found = check_patch(folder, instance.task.base_commit, instance.patch)
+            found = check_patch(opened(folder), instance.task.base_commit, instance.patch)
             assert found.valid, (instance.instance_id, found.problems)
             checked += 1
     assert checked

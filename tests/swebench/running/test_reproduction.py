@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from retrieval.gitio import Git
 from swebench.patches.diffs import unified_diff
 from swebench.running.reproduction import Form, Reproduction, cells_of
 
@@ -19,22 +20,24 @@ I expected 1.5.
 
 
 @pytest.fixture
-def git_dir(tmp_path):
+def git(tmp_path):
     folder = tmp_path / "project"
     (folder / "halves").mkdir(parents=True)
     (folder / "halves/__init__.py").write_text(SOURCE)
     identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
     for arguments in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "-m", "start"]):
         subprocess.run(["git", *arguments], cwd=folder, check=True)
-    return folder / ".git"
+    return Git(folder / ".git")
 
 
-def reproduction(git_dir, report=REPORT, timeout_s=20):
-    head = subprocess.run(
-        ["git", "--git-dir", str(git_dir), "rev-parse", "HEAD"], check=True, capture_output=True, text=True
-    )
+def reproduction(git, report=REPORT, timeout_s=20):
     return Reproduction(
-        report, git_dir, head.stdout.strip(), ["halves"], timeout_s, defined={"hidden": "halves.inner"}.get
+        report,
+        git,
+        git("rev-parse", "HEAD").decode().strip(),
+        ["halves"],
+        timeout_s,
+        defined={"hidden": "halves.inner"}.get,
     )
 
 
@@ -56,15 +59,15 @@ def test_a_block_in_another_language_is_no_code_and_hides_none():
     assert [cell.source for cell in cells_of(report)] == ["print(1)\n"]
 
 
-def test_a_report_of_a_megabyte_is_read_in_part(git_dir):
+def test_a_report_of_a_megabyte_is_read_in_part(git):
     report = REPORT + "\n    >>> half(3)\n    1\n" * 40_000
-    assert reproduction(git_dir, report).usable
+    assert reproduction(git, report).usable
 
 
 @pytest.mark.parametrize("written", ["no json", "[1, 2]", "[]", '[["a", ""], ["b", ""]]'])
-def test_code_that_writes_in_the_drivers_place_is_not_believed(git_dir, written):
+def test_code_that_writes_in_the_drivers_place_is_not_believed(git, written):
     report = f"```python\nimport atexit, sys\natexit.register(print, '\\x1e' + {written!r} + '\\x1e')\n```\n"
-    assert not reproduction(git_dir, report).usable
+    assert not reproduction(git, report).usable
 
 
 @pytest.mark.parametrize("report", ["", "```", ">>> (", "```python\nif\n```", "text >>> x\n" * 3])
@@ -72,8 +75,8 @@ def test_a_report_without_code_that_compiles_has_no_cells(report):
     assert cells_of(report) == []
 
 
-def test_code_that_shows_what_the_report_quotes_is_usable_and_imports_may_be_left_out(git_dir):
-    assert reproduction(git_dir).usable
+def test_code_that_shows_what_the_report_quotes_is_usable_and_imports_may_be_left_out(git):
+    assert reproduction(git).usable
 
 
 @pytest.mark.parametrize(
@@ -85,15 +88,15 @@ def test_code_that_shows_what_the_report_quotes_is_usable_and_imports_may_be_lef
         pytest.param("```python\nwhile True: pass\n```\n", id="never ends", marks=pytest.mark.slow),
     ],
 )
-def test_code_that_does_not_show_the_fault_is_not_usable(git_dir, report):
-    found = reproduction(git_dir, report)
+def test_code_that_does_not_show_the_fault_is_not_usable(git, report):
+    found = reproduction(git, report)
     found._timeout_s = 2
     assert not found.usable
 
 
-def test_an_error_that_the_report_names_shows_the_fault(git_dir):
+def test_an_error_that_the_report_names_shows_the_fault(git):
     report = "```python\nfail(0)\n```\nZeroDivisionError, where I expect nothing"
-    assert reproduction(git_dir, report).usable
+    assert reproduction(git, report).usable
 
 
 @pytest.mark.parametrize(
@@ -106,8 +109,8 @@ def test_an_error_that_the_report_names_shows_the_fault(git_dir):
         ("n // 2", "n // n2", "broken"),
     ],
 )
-def test_a_patch_is_judged_by_what_it_makes_the_code_print(git_dir, old, new, outcome):
-    assert reproduction(git_dir).outcome(patched(old, new)) == outcome
+def test_a_patch_is_judged_by_what_it_makes_the_code_print(git, old, new, outcome):
+    assert reproduction(git).outcome(patched(old, new)) == outcome
 
 
 def form(old, new):
@@ -115,70 +118,70 @@ def form(old, new):
     return Form("halves/__init__.py", ((start, start + len(old), new),))
 
 
-def test_edited_forms_have_the_outcome_of_the_patches_that_make_them(git_dir):
+def test_edited_forms_have_the_outcome_of_the_patches_that_make_them(git):
     edits = [("//", "/"), ("// 2", "// 1"), ("return 1 / n", "return 2 / n"), ("// 2", "// 0")]
-    found = reproduction(git_dir)
+    found = reproduction(git)
     at_once = found.outcomes([form(*edit) for edit in edits], budget_s=60)
     assert at_once == [found.outcome(patched(*edit)) for edit in edits]
     assert at_once == ["expected", "changed", "unchanged", "broken"]
 
 
-def test_a_form_that_hangs_or_ends_the_process_is_broken_and_hurts_no_other(git_dir):
+def test_a_form_that_hangs_or_ends_the_process_is_broken_and_hurts_no_other(git):
     code = "import os, time\n\n\ndef half(n):\n    {}\n    return n / 2\n"
     forms = [
         Form("halves/__init__.py", ((0, len(SOURCE), code.format(line)),))
         for line in ("time.sleep(600)", "os._exit(0)", "os.kill(os.getpid(), 9)", "raise SystemExit", "pass")
     ]
-    found = reproduction(git_dir, timeout_s=2).outcomes(forms, budget_s=60)
+    found = reproduction(git, timeout_s=2).outcomes(forms, budget_s=60)
     assert found == ["broken", "broken", "broken", "broken", "expected"]
 
 
-def test_forms_that_the_time_is_too_short_for_have_no_outcome(git_dir):
+def test_forms_that_the_time_is_too_short_for_have_no_outcome(git):
     slow = Form("halves/__init__.py", ((0, len(SOURCE), "import time\ntime.sleep(600)\n"),))
-    assert reproduction(git_dir).outcomes([slow] * 3, budget_s=1) == [None] * 3
+    assert reproduction(git).outcomes([slow] * 3, budget_s=1) == [None] * 3
 
 
-def test_more_forms_than_one_command_can_be_given_are_all_run(git_dir):
+def test_more_forms_than_one_command_can_be_given_are_all_run(git):
     long = Form("halves/__init__.py", ((0, 0, "# " + "x" * 40_000 + "\n"),))
-    assert reproduction(git_dir).outcomes([long] * 5, budget_s=60) == ["unchanged"] * 5
+    assert reproduction(git).outcomes([long] * 5, budget_s=60) == ["unchanged"] * 5
 
 
-def test_a_call_in_backticks_is_code_of_the_report(git_dir):
+def test_a_call_in_backticks_is_code_of_the_report(git):
     assert [cell.source for cell in cells_of("`half(3)` gives 1, ``x()`` and `two words`")] == ["half(3)\n"]
-    found = reproduction(git_dir, "`fail(0)` ends in a ZeroDivisionError")
+    found = reproduction(git, "`fail(0)` ends in a ZeroDivisionError")
     assert found.usable
     assert found.outcome(patched("1 / n", "n and 1 / n")) == "changed"
 
 
-def test_a_name_that_the_report_does_not_import_is_taken_from_where_it_is_defined(git_dir, tmp_path):
+def test_a_name_that_the_report_does_not_import_is_taken_from_where_it_is_defined(git, tmp_path):
     inner = tmp_path / "project/halves/inner.py"
     inner.write_text("def hidden():\n    raise LookupError\n")
     subprocess.run(["git", "add", "-A"], cwd=tmp_path / "project", check=True)
     identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
     subprocess.run(["git", *identity, "commit", "-q", "-m", "more"], cwd=tmp_path / "project", check=True)
-    assert reproduction(git_dir, "`hidden()` ends in a LookupError").usable
+    assert reproduction(git, "`hidden()` ends in a LookupError").usable
 
 
-def test_a_short_result_is_expected_only_where_the_report_says_so(git_dir):
+def test_a_short_result_is_expected_only_where_the_report_says_so(git):
     long = "It happens with 1.5 and others.\n\n>>> half(3)\n1\n"
-    assert reproduction(git_dir, long).outcome(patched("//", "/")) == "changed"
-    assert reproduction(git_dir, long + "That should be 1.5, no?").outcome(patched("//", "/")) == "expected"
+    assert reproduction(git, long).outcome(patched("//", "/")) == "changed"
+    assert reproduction(git, long + "That should be 1.5, no?").outcome(patched("//", "/")) == "expected"
 
 
-def test_the_lines_that_run_are_told(git_dir):
-    assert reproduction(git_dir).executed == {"halves/__init__.py": {1, 2}}
-    assert reproduction(git_dir, "`missing()` fails").executed == {}, "it ran, and nothing of the tree did"
+def test_the_lines_that_run_are_told(git):
+    assert reproduction(git).executed == {"halves/__init__.py": {1, 2}}
+    assert reproduction(git, "`missing()` fails").executed == {}, "it ran, and nothing of the tree did"
     for untold in (
         "`exit(half(1))` `__import__('os')._exit(half(3))`",
         "`__import__('time').sleep(600 * half(3))`",
     ):
-        assert reproduction(git_dir, untold, timeout_s=1).executed is None
+        assert reproduction(git, untold, timeout_s=1).executed is None
 
 
-def test_a_block_of_values_is_what_is_expected_and_no_code(git_dir):
+def test_a_block_of_values_is_what_is_expected_and_no_code(git):
     report = "```python\nprint([half(3), half(5)])\n```\ngives\n```\n[1, 2]\n```\nbut\n```\n[1.5, 2.5]\n```\n"
     assert len(cells_of(report)) == 1
-    found = reproduction(git_dir, report)
+    found = reproduction(git, report)
     assert found.usable
     assert found.outcome(patched("//", "/")) == "expected"
     assert found.outcome(patched("// 2", "// 1")) == "changed"

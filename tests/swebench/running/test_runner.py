@@ -7,10 +7,9 @@ import pytest
 
 from swebench.errors import NotGradeable, UnsafePath
 from swebench.patches.export import export
-from swebench.patches.plumbing import git
 from swebench.patches.trees import Scratch
 from swebench.running.runner import OURS, isolation, parse_command, run_tests
-from tests.swebench.conftest import commit, run_git
+from tests.swebench.conftest import commit, opened, run_git
 
 needs_isolation = pytest.mark.skipif(not isolation(), reason="this system does not let users make namespaces")
 
@@ -21,7 +20,7 @@ def run(make_repository):
 
     def run(script: str, timeout_s: float = 30.0, arguments: str = ""):
         folder, base = make_repository({"script.py": script})
-        with Scratch(folder, base) as scratch:
+        with Scratch(opened(folder), base) as scratch:
             return run_tests(scratch, scratch.base, parse_command(f"python script.py {arguments}"), timeout_s)
 
     return run
@@ -98,7 +97,7 @@ def test_what_is_shared_with_later_runs_cannot_be_written_to(make_repository, tm
     )
     folder, base = make_repository({"script.py": script})
     within = dataclasses.replace(OURS, kept=(tmp_path / "shared",))
-    with Scratch(folder, base) as scratch:
+    with Scratch(opened(folder), base) as scratch:
         command = parse_command(f"python script.py {tmp_path}/shared/file")
         found = run_tests(scratch, scratch.base, command, 30, within)
     assert "Read-only file system" in found.log and "wrote to the tree" in found.log
@@ -155,7 +154,7 @@ def test_exported_files_are_those_of_the_commit_byte_for_byte(make_repository, t
     base = commit(folder, {})
     out = tmp_path / "out"
     out.mkdir()
-    with Scratch(folder, base) as scratch:
+    with Scratch(opened(folder), base) as scratch:
         export(scratch, scratch.base, out)
         for entry in scratch.entries(scratch.base):
             if entry.mode != "120000":
@@ -178,12 +177,13 @@ def test_exported_files_are_those_of_the_commit_byte_for_byte(make_repository, t
 )
 def test_a_crafted_tree_cannot_write_outside_its_folder(make_repository, tmp_path, listing):
     folder, base = make_repository({"x": "x"})
-    blob = git(folder / ".git", "hash-object", "-w", "--stdin", stdin=b"owned").decode().strip()
-    link = git(folder / ".git", "hash-object", "-w", "--stdin", stdin=str(tmp_path).encode()).decode().strip()
-    tree = git(folder / ".git", "mktree", stdin=f"100644 blob {blob}\towned\n".encode()).decode().strip()
-    crafted = git(folder / ".git", "mktree", stdin=listing.format(blob=blob, tree=tree, link=link).encode())
+    git = opened(folder)
+    blob = git("hash-object", "-w", "--stdin", stdin=b"owned").decode().strip()
+    link = git("hash-object", "-w", "--stdin", stdin=str(tmp_path).encode()).decode().strip()
+    tree = git("mktree", stdin=f"100644 blob {blob}\towned\n".encode()).decode().strip()
+    crafted = git("mktree", stdin=listing.format(blob=blob, tree=tree, link=link).encode())
     out = tmp_path / "deep" / "out"
     out.mkdir(parents=True)
-    with Scratch(folder, base) as scratch, pytest.raises(UnsafePath):
+    with Scratch(git, base) as scratch, pytest.raises(UnsafePath):
         export(scratch, crafted.decode().strip(), out)
     assert not (tmp_path / "owned").exists() and not (tmp_path / "deep" / "owned").exists()
