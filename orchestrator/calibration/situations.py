@@ -14,7 +14,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.policy.decisions import DOMAINS, Domain, Regime
 from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
-from orchestrator.task.fewshot import Example, examples
+from orchestrator.task.fewshot import Example, nearest
 from orchestrator.task.prompts import STOPS, SYSTEM, NodePrompt, Rewrite, node_prompt, trim_issue
 from orchestrator.task.regions import Target, targets
 from retrieval.context import build_context
@@ -68,33 +68,37 @@ def situations(
         )
     if domain == "test_reasoning" and regime == "few-shot":
         raise ConfigError("there are no worked examples of test_reasoning: leave out --regime few-shot")
-    shown = examples(FEW_SHOT) if regime == "few-shot" else ()
-    config = RunConfig(rag=regime == "rag", few_shot=len(shown), issue_tokens=issue_tokens)
+    config = RunConfig(
+        rag=regime == "rag", few_shot=FEW_SHOT if regime == "few-shot" else 0, issue_tokens=issue_tokens
+    )
+    shown = [nearest(each.task.problem_statement, config.few_shot) for each in instances]
     count = session.model.count_tokens
     issues = [trim_issue(each.task.problem_statement, issue_tokens, count) for each in instances]
     findings = [""] * len(issues)
     if domain in ("bug_analysis", "patch_writing"):
-        reading = [node_prompt("code_reading", issue, examples=shown) for issue in issues]
+        reading = [
+            node_prompt("code_reading", issue, examples=own) for issue, own in zip(issues, shown, strict=True)
+        ]
         findings = answers(session, config, "code_reading", reading)
     found = [_Found()] * len(issues)
     if config.rag or domain == "patch_writing":
         found = [_look(session, config, instance) for instance in instances]
     if domain == "patch_writing":
         analysis = [
-            node_prompt("bug_analysis", issue, context=each.context, finding=finding, examples=shown)
-            for issue, each, finding in zip(issues, found, findings, strict=True)
+            node_prompt("bug_analysis", issue, context=each.context, finding=finding, examples=own)
+            for issue, each, finding, own in zip(issues, found, findings, shown, strict=True)
         ]
         findings = answers(session, config, "bug_analysis", analysis)
     return [
         Situation(
             instance,
-            _prompt(domain, config, issue, each, finding, shown),
+            _prompt(domain, config, issue, each, finding, own),
             f"{issue}\n{each.context}",
             next((stop for node, stop in STOPS.items() if node == domain), _TEST_STOP),
             each.target,
             each.source,
         )
-        for instance, issue, each, finding in zip(instances, issues, found, findings, strict=True)
+        for instance, issue, each, finding, own in zip(instances, issues, found, findings, shown, strict=True)
         if domain != "patch_writing" or each.target
     ]
 

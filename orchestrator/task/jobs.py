@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator.errors import ConfigError
 from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
-from orchestrator.task.fewshot import examples
+from orchestrator.task.fewshot import refuse_too_many
 from retrieval.index import source_files
 from retrieval.store import Repository, RepoStore
 from swebench.data.loading import load_instances
@@ -87,7 +87,7 @@ def statement_job(config: RunConfig, folder: Path, statement: str, commit: str) 
 
 
 def _job(repository: Repository, task: Task, config: RunConfig, dataset: str, fingerprint: str) -> Job:
-    examples(config.few_shot)
+    refuse_too_many(config.few_shot)
     commit = repository.resolve(task.base_commit)
     source_files(repository, commit)
     if config.run_tests and not (task.test_cmd or task.version):

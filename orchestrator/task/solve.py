@@ -15,7 +15,7 @@ from orchestrator.records import NodeRecord, Result
 from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
 from orchestrator.task.artifacts import Artifacts, open_run
-from orchestrator.task.fewshot import examples
+from orchestrator.task.fewshot import nearest
 from orchestrator.task.graph import build_graph
 from orchestrator.task.jobs import Job
 from orchestrator.task.reproduction import reproduction_of
@@ -108,7 +108,7 @@ def _tools(job: Job, session: Session, config: RunConfig, artifacts: Artifacts) 
         commit=job.commit,
         config=config,
         policy=session.policy(config),
-        examples=examples(config.few_shot),
+        examples=nearest(job.task.problem_statement, config.few_shot),
         model=session.model,
         engine=session.engine,
         vectors=session.vectors,

@@ -14,7 +14,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
 from orchestrator.settings import Settings
-from orchestrator.task.fewshot import examples
+from orchestrator.task.fewshot import refuse_too_many
 from orchestrator.task.jobs import Job, statement_job, task_job
 from retrieval.errors import RetrievalError
 from retrieval.store import RepoStore
@@ -95,7 +95,7 @@ class Inputs:
         if request.run_tests and not settings.run_tests:
             raise Invalid("run_tests is not allowed on this server: leave it out")
         try:
-            examples(request.config.few_shot)
+            refuse_too_many(request.config.few_shot)
             if request.instance_id is not None:
                 instance = self._instance(request.dataset, request.instance_id)
                 name, statement = instance.instance_id, instance.task.problem_statement

@@ -68,6 +68,7 @@ async def ask(
         f"trajectory/{node}-{attempt}.json",
         {
             **record.model_dump(mode="json"),
+            "examples_shown": [example.place for example in tools.examples],
             "messages": list(prompt.messages),
             "prefix": prompt.prefix,
             "answers": [

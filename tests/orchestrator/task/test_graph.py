@@ -10,7 +10,7 @@ from orchestrator.events import Decided, Tokens
 from orchestrator.policy.variants import policy_for
 from orchestrator.run_config import RunConfig
 from orchestrator.task.artifacts import Artifacts
-from orchestrator.task.fewshot import examples
+from orchestrator.task.fewshot import nearest
 from orchestrator.task.graph import build_graph
 from orchestrator.task.nodes.catalogue import MOST_UNTESTED
 from orchestrator.task.state import Tools
@@ -78,7 +78,7 @@ class Run:
             commit=commit,
             config=self.config,
             policy=policy_for(self.config.variant, dict),
-            examples=examples(self.config.few_shot),
+            examples=nearest(PROBLEM, self.config.few_shot),
             model=self.model,
             engine=self.engine,
             vectors=self.vectors,
@@ -255,6 +255,16 @@ async def test_every_token_is_told_while_the_run_goes_on(project, tmp_path, capl
     told = [(event.node, event.text) for event in run.events if isinstance(event, Tokens)]
     assert told == [("code_reading", READING), ("bug_analysis", ANALYSIS), ("patch_writing", GOOD)]
     assert not caplog.records
+
+
+async def test_the_trajectory_says_which_worked_examples_were_shown(project, tmp_path):
+    run = Run(project, tmp_path / "out", [READING, ANALYSIS, GOOD], few_shot=2)
+    await run.go()
+    shown = [example.place for example in nearest(PROBLEM, 2)]
+    for node, attempt in (("code_reading", 0), ("bug_analysis", 0), ("patch_writing", 0)):
+        written = run.tools.artifacts.read_json(f"trajectory/{node}-{attempt}.json")
+        assert written["examples_shown"] == shown
+        assert len(written["messages"]) == 2 + 2 * len(shown)
 
 
 async def test_the_trajectory_holds_prompt_answer_and_decision_of_every_model_node(project, tmp_path):

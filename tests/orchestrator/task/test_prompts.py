@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.policy.decisions import DOMAINS
-from orchestrator.task.fewshot import examples
+from orchestrator.task.fewshot import available
 from orchestrator.task.prompts import Rewrite, node_prompt, trim_issue
 
 REWRITE = Rewrite("a.py, function f", "def f():\n    return {1: 2}", "def f():\n")
@@ -60,7 +60,7 @@ def test_without_shown_code_the_region_is_not_in_the_prompt():
 def test_worked_examples_come_as_turns_in_the_nodes_own_form():
     for node in DOMAINS:
         rewrite = REWRITE if node == "patch_writing" else None
-        prompt = node_prompt(node, "x", rewrite=rewrite, examples=examples(2))
+        prompt = node_prompt(node, "x", rewrite=rewrite, examples=available()[:2])
         assert [message["role"] for message in prompt.messages] == [
             "system",
             *["user", "assistant"] * 2,
