@@ -14,19 +14,42 @@ from orchestrator.cli.beside import damage
 from orchestrator.cli.lazy import LazyGroup
 
 _COMMANDS = {
-    "chat": "Ask a model, unsteered and steered side by side.",
-    "solve": "Solve one task: read, retrieve, analyse, write a patch, validate it.",
-    "tasks": "List the tasks of a data set, and show what one asks for.",
-    "evaluate": "Solve many tasks at once, and go on where a killed batch was.",
-    "grade": "Run the hidden tests on a file of predictions.",
-    "report": "Measure finished runs and compare them: tables and pictures.",
-    "retrieve": "Rank a repository's files for a task, without a model.",
-    "vectors": "The laboratory: extract, calibrate, analyse, compose, export and import domain vectors.",
-    "bench": "Measure speed beside peers, retrieval, repair and batches.",
-    "models": "List, fetch and look into language models.",
-    "serve": "Take tasks and chats over HTTP.",
-    "keys": "Create, list and revoke the API keys of `serve`.",
+    "Try it": {
+        "chat": "Ask a model, unsteered and steered side by side.",
+        "models": "List, fetch and look into language models.",
+        "tasks": "List the tasks of a data set, and show what one asks for.",
+    },
+    "Solve": {
+        "solve": "Solve one task: read, retrieve, analyse, write a patch, validate it.",
+        "evaluate": "Solve many tasks at once, and go on where a killed batch was.",
+        "grade": "Run the hidden tests on a file of predictions.",
+        "retrieve": "Rank a repository's files for a task, without a model.",
+    },
+    "Measure": {
+        "report": "Measure finished runs and compare them: tables and pictures.",
+        "bench": "Measure speed beside peers, retrieval, repair and batches.",
+    },
+    "Laboratory": {
+        "vectors": "Extract, calibrate, analyse, compose, export and import domain vectors.",
+    },
+    "Serve": {
+        "serve": "Take tasks and chats over HTTP.",
+        "keys": "Create, list and revoke the API keys of `serve`.",
+    },
 }
+
+
+def _print_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    """Print the version and where it runs; torch is not imported for it."""
+    if not asked or context.resilient_parsing:
+        return
+    import platform
+    from importlib.metadata import version
+
+    python = f"Python {platform.python_version()}, torch {version('torch')}"
+    where = f"{platform.system()} {platform.machine()}"
+    click.echo(f"orchestrate {version('steered-orchestrator')} ({python}, {where})")
+    context.exit()
 
 
 @click.group(
@@ -35,10 +58,21 @@ _COMMANDS = {
     lazy=_COMMANDS,
     elsewhere={"serve": "services.cli", "keys": "services.cli"},
     context_settings={"help_option_names": ["-h", "--help"]},
+    examples=(
+        'orchestrate chat "How do I start my day well?"',
+        "orchestrate solve harborlab__tidetable-23 --run-tests --grade",
+    ),
 )
-@click.version_option(package_name="steered-orchestrator")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version, and what it runs on.",
+)
 def cli() -> None:
-    """Solve software tasks with steered small language models."""
+    """Solve software tasks with steered small language models, and see what steering does."""
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -7,20 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import completion, options
+from orchestrator.cli.help import Command
 
 if TYPE_CHECKING:
     from orchestrator.chat import Comparison, Prepared, Question
     from orchestrator.settings import Settings
 
 
-@click.command("chat")
+@click.command(
+    "chat",
+    cls=Command,
+    examples=(
+        'orchestrate chat "How do I start my day well?"',
+        'orchestrate chat --domain patch_writing --alpha 30 "Describe a rainy day."',
+    ),
+)
 @click.argument("words", metavar="PROMPT", nargs=-1)
 @click.option(
     "--domain",
     default="bug_analysis",
     show_default=True,
     metavar="DOMAIN|FILE",
+    shell_complete=completion.vectors,
     help="Whose vector steers: a domain, or a file of `vectors extract` or `import`.",
 )
 @click.option(

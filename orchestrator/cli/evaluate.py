@@ -8,13 +8,21 @@ from typing import Any
 import click
 
 from orchestrator.cli import options
+from orchestrator.cli.help import Command
 from orchestrator.cli.run_options import run_configs, run_options
 
 SEVERAL = ("variant", "rag")
 """Flags that may be given more than once: a batch has a run for each combination."""
 
 
-@click.command("evaluate")
+@click.command(
+    "evaluate",
+    cls=Command,
+    examples=(
+        "orchestrate evaluate --limit 4 --run-tests --grade local",
+        "orchestrate evaluate --variant adaptive --variant baseline --out runs/ablation",
+    ),
+)
 @options.dataset
 @options.model
 @run_options(several=SEVERAL)

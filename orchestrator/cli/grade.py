@@ -7,9 +7,17 @@ from typing import Any
 import click
 
 from orchestrator.cli import options
+from orchestrator.cli.help import Command
 
 
-@click.command("grade")
+@click.command(
+    "grade",
+    cls=Command,
+    examples=(
+        "orchestrate grade runs/mine/predictions.jsonl",
+        "orchestrate grade --gold --instances harborlab__tidetable-23",
+    ),
+)
 @click.argument("file", metavar="FILE", required=False, type=options.FILE)
 @options.dataset
 @options.repos

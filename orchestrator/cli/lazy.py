@@ -5,25 +5,30 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
+
+from orchestrator.cli.help import Group
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Knows its commands' names and one-line help; each is `command` in the module of its name in `package`.
 
-    A name that is a Python keyword or built-in has its module under the name with an underscore after it.
-    `elsewhere` names the package of commands that live in another room, above this one.
+    `lazy` holds them under their headings. A name that is a Python keyword or built-in has its module under
+    the name with an underscore after it. `elsewhere` names the package of commands that live in another room,
+    above this one.
     """
 
     def __init__(
         self,
         *args: Any,
         package: str,
-        lazy: Mapping[str, str],
+        lazy: Mapping[str, Mapping[str, str]],
         elsewhere: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._package, self._lazy, self._elsewhere = package, lazy, elsewhere or {}
+        self._package, self._sections, self._elsewhere = package, lazy, elsewhere or {}
+        self._lazy = {name: text for section in lazy.values() for name, text in section.items()}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All commands, in the order a user meets them."""
@@ -40,8 +45,29 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"{package}.{module}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, which guesses a mistyped command from those that are imported only."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, possibilities=self._lazy, ctx=ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl(list(self._lazy.items()))
+        width = max(map(len, self._lazy))
+        for title, commands in self._sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:{width}}", text) for name, text in commands.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands that begin so, without importing them; options where there is a dash."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=text)
+            for name, text in self._lazy.items()
+            if name.startswith(incomplete)
+        ]

@@ -5,15 +5,29 @@ from typing import Any
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import completion, options
+from orchestrator.cli.help import Group
 
 
-@click.group("models")
+@click.group(
+    "models",
+    cls=Group,
+    examples=(
+        "orchestrate models list",
+        "orchestrate models pull qwen3-0.6b",
+    ),
+)
 def command() -> None:
     """List, fetch and look into language models."""
 
 
-@command.command("list")
+@command.command(
+    "list",
+    examples=(
+        "orchestrate models list",
+        "orchestrate models list --json",
+    ),
+)
 @options.as_json
 def list_(as_json: bool) -> None:
     """The known aliases and where each model is found; --model takes any other causal model as well."""
@@ -31,8 +45,13 @@ def list_(as_json: bool) -> None:
         click.echo(f"{row['alias']:20} {row['id']:45} {row['found'] or '-'}")
 
 
-@command.command()
-@click.argument("name")
+@command.command(
+    examples=(
+        "orchestrate models pull smollm2-135m",
+        "orchestrate models pull HuggingFaceTB/SmolLM2-360M-Instruct",
+    ),
+)
+@click.argument("name", shell_complete=completion.models)
 def pull(name: str) -> None:
     """Fetch a model into the cache, so that it loads without a network from then on."""
     from orchestrator.cli.view import view_for
@@ -44,8 +63,13 @@ def pull(name: str) -> None:
     click.echo(path)
 
 
-@command.command()
-@click.argument("name")
+@command.command(
+    examples=(
+        "orchestrate models show smollm2-135m",
+        "orchestrate models show ./my-model --json",
+    ),
+)
+@click.argument("name", shell_complete=completion.models)
 @options.as_json
 def show(name: str, as_json: bool) -> None:
     """Load a model and print what identifies it and its shape."""

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli import completion
+from orchestrator.cli.help import log_level
+
 if TYPE_CHECKING:
     from orchestrator.settings import Settings
 
@@ -15,13 +18,18 @@ dataset = click.option(
     "--dataset",
     default="bundled",
     show_default=True,
+    shell_complete=completion.datasets,
     help="bundled, verified, lite, full, a hub name, or a file.",
 )
 repos = click.option(
     "--repos", type=FOLDER, help="Folder that holds repositories as owner__name or owner__name.git."
 )
 vectors = click.option("--vectors", type=FOLDER, help="Folder of vector files to use instead of the cache.")
-model = click.option("--model", help="Alias, hub id, folder or GGUF file.  [default: smollm2-135m]")
+model = click.option(
+    "--model",
+    shell_complete=completion.models,
+    help="Alias, hub id, folder or GGUF file.  [default: smollm2-135m]",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 
 
@@ -30,6 +38,7 @@ def settings(**flags: Any) -> "Settings":
     from orchestrator.logs import configure
     from orchestrator.settings import Settings
 
+    flags["log_level"] = log_level(click.get_current_context(silent=True))
     chosen = Settings(**{name: value for name, value in flags.items() if value is not None})
     configure(chosen.log_level)
     return chosen

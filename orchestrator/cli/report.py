@@ -7,9 +7,17 @@ from typing import Any
 import click
 
 from orchestrator.cli import options
+from orchestrator.cli.help import Command
 
 
-@click.command("report")
+@click.command(
+    "report",
+    cls=Command,
+    examples=(
+        "orchestrate report runs/mine",
+        "orchestrate report runs/adaptive runs/baseline --out comparison",
+    ),
+)
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=options.FOLDER)
 @click.option("--dataset", help="Data set with the gold patches.  [default: the one that the runs name]")
 @options.repos

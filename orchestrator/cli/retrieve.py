@@ -5,11 +5,19 @@ from typing import Any
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import completion, options
+from orchestrator.cli.help import Command
 
 
-@click.command("retrieve")
-@click.argument("instance_id", metavar="ID")
+@click.command(
+    "retrieve",
+    cls=Command,
+    examples=(
+        "orchestrate retrieve harborlab__tidetable-23",
+        "orchestrate retrieve django__django-11790 --dataset verified --repos mirrors --top 20",
+    ),
+)
+@click.argument("instance_id", metavar="ID", shell_complete=completion.instances)
 @options.dataset
 @options.repos
 @click.option(

@@ -6,15 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import completion, options
+from orchestrator.cli.help import Command
 from orchestrator.cli.run_options import run_config, run_options
 
 if TYPE_CHECKING:
     from orchestrator.records import Result
 
 
-@click.command("solve")
-@click.argument("instance_id", metavar="ID", required=False)
+@click.command(
+    "solve",
+    cls=Command,
+    examples=(
+        "orchestrate solve harborlab__tidetable-23 --run-tests --grade",
+        "orchestrate solve --repo . --problem issue.md --no-rag",
+    ),
+)
+@click.argument("instance_id", metavar="ID", shell_complete=completion.instances, required=False)
 @options.dataset
 @options.model
 @run_options()

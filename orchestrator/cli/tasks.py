@@ -8,18 +8,32 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import completion, options
+from orchestrator.cli.help import Group
 
 if TYPE_CHECKING:
     from orchestrator.task.listing import Shown
 
 
-@click.group("tasks")
+@click.group(
+    "tasks",
+    cls=Group,
+    examples=(
+        "orchestrate tasks list",
+        "orchestrate tasks show harborlab__tidetable-23",
+    ),
+)
 def command() -> None:
     """List the tasks of a data set, and show what one asks for."""
 
 
-@command.command("list")
+@command.command(
+    "list",
+    examples=(
+        "orchestrate tasks list",
+        "orchestrate tasks list --dataset verified --limit 20",
+    ),
+)
 @options.dataset
 @options.repos
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N tasks.")
@@ -43,8 +57,13 @@ def list_(dataset: str, repos: Path | None, limit: int | None, as_json: bool) ->
         click.echo(f"not on this machine, cloned on first use: {visible(', '.join(absent))}", err=True)
 
 
-@command.command()
-@click.argument("instance_id", metavar="ID")
+@command.command(
+    examples=(
+        "orchestrate tasks show harborlab__tidetable-23",
+        "orchestrate tasks show django__django-11790 --dataset verified --json",
+    ),
+)
+@click.argument("instance_id", metavar="ID", shell_complete=completion.instances)
 @options.dataset
 @options.repos
 @options.as_json

@@ -10,15 +10,28 @@ from typing import Any
 import click
 
 from orchestrator.cli import options as machine_options
+from orchestrator.cli.help import Group
 from services.cli import options
 
 
-@click.group("keys")
+@click.group(
+    "keys",
+    cls=Group,
+    examples=(
+        "orchestrate keys create --name ada",
+        "orchestrate keys list",
+    ),
+)
 def command() -> None:
     """Create, list and revoke API keys. A server that runs on the same store heeds them at once."""
 
 
-@command.command()
+@command.command(
+    examples=(
+        "orchestrate keys create --name ada",
+        "orchestrate keys create --name ci --operator --json",
+    ),
+)
 @click.option("--name", required=True, help="What to know it by, such as a person or a machine.")
 @click.option("--operator", is_flag=True, help="It may also have another model loaded.")
 @options.data
@@ -39,7 +52,13 @@ def create(name: str, operator: bool, as_json: bool, **where: Any) -> None:
     click.echo(f"key {key.id} ({name}): kept as a hash, so note it now", err=True)
 
 
-@command.command("list")
+@command.command(
+    "list",
+    examples=(
+        "orchestrate keys list",
+        "orchestrate keys list --data /srv/orchestrate --json",
+    ),
+)
 @options.data
 @options.store
 @machine_options.as_json
@@ -58,7 +77,12 @@ def list_(as_json: bool, **where: Any) -> None:
         click.echo(f"{key.id}  {_day(key.created_at)}  {state:18}  {scope:8}  {key.name}")
 
 
-@command.command()
+@command.command(
+    examples=(
+        "orchestrate keys revoke 3f9a2c",
+        "orchestrate keys revoke 3f9a2c --data /srv/orchestrate",
+    ),
+)
 @click.argument("key_id", metavar="ID")
 @options.data
 @options.store

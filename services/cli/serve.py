@@ -5,10 +5,18 @@ from typing import Any
 import click
 
 from orchestrator.cli import options as machine_options
+from orchestrator.cli.help import Command
 from services.cli import options
 
 
-@click.command("serve")
+@click.command(
+    "serve",
+    cls=Command,
+    examples=(
+        "orchestrate serve",
+        "orchestrate serve --port 9000 --model qwen3-0.6b --data /srv/orchestrate",
+    ),
+)
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="0: any free one.  [default: 8000]")
 @options.data

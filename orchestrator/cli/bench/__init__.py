@@ -3,11 +3,13 @@
 from orchestrator.cli.lazy import LazyGroup
 
 _COMMANDS = {
-    "retrieval": "How often what must change is found, and how fast, beside rank-bm25.",
-    "repair": "How far up the edit that a gold patch makes stands among those proposed.",
-    "evaluate": "Tasks per hour, many at once beside one by one.",
-    "engine": "The steered engine beside transformers and llama.cpp: a table of ratios.",
-    "serve": "Chats of different steering through a server, at once beside one by one.",
+    "Commands": {
+        "retrieval": "How often what must change is found, and how fast, beside rank-bm25.",
+        "repair": "How far up the edit that a gold patch makes stands among those proposed.",
+        "evaluate": "Tasks per hour, many at once beside one by one.",
+        "engine": "The steered engine beside transformers and llama.cpp: a table of ratios.",
+        "serve": "Chats of different steering through a server, at once beside one by one.",
+    }
 }
 
 command = LazyGroup(
@@ -15,5 +17,6 @@ command = LazyGroup(
     package="orchestrator.cli.bench",
     lazy=_COMMANDS,
     elsewhere={"serve": "services.cli.bench"},
+    examples=("orchestrate bench retrieval", "orchestrate bench engine --repeats 3"),
     help="Measure the retrieval and the ranking of edits, and speed as ratios to peers on this machine.",
 )

@@ -6,10 +6,18 @@ from typing import Any
 import click
 
 from orchestrator.cli import options
+from orchestrator.cli.help import Command
 from vectors.bench.table import ROW_NAMES
 
 
-@click.command("engine")
+@click.command(
+    "engine",
+    cls=Command,
+    examples=(
+        "orchestrate bench engine --repeats 3",
+        "orchestrate bench engine --rows mixed16_vs_unsteered16 --json",
+    ),
+)
 @options.model
 @click.option(
     "--rows",

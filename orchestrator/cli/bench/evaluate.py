@@ -7,9 +7,17 @@ from typing import Any
 import click
 
 from orchestrator.cli import options
+from orchestrator.cli.help import Command
 
 
-@click.command("evaluate")
+@click.command(
+    "evaluate",
+    cls=Command,
+    examples=(
+        "orchestrate bench evaluate --limit 8",
+        "orchestrate bench evaluate --workers 4 --run-tests --json",
+    ),
+)
 @options.dataset
 @options.model
 @options.repos

@@ -6,9 +6,17 @@ from typing import Any
 import click
 
 from orchestrator.cli import options
+from orchestrator.cli.help import Command
 
 
-@click.command("repair")
+@click.command(
+    "repair",
+    cls=Command,
+    examples=(
+        "orchestrate bench repair",
+        "orchestrate bench repair --dataset verified --repos mirrors --one-line",
+    ),
+)
 @options.dataset
 @options.repos
 @options.model

@@ -7,11 +7,19 @@ from typing import Any
 import click
 
 from orchestrator.cli import options
+from orchestrator.cli.help import Command
 
 _SPEED_COMMITS = 40
 
 
-@click.command("retrieval")
+@click.command(
+    "retrieval",
+    cls=Command,
+    examples=(
+        "orchestrate bench retrieval",
+        "orchestrate bench retrieval --dataset verified --repos mirrors --no-speed --json",
+    ),
+)
 @options.dataset
 @options.repos
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N instances.")

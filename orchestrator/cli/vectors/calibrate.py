@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import completion, options
+from orchestrator.cli.help import Command
 
 _METRICS = ("likelihood", "gold", "validity", "keywords", "degeneration")
 _REGIMES = ("zero-shot", "few-shot", "rag")
@@ -37,8 +38,15 @@ def _shares(_context: Any, _option: Any, value: str) -> list[float]:
     return found
 
 
-@click.command("calibrate")
-@click.argument("domain")
+@click.command(
+    "calibrate",
+    cls=Command,
+    examples=(
+        "orchestrate vectors calibrate bug_analysis",
+        "orchestrate vectors calibrate code_reading --regime rag --layers 10-16 --shares 0.1,0.2",
+    ),
+)
+@click.argument("domain", shell_complete=completion.domains)
 @options.model
 @click.option(
     "--regime",

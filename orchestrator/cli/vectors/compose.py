@@ -6,13 +6,21 @@ from typing import Any
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import completion, options
+from orchestrator.cli.help import Command
 from orchestrator.cli.vectors import analysis
 from orchestrator.cli.vectors.common import vector_of
 
 
-@click.command("compose")
-@click.argument("domains", nargs=-1, required=True)
+@click.command(
+    "compose",
+    cls=Command,
+    examples=(
+        "orchestrate vectors compose bug_analysis patch_writing --limit 4",
+        "orchestrate vectors compose bug_analysis patch_writing --mode add --out both.safetensors",
+    ),
+)
+@click.argument("domains", nargs=-1, required=True, shell_complete=completion.domains)
 @options.model
 @click.option(
     "--mode",

@@ -7,11 +7,19 @@ from typing import Any
 import click
 
 from orchestrator.cli import options
+from orchestrator.cli.help import Command
 from orchestrator.cli.vectors import analysis
 from orchestrator.cli.vectors.common import vector_of
 
 
-@click.command("demo")
+@click.command(
+    "demo",
+    cls=Command,
+    examples=(
+        "orchestrate vectors demo --reports 1",
+        "orchestrate vectors demo --seeds 3 --figure demo.svg",
+    ),
+)
 @options.model
 @click.option(
     "--reports",

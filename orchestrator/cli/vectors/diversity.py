@@ -5,13 +5,21 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import completion, options
+from orchestrator.cli.help import Command
 from orchestrator.cli.vectors import analysis
 from orchestrator.cli.vectors.common import vector_of
 
 
-@click.command("diversity")
-@click.argument("vector_name", metavar="DOMAIN|FILE")
+@click.command(
+    "diversity",
+    cls=Command,
+    examples=(
+        "orchestrate vectors diversity bug_analysis --limit 4",
+        "orchestrate vectors diversity bug_analysis --samples 10 --figure diversity.svg",
+    ),
+)
+@click.argument("vector_name", metavar="DOMAIN|FILE", shell_complete=completion.vectors)
 @options.model
 @click.option("--samples", type=click.IntRange(2, 100), default=5, show_default=True, help="Per prompt.")
 @analysis.prompts

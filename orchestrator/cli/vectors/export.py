@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import completion, options
+from orchestrator.cli.help import Command
 from orchestrator.cli.vectors.common import open_session, vector_of
 from vectors.operations import OPERATIONS
 
@@ -22,8 +23,15 @@ def _layers(_context: click.Context, _option: click.Parameter, given: tuple[str,
         raise click.BadParameter(f"{' '.join(given)!r} is neither numbers of layers nor all") from None
 
 
-@click.command("export")
-@click.argument("vector", metavar="DOMAIN|FILE")
+@click.command(
+    "export",
+    cls=Command,
+    examples=(
+        "orchestrate vectors export bug_analysis --format gguf --layer all --out bug_analysis.gguf",
+        "orchestrate vectors export bug_analysis --format lm-eval --alpha 40 --out bug_analysis.pt",
+    ),
+)
+@click.argument("vector", metavar="DOMAIN|FILE", shell_complete=completion.vectors)
 @options.model
 @click.option("--format", "name", type=click.Choice(FORMATS), required=True)
 @click.option(

@@ -6,12 +6,20 @@ from typing import Any
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import completion, options
+from orchestrator.cli.help import Command
 from orchestrator.cli.vectors.common import open_session, summary
 
 
-@click.command("extract")
-@click.argument("domains", nargs=-1)
+@click.command(
+    "extract",
+    cls=Command,
+    examples=(
+        "orchestrate vectors extract",
+        "orchestrate vectors extract bug_analysis code_reading --model qwen3-0.6b",
+    ),
+)
+@click.argument("domains", nargs=-1, shell_complete=completion.domains)
 @options.model
 @click.option(
     "--method", type=click.Choice(["mean_difference", "pca"]), default="mean_difference", show_default=True

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli import options
+from orchestrator.cli.help import Command
 from orchestrator.cli.vectors.common import open_session, summary
 from orchestrator.cli.vectors.export import FORMATS
 
@@ -17,7 +18,14 @@ def _domain(_context: click.Context, _option: click.Parameter, name: str | None)
     return name
 
 
-@click.command("import")
+@click.command(
+    "import",
+    cls=Command,
+    examples=(
+        "orchestrate vectors import honesty.gguf --domain honesty",
+        "orchestrate vectors import steered.pt --format lm-eval --domain honesty --out honesty.safetensors",
+    ),
+)
 @click.argument("file", type=options.FILE)
 @options.model
 @click.option(

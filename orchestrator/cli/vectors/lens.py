@@ -5,13 +5,21 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import completion, options
+from orchestrator.cli.help import Command
 from orchestrator.cli.vectors import analysis
 from orchestrator.cli.vectors.common import vector_of
 
 
-@click.command("lens")
-@click.argument("vector_name", metavar="DOMAIN|FILE")
+@click.command(
+    "lens",
+    cls=Command,
+    examples=(
+        "orchestrate vectors lens bug_analysis",
+        "orchestrate vectors lens patch_writing --layers 0,10,20 --figure lens.svg",
+    ),
+)
+@click.argument("vector_name", metavar="DOMAIN|FILE", shell_complete=completion.vectors)
 @options.model
 @click.option("--layers", **analysis.integers, help="Layers, from 0.  [default: eight over the depth]")
 @click.option(

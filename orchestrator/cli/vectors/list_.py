@@ -3,9 +3,17 @@
 import click
 
 from orchestrator.cli import options
+from orchestrator.cli.help import Command
 
 
-@click.command("list")
+@click.command(
+    "list",
+    cls=Command,
+    examples=(
+        "orchestrate vectors list",
+        "orchestrate vectors list --json",
+    ),
+)
 @options.as_json
 def command(as_json: bool) -> None:
     """The vectors in the cache, of every model."""

@@ -5,14 +5,22 @@ from typing import Any
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import completion, options
+from orchestrator.cli.help import Command
 from orchestrator.cli.vectors.common import open_session, summary, vector_of
 
 SHOWN_TOKENS = 10
 
 
-@click.command("show")
-@click.argument("vector", metavar="DOMAIN|FILE")
+@click.command(
+    "show",
+    cls=Command,
+    examples=(
+        "orchestrate vectors show bug_analysis",
+        "orchestrate vectors show bug_analysis --layer 12 --json",
+    ),
+)
+@click.argument("vector", metavar="DOMAIN|FILE", shell_complete=completion.vectors)
 @options.model
 @click.option(
     "--layer", type=click.IntRange(0), help="Layer for tokens and cosines.  [default: the domain's own]"

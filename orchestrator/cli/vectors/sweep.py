@@ -6,13 +6,21 @@ from typing import Any
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import completion, options
+from orchestrator.cli.help import Command
 from orchestrator.cli.vectors import analysis
 from orchestrator.cli.vectors.common import vector_of
 
 
-@click.command("sweep")
-@click.argument("domain")
+@click.command(
+    "sweep",
+    cls=Command,
+    examples=(
+        "orchestrate vectors sweep code_reading --limit 4",
+        "orchestrate vectors sweep code_reading --layers 8,16,24 --shares 0.1,0.2 --figure sweep.png",
+    ),
+)
+@click.argument("domain", shell_complete=completion.domains)
 @options.model
 @click.option("--layers", **analysis.integers, help="Layers, from 0.  [default: eight over the depth]")
 @click.option(

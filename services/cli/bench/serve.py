@@ -6,9 +6,17 @@ from typing import Any
 import click
 
 from orchestrator.cli import options
+from orchestrator.cli.help import Command
 
 
-@click.command("serve")
+@click.command(
+    "serve",
+    cls=Command,
+    examples=(
+        "orchestrate bench serve",
+        "orchestrate bench serve --repeats 3 --json",
+    ),
+)
 @options.model
 @click.option(
     "--repeats", type=click.IntRange(1), default=5, show_default=True, help="Repetitions of each row."
