@@ -6,12 +6,15 @@ when they are called, so that --help answers at once.
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.cli.beside import damage
 from orchestrator.cli.lazy import LazyGroup
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _COMMANDS = {
     "Try it": {
@@ -120,8 +123,17 @@ def _one_line(error: Any) -> str:
     from pydantic import ValidationError
 
     if isinstance(error, ValidationError):
-        return "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()
-        )
+        return "; ".join(_complaint(error.title, each) for each in error.errors())
     # LookupError's own text is a repr when it is a KeyError; the first argument is always the message.
     return " ".join(str(error.args[0] if error.args else error).split())
+
+
+def _complaint(title: str, error: "ErrorDetails") -> str:
+    """What pydantic found wrong with one value; of a setting's name, what was probably meant."""
+    from orchestrator.settings import Settings
+    from vectors.suggestions import did_you_mean
+
+    where, near = ".".join(map(str, error["loc"])), ""
+    if error["type"] == "extra_forbidden" and title == Settings.__name__:
+        near = did_you_mean(where, Settings.model_fields)
+    return f"{where}: {error['msg']} (got {error['input']!r}){near}"

@@ -12,6 +12,7 @@ from orchestrator.policy.decisions import Certificates, Decision, PromptContents
 from orchestrator.policy.policy import Adaptive, Baseline, Certified, Dynamic, Policy, Static
 from vectors.errors import PluginError
 from vectors.plugins import find, load
+from vectors.suggestions import did_you_mean
 
 GROUP = "orchestrate.policies"
 CERTIFIED = "certified"
@@ -32,8 +33,11 @@ def known(name: str) -> str:
     """The name itself, of one of our variants or of a plug-in; else ValueError, which lists them all."""
     if name in VARIANTS or plugin(name):
         return name
-    there = ", ".join([*VARIANTS, *sorted(_plugins())])
-    raise ValueError(f"there is no variant {name!r}: choose one of {there}, or install its plug-in")
+    there = [*VARIANTS, *sorted(_plugins())]
+    raise ValueError(
+        f"there is no variant {name!r}: choose one of {', '.join(there)}, or install its plug-in"
+        f"{did_you_mean(name, there)}"
+    )
 
 
 def plugin(name: str) -> EntryPoint | None:

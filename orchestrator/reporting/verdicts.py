@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.errors import ConfigError
 from orchestrator.reporting.runs import Run
+from vectors.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ def verdicts_of(runs: Sequence[Run], named: Sequence[str]) -> dict[str, dict[str
             )
         name = name or runs[0].name
         if name not in found:
-            raise ConfigError(f"--verdicts {each}: there is no run {name!r}; the runs are {', '.join(found)}")
+            raise ConfigError(
+                f"--verdicts {each}: there is no run {name!r}; the runs are {', '.join(found)}"
+                f"{did_you_mean(name, found)}"
+            )
         found[name] = _read(Path(path))
     return found
 

@@ -18,6 +18,7 @@ from services.serving.vectors import Vectors
 from services.settings import ServeSettings
 from services.work.worker import Worker
 from vectors.models import loading as models
+from vectors.suggestions import did_you_mean
 
 State = Literal["loading", "ready", "draining"]
 _log = structlog.get_logger(__name__)
@@ -86,7 +87,8 @@ class Models:
     def for_task(self, asked: str | None) -> str:
         """The model that a new task has to wait for. Raises Invalid."""
         if asked is not None and asked not in self._sources:
-            raise Invalid(f"model {asked!r} is not served here: leave it out, or ask for {self._said()}")
+            said = f"{self._said()}{self._near(asked)}"
+            raise Invalid(f"model {asked!r} is not served here: leave it out, or ask for {said}")
         return asked or self.target
 
     def start(self, on_failure: Callable[[], None]) -> None:
@@ -100,7 +102,7 @@ class Models:
         Raises Unavailable, Invalid for a model that is not listed, Conflict while another exchange goes on.
         """
         if name not in self._sources:
-            raise Invalid(f"model {name!r} may not be loaded here: {self._said()} may")
+            raise Invalid(f"model {name!r} may not be loaded here: {self._said()} may{self._near(name)}")
         with self._lock:
             self.serving()
             if self.state != "ready":
@@ -193,6 +195,9 @@ class Models:
             if not self.stopping:
                 served.worker.start()
         _log.info("model ready", model=served.name)
+
+    def _near(self, name: str) -> str:
+        return did_you_mean(name[:100], self.names)
 
     def _said(self) -> str:
         return ", ".join(map(repr, self.names))

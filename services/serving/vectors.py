@@ -22,6 +22,7 @@ from vectors.domains.prompt_sets import domain_names
 from vectors.errors import SteeringMismatch, VectorFileError
 from vectors.models.loading import LanguageModel
 from vectors.steering import Steering
+from vectors.suggestions import did_you_mean
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 MOST_UPLOADS = 100
@@ -60,7 +61,8 @@ class Vectors:
             return Named("built-in", self._built_in[domain])
         path = self._path(owner, domain)
         if model != self._model_name or path is None or not path.is_file():
-            raise NotFound(f"there is no vector {model[:100]}/{domain[:100]}: see GET /v1/vectors")
+            near = did_you_mean(domain[:100], [name for name, _ in self.names(owner)])
+            raise NotFound(f"there is no vector {model[:100]}/{domain[:100]}: see GET /v1/vectors{near}")
         return Named("uploaded", self._read(path, domain))
 
     def put(self, owner: str, model: str, domain: str, data: bytes) -> tuple[Named, bool]:

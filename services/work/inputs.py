@@ -24,6 +24,7 @@ from services.settings import ServeSettings
 from services.texts import StoredText
 from swebench.data.loading import InstanceSet, load_instances
 from swebench.data.tasks import Instance
+from vectors.suggestions import did_you_mean
 
 BYTES_PER_TOKEN = 4
 """What a token of English or code is taken for where no tokenizer is asked: before the queue."""
@@ -142,7 +143,8 @@ class Inputs:
         folder = self._settings.repositories.get(request.repository)
         if folder is None:
             listed = ", ".join(sorted(self._settings.repositories)) or "it is empty"
-            raise Invalid(f"repository {request.repository!r} is not on this server's list ({listed})")
+            near = did_you_mean(request.repository, self._settings.repositories)
+            raise Invalid(f"repository {request.repository!r} is not on this server's list ({listed}){near}")
         try:
             RepoStore.local(folder).resolve(request.commit)
         except RetrievalError:  # its own words name folders of this machine

@@ -75,8 +75,14 @@ def load_instances(
         raise UnknownDataset(
             f"{dataset[:200]!r} is no data set: use bundled, {', '.join(PINNED)}, "
             f"a hub name org/name[@revision][:split], or a file ending in {', '.join(SUFFIXES)}"
+            f"{_meant(dataset)}"
         )
     return _collect(dataset, _hub_rows(hub["name"], hub["revision"], hub["split"] or "test", cache, progress))
+
+
+def _meant(dataset: str) -> str:
+    near = difflib.get_close_matches(dataset.lower(), ["bundled", *PINNED], n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _collect(name: str, rows: Iterable[tuple[str, Row]]) -> InstanceSet:

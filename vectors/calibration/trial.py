@@ -10,6 +10,7 @@ from vectors.engine.engine import Engine
 from vectors.errors import CertificateError
 from vectors.measuring.metrics import METRICS, Observation
 from vectors.steering import Steering
+from vectors.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,10 @@ class Trial:
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
-            raise CertificateError(f"no metric {self.metric!r}: expected one of {', '.join(METRICS)}")
+            raise CertificateError(
+                f"no metric {self.metric!r}: expected one of {', '.join(METRICS)}"
+                f"{did_you_mean(self.metric, METRICS)}"
+            )
         for split in (self.proposal, self.certification):
             if len({each.situation for each in split}) < 2:
                 raise CertificateError(

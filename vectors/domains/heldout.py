@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vectors.errors import TextSetError
+from vectors.suggestions import did_you_mean
 
 _FOLDER = Path(__file__).parent / "texts"
 _NEUTRAL = "neutral"
@@ -50,6 +51,7 @@ def load_heldout(domain: str, file: Path | None = None) -> HeldOut:
         raise TextSetError(
             f"there are no held-out texts for {domain}, only for {', '.join(domains_with_texts())}; "
             "give a file of them, a JSON list of texts, with --texts"
+            f"{did_you_mean(domain, domains_with_texts())}"
         )
     texts, neutral = _read(file or _FOLDER / f"{domain}.json"), _read(_FOLDER / f"{_NEUTRAL}.json")
     pairs = [Pair(*both) for both in zip(_shuffled(texts), _shuffled(neutral), strict=False)]

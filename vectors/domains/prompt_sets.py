@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vectors.errors import VectorsError
+from vectors.suggestions import did_you_mean
 
 _FOLDER = Path(__file__).parent / "prompts"
 _MAX_FILE_BYTES = 1 << 20
@@ -52,7 +53,10 @@ def load_prompt_set(domain: str | Path) -> PromptSet:
     """
     path = domain if isinstance(domain, Path) else _FOLDER / f"{domain}.json"
     if not isinstance(domain, Path) and domain not in domain_names():
-        raise PromptSetError(f"no domain {domain!r}: expected one of {', '.join(domain_names())}")
+        names = domain_names()
+        raise PromptSetError(
+            f"no domain {domain!r}: expected one of {', '.join(names)}{did_you_mean(domain, names)}"
+        )
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise PromptSetError(f"{path.name} is larger than {_MAX_FILE_BYTES:,} bytes; shorten the set")

@@ -17,6 +17,7 @@ from vectors.errors import ModelUnavailable
 from vectors.models import checkpoints, embedded, gguf_files, hub
 from vectors.models.chat import Chat, Message
 from vectors.progress import Progress, silent
+from vectors.suggestions import did_you_mean
 from vectors.threads import in_own_thread
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def _locate(name: str, cache: Path, progress: Progress) -> _Source:
         return _from_hub(name, progress)
     raise ModelUnavailable(
         f"no model {name!r}: not an alias ({', '.join(ALIASES)}), not an existing folder or .gguf file, "
-        "and not a hub id such as owner/name"
+        f"and not a hub id such as owner/name{did_you_mean(name, ALIASES)}"
     )
 
 
