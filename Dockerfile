@@ -22,6 +22,8 @@ COPY services /src/services
 RUN /venv/bin/pip install --constraint /src/constraints.txt /src
 # The embedded model is part of the image, so that a container works without a network.
 RUN ORCHESTRATE_CACHE=/cache /venv/bin/orchestrate models pull smollm2-135m
+# So is the environment that the bundled tasks' tests run in: proving that a task can be graded makes it.
+RUN ORCHESTRATE_CACHE=/cache /venv/bin/orchestrate grade --gold --instances harborlab__tidetable-23
 
 FROM python:${PYTHON_VERSION}-slim
 RUN apt-get update && apt-get install --yes --no-install-recommends git && rm -rf /var/lib/apt/lists/* \

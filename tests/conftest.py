@@ -23,6 +23,26 @@ def cache_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
+def test_bed(cache_dir):
+    """Where the bundled tasks' tests run: made once per machine, which takes a package index then."""
+    from swebench.grading.suites import LocalTestBed
+
+    return LocalTestBed(cache_dir)
+
+
+@pytest.fixture(scope="session")
+def with_environments(cache_dir, test_bed):
+    """Gives a cache folder of a test's own the environments of this machine's, so that none is made again."""
+
+    def give(cache: Path) -> None:
+        cache.mkdir(parents=True, exist_ok=True)
+        (cache_dir / "environments").mkdir(exist_ok=True)
+        (cache / "environments").symlink_to(cache_dir / "environments")
+
+    return give
+
+
+@pytest.fixture(scope="session")
 def smollm2(cache_dir):
     """The embedded model in float32, in which exactness is claimed."""
     import torch

@@ -28,7 +28,7 @@ def grade_all(
 
     Raises NotGradeable before anything is run when no row says how its tests are run.
     """
-    refused = {instance.instance_id: _refusal(session, instance) for instance in instances}
+    refused = {instance.instance_id: _refusal(instance) for instance in instances}
     if instances and all(refused.values()):
         raise next(error for error in refused.values() if error)
     store = Certificates(session.settings.cache)
@@ -79,9 +79,9 @@ def summary(graded: Mapping[str, Graded]) -> dict[str, Any]:
     }
 
 
-def _refusal(session: Session, instance: Instance) -> SwebenchError | None:
+def _refusal(instance: Instance) -> SwebenchError | None:
     try:
-        ensure_gradeable(instance, session.test_bed)
+        ensure_gradeable(instance)
     except SwebenchError as error:
         return error
     return None

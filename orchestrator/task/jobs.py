@@ -38,26 +38,34 @@ def instance_job(
     """The job of an instance. Its gold columns stay behind here: whoever grades reads them again, afterwards.
 
     Raises UnknownInstance, RepositoryUnavailable, CommitMissing, NoPythonFiles, NotGradeable, ConfigError,
-    and with --run-tests EnvironmentUnavailable.
+    and to run tests or to grade EnvironmentUnavailable.
     """
     found = load_instances(dataset, cache=session.settings.cache, progress=session.progress)
     instance = found.get(instance_id)
     if to_grade:
-        ensure_gradeable(instance, session.test_bed)
-    return task_job(session, config, instance.task, found.name, found.fingerprint)
+        ensure_gradeable(instance)
+    return task_job(session, config, instance.task, found.name, found.fingerprint, to_grade=to_grade)
 
 
-def task_job(session: Session, config: RunConfig, task: Task, dataset: str, fingerprint: str) -> Job:
+def task_job(
+    session: Session,
+    config: RunConfig,
+    task: Task,
+    dataset: str,
+    fingerprint: str,
+    *,
+    to_grade: bool = False,
+) -> Job:
     """The job of a task of a data set that is loaded already.
 
-    Raises RepositoryUnavailable, CommitMissing, NoPythonFiles, ConfigError, and with --run-tests
-    EnvironmentUnavailable.
+    Raises RepositoryUnavailable, CommitMissing, NoPythonFiles, ConfigError, and to run tests or to
+    grade EnvironmentUnavailable.
     """
     repository = session.store.open(task.repo)
     job = _job(repository, task, config, dataset, fingerprint)
-    if config.run_tests and not task.test_cmd:
+    if config.run_tests or (to_grade and task.test_cmd):
         # Made now, so that what the machine lacks is told before a model is loaded.
-        session.test_bed.environment(task, repository.git)
+        session.test_bed.surroundings(task, repository.git)
     return job
 
 

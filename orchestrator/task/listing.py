@@ -12,7 +12,6 @@ from swebench.data.loading import load_instances
 from swebench.data.tasks import Instance, Task
 from swebench.data.titles import title_of
 from swebench.errors import NotGradeable
-from swebench.grading.suites import LocalTestBed
 from swebench.grading.verdicts import ensure_gradeable
 
 
@@ -63,7 +62,7 @@ def show_task(settings: Settings, dataset: str, instance_id: str) -> Shown:
         repository=_Places(settings).of(instance.repo),
         fail_to_pass=len(instance.fail_to_pass),
         pass_to_pass=len(instance.pass_to_pass),
-        not_gradeable=_not_gradeable(instance, settings.cache),
+        not_gradeable=_not_gradeable(instance),
     )
 
 
@@ -86,9 +85,9 @@ class _Places:
         return self._found[repo]
 
 
-def _not_gradeable(instance: Instance, cache: Path) -> str:
+def _not_gradeable(instance: Instance) -> str:
     try:
-        ensure_gradeable(instance, LocalTestBed(cache))
+        ensure_gradeable(instance)
     except NotGradeable as error:
         return str(error).removeprefix(f"{instance.instance_id}: ")
     return ""

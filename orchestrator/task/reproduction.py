@@ -6,7 +6,6 @@ from retrieval.store import Repository
 from swebench.data.tasks import Task
 from swebench.grading.suites import TestBed
 from swebench.running.reproduction import Reproduction
-from swebench.running.runner import OURS
 
 TIMEOUT_S = 20.0
 
@@ -16,8 +15,7 @@ def reproduction_of(
 ) -> Reproduction:
     """The report's own code; nothing runs before it is asked what it shows.
 
-    A task without a test command of its own has its environment made by the test bed; raises what
-    that raises.
+    The task's environment is made by the test bed; raises what that raises.
     """
 
     def defined(name: str) -> str | None:
@@ -32,7 +30,7 @@ def reproduction_of(
         and file.path.endswith("/__init__.py")
         and not is_test(file.path)
     ]
-    within = OURS if task.test_cmd else test_bed.surroundings(task, repository.git)
+    within = test_bed.surroundings(task, repository.git)
     return Reproduction(task.problem_statement, repository.git, commit, packages, TIMEOUT_S, defined, within)
 
 

@@ -70,5 +70,5 @@ class Tools:
     artifacts: Artifacts
     reproduction: Reproduction | None
     """The report's own code; None where the user does not allow running any."""
-    test_bed: TestBed | None = None
-    """Runs the existing tests of tasks that have no test command of their own."""
+    test_bed: TestBed
+    """Where the existing tests run."""

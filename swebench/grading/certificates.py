@@ -48,7 +48,7 @@ class Certificates:
         instance: Instance,
         git: Git,
         *,
-        test_bed: TestBed | None,
+        test_bed: TestBed,
         timeout_s: float,
         fresh: bool = False,
     ) -> StoredCertificate:

@@ -1,12 +1,11 @@
 """How an instance's tests are run and read: by its row's own columns, or as the official harness does.
 
-A row with a `test_cmd` runs in our own environment. A row of SWE-bench without one names a repository and a
-version that the official package has a spec of: its tests run in an environment made from that spec, and the
-official package reads the log and judges it.
+A row with a `test_cmd` runs in an environment that has pytest alone. A row of SWE-bench without one names a
+repository and a version that the official package has a spec of: its tests run in an environment made from
+that spec, and the official package reads the log and judges it.
 """
 
 import functools
-import os
 import re
 import shlex
 import subprocess
@@ -23,7 +22,8 @@ from swebench.grading.nearest import nearest_tests
 from swebench.grading.official.client import Official, Spec
 from swebench.patches.plumbing import Git
 from swebench.patches.trees import Scratch
-from swebench.running.runner import OURS, Surroundings, parse_command
+from swebench.running.own import own_environment
+from swebench.running.runner import Surroundings, parse_command
 
 Statuses = dict[str, Status]
 _EXPORT = re.compile(r"export (\w+)=(\S*)")
@@ -45,7 +45,7 @@ class Suite:
 
 
 class TestBed(Protocol):
-    """What can run tests of tasks whose rows have no test command."""
+    """What makes the environments that tests run in, and says how they are run there."""
 
     def suite(self, instance: Instance, git: Git) -> Suite:
         """The suite of an instance's hidden tests."""
@@ -60,26 +60,20 @@ class TestBed(Protocol):
         ...
 
 
-def own_suite(instance: Instance) -> Suite:
-    """The suite of a row with a command of its own; raises NotGradeable."""
-    command = parse_command(instance.task.test_cmd or "")
-    return Suite(command, OURS, LOG_PARSERS[instance.log_parser or ""], f"own:{os.fspath(OURS.programs[0])}")
-
-
-def own_existing(task: Task) -> Suite:
-    """The suite of all tests that a row's own command runs; raises NotGradeable."""
-    return Suite(parse_command(task.test_cmd or ""), OURS, parse_pytest, "own")
-
-
 class LocalTestBed:
-    """Environments made on this machine from official specs, kept in the cache folder."""
+    """Environments made on this machine on first use, kept in the cache folder."""
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
         self._official = Official(cache)
 
     def suite(self, instance: Instance, git: Git) -> Suite:
-        """The official suite; raises NotGradeable, EnvironmentUnavailable, CommitMissing, GitFailed."""
+        """The row's own suite, or the official one.
+
+        Raises NotGradeable, EnvironmentUnavailable, CommitMissing, GitFailed.
+        """
+        if instance.task.test_cmd:
+            return self._own(instance.task.test_cmd, LOG_PARSERS[instance.log_parser or ""])
         spec, place = self.environment(instance.task, git)
         chosen = self._official.directives(instance.repo, instance.test_patch)
 
@@ -90,10 +84,13 @@ class LocalTestBed:
         return self._suite(instance.task, spec, place, chosen, judge)
 
     def existing(self, task: Task, scratch: Scratch, git: Git, changed: list[str]) -> Suite:
-        """The official command on the test files nearest to the changed ones, none of them hidden.
+        """All that the row's own command runs, or the official command on the test files nearest to the
+        changed ones; none of them hidden.
 
         Raises NoTestsNear where there are none, and what `suite` raises.
         """
+        if task.test_cmd:
+            return self._own(task.test_cmd, parse_pytest)
         spec, place = self.environment(task, git)
         files = nearest_tests(scratch, changed)
         if not files:
@@ -106,10 +103,12 @@ class LocalTestBed:
 
     def surroundings(self, task: Task, git: Git) -> Surroundings:
         """The task's environment; raises NotGradeable, EnvironmentUnavailable, CommitMissing, GitFailed."""
+        if task.test_cmd:
+            return own_environment(self._cache).surroundings
         return _surroundings(*self.environment(task, git))
 
     def environment(self, task: Task, git: Git) -> tuple[Spec, Environment]:
-        """The spec of a task's version and its environment, which is made when it is not there yet.
+        """The official spec of a task's version and its environment, which is made when it is not there yet.
 
         Raises NotGradeable, EnvironmentUnavailable, CommitMissing, GitFailed.
         """
@@ -121,6 +120,10 @@ class LocalTestBed:
         spec = self._official.spec(task.repo, task.version, task.setup_commit, git)
         place = environment(self._cache, git, task.repo, task.version, task.setup_commit, spec)
         return spec, place
+
+    def _own(self, command: str, read: Callable[[str], Statuses]) -> Suite:
+        own = own_environment(self._cache)
+        return Suite(parse_command(command), own.surroundings, read, f"own:{own.digest}")
 
     def _suite(
         self,
@@ -141,7 +144,9 @@ class LocalTestBed:
 
 def _surroundings(spec: Spec, place: Environment) -> Surroundings:
     # Tox starts tests with a link to the interpreter, which forgets its environment: so it is told.
-    return Surroundings((place.programs,), place.packages, _variables(spec), place.add_products)
+    return Surroundings(
+        (place.programs,), place.packages, _variables(spec), place.add_products, kept=(place.folder,)
+    )
 
 
 def _command(spec: Spec, arguments: list[str]) -> list[str]:

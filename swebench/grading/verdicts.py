@@ -1,7 +1,6 @@
 """Verdicts: hidden tests on a patch, the certificate of an instance, and the existing tests for a solver.
 
-A row that names its own test command is graded in our own environment, another in one that a test bed makes
-from the official spec of its repository and version (`swebench/grading/suites.py`). As in SWE-bench, an
+How tests are run and where is a test bed's to say (`swebench/grading/suites.py`). As in SWE-bench, an
 instance is resolved when all of FAIL_TO_PASS and PASS_TO_PASS pass. An instance counts only where, in this
 very environment, its gold patch resolves it and an empty patch does not: that is what a certificate says.
 """
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from swebench.data.tasks import Instance, Task
 from swebench.errors import NotGradeable, PatchDoesNotApply, UnsafePath
 from swebench.grading.log_parsers import LOG_PARSERS, Status, status_of
-from swebench.grading.suites import Statuses, Suite, TestBed, own_existing, own_suite
+from swebench.grading.suites import Statuses, Suite, TestBed
 from swebench.patches.plumbing import Git
 from swebench.patches.trees import Scratch
 from swebench.running.runner import TestRun, parse_command, run_tests
@@ -74,20 +73,12 @@ class ExistingTests:
     seconds: float
 
 
-def ensure_gradeable(instance: Instance, test_bed: TestBed | None = None) -> None:
-    """Raise NotGradeable unless the instance's row says how its tests are run here; nothing is made or run.
-
-    Without a test bed, only rows with a test command of their own can be graded.
-    """
+def ensure_gradeable(instance: Instance) -> None:
+    """Raise NotGradeable unless the instance's row says how its tests are run; nothing is made or run."""
     name = instance.instance_id
     if not instance.fail_to_pass:
         raise NotGradeable(f"{name}: FAIL_TO_PASS is empty, so no patch could be told from none")
     if not instance.task.test_cmd:
-        if test_bed is None:
-            raise NotGradeable(
-                f"{name} has no test command of its own (test_cmd), so it cannot be graded here: "
-                "use `orchestrate grade` on predictions.jsonl"
-            )
         columns = {"version": instance.task.version, "test_patch": instance.test_patch}
         if missing := [column for column, value in columns.items() if not value]:
             raise NotGradeable(
@@ -102,15 +93,13 @@ def ensure_gradeable(instance: Instance, test_bed: TestBed | None = None) -> Non
     parse_command(instance.task.test_cmd)
 
 
-def suite_of(instance: Instance, git: Git, test_bed: TestBed | None = None) -> Suite:
+def suite_of(instance: Instance, git: Git, test_bed: TestBed) -> Suite:
     """How the instance's hidden tests are run; a test bed makes their environment when it is not there yet.
 
     Raises NotGradeable, and what a test bed raises: EnvironmentUnavailable, CommitMissing, GitFailed.
     """
-    ensure_gradeable(instance, test_bed)
-    return (
-        own_suite(instance) if instance.task.test_cmd or test_bed is None else test_bed.suite(instance, git)
-    )
+    ensure_gradeable(instance)
+    return test_bed.suite(instance, git)
 
 
 def grade(
@@ -118,8 +107,8 @@ def grade(
     git: Git,
     patch: str,
     *,
+    test_bed: TestBed,
     timeout_s: float = TIMEOUT_S,
-    test_bed: TestBed | None = None,
 ) -> Verdict:
     """Run the hidden tests of an instance on a patch (empty: on none) in a repository, which stays as it is.
 
@@ -146,9 +135,7 @@ def grade(
     return _verdict(instance, statuses, run, reason=_fault(run, statuses, timeout_s), official=resolved)
 
 
-def certify(
-    instance: Instance, git: Git, *, timeout_s: float = TIMEOUT_S, test_bed: TestBed | None = None
-) -> Certificate:
+def certify(instance: Instance, git: Git, *, test_bed: TestBed, timeout_s: float = TIMEOUT_S) -> Certificate:
     """Grade the gold patch and an empty one; raises as `grade` does."""
     return Certificate(
         gold=grade(instance, git, instance.patch, timeout_s=timeout_s, test_bed=test_bed),
@@ -157,25 +144,18 @@ def certify(
 
 
 def run_existing_tests(
-    task: Task, git: Git, patch: str, *, timeout_s: float = TIMEOUT_S, test_bed: TestBed | None = None
+    task: Task, git: Git, patch: str, *, test_bed: TestBed, timeout_s: float = TIMEOUT_S
 ) -> ExistingTests:
     """Run tests that the repository has at the base commit on a patch; hidden tests are not known here.
 
-    These are all that the row's own command runs, or with a test bed those nearest to the changed files. When
-    a test fails they are run without the patch too, so that only what the patch broke is held against it.
+    These are all that the row's own command runs, or those nearest to the changed files. When a test fails
+    they are run without the patch too, so that only what the patch broke is held against it.
     Raises PatchDoesNotApply, UnsafePath and what `suite_of` raises.
     """
-    if not task.test_cmd and test_bed is None:
-        raise NotGradeable(
-            f"{task.instance_id} has no test command (test_cmd), so its existing tests cannot be run"
-        )
     with Scratch(git, task.base_commit) as scratch:
         patched = scratch.apply(patch, scratch.base)
-        if task.test_cmd or test_bed is None:
-            suite = own_existing(task)
-        else:
-            changed = [change.path for change in scratch.changes(scratch.base, patched)]
-            suite = test_bed.existing(task, scratch, git, changed)
+        changed = [change.path for change in scratch.changes(scratch.base, patched)]
+        suite = test_bed.existing(task, scratch, git, changed)
         run = run_tests(scratch, patched, suite.command, timeout_s, suite.within)
         statuses = suite.read(run.log)
         passed = sum(status.passes for status in statuses.values())

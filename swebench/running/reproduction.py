@@ -21,7 +21,7 @@ from swebench.patches.plumbing import Git
 from swebench.patches.source import parse, syntax_fault
 from swebench.patches.trees import Scratch
 from swebench.running import reproduce
-from swebench.running.runner import OURS, Surroundings, run_tests
+from swebench.running.runner import Surroundings, run_tests
 
 Outcome = Literal["unchanged", "broken", "changed", "expected"]
 
@@ -106,7 +106,7 @@ class Reproduction:
         packages: Sequence[str],
         timeout_s: float,
         defined: Callable[[str], str | None],
-        within: Surroundings = OURS,
+        within: Surroundings,
     ) -> None:
         self._within = within
         self._packages = list(packages)

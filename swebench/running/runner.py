@@ -33,7 +33,7 @@ _LIMITS = {"AS": 8 << 30, "FSIZE": 256 << 20, "NPROC": 4096, "CORE": 0}
 _NAMESPACES = ("unshare", "--user", "--map-root-user", "--mount", "--net", "--pid", "--fork", "--kill-child")
 _CONFINE = (sys.executable, "-I", "-S", confine.__file__)
 _SYSTEM = ("/usr/local/bin", "/usr/bin", "/bin")
-_PATH = os.pathsep.join([str(Path(sys.executable).parent), *_SYSTEM])
+_IN_EVERY_ENVIRONMENT = {"python", "python3", "pytest"}
 
 
 @dataclass(frozen=True)
@@ -67,17 +67,6 @@ class Surroundings:
     kept: tuple[Path, ...] = ()
 
 
-OURS = Surroundings(
-    (Path(sys.executable).parent,),
-    variables={
-        "PYTHONDONTWRITEBYTECODE": "1",
-        # Plugins that happen to be installed beside us must not change a verdict.
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-    },
-)
-"""The environment that we run in ourselves."""
-
-
 @functools.cache
 def isolation() -> tuple[str, ...]:
     """The command prefix that isolates a run; empty where this user may not make namespaces."""
@@ -90,25 +79,27 @@ def isolation() -> tuple[str, ...]:
 
 
 def parse_command(command: str) -> list[str]:
-    """The argument list of a command as a row gives it; `python` becomes the running interpreter.
+    """The argument list of a command as a row gives it; no shell takes part.
 
-    No shell takes part. Raises NotGradeable when it cannot be split or its program cannot be found.
+    Raises NotGradeable when it cannot be split, or names a program that is neither in the environments nor on
+    this machine.
     """
     try:
         arguments = shlex.split(command)
     except ValueError as error:
         raise NotGradeable(f"test command {command[:200]!r} cannot be read: {error}") from None
-    if arguments and arguments[0] in {"python", "python3"}:
-        return [sys.executable, *arguments[1:]]
-    if not arguments or ("/" not in arguments[0] and shutil.which(arguments[0], path=_PATH) is None):
+    program = arguments[0] if arguments else ""
+    known = program in _IN_EVERY_ENVIRONMENT or "/" in program
+    if not program or not (known or shutil.which(program, path=os.pathsep.join(_SYSTEM))):
         raise NotGradeable(
-            f"test command {command[:200]!r} names no program of this environment: install it first"
+            f"test command {command[:200]!r} names no program of its environment: begin it with python or "
+            "pytest, or with a path"
         )
     return arguments
 
 
 def run_tests(
-    scratch: Scratch, tree: str, command: list[str], timeout_s: float, within: Surroundings = OURS
+    scratch: Scratch, tree: str, command: list[str], timeout_s: float, within: Surroundings
 ) -> TestRun:
     """Write `tree` into a temporary folder and run a command there; it is killed after `timeout_s` seconds.
 

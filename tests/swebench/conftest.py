@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import pytest
 
 from retrieval.gitio import Git, git_at
 from swebench.data.tasks import Instance
+from swebench.running.runner import Surroundings
+
+HERE = Surroundings((Path(sys.executable).parent,), variables={"PYTHONDONTWRITEBYTECODE": "1"})
+"""The environment that the tests themselves run in."""
 
 Files = dict[str, str | bytes]
 

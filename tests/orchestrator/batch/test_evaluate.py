@@ -23,8 +23,10 @@ NAMES = [f"local__abacus-{number}" for number in range(len(PROBLEMS))]
 
 
 @pytest.fixture(scope="module")
-def batch_cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+def batch_cache(tmp_path_factory, with_environments):
+    cache = tmp_path_factory.mktemp("cache")
+    with_environments(cache)
+    return cache
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,9 @@
-"""`orchestrate grade` on bundled tasks, whose tests run in our own environment, and on wrong use."""
+"""`orchestrate grade` on bundled tasks, whose tests run under pytest alone, and on wrong use."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -11,8 +14,9 @@ INSTANCE = "harborlab__tidetable-23"
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(tmp_path, monkeypatch):
+def _own_folder(tmp_path, monkeypatch, with_environments):
     monkeypatch.chdir(tmp_path)
+    with_environments(tmp_path / "cache")
     monkeypatch.setenv("ORCHESTRATE_CACHE", str(tmp_path / "cache"))
 
 
@@ -105,3 +109,20 @@ def test_rows_that_cannot_be_graded_say_what_they_lack(capsys, tmp_path):
     (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
     code, out, err = run(capsys, "--gold", "--dataset", "rows.jsonl")
     assert code == 2 and out == "" and "no version and no test_patch" in err
+
+
+def test_where_the_environment_cannot_be_made_one_line_says_so_before_a_model_is_loaded(tmp_path):
+    arguments = ("solve", INSTANCE, "--grade", "--json")
+    cache = tmp_path / "empty"
+    done = subprocess.run(
+        [sys.executable, "-c", "from orchestrator.cli import main; main()", *arguments],
+        env=os.environ | {"ORCHESTRATE_CACHE": str(cache), "PIP_INDEX_URL": (tmp_path / "none").as_uri()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("orchestrate: no environment for the tasks' tests:")
+    assert "connect to a package index once, or do without tests (--no-run-tests, no --grade)" in line
+    assert not (cache / "models").exists()

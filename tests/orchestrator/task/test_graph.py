@@ -17,6 +17,7 @@ from orchestrator.task.state import Tools
 from retrieval.search import Retriever
 from retrieval.store import RepoStore
 from swebench.data.tasks import Task
+from swebench.grading.suites import LocalTestBed
 from tests.orchestrator.conftest import PROBLEM, ScriptedEngine
 from vectors.steering import Steering
 
@@ -86,6 +87,7 @@ class Run:
             retriever=Retriever(repository, out / "index"),
             artifacts=Artifacts(out, "abacus-1"),
             reproduction=None,
+            test_bed=LocalTestBed(out / "cache"),
         )
         self.events = []
 

@@ -87,8 +87,10 @@ def test_a_damaged_history_leaves_no_folder(tmp_path):
 
 
 @pytest.mark.parametrize("instance_id", INSTANCES)
-def test_every_bundled_task_is_certified(repositories, instance_id):
-    certificate = certify(INSTANCES[instance_id], Git(folder_of(repositories, instance_id)))
+def test_every_bundled_task_is_certified(repositories, instance_id, test_bed):
+    certificate = certify(
+        INSTANCES[instance_id], Git(folder_of(repositories, instance_id)), test_bed=test_bed
+    )
     assert certificate.gold_resolves, certificate.gold.reason
     assert certificate.empty_fails, certificate.empty.reason
 

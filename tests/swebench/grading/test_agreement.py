@@ -48,10 +48,12 @@ def kept_logs(cache: Path) -> Iterator[tuple[Instance, bool, str]]:
 
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 @pytest.mark.parametrize("which", ["gold", "none"])
-def test_our_parser_and_rule_agree_with_the_official_ones_on_a_pytest_log(name, which, official, cache_dir):
+def test_our_parser_and_rule_agree_with_the_official_ones_on_a_pytest_log(
+    name, which, official, cache_dir, test_bed
+):
     instance = BUNDLED[name]
     repository = Git(ensure_repositories(cache_dir, Git) / f"{instance.repo.replace('/', '__')}.git")
-    verdict = grade(instance, repository, instance.patch if which == "gold" else "")
+    verdict = grade(instance, repository, instance.patch if which == "gold" else "", test_bed=test_bed)
     # The official package knows no bundled task; flask's logs are pytest's too.
     as_flask = replace(instance, task=replace(instance.task, repo="pallets/flask", version="2.3"))
     assert official.grade(as_flask, verdict.log).resolved == verdict.resolved == (which == "gold")

@@ -75,13 +75,14 @@ def listing(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def yard(tmp_path_factory):
+def yard(tmp_path_factory, with_environments):
     """A folder with all that could be reached nearby: repository, home, working folder, temporary files."""
     folder = tmp_path_factory.mktemp("yard")
     for name in ("home", "here", "tmp", "aim"):
         (folder / name).mkdir()
         (folder / name / "canary.txt").write_text("alive\n")
     ensure_repositories(folder / "cache", Git)
+    with_environments(folder / "cache")
     return folder
 
 
@@ -106,11 +107,13 @@ def test_there_are_over_two_hundred_hostile_patches():
 
 
 @pytest.mark.parametrize("name", PATCHES)
-def test_a_hostile_patch_gets_a_verdict_and_reaches_nothing_outside_its_tree(name, watched, repository):
+def test_a_hostile_patch_gets_a_verdict_and_reaches_nothing_outside_its_tree(
+    name, watched, repository, test_bed
+):
     patch = PATCHES[name](watched / "aim")
     before = listing(watched)
     checked = check_patch(repository, INSTANCE.task.base_commit, patch)
-    verdict = grade(QUICK, repository, patch)
+    verdict = grade(QUICK, repository, patch, test_bed=test_bed)
     assert listing(watched) == before
     assert Watched.strays == []
     assert verdict.reason and len(verdict.reason.splitlines()) == 1 and not verdict.resolved
@@ -122,13 +125,13 @@ def test_a_hostile_patch_gets_a_verdict_and_reaches_nothing_outside_its_tree(nam
         assert not checked.valid
 
 
-def test_a_file_in_the_place_of_the_tests_gives_way_to_the_hidden_tests(watched, repository):
+def test_a_file_in_the_place_of_the_tests_gives_way_to_the_hidden_tests(watched, repository, test_bed):
     listed = repository("ls-tree", "-r", "--name-only", INSTANCE.task.base_commit, "tests")
     gone = "".join(
         f"diff --git a/{name} b/{name}\ndeleted file mode 100644\n" + _removed(repository, name)
         for name in listed.decode().split()
     )
-    verdict = grade(INSTANCE, repository, gone + new("tests"))
+    verdict = grade(INSTANCE, repository, gone + new("tests"), test_bed=test_bed)
     assert verdict.applied
     assert all(status is not Status.MISSING for status in verdict.f2p.values())
 

@@ -153,7 +153,7 @@ def test_a_hostile_file_name_in_a_test_patch_is_one_argument(make_repository, te
 def test_a_row_that_does_not_say_how_it_is_tested_is_refused_before_anything_runs(column, test_bed):
     row = official_row("a" * 40) | {column: ""}
     with pytest.raises(NotGradeable, match=column):
-        ensure_gradeable(Instance.from_row(row), test_bed)
+        ensure_gradeable(Instance.from_row(row))
 
 
 @pytest.fixture

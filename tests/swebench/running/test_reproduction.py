@@ -7,6 +7,7 @@ import pytest
 from retrieval.gitio import Git
 from swebench.patches.diffs import unified_diff
 from swebench.running.reproduction import Form, Reproduction, cells_of
+from tests.swebench.conftest import HERE
 
 SOURCE = "def half(n):\n    return n // 2\n\n\ndef fail(n):\n    return 1 / n\n"
 REPORT = """\
@@ -38,6 +39,7 @@ def reproduction(git, report=REPORT, timeout_s=20):
         ["halves"],
         timeout_s,
         defined={"hidden": "halves.inner"}.get,
+        within=HERE,
     )
 
 

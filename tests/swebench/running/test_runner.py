@@ -8,8 +8,8 @@ import pytest
 from swebench.errors import NotGradeable, UnsafePath
 from swebench.patches.export import export
 from swebench.patches.trees import Scratch
-from swebench.running.runner import OURS, isolation, parse_command, run_tests
-from tests.swebench.conftest import commit, opened, run_git
+from swebench.running.runner import isolation, parse_command, run_tests
+from tests.swebench.conftest import HERE, commit, opened, run_git
 
 needs_isolation = pytest.mark.skipif(not isolation(), reason="this system does not let users make namespaces")
 
@@ -21,7 +21,9 @@ def run(make_repository):
     def run(script: str, timeout_s: float = 30.0, arguments: str = ""):
         folder, base = make_repository({"script.py": script})
         with Scratch(opened(folder), base) as scratch:
-            return run_tests(scratch, scratch.base, parse_command(f"python script.py {arguments}"), timeout_s)
+            return run_tests(
+                scratch, scratch.base, parse_command(f"python script.py {arguments}"), timeout_s, HERE
+            )
 
     return run
 
@@ -96,7 +98,7 @@ def test_what_is_shared_with_later_runs_cannot_be_written_to(make_repository, tm
         "open('own', 'w').write('x')\nprint('wrote to the tree')"
     )
     folder, base = make_repository({"script.py": script})
-    within = dataclasses.replace(OURS, kept=(tmp_path / "shared",))
+    within = dataclasses.replace(HERE, kept=(tmp_path / "shared",))
     with Scratch(opened(folder), base) as scratch:
         command = parse_command(f"python script.py {tmp_path}/shared/file")
         found = run_tests(scratch, scratch.base, command, 30, within)
