@@ -8,6 +8,7 @@ import platform
 import sys
 import threading
 from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +24,6 @@ from orchestrator.policy.variants import CERTIFIED, plugin, policy_for
 from orchestrator.run_config import RunConfig
 from orchestrator.settings import Settings
 from retrieval.gitio import Git
-from retrieval.search import Retriever
 from retrieval.store import Repository, RepoStore
 from swebench.data.bundles import ensure_repositories
 from swebench.grading.suites import LocalTestBed
@@ -31,6 +31,7 @@ from vectors.plugins import origin
 from vectors.progress import Progress
 
 if TYPE_CHECKING:
+    from retrieval.search import Retriever
     from vectors.calibration.certificates import Certificate
     from vectors.domains.library import VectorLibrary
     from vectors.engine.engine import Engine
@@ -54,6 +55,8 @@ class Session:
         self.progress = progress
         self._retrievers: OrderedDict[tuple[Path, str], Retriever] = OrderedDict()
         self._lock = threading.Lock()
+        self._loading: Future[LanguageModel] | None = None
+        self._opening: Future[Engine] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -61,12 +64,27 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._opening is not None and self._opening.exception() is None:
+            self._opening.result().close()
         if "engine" in self.__dict__:
             self.engine.close()
+
+    def open_ahead(self) -> None:
+        """Begin to load the model and to open its engine, so that something else can be imported meanwhile.
+
+        Whoever needs them first waits for them, and is told what went wrong.
+        """
+        pool = ThreadPoolExecutor(1, thread_name_prefix="opening")
+        self._loading = loading = pool.submit(self._load_model)
+        self._opening = pool.submit(lambda: self._open_engine(loading.result()))
+        pool.shutdown(wait=False)
 
     @cached_property
     def model(self) -> "LanguageModel":
         """The loaded model; raises ModelUnavailable or UnsupportedModel."""
+        return self._load_model() if self._loading is None else self._loading.result()
+
+    def _load_model(self) -> "LanguageModel":
         import torch
 
         from vectors.models.loading import load_model
@@ -77,10 +95,13 @@ class Session:
     @cached_property
     def engine(self) -> "Engine":
         """The one engine, and so the one thread, that owns the model."""
+        return self._open_engine(self.model) if self._opening is None else self._opening.result()
+
+    def _open_engine(self, model: "LanguageModel") -> "Engine":
         from vectors.engine.engine import Engine
 
         sys.setswitchinterval(_SWITCH_S)
-        return Engine(self.model.model, self.model.tokenizer, max_rows=32, niceness=self.niceness)
+        return Engine(model.model, model.tokenizer, max_rows=32, niceness=self.niceness)
 
     @cached_property
     def vectors(self) -> "VectorLibrary":
@@ -116,13 +137,16 @@ class Session:
         """Have a new engine on a model loaded anew: for when a fault has closed the engine."""
         for name in ("engine", "model"):
             self.__dict__.pop(name, None)
+        self._loading = self._opening = None
         self.open_engine()
 
-    def retriever(self, repository: Repository) -> Retriever:
+    def retriever(self, repository: Repository) -> "Retriever":
         """A retriever whose index is cached by blob."""
+        from retrieval.search import Retriever
+
         return Retriever(repository, self.settings.cache / "index")
 
-    def shared_retriever(self, repository: Repository, commit: str) -> Retriever:
+    def shared_retriever(self, repository: Repository, commit: str) -> "Retriever":
         """One retriever for all tasks on a commit, so that variants of an instance share its index."""
         key = (repository.git.directory, commit)
         with self._lock:

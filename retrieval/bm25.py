@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -31,6 +30,8 @@ class BM25:
         b: float = 0.75,
         epsilon: float = 0.25,
     ) -> None:
+        from scipy.sparse import coo_array  # late: it takes longer to import than a wrong input to tell
+
         self.n_documents = n_documents
         documents, terms, counts = postings
         # Sorted by term in linear time, with equal pairs added up; no sort of numpy's is as quick.

@@ -89,16 +89,10 @@ def command(as_json: bool, **flags: Any) -> int:
 def _evaluate(flags: dict[str, Any], emit: Any, started: float) -> dict[str, Any]:
     import asyncio
 
-    from orchestrator.batch.evaluate import evaluate
-    from orchestrator.batch.executors import executor_for, workers_of
     from orchestrator.batch.folders import exactness, folders_of
-    from orchestrator.batch.ledger import Ledger
-    from orchestrator.batch.summary import summary
     from orchestrator.batch.units import choose, runs_of
     from orchestrator.events import told
-    from orchestrator.grading.batches import grade_batch
     from orchestrator.session import Session
-    from orchestrator.task.solve import claimed
     from swebench.data.loading import load_instances
     from swebench.grading.docker import ensure_engine
 
@@ -109,15 +103,24 @@ def _evaluate(flags: dict[str, Any], emit: Any, started: float) -> dict[str, Any
     )
     if warning:
         click.echo(f"warning: {warning}", err=True)
+    options.check_model(settings)
     if flags["grade"] == "docker":
         ensure_engine()
     progress = told(emit)
-    workers = workers_of(flags["executor"], flags["workers"])
     configs = run_configs(flags, SEVERAL)
     with Session(settings, progress=progress) as session:
         found = load_instances(flags["dataset"], cache=settings.cache, progress=progress)
         wanted = options.ids(flags["instances"]) if flags["instances"] else None
         tasks = choose(found, flags["limit"], wanted)
+        # These take seconds: wrong input has been told by now.
+        from orchestrator.batch.evaluate import evaluate
+        from orchestrator.batch.executors import executor_for, workers_of
+        from orchestrator.batch.ledger import Ledger
+        from orchestrator.batch.summary import summary
+        from orchestrator.grading.batches import grade_batch
+        from orchestrator.task.solve import claimed
+
+        workers = workers_of(flags["executor"], flags["workers"])
         out, folders = folders_of(flags["out"], settings, found.name, configs)
         runs = runs_of(session, found, configs, folders)
         facts = session.facts() | {"executor": flags["executor"], "workers": workers}

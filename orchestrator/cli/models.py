@@ -76,7 +76,9 @@ def show(name: str, as_json: bool) -> None:
     from orchestrator.cli.output import print_json
     from orchestrator.session import Session
 
-    with Session(options.settings(model=name), progress=lambda *_: None) as session:
+    settings = options.settings(model=name)
+    options.check_model(settings)
+    with Session(settings, progress=lambda *_: None) as session:
         model = session.model
     facts: dict[str, Any] = {
         "name": model.name,

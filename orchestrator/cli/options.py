@@ -44,6 +44,13 @@ def settings(**flags: Any) -> "Settings":
     return chosen
 
 
+def check_model(chosen: Any) -> None:
+    """Raise ModelUnavailable for a name that no place can have, before anything large is imported."""
+    from vectors.models.loading import check
+
+    check(chosen.model)
+
+
 def ids(text: str) -> list[str]:
     """Instance ids of a file, one a line, or of a list with commas; each once."""
     path = Path(text)

@@ -47,10 +47,8 @@ def command(
     """
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
-    from orchestrator.reporting.report import make_report
     from orchestrator.reporting.runs import read_runs
     from orchestrator.reporting.verdicts import verdicts_of
-    from orchestrator.reporting.writing import write_report
     from orchestrator.session import Session
     from swebench.data.loading import load_instances
 
@@ -61,6 +59,9 @@ def command(
         progress = view.progress
         with Session(settings, progress=progress) as session:
             found = load_instances(dataset or _dataset(runs), cache=settings.cache, progress=progress)
+            from orchestrator.reporting.report import make_report  # pictures and statistics take a second
+            from orchestrator.reporting.writing import write_report
+
             report = make_report(session, runs, judged, found, progress)
         paths = write_report(report, out or folders[0])
     if as_json:

@@ -70,11 +70,12 @@ def _solve(instance_id: str | None, flags: dict[str, Any]) -> "Result":
     from orchestrator.session import Session
     from orchestrator.task.artifacts import Artifacts
     from orchestrator.task.jobs import instance_job, local_job
-    from orchestrator.task.solve import solve
     from swebench.data.loading import load_instances
     from swebench.grading.verdicts import grade
+    from vectors.models.checkpoints import garbage_kept
 
     settings = options.settings(model=flags["model"], repos=flags["repos"], vectors=flags["vectors"])
+    options.check_model(settings)
     config = run_config(flags)
     with view_for(sys.stderr.isatty()) as view:
         progress = view.progress
@@ -83,6 +84,11 @@ def _solve(instance_id: str | None, flags: dict[str, Any]) -> "Result":
                 job = local_job(config, flags["repo"], flags["problem"], flags["commit"])
             else:
                 job = instance_job(session, config, flags["dataset"], instance_id, to_grade=flags["grade"])
+            # Wrong input has been told by now: what follows takes seconds, the model beside the imports.
+            session.open_ahead()
+            with garbage_kept():
+                from orchestrator.task.solve import solve
+
             out = flags["out"] or settings.runs / default_folder(job.dataset, settings.model, config)
             result = asyncio.run(solve(job, session, config, out, fresh=flags["fresh"], emit=view.show))
     if flags["grade"] and instance_id and result.patch:

@@ -12,7 +12,6 @@ from orchestrator.errors import ConfigError
 from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
 from orchestrator.task.fewshot import refuse_too_many
-from retrieval.index import source_files
 from retrieval.store import Repository, RepoStore
 from swebench.data.loading import load_instances
 from swebench.data.tasks import Task
@@ -96,6 +95,8 @@ def statement_job(config: RunConfig, folder: Path, statement: str, commit: str) 
 
 def _job(repository: Repository, task: Task, config: RunConfig, dataset: str, fingerprint: str) -> Job:
     refuse_too_many(config.few_shot)
+    from retrieval.index import source_files
+
     commit = repository.resolve(task.base_commit)
     source_files(repository, commit)
     if config.run_tests and not (task.test_cmd or task.version):

@@ -31,6 +31,7 @@ def command(model: str | None, repos: Any, **flags: Any) -> int:
     """
     machine = machine_options.settings(model=model, repos=repos)
     settings = options.serve_settings(machine, **flags)
+    machine_options.check_model(machine)
     from orchestrator.logs import configure
 
     if machine.log_level == "warning":

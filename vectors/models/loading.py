@@ -117,6 +117,21 @@ def list_models(cache: Path) -> list[Listed]:
     return rows
 
 
+def check(name: str) -> None:
+    """Raise ModelUnavailable for a name that no place can have; asks no network and reads no weights."""
+    path = Path(name).expanduser()
+    if name in ALIASES or (path.suffix == ".gguf" and path.is_file()):
+        return
+    if path.is_dir():
+        if missing := checkpoints.missing_from(path):
+            raise ModelUnavailable(checkpoints.incomplete(path, missing))
+    elif not _HUB_ID.fullmatch(name):
+        raise ModelUnavailable(
+            f"no model {name!r}: not an alias ({', '.join(ALIASES)}), not an existing folder or .gguf file, "
+            f"and not a hub id such as owner/name{did_you_mean(name, ALIASES)}"
+        )
+
+
 def pull(name: str, *, cache: Path, progress: Progress = silent) -> Path:
     """Make sure that a model is on this machine and return its folder. Raises ModelUnavailable."""
     return _locate(name, cache, progress).folder
@@ -170,6 +185,7 @@ def default_dtype(device: str) -> "torch.dtype":
 
 def _locate(name: str, cache: Path, progress: Progress) -> _Source:
     """Find or fetch a model's folder."""
+    check(name)
     path = Path(name).expanduser()
     if name == EMBEDDED:
         folder = embedded.ensure(cache, progress)
@@ -181,15 +197,8 @@ def _locate(name: str, cache: Path, progress: Progress) -> _Source:
         source = json.loads((folder / gguf_files.SOURCE_FILE).read_text())
         return _Source(folder, path.name, "local", source["sha256"])
     if path.is_dir():
-        if missing := checkpoints.missing_from(path):
-            raise ModelUnavailable(checkpoints.incomplete(path, missing))
         return _Source(path, path.resolve().name, "local", checkpoints.digest_of(path))
-    if _HUB_ID.fullmatch(name):
-        return _from_hub(name, progress)
-    raise ModelUnavailable(
-        f"no model {name!r}: not an alias ({', '.join(ALIASES)}), not an existing folder or .gguf file, "
-        f"and not a hub id such as owner/name{did_you_mean(name, ALIASES)}"
-    )
+    return _from_hub(name, progress)
 
 
 def _from_hub(repo_id: str, progress: Progress) -> _Source:

@@ -41,12 +41,13 @@ def command(
     A ratio above 1 means that the engine is faster. All rows take up to an hour on two cores; other work
     on the machine spoils them. Ctrl-C ends it with the rows measured by then.
     """
+    settings = options.settings(model=model)
+    options.check_model(settings)
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
     from vectors.bench import peer_llamacpp
     from vectors.bench.engine_rows import run
 
-    settings = options.settings(model=model)
     with view_for(sys.stderr.isatty(), nodes=()) as view:
         progress = view.progress
         if install_peers:

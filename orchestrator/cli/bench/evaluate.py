@@ -42,17 +42,19 @@ def command(
     """
     from orchestrator.batch.folders import exactness
     from orchestrator.batch.units import choose
-    from orchestrator.bench.batches import measure
     from orchestrator.cli.batch_view import batch_view_for
     from orchestrator.cli.output import print_json
     from orchestrator.run_config import RunConfig
     from swebench.data.loading import load_instances
 
     settings, _ = exactness(options.settings(model=model, repos=repos))
+    options.check_model(settings)
     with batch_view_for(sys.stderr.isatty()) as view:
         progress = view.progress
         found = load_instances(dataset, cache=settings.cache, progress=progress)
         tasks = choose(found, limit, options.ids(instances) if instances else None)
+        from orchestrator.bench.batches import measure  # takes seconds: wrong input has been told by now
+
         document = measure(settings, found, tasks, RunConfig(run_tests=run_tests), workers, view.show)
     (print_json if as_json else _print)(document)
 

@@ -31,23 +31,25 @@ def command(
     Instances whose repository or gold patch cannot be had are left out and listed; exit code 1 if none
     is left.
     """
-    from orchestrator.bench.repair import RankedGold, is_one_line, rank_gold, report
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
     from orchestrator.session import Session
     from retrieval.errors import RetrievalError
-    from retrieval.search import Retriever
     from swebench.data.loading import load_instances
     from swebench.errors import SwebenchError
 
     settings = options.settings(repos=repos, model=model)
-    found: list[RankedGold] = []
     left_out: dict[str, str] = {}
-    retrievers: dict[str, Retriever] = {}
     with view_for(sys.stderr.isatty(), nodes=()) as view:
         progress = view.progress
         with Session(settings, progress=progress) as session:
             loaded = load_instances(dataset, cache=settings.cache, progress=progress)
+            # These take seconds: wrong input has been told by now.
+            from orchestrator.bench.repair import RankedGold, is_one_line, rank_gold, report
+            from retrieval.search import Retriever
+
+            found: list[RankedGold] = []
+            retrievers: dict[str, Retriever] = {}
             asked = [each for each in loaded.instances.values() if not one_line or is_one_line(each.patch)]
             for done, instance in enumerate(asked[:limit]):
                 progress("ranking edits", done, len(asked[:limit]))

@@ -41,27 +41,29 @@ def command(
     """
     import resource
 
-    from orchestrator.bench.localization import Found, locate, report
-    from orchestrator.bench.widening import findings, gains
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
     from orchestrator.session import Session
-    from retrieval.bench import Speed, measure
     from retrieval.errors import RetrievalError
-    from retrieval.search import Retriever
     from swebench.data.loading import load_instances
     from swebench.data.tasks import Instance
     from swebench.errors import InvalidTask
 
     settings = options.settings(repos=repos, model=model)
-    found: list[Found] = []
     left_out: dict[str, str] = {}
-    widened: list[Found] = []
-    speeds: list[Speed] = []
     with view_for(sys.stderr.isatty(), nodes=()) as view:
         progress = view.progress
         with Session(settings, progress=progress) as session:
             loaded = load_instances(dataset, cache=settings.cache, progress=progress)
+            # These take seconds: wrong input has been told by now.
+            from orchestrator.bench.localization import Found, locate, report
+            from orchestrator.bench.widening import findings, gains
+            from retrieval.bench import Speed, measure
+            from retrieval.search import Retriever
+
+            found: list[Found] = []
+            widened: list[Found] = []
+            speeds: list[Speed] = []
             located: dict[str, list[Instance]] = defaultdict(list)
             by_repository: dict[str, list[Instance]] = defaultdict(list)
             for instance in list(loaded.instances.values())[:limit]:

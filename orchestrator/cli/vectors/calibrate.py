@@ -9,6 +9,7 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
+from orchestrator.cli.vectors.common import check_input
 
 _METRICS = ("likelihood", "gold", "validity", "keywords", "degeneration")
 _REGIMES = ("zero-shot", "few-shot", "rag")
@@ -94,6 +95,7 @@ def command(domain: str, regimes: tuple[str, ...], runs: int | None, as_json: bo
     The certificates are kept beside the vector, also those that say that nothing helps. `solve --variant
     certified` goes by them.
     """
+    check_input(flags["model"], domain)
     from orchestrator.cli.output import print_json
     from orchestrator.cli.vectors.calibrated import print_calibration, print_rate
     from orchestrator.cli.view import view_for

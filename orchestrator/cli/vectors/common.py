@@ -6,6 +6,22 @@ from typing import Any
 from orchestrator.cli import options
 
 
+def check_input(model: str | None, *names: str) -> None:
+    """Raise what is wrong with a model's or a vector's name before tensors are imported: that takes seconds.
+
+    Raises ModelUnavailable, PromptSetError for an unknown domain, VectorFileError for a file that is missing.
+    """
+    from vectors.domains.prompt_sets import load_prompt_set
+    from vectors.errors import VectorFileError
+
+    for name in names:
+        if not name.endswith(".safetensors"):
+            load_prompt_set(name)
+        elif not Path(name).is_file():
+            raise VectorFileError(f"no file {name}: name a domain or a file that `vectors extract` made")
+    options.check_model(options.settings(model=model))
+
+
 def open_session(model: str | None, view: Any, folder: Path | None = None) -> Any:
     """A session whose progress goes to a view."""
     from orchestrator.session import Session

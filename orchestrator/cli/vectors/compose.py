@@ -9,7 +9,7 @@ import click
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
 from orchestrator.cli.vectors import analysis
-from orchestrator.cli.vectors.common import vector_of
+from orchestrator.cli.vectors.common import check_input, vector_of
 
 
 @click.command(
@@ -73,6 +73,7 @@ def command(
         raise click.UsageError("--out needs one --mode, add or weighted: taking turns is no vector")
     if out and out.suffix != ".safetensors":
         raise click.UsageError(f"--out {out.name}: a vector file ends in .safetensors")
+    check_input(model, *domains)
     from orchestrator.cli.output import print_json
     from vectors.domains.heldout import domains_with_texts, load_heldout
     from vectors.lab.steering.composition import compare, composed, weights_of

@@ -9,7 +9,7 @@ import click
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
 from orchestrator.cli.vectors import analysis
-from orchestrator.cli.vectors.common import vector_of
+from orchestrator.cli.vectors.common import check_input, vector_of
 
 
 @click.command(
@@ -58,6 +58,7 @@ def command(
 
     The work is 36 × --reports × --seeds answers of --tokens: by default 144, a minute or a few on a CPU.
     """
+    check_input(model)
     from orchestrator.cli.output import print_json
     from vectors.lab.steering.demo import METRICS, VARIANTS, demo, demo_domains
 

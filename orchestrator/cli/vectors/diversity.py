@@ -8,7 +8,7 @@ import click
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
 from orchestrator.cli.vectors import analysis
-from orchestrator.cli.vectors.common import vector_of
+from orchestrator.cli.vectors.common import check_input, vector_of
 
 
 @click.command(
@@ -44,6 +44,7 @@ def command(
     Unique answers over samples, at T 0.3, 0.7 and 1.0, paired by prompt. The work is 6 × --samples × --limit
     answers: by default 360, a minute or a few on a CPU.
     """
+    check_input(model, vector_name)
     from orchestrator.cli.output import print_json
     from vectors.lab.steering.diversity import TEMPERATURES, diversity
     from vectors.measuring.probes import load_probes

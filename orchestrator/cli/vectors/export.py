@@ -8,7 +8,7 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors.common import open_session, vector_of
+from orchestrator.cli.vectors.common import check_input, open_session, vector_of
 from vectors.operations import OPERATIONS
 
 FORMATS = ("gguf", "lm-eval", "repeng", "steering-vectors", "safetensors")
@@ -78,6 +78,7 @@ def command(
     With strength (coefficient, multiplier) 1 the tool does what α does here. It adds the vectors of all
     layers in the file at once.
     """
+    check_input(model, vector)
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
     from vectors.formats.exchange import export_vector

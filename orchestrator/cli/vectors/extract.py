@@ -8,7 +8,7 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors.common import open_session, summary
+from orchestrator.cli.vectors.common import check_input, open_session, summary
 
 
 @click.command(
@@ -41,6 +41,7 @@ def command(
     domains: tuple[str, ...], model: str | None, method: Any, token: Any, out: Path | None, as_json: bool
 ) -> None:
     """Extract the vectors of DOMAINS (all, if none is named) from a model."""
+    check_input(model, *domains)
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
     from vectors.domains.extraction import extract as extract_vector

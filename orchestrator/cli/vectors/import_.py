@@ -8,7 +8,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors.common import open_session, summary
+from orchestrator.cli.vectors.common import check_input, open_session, summary
 from orchestrator.cli.vectors.export import FORMATS
 
 
@@ -52,6 +52,7 @@ def command(
     Only additions to the output of decoder blocks can be read, and the file must fit the model: no format but
     our own says whose it is. Nothing in a file is run.
     """
+    check_input(model)
     from orchestrator.cli.output import print_json
     from orchestrator.cli.terminal import visible
     from orchestrator.cli.view import view_for

@@ -8,7 +8,7 @@ import click
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
 from orchestrator.cli.vectors import analysis
-from orchestrator.cli.vectors.common import vector_of
+from orchestrator.cli.vectors.common import check_input, vector_of
 
 
 @click.command(
@@ -41,6 +41,7 @@ def command(
     standard deviations from the mean over the vocabulary. Nothing is sampled, so there is no interval. Takes
     seconds.
     """
+    check_input(model, vector_name)
     from orchestrator.cli.output import print_json
     from orchestrator.cli.terminal import visible
     from vectors.lab.steering.lens import logit_lens

@@ -7,7 +7,7 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors.common import open_session, summary, vector_of
+from orchestrator.cli.vectors.common import check_input, open_session, summary, vector_of
 
 SHOWN_TOKENS = 10
 
@@ -28,6 +28,7 @@ SHOWN_TOKENS = 10
 @options.as_json
 def command(vector: str, model: str | None, layer: int | None, as_json: bool) -> None:
     """Norm per layer, tokens promoted and suppressed through the logit lens, cosine to the other domains."""
+    check_input(model, vector)
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
     from vectors.domains.prompt_sets import domain_names

@@ -9,7 +9,7 @@ import click
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
 from orchestrator.cli.vectors import analysis
-from orchestrator.cli.vectors.common import vector_of
+from orchestrator.cli.vectors.common import check_input, vector_of
 
 
 @click.command(
@@ -60,6 +60,7 @@ def command(
     """
     if shares and alphas:
         raise click.UsageError("--shares and --alphas exclude each other")
+    check_input(model, domain)
     from orchestrator.cli.output import print_json
     from vectors.domains.heldout import load_heldout
     from vectors.lab.steering.sweep import SHARES, ZONE_RULE, default_layers, grid, sweep

@@ -1,0 +1,93 @@
+"""Wrong input is answered before anything large is imported: torch alone takes seconds.
+
+No clock: all commands run in one process in which what is large cannot be imported.
+"""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+TASK = "brinewave__ledgerly-19"
+WRONG = [
+    "solve nope__x-1",
+    f"solve {TASK} --dataset missing.jsonl",
+    f"solve {TASK} --dataset nosuch",
+    f"solve {TASK} --model nosuch",
+    f"solve {TASK} --samples 0",
+    "solve --repo empty --problem problem.txt",
+    "evaluate --instances nope__x-1",
+    "evaluate --dataset missing.jsonl",
+    "evaluate --limit 1 --model nosuch",
+    "grade predictions.jsonl",
+    "grade --gold --instances nope__x-1",
+    "retrieve nope__x-1",
+    f"retrieve {TASK} --dataset missing.jsonl",
+    "report empty",
+    "models show nosuch",
+    "models pull nosuch",
+    "vectors show nosuch",
+    "vectors show missing.safetensors",
+    "vectors extract code_reading nosuch",
+    "vectors calibrate nosuch",
+    "vectors sweep nosuch",
+    "vectors lens code_reading --model nosuch",
+    "vectors diversity nosuch",
+    "vectors compose code_reading nosuch",
+    "vectors demo --model nosuch",
+    "vectors export nosuch --format gguf --out x.gguf",
+    "bench engine --model nosuch",
+    "bench retrieval --dataset missing.jsonl",
+    "bench repair --dataset missing.jsonl",
+    "bench evaluate --model nosuch",
+    "serve --model nosuch",
+]
+
+_CHILD = """
+import contextlib, io, json, sys
+
+large = ("torch", "transformers", "langgraph", "scipy", "datasets", "matplotlib", "pandas", "fastapi")
+sys.modules |= dict.fromkeys(large)  # from now on importing one of them raises ImportError
+
+from orchestrator.cli import main
+
+for line in sys.stdin:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        try:
+            main(line.split())
+        except SystemExit as exit_:
+            found = exit_.code
+        except ImportError as error:
+            found = f"imported: {error}"
+    print(json.dumps([line.strip(), found, said.getvalue()]))
+"""
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """What the command line said to each line: its exit code, or what it wanted to import, and its text."""
+    folder = tmp_path_factory.mktemp("start")
+    (folder / "empty").mkdir()
+    (folder / "problem.txt").write_text("It fails.")
+    prediction = {"instance_id": "nope__x-1", "model_name_or_path": "m", "model_patch": ""}
+    (folder / "predictions.jsonl").write_text(json.dumps(prediction) + "\n")
+    done = subprocess.run(
+        [sys.executable, "-c", _CHILD],
+        input="\n".join(WRONG),
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), "ORCHESTRATE_CACHE": str(folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {line: (code, said) for line, code, said in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_wrong_input_is_told_in_a_line_before_anything_large_is_imported(answers, line):
+    code, said = answers[line]
+    assert code == 2, said
+    assert said.strip()
+    assert "Traceback" not in said
