@@ -133,7 +133,10 @@ def test_the_version_is_one_everywhere():
     newest = re.search(r"^## \[([^]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest and newest[1] == PROJECT["version"]
     said = subprocess.run(
-        [sys.executable, "-m", "orchestrator.cli", "--version"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", "from orchestrator.cli import main; main()", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert said.stdout.split()[-1] == PROJECT["version"]
     for room in ROOMS:
