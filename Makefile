@@ -1,23 +1,38 @@
-# Two commands do all the set-up: `make solve` and `make test`.
+# `make help` lists what there is; the first call of any of them makes the environment.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ID ?= harborlab__tidetable-23
 READY := $(VENV)/.ready
+PAGES := README.md $(wildcard docs/*.md)
+COG := $(BIN)/cog -I . -p 'from docs.tables import *'
 
-.PHONY: solve test check clean
+.PHONY: help solve test check docs coverage clean
 
-solve: $(READY)
+help:           ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
+
+solve: $(READY) ## solve a bundled task end to end with the embedded model (ID=… another one)
 	$(BIN)/orchestrate solve $(ID) --run-tests --grade
 
-test: $(READY)
+test: $(READY)  ## run the whole test suite
 	$(BIN)/pytest -n auto --maxprocesses 2 --dist loadfile
 
-check: $(READY)
+check: $(READY) ## lint, types, import contracts, and whether the documentation is what the program says
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(COG) --check --check-fail-msg 'these pages are stale: make docs' $(PAGES)
+
+docs: $(READY)  ## write help texts, routes, settings and results into the documentation
+	$(COG) -r $(PAGES)
+
+coverage: $(READY)      ## run the test suite and tell which branches of the five packages it takes
+	$(BIN)/pytest -n auto --maxprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered
+
+clean:          ## remove the environment, runs and caches
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -26,6 +41,3 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
-
-clean:
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
