@@ -35,34 +35,31 @@ def table(columns: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
-def commands() -> Iterator[tuple[str, click.Command]]:
-    """Every command with its full name, groups before what they hold."""
+def commands() -> Iterator[tuple[click.Context, click.Command]]:
+    """Every command in the context of its group, whose `command_path` is its full name; groups come first."""
     from orchestrator.cli import cli
 
-    def below(command: click.Command, context: click.Context) -> Iterator[tuple[str, click.Command]]:
-        yield context.command_path, command
+    def below(name: str, command: click.Command, parent: click.Context | None) -> Iterator[Any]:
+        context = click.Context(
+            command, info_name=name, parent=parent, terminal_width=_WIDTH, max_content_width=_WIDTH
+        )
+        yield context, command
         if isinstance(command, click.Group):
-            for name in command.list_commands(context):
-                found = command.get_command(context, name)
+            for each in command.list_commands(context):
+                found = command.get_command(context, each)
                 if found is None:
-                    raise LookupError(f"{context.command_path} lists {name}, and does not have it")
-                yield from below(found, click.Context(found, info_name=name, parent=context))
+                    raise LookupError(f"{context.command_path} lists {each}, and does not have it")
+                yield from below(each, found, context)
 
-    return below(cli, click.Context(cli, info_name="orchestrate"))
+    return below("orchestrate", cli, None)
 
 
 def command_line() -> str:
     """The help text of every command, under its name."""
     parts = []
-    for name, command in commands():
-        context = None
-        for word in name.split():
-            context = click.Context(
-                command, info_name=word, parent=context, terminal_width=_WIDTH, max_content_width=_WIDTH
-            )
-        assert context is not None
+    for context, command in commands():
         context.help_option_names = ["-h", "--help"]
-        parts.append(f"## {name}\n\n```\n{command.get_help(context).strip()}\n```")
+        parts.append(f"## {context.command_path}\n\n```\n{command.get_help(context).strip()}\n```")
     return "\n\n".join(parts)
 
 

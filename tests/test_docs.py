@@ -82,7 +82,7 @@ def used_in(text: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("page", GUIDES, ids=name_of)
 def test_every_command_of_a_page_exists_with_its_options(page):
-    known = dict(commands())
+    known = {context.command_path: command for context, command in commands()}
     for words in (call for block in blocks(page, "", "sh", "console") for call in used_in(block)):
         name, command = "orchestrate", known["orchestrate"]
         while words and isinstance(command, click.Group) and not words[0].startswith("-"):
