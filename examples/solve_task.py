@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from orchestrator.events import Decided
+from orchestrator.run_config import RunConfig, Settings
 from orchestrator.session import Session
-from orchestrator.settings import RunConfig, Settings
 from orchestrator.task.jobs import instance_job
 from orchestrator.task.solve import solve
 from vectors.progress import silent
