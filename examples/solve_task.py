@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from orchestrator.events import Decided
-from orchestrator.run_config import RunConfig, Settings
+from orchestrator.run_config import RunConfig
+from orchestrator.settings import Settings
 from orchestrator.session import Session
 from orchestrator.task.jobs import instance_job
 from orchestrator.task.solve import solve
