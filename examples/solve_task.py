@@ -6,8 +6,8 @@ from pathlib import Path
 
 from orchestrator.events import Decided
 from orchestrator.run_config import RunConfig
-from orchestrator.settings import Settings
 from orchestrator.session import Session
+from orchestrator.settings import Settings
 from orchestrator.task.jobs import instance_job
 from orchestrator.task.solve import solve
 from vectors.progress import silent
