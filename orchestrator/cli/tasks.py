@@ -14,6 +14,8 @@ from orchestrator.cli.help import Group
 if TYPE_CHECKING:
     from orchestrator.task.listing import Shown
 
+_ALL_COLUMNS = 100
+
 
 @click.group(
     "tasks",
@@ -51,7 +53,9 @@ def list_(dataset: str, repos: Path | None, limit: int | None, as_json: bool) ->
     ids, names = (max(map(len, each)) for each in zip(*((t.instance_id, t.repo) for t in tasks), strict=True))
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for task in tasks:
-        line = visible(f"{task.instance_id:{ids}}  {task.repo:{names}}  {task.title}")
+        # Where there is little room, the id says the repository well enough.
+        repo = f"  {task.repo:{names}}" if width is None or width >= _ALL_COLUMNS else ""
+        line = visible(f"{task.instance_id:{ids}}{repo}  {task.title}")
         click.echo(line if width is None or len(line) <= width else f"{line[: width - 1]}…")
     if absent := sorted({task.repo for task in tasks if not task.here}):
         click.echo(f"not on this machine, cloned on first use: {visible(', '.join(absent))}", err=True)
