@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 from rank_bm25 import BM25Okapi
@@ -26,6 +26,7 @@ from retrieval.progress import Progress, silent
 from retrieval.store import Repository
 
 _Result = TypeVar("_Result")
+_Arguments = ParamSpec("_Arguments")
 _TOP = 10
 _PEER_QUERIES = 5
 _OUR_REPEATS = 20
@@ -134,10 +135,12 @@ def _words(text: str) -> list[str]:
     return [word for word in tokens.WORD.findall(text) if len(word) <= tokens.MAX_WORD]
 
 
-def _timed(work: Callable[..., _Result], *arguments: Any) -> tuple[_Result, float]:
+def _timed(
+    work: Callable[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs
+) -> tuple[_Result, float]:
     gc.collect()
     started = time.perf_counter()
-    result = work(*arguments)
+    result = work(*arguments, **named)
     return result, time.perf_counter() - started
 
 

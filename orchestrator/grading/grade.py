@@ -51,18 +51,19 @@ def grade_in_containers(
     """
     from swebench.grading.docker import run_harness
 
-    reports = run_harness(session.settings.cache, instances, predictions, TIMEOUT_S)
+    verdicts = run_harness(session.settings.cache, instances, predictions, TIMEOUT_S)
     for instance in instances:
-        report = reports.get(instance.instance_id)
-        if report is None:
+        verdict = verdicts.get(instance.instance_id)
+        if verdict is None:
             yield (
                 instance.instance_id,
                 Graded(resolved=False, applied=False, reason="the harness made no report"),
             )
             continue
-        resolved, applied = report["resolved"], report["patch_successfully_applied"]
-        reason = "all tests pass" if resolved else "not resolved"
-        yield instance.instance_id, Graded(resolved=resolved, certified=True, applied=applied, reason=reason)
+        yield (
+            instance.instance_id,
+            Graded(resolved=verdict.resolved, certified=True, applied=verdict.applied, reason=verdict.reason),
+        )
 
 
 def summary(graded: Mapping[str, Graded]) -> dict[str, Any]:

@@ -10,10 +10,10 @@ import json
 import logging
 import re
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from swebench.data.bundles import bundled_files
 from swebench.data.rows import SUFFIXES, Row, read_rows
@@ -119,13 +119,21 @@ def _hub_rows(
     return read_rows(kept)
 
 
-def _numbered(name: str, found: Any) -> Iterable[tuple[str, Row]]:
+class _Table(Protocol):
+    """What is used of a data set of the `datasets` library."""
+
+    def __iter__(self) -> Iterator[Row]: ...
+
+    def to_parquet(self, path_or_buf: str) -> object: ...
+
+
+def _numbered(name: str, found: "_Table") -> Iterable[tuple[str, Row]]:
     return ((f"{name}, row {number}", dict(row)) for number, row in enumerate(found, 1))
 
 
 def _download(
     name: str, revision: str | None, split: str, cache: Path | None, progress: Progress | None
-) -> Any:
+) -> "_Table":
     import datasets
     from huggingface_hub.utils import logging as hub_logging
 
@@ -140,7 +148,7 @@ def _download(
     hub_logging.set_verbosity(logging.ERROR)
     datasets.disable_progress_bars()
     try:
-        found = datasets.load_dataset(
+        found: _Table = datasets.load_dataset(
             name, revision=revision, split=split, cache_dir=str(cache / "datasets") if cache else None
         )
     except Exception as error:

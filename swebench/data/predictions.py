@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
@@ -30,13 +29,13 @@ def read_predictions(path: Path) -> dict[str, Prediction]:
     """
     found: dict[str, Prediction] = {}
     for place, row in read_rows(path):
-        values: list[Any] = [row.get(name) for name in ("instance_id", "model_name_or_path")]
-        values.append(row.get("model_patch") or "")
-        if not all(isinstance(value, str) for value in values) or not values[0]:
+        values = (row.get("instance_id"), row.get("model_name_or_path"), row.get("model_patch") or "")
+        texts = [value for value in values if isinstance(value, str)]
+        if len(texts) < len(values) or not texts[0]:
             raise InvalidRow(
                 f"{place}: a prediction needs the texts instance_id, model_name_or_path and model_patch"
             )
-        prediction = Prediction(*values)
+        prediction = Prediction(*texts)
         if prediction.instance_id in found:
             raise InvalidRow(f"{place}: instance {prediction.instance_id} occurs twice")
         found[prediction.instance_id] = prediction

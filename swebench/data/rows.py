@@ -3,13 +3,12 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from swebench.errors import InvalidRow
 
 SUFFIXES = (".jsonl", ".json", ".parquet")
 
-Row = dict[str, Any]
+Row = dict[str, object]
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
@@ -37,7 +36,7 @@ def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
         raise InvalidRow(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def _jsonl(path: Path) -> Iterator[tuple[str, Any]]:
+def _jsonl(path: Path) -> Iterator[tuple[str, object]]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
@@ -45,7 +44,7 @@ def _jsonl(path: Path) -> Iterator[tuple[str, Any]]:
                 yield place, _parse(line, place)
 
 
-def _json(path: Path) -> Iterator[tuple[str, Any]]:
+def _json(path: Path) -> Iterator[tuple[str, object]]:
     found = _parse(path.read_bytes(), str(path))
     if not isinstance(found, list):
         raise InvalidRow(f"{path}: expected an array of objects; for one object a line use the ending .jsonl")
@@ -53,7 +52,7 @@ def _json(path: Path) -> Iterator[tuple[str, Any]]:
         yield f"{path}, row {number}", row
 
 
-def _parse(data: bytes, place: str) -> Any:
+def _parse(data: bytes, place: str) -> object:
     try:
         return json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -62,7 +61,7 @@ def _parse(data: bytes, place: str) -> Any:
         raise InvalidRow(f"{place}: not JSON: {error}") from None
 
 
-def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
+def _parquet(path: Path) -> Iterator[tuple[str, object]]:
     import pyarrow  # type: ignore[import-untyped]
     import pyarrow.parquet  # type: ignore[import-untyped]
 

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from swebench.errors import InvalidTask
 
@@ -102,7 +102,7 @@ class Instance:
         return self.task.repo
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
+    def from_row(cls, row: Mapping[str, object]) -> Self:
         """Read a row in SWE-bench's old layout (lists as JSON text) or new layout; unknown columns are
         ignored.
 
@@ -133,7 +133,7 @@ class Instance:
         )
 
 
-def _text(row: Mapping[str, Any], name: str) -> str:
+def _text(row: Mapping[str, object], name: str) -> str:
     value = row.get(name)
     if value is None:
         return ""
@@ -145,11 +145,11 @@ def _text(row: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _optional(row: Mapping[str, Any], name: str) -> str | None:
+def _optional(row: Mapping[str, object], name: str) -> str | None:
     return None if row.get(name) is None else _text(row, name)
 
 
-def _tests(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
+def _tests(row: Mapping[str, object], name: str) -> tuple[str, ...]:
     value = row.get(name)
     if isinstance(value, str):
         try:

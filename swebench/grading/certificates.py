@@ -13,13 +13,13 @@ from pathlib import Path
 from swebench.data.tasks import Instance
 from swebench.files import write_atomic
 from swebench.grading.suites import TestBed
-from swebench.grading.verdicts import Certificate, certify, suite_of
+from swebench.grading.verdicts import Proof, certify, suite_of
 from swebench.patches.plumbing import Git
 
 
 @dataclass(frozen=True)
-class StoredCertificate:
-    """What is kept of a certificate; `seconds` are of the two test runs, `reason` says why it fails."""
+class InstanceCertificate:
+    """Whether an instance counts here; `seconds` are of the two test runs, `reason` says why it does not."""
 
     instance_id: str
     environment: str
@@ -51,7 +51,7 @@ class Certificates:
         test_bed: TestBed,
         timeout_s: float,
         fresh: bool = False,
-    ) -> StoredCertificate:
+    ) -> InstanceCertificate:
         """The certificate of an instance, made by two test runs when there is none yet, or with `fresh`.
 
         Raises what `swebench.grading.verdicts.grade` raises; nothing is stored then.
@@ -62,19 +62,19 @@ class Certificates:
         folder = self._folder / f"{instance.instance_id}-{digest}"
         path = folder / "certificate.json"
         if path.is_file() and not fresh:
-            return StoredCertificate(**json.loads(path.read_text("utf-8")))
-        certificate = certify(instance, git, timeout_s=timeout_s, test_bed=test_bed)
+            return InstanceCertificate(**json.loads(path.read_text("utf-8")))
+        proof = certify(instance, git, timeout_s=timeout_s, test_bed=test_bed)
         folder.mkdir(parents=True, exist_ok=True)
-        for name, verdict in (("gold", certificate.gold), ("empty", certificate.empty)):
+        for name, verdict in (("gold", proof.gold), ("empty", proof.empty)):
             (folder / f"{name}.log").write_text(verdict.log, "utf-8", "replace")
-        stored = StoredCertificate(
+        stored = InstanceCertificate(
             instance_id=instance.instance_id,
             environment=environment,
-            certified=certificate.certified,
-            gold_resolves=certificate.gold_resolves,
-            reason=_reason(certificate),
-            gold_seconds=certificate.gold.seconds,
-            empty_seconds=certificate.empty.seconds,
+            certified=proof.certified,
+            gold_resolves=proof.gold_resolves,
+            reason=_reason(proof),
+            gold_seconds=proof.gold.seconds,
+            empty_seconds=proof.empty.seconds,
             logs=str(folder),
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
@@ -82,9 +82,9 @@ class Certificates:
         return stored
 
 
-def _reason(certificate: Certificate) -> str:
-    if not certificate.gold_resolves:
-        return f"not certified: the gold patch: {certificate.gold.reason}"
-    if not certificate.empty_fails:
-        return f"not certified: without a patch: {certificate.empty.reason}"
+def _reason(proof: Proof) -> str:
+    if not proof.gold_resolves:
+        return f"not certified: the gold patch: {proof.gold.reason}"
+    if not proof.empty_fails:
+        return f"not certified: without a patch: {proof.empty.reason}"
     return "the gold patch resolves it, and without a patch its tests fail"

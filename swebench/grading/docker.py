@@ -6,12 +6,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from swebench.data.predictions import Prediction
 from swebench.data.tasks import Instance
 from swebench.errors import EnvironmentUnavailable
 from swebench.grading.official.client import Official
+from swebench.grading.verdicts import Verdict
 from swebench.running.venvs import pip_environment
 
 
@@ -32,8 +32,8 @@ def ensure_engine() -> None:
 
 def run_harness(
     cache: Path, instances: Sequence[Instance], predictions: Mapping[str, Prediction], timeout_s: float
-) -> dict[str, dict[str, Any]]:
-    """The official report of each instance whose patch the harness ran, by instance id.
+) -> dict[str, Verdict]:
+    """The official verdict on each instance whose patch the harness ran, by instance id.
 
     Raises EnvironmentUnavailable when no engine answers or the harness fails.
     """
@@ -59,17 +59,23 @@ def run_harness(
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise EnvironmentUnavailable(f"the official harness failed: {last[:300]}")
-        reports: dict[str, dict[str, Any]] = {}
-        for path in folder.glob("logs/run_evaluation/grade/*/*/report.json"):
-            reports |= json.loads(path.read_text("utf-8"))
-    return reports
+        return {
+            name: _verdict(report["resolved"], report["patch_successfully_applied"])
+            for path in folder.glob("logs/run_evaluation/grade/*/*/report.json")
+            for name, report in json.loads(path.read_text("utf-8")).items()
+        }
 
 
-def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+def _verdict(resolved: bool, applied: bool) -> Verdict:
+    """The harness keeps times and logs to itself."""
+    return Verdict(resolved, applied, {}, {}, "all tests pass" if resolved else "not resolved", 0.0, "")
+
+
+def _write_lines(path: Path, rows: list[dict[str, object]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
-def _row(instance: Instance) -> dict[str, Any]:
+def _row(instance: Instance) -> dict[str, object]:
     return asdict(instance.task) | {
         "patch": instance.patch,
         "test_patch": instance.test_patch,

@@ -16,7 +16,6 @@ import shlex
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from swebench.errors import EnvironmentUnavailable
 from swebench.grading.official.client import Spec
@@ -82,17 +81,19 @@ def environment(cache: Path, git: Git, repo: str, version: str, commit: str, spe
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
     name = re.sub(r"[^\w.-]", "_", f"{repo.replace('/', '__')}-{version}-{digest}")
 
-    def build(folder: Path) -> dict[str, Any]:
+    def build(folder: Path) -> dict[str, object]:
         try:
             return _build(folder, python, git, version, commit, spec)
         except EnvironmentUnavailable as failed:
             raise EnvironmentUnavailable(f"no environment for {repo} {version}: {failed}") from None
 
     folder = cache / "environments" / name
-    return Environment(digest, folder, tuple(complete(folder, build)["left_out"]))
+    left_out = complete(folder, build)["left_out"]
+    assert isinstance(left_out, list)
+    return Environment(digest, folder, tuple(left_out))
 
 
-def _build(folder: Path, python: Path, git: Git, version: str, commit: str, spec: Spec) -> dict[str, Any]:
+def _build(folder: Path, python: Path, git: Git, version: str, commit: str, spec: Spec) -> dict[str, object]:
     log, venv, tree = folder / "build.log", folder / "venv", folder / "source"
     make_venv(python, venv, log)
     pip = [str(venv / "bin" / "python"), "-m", "pip", "install"]

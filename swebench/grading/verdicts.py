@@ -32,8 +32,8 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Certificate:
-    """Whether an instance's tests tell its gold patch from an empty one here."""
+class Proof:
+    """Whether an instance's tests tell its gold patch from an empty one here, with both verdicts."""
 
     gold: Verdict
     empty: Verdict
@@ -135,9 +135,9 @@ def grade(
     return _verdict(instance, statuses, run, reason=_fault(run, statuses, timeout_s), official=resolved)
 
 
-def certify(instance: Instance, git: Git, *, test_bed: TestBed, timeout_s: float = TIMEOUT_S) -> Certificate:
+def certify(instance: Instance, git: Git, *, test_bed: TestBed, timeout_s: float = TIMEOUT_S) -> Proof:
     """Grade the gold patch and an empty one; raises as `grade` does."""
-    return Certificate(
+    return Proof(
         gold=grade(instance, git, instance.patch, timeout_s=timeout_s, test_bed=test_bed),
         empty=grade(instance, git, "", timeout_s=timeout_s, test_bed=test_bed),
     )

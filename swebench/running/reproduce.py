@@ -18,6 +18,7 @@ import select
 import signal
 import sys
 import time
+import types
 from typing import Any
 
 MARK = "\x1e"
@@ -61,7 +62,9 @@ def _preload(given: "dict[str, Any]") -> None:
             del sys.modules[name]
 
 
-def _start(given: "dict[str, Any]", form: "list[Any] | None") -> "tuple[int, int]":
+def _start(
+    given: "dict[str, Any]", form: "tuple[str, list[tuple[int, int, str]]] | None"
+) -> "tuple[int, int]":
     pipe, end = os.pipe()
     process = os.fork()
     if process:
@@ -96,10 +99,12 @@ def _say(number: int, answer: bytes) -> None:
     sys.stdout.flush()
 
 
-def _run(given: "dict[str, Any]", form: "list[Any] | None") -> "dict[str, Any]":
+def _run(
+    given: "dict[str, Any]", form: "tuple[str, list[tuple[int, int, str]]] | None"
+) -> "dict[str, object]":
     if form:
         _edit(*form)
-    names: dict[str, Any] = {"__name__": "__main__"}
+    names: dict[str, object] = {"__name__": "__main__"}
     for package in given["packages"]:
         with contextlib.suppress(BaseException):
             exec(f"from {package} import *", names)
@@ -132,7 +137,7 @@ def _tracer(lines: "dict[str, set[int]]") -> Any:
     """A trace function that notes the lines of the tree's files as they run."""
     inside: dict[str, str] = {}
 
-    def trace(frame: Any, event: str, argument: Any) -> Any:
+    def trace(frame: types.FrameType, event: str, argument: object) -> "Any":
         name = frame.f_code.co_filename
         if name not in inside:
             path = os.path.realpath(name)
@@ -146,13 +151,13 @@ def _tracer(lines: "dict[str, set[int]]") -> Any:
     return trace
 
 
-def _edit(path: str, changes: "list[Any]") -> None:
+def _edit(path: str, changes: "list[tuple[int, int, str]]") -> None:
     """Let the importer see a file with characters start..end replaced, for each change, the last first."""
     wanted = os.path.realpath(path)
     loader = importlib.machinery.SourceFileLoader
     plain = loader.get_data
 
-    def get_data(self: Any, name: str) -> bytes:
+    def get_data(self: importlib.machinery.SourceFileLoader, name: str) -> bytes:
         data = plain(self, name)
         if os.path.realpath(name) != wanted:
             return data

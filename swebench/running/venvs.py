@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
@@ -28,7 +27,7 @@ _PASSED_ON = {"HOME", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
 _INDEX = {"index-url", "cert", "client-cert", "proxy", "trusted-host", "timeout"}
 
 
-def complete(folder: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+def complete(folder: Path, build: Callable[[Path], dict[str, object]]) -> dict[str, object]:
     """What `build` returned when it filled `folder`; it is called when that has not happened yet.
 
     One process builds, others wait. Whatever `build` raises goes on, and leaves nothing that counts.
@@ -44,7 +43,7 @@ def complete(folder: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str,
                 partial = folder / "complete.partial"
                 partial.write_text(json.dumps(found, indent=2), "utf-8")
                 partial.replace(marker)
-    document: dict[str, Any] = json.loads(marker.read_text("utf-8"))
+    document: dict[str, object] = json.loads(marker.read_text("utf-8"))
     return document
 
 

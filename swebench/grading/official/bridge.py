@@ -25,7 +25,7 @@ _RAW = "https://raw.githubusercontent.com/"
 def _get_from(environment: dict[str, str]) -> Callable[..., types.SimpleNamespace]:
     """`requests.get` on a local repository: 200 and the text of a file at a commit, else 404."""
 
-    def get(url: str, **_: Any) -> types.SimpleNamespace:
+    def get(url: str, **_: object) -> types.SimpleNamespace:
         _owner, _name, commit, path = url.removeprefix(_RAW).split("/", 3)
         command = ["git", "cat-file", "blob", f"{commit}:{posixpath.normpath(path)}"]
         done = subprocess.run(command, env=environment, capture_output=True, check=False)
@@ -46,7 +46,7 @@ def _prepare(git_environment: dict[str, str]) -> None:
     _stub("datasets", Dataset=object, load_dataset=None, load_from_disk=None)
 
 
-def _stub(name: str, **content: Any) -> None:
+def _stub(name: str, **content: object) -> None:
     module = types.ModuleType(name)
     module.__dict__.update(content)
     sys.modules[name] = module
@@ -56,14 +56,14 @@ def _official(name: str) -> Any:
     return importlib.import_module(f"swebench.harness.{name}")
 
 
-def spec(repo: str, version: str, commit: str) -> dict[str, Any] | None:
+def spec(repo: str, version: str, commit: str) -> dict[str, object] | None:
     """The official spec of a repository's version; file names of requirements become the files' texts."""
     constants, python = _official("constants"), _official("test_spec.python")
     found = constants.MAP_REPO_VERSION_TO_SPECS.get(repo, {}).get(version)
     if found is None or constants.MAP_REPO_TO_EXT[repo] != "py":
         return None
     row, packages = {"repo": repo, "environment_setup_commit": commit}, found.get("packages", "")
-    answer: dict[str, Any] = {
+    answer: dict[str, object] = {
         key: found.get(key, []) for key in ("pip_packages", "pre_install", "eval_commands")
     }
     answer |= {key: found.get(key, "") for key in ("python", "install", "test_cmd")}
@@ -90,10 +90,10 @@ def statuses(repo: str, log: str) -> dict[str, str]:
     return found
 
 
-def grade(row: dict[str, Any], log: str) -> dict[str, Any]:
+def grade(row: dict[str, object], log: str) -> dict[str, object]:
     """The official report of a test log, and the statuses it was made from."""
     constants, grading = _official("constants"), _official("grading")
-    unused: dict[str, Any] = {f"{name}_script_list": [] for name in ("repo", "eval", "env")}
+    unused: dict[str, object] = {f"{name}_script_list": [] for name in ("repo", "eval", "env")}
     unused |= {"arch": "x86_64", "language": "py", "docker_specs": {}, "namespace": None}
     test_spec = _official("test_spec.test_spec").TestSpec(**row, **unused)
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", errors="replace") as file:
@@ -108,7 +108,7 @@ def grade(row: dict[str, Any], log: str) -> dict[str, Any]:
 if __name__ == "__main__":
     request = json.load(sys.stdin)
     _prepare(request.pop("git_environment", {}))
-    operations: dict[str, Callable[..., Any]] = {
+    operations: dict[str, Callable[..., object]] = {
         "spec": spec,
         "directives": directives,
         "statuses": statuses,

@@ -72,10 +72,8 @@ class Official:
             found = self._ask({**asked, "git_environment": git.environment})
             if found is None:
                 raise NotGradeable(f"{PACKAGE} has no Python spec for version {version[:40]!r} of {repo}")
-            texts: dict[str, Any] = {
-                name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
-            }
-            self._specs[key] = Spec(**texts)
+            lists = {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
+            self._specs[key] = Spec(**(found | lists))
         return self._specs[key]
 
     def directives(self, repo: str, test_patch: str) -> list[str]:
@@ -104,7 +102,7 @@ class Official:
         """The interpreter of a second environment that has the whole harness with all its dependencies."""
         return self._python("harness", (PACKAGE,), ())
 
-    def _ask(self, request: dict[str, Any]) -> Any:
+    def _ask(self, request: dict[str, object]) -> Any:
         python = self._python("parts", _NEEDED, ("--no-deps", PACKAGE))
         try:
             done = subprocess.run(
@@ -127,7 +125,7 @@ class Official:
         digest = hashlib.sha256(repr((packages, alone, sys.version_info[:3])).encode()).hexdigest()[:12]
         folder = self._folder / f"{name}-{digest}"
 
-        def build(folder: Path) -> dict[str, Any]:
+        def build(folder: Path) -> dict[str, object]:
             log = folder / "build.log"
             make_venv(Path(sys.executable), folder / "venv", log)
             pip = str(folder / "venv" / "bin" / "pip")
