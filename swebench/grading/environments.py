@@ -25,7 +25,7 @@ from swebench.patches.plumbing import Git, output
 from swebench.patches.trees import Scratch
 from swebench.running.venvs import complete, find_python, make_venv, pip_environment, run
 
-_RECIPE = 1
+_RECIPE = 2
 """Part of each environment's hash: raise it when environments are made in another way."""
 _BUILD_TOOLS = ("setuptools<71", "wheel")
 """Setuptools 71 and later refuse what old packages do; on old Pythons an older one is taken anyway."""

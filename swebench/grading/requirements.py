@@ -2,8 +2,10 @@
 
 import re
 
-_ENTRY = re.compile(r"^\s*-\s*([A-Za-z0-9][\w.-]*)\s*([<>=!~ ].*)?$")
-_NOT_PIP = {"python", "pip", "nodefaults", "conda-forge", "defaults"}
+from swebench.errors import EnvironmentUnavailable
+
+_ENTRY = re.compile(r"(?:[\w.-]+::)?([A-Za-z0-9][\w.-]*)\s*([<>=!~ ].*)?")
+_NOT_PIP = {"python", "pip"}
 _OTHER_NAMES = {
     "dask-core": "dask",
     # Pip has another package of this name.
@@ -24,12 +26,23 @@ def requirement_lines(text: str) -> list[str]:
 def conda_requirements(text: str) -> list[str]:
     """The dependencies of an environment.yml under pip's names; those that only conda has will not install.
 
-    Conda's `name=1.2` means any 1.2.
+    Conda's `name=1.2` means any 1.2; what stands under `pip:` is pip's already.
+
+    Raises EnvironmentUnavailable.
     """
-    found = []
-    for line in text.splitlines():
-        entry = _ENTRY.match(line.split("#")[0].rstrip())
-        if entry and entry[1].lower() not in _NOT_PIP:
-            limits = re.sub(r"^=([\d.]+)(=.*|\.\*)?$", r"==\1.*", (entry[2] or "").replace(" ", ""))
-            found.append(_OTHER_NAMES.get(entry[1], entry[1]) + limits)
+    import yaml
+
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise EnvironmentUnavailable(
+            f"its environment.yml is not YAML: {' '.join(str(error).split())}"
+        ) from None
+    found: list[str] = []
+    for entry in (document or {}).get("dependencies") or ():
+        if isinstance(entry, dict):
+            found += requirement_lines("\n".join(entry.get("pip") or ()))
+        elif (named := _ENTRY.fullmatch(entry)) and named[1].lower() not in _NOT_PIP:
+            limits = re.sub(r"^=([\d.]+)(=.*|\.\*)?$", r"==\1.*", (named[2] or "").replace(" ", ""))
+            found.append(_OTHER_NAMES.get(named[1], named[1]) + limits)
     return found

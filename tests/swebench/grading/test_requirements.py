@@ -1,3 +1,6 @@
+import pytest
+
+from swebench.errors import EnvironmentUnavailable
 from swebench.grading.requirements import conda_requirements, requirement_lines
 
 CONDA = """\
@@ -11,8 +14,10 @@ dependencies:
   - dask-core
   - pandas=1.5
   - scipy = 1.7.3=py39h_0
+  - "conda-forge::netcdf4 >1.5"
   - pip:
     - pytest-cov==4.0
+    - mpl[extra] >= 1, < 2
 """
 
 
@@ -31,9 +36,21 @@ def test_condas_dependencies_get_pips_names_and_limits():
         "dask",
         "pandas==1.5.*",
         "scipy==1.7.3.*",
+        "netCDF4>1.5",
         "pytest-cov==4.0",
+        "mpl[extra] >= 1, < 2",
     ]
 
 
+def test_what_is_not_yaml_is_said_in_one_line():
+    with pytest.raises(EnvironmentUnavailable, match=r"environment\.yml is not YAML: .* line 2"):
+        conda_requirements("dependencies:\n  - [numpy\n")
+
+
+@pytest.mark.parametrize("text", ["", "name: a\n", "dependencies:\n", "dependencies:\n  - pip:\n"])
+def test_a_file_without_dependencies_asks_for_nothing(text):
+    assert conda_requirements(text) == []
+
+
 def test_no_text_asks_for_nothing():
-    assert requirement_lines("") == conda_requirements("") == []
+    assert requirement_lines("") == []
