@@ -33,7 +33,8 @@ _COMMANDS = {
         "bench": "Measure speed beside peers, retrieval, repair and batches.",
     },
     "Laboratory": {
-        "vectors": "Extract, calibrate, analyse, compose, export and import domain vectors.",
+        "vectors": "Extract, list, calibrate, export and import domain vectors.",
+        "lab": "Analyse what vectors do to a model: sweep, lens, diversity, composition.",
     },
     "Serve": {
         "serve": "Take tasks and chats over HTTP.",

@@ -15,7 +15,7 @@ class LazyGroup(Group):
 
     `lazy` holds them under their headings. A name that is a Python keyword or built-in has its module under
     the name with an underscore after it. `elsewhere` names the package of commands that live in another room,
-    above this one.
+    above this one, `moved` where commands are found that were here once.
     """
 
     def __init__(
@@ -24,10 +24,12 @@ class LazyGroup(Group):
         package: str,
         lazy: Mapping[str, Mapping[str, str]],
         elsewhere: Mapping[str, str] | None = None,
+        moved: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._package, self._sections, self._elsewhere = package, lazy, elsewhere or {}
+        self._moved = moved or {}
         self._lazy = {name: text for section in lazy.values() for name, text in section.items()}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -52,6 +54,8 @@ class LazyGroup(Group):
         try:
             return super().resolve_command(ctx, args)
         except click.NoSuchCommand as error:
+            if new := self._moved.get(error.command_name):
+                raise click.UsageError(f"{error.command_name} moved: orchestrate {new}", ctx) from None
             raise click.NoSuchCommand(error.command_name, possibilities=self._lazy, ctx=ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

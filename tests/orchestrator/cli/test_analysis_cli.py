@@ -36,7 +36,7 @@ def run(capsys, monkeypatch, cache, tiny_model):
 
     def run(*arguments):
         with pytest.raises(SystemExit) as exit_:
-            main(["vectors", *map(str, arguments), "--model", str(tiny_model)])
+            main(["lab", *map(str, arguments), "--model", str(tiny_model)])
         captured = capsys.readouterr()
         return exit_.value.code or 0, captured.out, captured.err
 
@@ -142,7 +142,7 @@ def test_wrong_input_is_one_line_and_code_2(run, tmp_path, arguments, expected):
 
 
 def test_ctrl_c_ends_with_130_and_says_that_nothing_was_kept(run, cache, tiny_model, tmp_path):
-    arguments = ["vectors", "sweep", "code_reading", "--model", str(tiny_model), "--figure", "drawn.png"]
+    arguments = ["lab", "sweep", "code_reading", "--model", str(tiny_model), "--figure", "drawn.png"]
     process = subprocess.Popen(
         [sys.executable, "-c", "from orchestrator.cli import main; main()", *arguments],
         stdout=subprocess.PIPE,

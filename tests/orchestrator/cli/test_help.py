@@ -127,9 +127,7 @@ def test_the_first_help_imports_nothing_heavy_and_is_grouped_by_purpose():
     assert [line for line in out.splitlines() if line in order] == order
 
 
-@pytest.mark.parametrize(
-    "path", [("solve",), ("chat",), ("serve",), ("vectors", "sweep"), ("bench", "engine")]
-)
+@pytest.mark.parametrize("path", [("solve",), ("chat",), ("serve",), ("lab", "sweep"), ("bench", "engine")])
 def test_no_help_imports_the_machinery(path):
     assert not any(name in printed(*path, "--help")[1] for name in HEAVY)
 
@@ -192,3 +190,10 @@ def test_v_logs_more_before_or_after_the_command(monkeypatch, tmp_path, capsys, 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ORCHESTRATE_CACHE", str(tmp_path / "cache"))
     assert levels(monkeypatch, *arguments, "--limit", "1") == [level]
+
+
+def test_a_command_that_moved_says_where_it_is(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["vectors", "sweep", "code_reading"])
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "Error: sweep moved: orchestrate lab sweep"

@@ -1,4 +1,4 @@
-"""`orchestrate vectors diversity`."""
+"""`orchestrate lab diversity`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,7 +7,7 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors import analysis
+from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input, vector_of
 
 
@@ -15,8 +15,8 @@ from orchestrator.cli.vectors.common import check_input, vector_of
     "diversity",
     cls=Command,
     examples=(
-        "orchestrate vectors diversity bug_analysis --limit 4",
-        "orchestrate vectors diversity bug_analysis --samples 10 --figure diversity.svg",
+        "orchestrate lab diversity bug_analysis --limit 4",
+        "orchestrate lab diversity bug_analysis --samples 10 --figure diversity.svg",
     ),
 )
 @click.argument("vector_name", metavar="DOMAIN|FILE", shell_complete=completion.vectors)

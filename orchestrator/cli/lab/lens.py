@@ -1,4 +1,4 @@
-"""`orchestrate vectors lens`."""
+"""`orchestrate lab lens`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,7 +7,7 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors import analysis
+from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input, vector_of
 
 
@@ -15,8 +15,8 @@ from orchestrator.cli.vectors.common import check_input, vector_of
     "lens",
     cls=Command,
     examples=(
-        "orchestrate vectors lens bug_analysis",
-        "orchestrate vectors lens patch_writing --layers 0,10,20 --figure lens.svg",
+        "orchestrate lab lens bug_analysis",
+        "orchestrate lab lens patch_writing --layers 0,10,20 --figure lens.svg",
     ),
 )
 @click.argument("vector_name", metavar="DOMAIN|FILE", shell_complete=completion.vectors)

@@ -1,4 +1,4 @@
-"""`orchestrate vectors demo`."""
+"""`orchestrate lab demo`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +8,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors import analysis
+from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input, vector_of
 
 
@@ -16,8 +16,8 @@ from orchestrator.cli.vectors.common import check_input, vector_of
     "demo",
     cls=Command,
     examples=(
-        "orchestrate vectors demo --reports 1",
-        "orchestrate vectors demo --seeds 3 --figure demo.svg",
+        "orchestrate lab demo --reports 1",
+        "orchestrate lab demo --seeds 3 --figure demo.svg",
     ),
 )
 @options.model

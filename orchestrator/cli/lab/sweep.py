@@ -1,4 +1,4 @@
-"""`orchestrate vectors sweep`."""
+"""`orchestrate lab sweep`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +8,7 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors import analysis
+from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input, vector_of
 
 
@@ -16,8 +16,8 @@ from orchestrator.cli.vectors.common import check_input, vector_of
     "sweep",
     cls=Command,
     examples=(
-        "orchestrate vectors sweep code_reading --limit 4",
-        "orchestrate vectors sweep code_reading --layers 8,16,24 --shares 0.1,0.2 --figure sweep.png",
+        "orchestrate lab sweep code_reading --limit 4",
+        "orchestrate lab sweep code_reading --layers 8,16,24 --shares 0.1,0.2 --figure sweep.png",
     ),
 )
 @click.argument("domain", shell_complete=completion.domains)

@@ -1,4 +1,4 @@
-"""`orchestrate vectors compose`."""
+"""`orchestrate lab compose`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +8,7 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors import analysis
+from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input, vector_of
 
 
@@ -16,8 +16,8 @@ from orchestrator.cli.vectors.common import check_input, vector_of
     "compose",
     cls=Command,
     examples=(
-        "orchestrate vectors compose bug_analysis patch_writing --limit 4",
-        "orchestrate vectors compose bug_analysis patch_writing --mode add --out both.safetensors",
+        "orchestrate lab compose bug_analysis patch_writing --limit 4",
+        "orchestrate lab compose bug_analysis patch_writing --mode add --out both.safetensors",
     ),
 )
 @click.argument("domains", nargs=-1, required=True, shell_complete=completion.domains)

@@ -1,0 +1,24 @@
+"""`orchestrate lab`: what vectors do to a model. Each command measures and claims nothing."""
+
+from orchestrator.cli.lazy import LazyGroup
+
+_COMMANDS = {
+    "Commands": {
+        "lens": "Tokens a vector promotes and suppresses at each layer.",
+        "sweep": "What a vector does at every layer and α, and its zones.",
+        "diversity": "How many different answers a prompt gets, steered and not.",
+        "compose": "Several domains at once, against each alone.",
+        "demo": "Three tasks in steps: unsteered, one vector, each step its own.",
+    }
+}
+
+command = LazyGroup(
+    "lab",
+    package="orchestrator.cli.lab",
+    lazy=_COMMANDS,
+    examples=(
+        "orchestrate lab lens bug_analysis",
+        "orchestrate lab sweep code_reading --limit 4",
+    ),
+    help="Analyse what vectors do to a model: tables, figures and JSON with intervals.",
+)
