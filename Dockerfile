@@ -13,7 +13,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends git && rm -r
 RUN python -m venv /venv
 COPY constraints.txt /src/
 RUN sed -i '/^torch==/d' /src/constraints.txt && /venv/bin/pip install --constraint /src/constraints.txt "${TORCH}"
-COPY pyproject.toml README.md /src/
+COPY pyproject.toml README.md LICENSE /src/
 COPY orchestrator /src/orchestrator
 COPY vectors /src/vectors
 COPY retrieval /src/retrieval

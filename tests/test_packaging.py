@@ -6,6 +6,7 @@ import functools
 import importlib.metadata
 import itertools
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -196,3 +197,25 @@ def test_the_metadata_says_what_it_is(built):
     assert "Private :: Do Not Upload" not in metadata
     for minor in (11, 12, 13):
         assert f"Classifier: Programming Language :: Python :: 3.{minor}" in metadata
+
+
+def test_what_the_dockerfile_copies_is_enough_to_build_the_wheel(tmp_path):
+    copies = re.findall(r"^COPY (?!--)(.+) (/src/\S*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    for sources, target in copies:
+        for source in map(Path, sources.split()):
+            if (ROOT / source).is_dir():
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(ROOT / source, tmp_path / Path(target).relative_to("/src"), ignore=ignored)
+            else:
+                shutil.copy(ROOT / source, tmp_path)
+    built = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        assert {name.partition("/")[0] for name in file.namelist()} >= set(ROOMS)
