@@ -129,6 +129,7 @@ class Inputs:
         if dataset not in self._settings.datasets:
             raise Invalid(
                 f"data set {dataset!r} is not served here: {', '.join(self._settings.datasets)} are"
+                f"{did_you_mean(dataset, self._settings.datasets)}"
             )
         with self._lock:
             if dataset not in self._loaded:
