@@ -50,3 +50,19 @@ def smollm2(cache_dir):
     from vectors.models.loading import load_model
 
     return load_model("smollm2-135m", cache=cache_dir, dtype=torch.float32)
+
+
+@pytest.fixture(scope="session")
+def embedded_folder(cache_dir):
+    """The folder of the embedded model."""
+    from vectors.models.loading import EMBEDDED, pull
+
+    return pull(EMBEDDED, cache=cache_dir)
+
+
+@pytest.fixture(scope="session")
+def smollm2_by_transformers(embedded_folder):
+    """The embedded model in float32 as transformers has it: the oracle."""
+    from transformers import LlamaForCausalLM
+
+    return LlamaForCausalLM.from_pretrained(embedded_folder, dtype="float32").eval()

@@ -158,7 +158,7 @@ class Answer:
             return None
         row, tokenizer = self.ticket.row, self._served.lm.tokenizer
         token = row.token_ids[number]
-        if token in tokenizer.all_special_ids:
+        if token in tokenizer.special_ids:
             return None
         text = tokenizer.decode([token])
         whole = None if "\ufffd" in text else list(text.encode())

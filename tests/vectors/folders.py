@@ -7,6 +7,7 @@ from typing import Any
 from tests.vectors import tiny
 from vectors.domains.prompt_sets import PromptSet, load_prompt_set
 from vectors.models.loading import LanguageModel, load_model
+from vectors.models.tokenizer import Tokenizer
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -14,18 +15,23 @@ CHATML = (
 )
 
 
-def tokenizer(template: str | None = None) -> Any:
-    """The byte tokenizer, with a chat template of its own."""
-    made = tiny.byte_tokenizer.__wrapped__()
+def transformers_tokenizer(template: str | None = None) -> Any:
+    """transformers' byte tokenizer, with a chat template of its own."""
+    made = tiny.transformers_byte_tokenizer()
     made.chat_template = template
     return made
+
+
+def tokenizer(template: str | None = None) -> Tokenizer:
+    """The byte tokenizer, with a chat template of its own."""
+    return Tokenizer.of(transformers_tokenizer(template))
 
 
 def save(folder: Path, family: str = "llama", template: str | None = None) -> Any:
     """Write a tiny model's folder and return the model."""
     model = tiny.tiny_model(family)
     model.save_pretrained(folder)
-    tokenizer(template).save_pretrained(folder)
+    transformers_tokenizer(template).save_pretrained(folder)
     return model
 
 

@@ -6,7 +6,8 @@ from functools import cache
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer as Backend
+from tokenizers import decoders, models, pre_tokenizers
 from torch import Tensor, nn
 from transformers import (
     Gemma3ForCausalLM,
@@ -25,6 +26,7 @@ from transformers import (
 )
 
 from vectors.models.blocks import recording
+from vectors.models.tokenizer import Tokenizer
 from vectors.steering import Steering
 
 FAMILIES = ("qwen3", "llama", "gemma3", "phi3", "lfm2", "gpt2")
@@ -87,10 +89,15 @@ def tiny_model(family: str, dtype: torch.dtype = torch.float32) -> Any:
 
 
 @cache
-def byte_tokenizer() -> PreTrainedTokenizerFast:
+def byte_tokenizer() -> Tokenizer:
     """Token i is byte i; decoding is that of byte-level BPE, so that characters span tokens."""
+    return Tokenizer.of(transformers_byte_tokenizer())
+
+
+def transformers_byte_tokenizer() -> PreTrainedTokenizerFast:
+    """The same, as transformers has it: what can be saved in a model's folder."""
     symbols = _byte_symbols()
-    tokenizer = Tokenizer(models.BPE({symbol: byte for byte, symbol in symbols.items()}, []))
+    tokenizer = Backend(models.BPE({symbol: byte for byte, symbol in symbols.items()}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<eos>", pad_token="<pad>")

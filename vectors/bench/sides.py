@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vectors.bench.machine import read_bandwidth
 from vectors.bench.peer_llamacpp import LlamaCpp
@@ -153,7 +153,7 @@ class Sides:
                 self._name, cache=self._cache, dtype=getattr(torch, dtype), progress=self._progress
             )
             never_ending(lm.model)
-            lm.tokenizer.eos_token = None
+            lm.tokenizer = lm.tokenizer.without("eos_token")
             self._loaded[dtype] = lm
         return self._loaded[dtype]
 
@@ -189,14 +189,16 @@ class Sides:
             if isinstance(module, FusedLinear):
                 dense_bytes = module.in_features * module.out_features * itemsize
                 total += dense_bytes if dense else module.read_bytes
-            elif _multiplies(module):
-                total += module.weight.numel() * itemsize
+            elif (weight := _matrix(module)) is not None:
+                total += weight.numel() * itemsize
         return total
 
 
-def _multiplies(module: nn.Module) -> bool:
+def _matrix(module: nn.Module) -> Tensor | None:
+    """What a token is multiplied by in a layer that the engine does not pack."""
     weight = getattr(module, "weight", None)
-    return weight is not None and weight.ndim == 2 and not isinstance(module, nn.Embedding)
+    multiplies = isinstance(weight, Tensor) and weight.ndim == 2 and not isinstance(module, nn.Embedding)
+    return weight if multiplies else None
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -65,7 +65,7 @@ def extract(
             "thinking": lm.chat.thinking,
             "site": "resid_post",
             "token": {"last": "last content token", "mean": "mean over content tokens"}[token],
-            "tokens_read": json.dumps(lm.tokenizer.convert_ids_to_tokens(last) if token == "last" else []),  # noqa: S105 - as above
+            "tokens_read": json.dumps(lm.tokenizer.tokens(last) if token == "last" else []),  # noqa: S105 - as above
             "method": method,
             "alpha": "absolute, on the unit vector",
             "prompt_set_sha256": prompt_set.digest,

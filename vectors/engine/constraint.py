@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from llguidance import LLMatcher
-from llguidance.hf import from_tokenizer
+from llguidance import LLMatcher, LLTokenizer
 from torch import Tensor
 
 from vectors.errors import InvalidRequest
+from vectors.models.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Constraint:
 class ConstrainedTokens:
     """Which tokens may come next in one row."""
 
-    def __init__(self, matcher: Any, vocab_size: int) -> None:
+    def __init__(self, matcher: LLMatcher, vocab_size: int) -> None:
         self._matcher = matcher
         self._vocab_size = vocab_size
 
@@ -69,16 +69,20 @@ class ConstrainedTokens:
 class ConstraintCompiler:
     """Makes constraints for the rows of one engine; the tokenizer is analysed once, on first use."""
 
-    def __init__(self, tokenizer: Any, vocab_size: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, vocab_size: int) -> None:
         self._tokenizer, self._vocab_size = tokenizer, vocab_size
-        self._analysed: Any = None
+        self._analysed: LLTokenizer | None = None
         self._lock = threading.Lock()
 
     def compile(self, constraint: Constraint) -> ConstrainedTokens:
         """Prepare a constraint for one row. Raises InvalidRequest, naming what is wrong with it."""
         with self._lock:
             if self._analysed is None:
-                self._analysed = from_tokenizer(self._tokenizer, n_vocab=self._vocab_size)
+                self._analysed = LLTokenizer(
+                    self._tokenizer.backend.to_str(),
+                    n_vocab=self._vocab_size,
+                    eos_token=self._tokenizer.eos_token_id,
+                )
         try:
             matcher = LLMatcher(self._analysed, constraint.grammar(), log_level=0)
             problem = matcher.get_error()

@@ -19,7 +19,6 @@ import torch
 from torch import nn
 
 from vectors.engine.constraint import ConstraintCompiler
-from vectors.engine.hf_forward import HFForward
 from vectors.engine.kvcache import KeyValueCache
 from vectors.engine.llama_forward import LlamaForward
 from vectors.engine.memory import trim
@@ -27,11 +26,12 @@ from vectors.engine.prefixes import PrefixStore
 from vectors.engine.requests import GenerationRequest, Ticket, scoring
 from vectors.engine.row import Row
 from vectors.engine.sampling import Sampler
-from vectors.engine.scheduler import Counts, Scheduler
+from vectors.engine.scheduler import Counts, Forward, Scheduler
 from vectors.engine.sharing import Sharing
-from vectors.engine.textstream import TextStream, Tokenizer
+from vectors.engine.textstream import TextStream
 from vectors.errors import EngineClosed, GenerationFault, InvalidRequest
 from vectors.models.blocks import context_length, d_model, n_layers
+from vectors.models.tokenizer import Tokenizer
 from vectors.steering import RowSteering, Steering
 from vectors.threads import in_own_thread
 
@@ -70,8 +70,7 @@ class Engine:
         self._niceness = niceness
         self._model = model.eval()
         self._tokenizer = tokenizer
-        make: Any = LlamaForward if LlamaForward.fits(model) else HFForward
-        self._forward: LlamaForward | HFForward = in_own_thread(make, model)
+        self._forward = in_own_thread(_forward_of, model)
         embeddings: Any = model.get_input_embeddings()  # type: ignore[operator]
         like = embeddings.weight
         self._vocab_size = int(like.shape[0])
@@ -292,6 +291,15 @@ class Engine:
             trim()
         for row in rows:
             self._tickets.pop(row).settle()
+
+
+def _forward_of(model: nn.Module) -> Forward:
+    """What runs passes through a model; raises UnsupportedModel where its attention cannot be batched."""
+    if LlamaForward.fits(model):
+        return LlamaForward(model)
+    from vectors.engine.hf_forward import HFForward  # importing transformers takes seconds
+
+    return HFForward(model)
 
 
 def end_of_sequence_ids(model: nn.Module, tokenizer: Tokenizer) -> frozenset[int]:

@@ -181,7 +181,7 @@ def pack(model: nn.Module) -> None:
     """
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
-            if type(child) is nn.Linear:
+            if isinstance(child, nn.Linear) and type(child).forward is nn.Linear.forward:
                 bias = None if child.bias is None else child.bias.detach()
                 setattr(module, name, fused(child.weight.detach(), bias))
 

@@ -30,8 +30,12 @@ _LOOKED_AT = 64
 class Forward(Protocol):
     """Something that runs passes through a model.
 
-    `resumable`: it can start after any block. `reusable`: a row's past is all in the key-value cache.
+    `resumable`: it can start after any block. `reusable`: a row's past is all in the key-value cache. There,
+    keys have `kv_heads` heads of width `head_dim`.
     """
+
+    kv_heads: int
+    head_dim: int
 
     @property
     def resumable(self) -> bool: ...  # noqa: D102
@@ -41,6 +45,10 @@ class Forward(Protocol):
 
     def run(self, batch: Pass, resume: tuple[int, Tensor] | None = None) -> Tensor:
         """Return the logits [wanted, vocab] of the pass, in float32."""
+        ...
+
+    def detach(self) -> None:
+        """Leave the model as it was, as far as it was changed."""
         ...
 
 

@@ -5,22 +5,11 @@ and leading spaces. So a short window is decoded: the tokens that last gave text
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+
+from vectors.models.tokenizer import Tokenizer
 
 _REPLACEMENT = "\ufffd"  # what a decoder shows for bytes that do not make up a character yet
 _MAX_UNFINISHED_TOKENS = 4  # a UTF-8 character has at most four bytes, and a token at least one
-
-
-class Tokenizer(Protocol):
-    """What is needed of a transformers tokenizer."""
-
-    eos_token_id: int | None
-
-    def decode(
-        self, token_ids: list[int], *, skip_special_tokens: bool, clean_up_tokenization_spaces: bool
-    ) -> str:
-        """Return the text of the tokens."""
-        ...
 
 
 class TextStream:
@@ -65,9 +54,7 @@ class TextStream:
         return piece
 
     def _text(self, end: int) -> str:
-        return self._tokenizer.decode(
-            self._tokens[self._window : end], skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
+        return self._tokenizer.decode(self._tokens[self._window : end], skip_special_tokens=True)
 
     def _release(self, piece: str) -> str:
         if self.stopped:

@@ -16,6 +16,7 @@ from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
 
 from vectors.errors import VectorFileError
 from vectors.formats.checks import added, layer_in
+from vectors.models.blocks import model_type
 from vectors.models.loading import LanguageModel
 from vectors.steering import Steering
 
@@ -27,7 +28,7 @@ def write(path: Path, steerings: Sequence[Steering], lm: LanguageModel) -> None:
     """Write α·v/‖v‖ of each steering, to be applied with strength 1."""
     writer = GGUFWriter(path, _ARCHITECTURE)
     try:
-        writer.add_string(f"{_ARCHITECTURE}.model_hint", _model_type(lm))
+        writer.add_string(f"{_ARCHITECTURE}.model_hint", model_type(lm.model))
         writer.add_uint32(f"{_ARCHITECTURE}.layer_count", len(steerings))
         for steering in steerings:
             writer.add_tensor(f"direction.{steering.layer}", steering.delta().cpu().numpy())
@@ -58,9 +59,11 @@ def _read(path: Path, lm: LanguageModel, first_layer: int) -> list[Steering]:
     if fields.get("general.architecture") != _ARCHITECTURE:
         raise VectorFileError(f"{path.name} is no control vector: its architecture is not {_ARCHITECTURE}")
     hint = fields.get(f"{_ARCHITECTURE}.model_hint")
-    if hint != _model_type(lm):
+    if hint != model_type(lm.model):
         # Only a hint: llama.cpp's own tools write its name of the architecture, repeng that of transformers.
-        _log.warning("%s was made for a %.40r, %s is a %s", path.name, hint, lm.model_id, _model_type(lm))
+        _log.warning(
+            "%s was made for a %.40r, %s is a %s", path.name, hint, lm.model_id, model_type(lm.model)
+        )
     steerings = []
     for tensor in reader.tensors:
         layer = layer_in(tensor.name, "direction")
@@ -79,10 +82,6 @@ def _read(path: Path, lm: LanguageModel, first_layer: int) -> list[Steering]:
         vector = torch.from_numpy(np.array(tensor.data, dtype=np.float32))
         steerings.append(added(where, layer, vector, 1.0, lm))
     return [steering for steering in steerings if steering]
-
-
-def _model_type(lm: LanguageModel) -> str:
-    return str(lm.model.config.model_type)
 
 
 class _BoundedReader(GGUFReader):  # type: ignore[misc]  # the package has no types

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vectors.errors import VectorFileError
 from vectors.formats.checks import HEADER_BYTES, added
-from vectors.models.blocks import decoder_blocks
+from vectors.models.blocks import base_model, decoder_blocks
 from vectors.models.loading import LanguageModel
 from vectors.steering import Steering
 
@@ -61,7 +61,7 @@ def read(path: Path, lm: LanguageModel) -> list[Steering]:
 
 def _hookpoints(lm: LanguageModel) -> dict[str, int]:
     """Names of the decoder blocks under the base model, in order."""
-    names = {module: name for name, module in lm.model.base_model.named_modules()}
+    names = {module: name for name, module in base_model(lm.model).named_modules()}
     return {names[block]: layer for layer, block in enumerate(decoder_blocks(lm.model))}
 
 

@@ -17,8 +17,21 @@ from vectors.errors import SteeringMismatch, UnsupportedModel
 
 
 def _text_config(model: nn.Module) -> Any:
+    config: Any = model.config  # transformers' own has those of pictures and sound in it as well
+    return config.get_text_config(decoder=True) if hasattr(config, "get_text_config") else config
+
+
+def base_model(model: nn.Module) -> nn.Module:
+    """The model without its unembedding."""
+    base = model.base_model
+    assert isinstance(base, nn.Module)
+    return base
+
+
+def model_type(model: nn.Module) -> str:
+    """The name of the family, such as "llama"."""
     config: Any = model.config
-    return config.get_text_config(decoder=True)
+    return str(config.model_type)
 
 
 def n_layers(model: nn.Module) -> int:
@@ -50,8 +63,7 @@ def _find_blocks(model: nn.Module) -> tuple[nn.Module, nn.ModuleList]:
 
     Lists inside a candidate (the experts of a block, say) are not candidates themselves.
     """
-    base = model.base_model
-    assert isinstance(base, nn.Module)
+    base = base_model(model)
     want = n_layers(model)
     found: dict[str, nn.ModuleList] = {}
     for name, module in base.named_modules():

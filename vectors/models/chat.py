@@ -9,20 +9,22 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+
+from tokenizers import Tokenizer as Backend
 
 from vectors.errors import InvalidRequest, UnsupportedModel
+from vectors.models.tokenizer import Tokenizer
 
 Message = Mapping[str, str]
 """A turn: {"role": "system" | "user" | "assistant", "content": text}."""
 
 
 class Chat:
-    """Encodes for one transformers tokenizer; safe to use from several threads."""
+    """Encodes for one tokenizer; safe to use from several threads."""
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._backend = tokenizer.backend_tokenizer
+        self._backend = tokenizer.backend
 
     @property
     def thinking(self) -> str:
@@ -74,16 +76,13 @@ class Chat:
             return "".join(turns) + ("### Assistant\n" if answer else "")
         from jinja2 import TemplateError
 
+        from vectors.models.templates import render
+
+        template, special = self._tokenizer.chat_template, self._tokenizer.special
         try:
-            text: str = self._tokenizer.apply_chat_template(
-                [dict(message) for message in messages],
-                add_generation_prompt=answer,
-                tokenize=False,
-                enable_thinking=False,
-            )
+            return render(template, messages, answer=answer, variables=special)
         except TemplateError as error:
             raise InvalidRequest(f"the model's chat template refuses these messages: {error}") from error
-        return text
 
     @cached_property
     def _leading(self) -> tuple[int, ...]:
@@ -91,7 +90,9 @@ class Chat:
         if self._tokenizer.chat_template:
             return ()
         bos = self._tokenizer.bos_token_id
-        return (bos,) if bos in self._backend.encode("", add_special_tokens=True).ids else ()
+        return (
+            (bos,) if bos is not None and bos in self._backend.encode("", add_special_tokens=True).ids else ()
+        )
 
     @cached_property
     def _special(self) -> re.Pattern[str] | None:
@@ -103,18 +104,15 @@ class Chat:
         return re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
     @cached_property
-    def _literal(self) -> Any:
+    def _literal(self) -> Backend:
         """A copy that spells special tokens out; made only for a text that needs it."""
-        from tokenizers import Tokenizer
-
-        copy = Tokenizer.from_str(self._backend.to_str())
+        copy = Backend.from_str(self._backend.to_str())
         copy.encode_special_tokens = True
         return copy
 
     @staticmethod
-    def _ids(backend: Any, text: str) -> list[int]:
-        ids: list[int] = backend.encode(text, add_special_tokens=False).ids
-        return ids
+    def _ids(backend: Backend, text: str) -> list[int]:
+        return backend.encode(text, add_special_tokens=False).ids
 
 
 def _unguessable() -> str:

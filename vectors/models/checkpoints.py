@@ -10,12 +10,15 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vectors.errors import ModelUnavailable, UnsupportedModel
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
+
+    from vectors.models.tokenizer import Tokenizer
 
 _WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
@@ -67,43 +70,50 @@ def _weight_files(folder: Path) -> list[Path]:
     return [folder / Path(name).name for name in sorted(set(index["weight_map"].values()))]
 
 
-def load(folder: Path, dtype: "torch.dtype", device: str) -> tuple[Any, Any]:
+def load(folder: Path, dtype: "torch.dtype", device: str) -> "tuple[nn.Module, Tokenizer]":
     """Load (model, tokenizer) from a folder.
 
-    The concrete class is imported instead of transformers' Auto classes, and the tokenizer is read from
-    tokenizer.json as it is. Raises ModelUnavailable for an incomplete folder, UnsupportedModel for an
-    architecture that is no causal language model known to transformers, or weights that do not fit it.
+    A model of the Llama family is built here (`vectors.models.llama`), any other by transformers, of which
+    the concrete class is imported instead of its Auto classes. Raises ModelUnavailable for an incomplete
+    folder, UnsupportedModel for an architecture that is no causal language model known to transformers, or
+    weights that do not fit it.
     """
     if missing := missing_from(folder):
         raise ModelUnavailable(incomplete(folder, missing))
     from safetensors import SafetensorError
 
-    try:
-        import transformers
+    from vectors.models.llama import LlamaConfig, build
+    from vectors.models.tokenizer import Tokenizer
 
-        architectures = json.loads((folder / "config.json").read_text()).get("architectures")
-        model_class = getattr(transformers, (architectures or ["none"])[0], None)
-        if not (isinstance(model_class, type) and hasattr(model_class, "generate")):
-            raise UnsupportedModel(
-                f"{folder.name} is of the architecture {architectures}, expected a causal language model "
-                f"that transformers {transformers.__version__} knows"
-            )
-        transformers.utils.logging.disable_progress_bar()
-        tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-        model: Any = model_class
-        model = model.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
+    try:
+        config = LlamaConfig.of(json.loads((folder / "config.json").read_text()))
+        model = (
+            build(config, folder, _weight_files(folder), dtype) if config else _by_transformers(folder, dtype)
         )
+        tokenizer = Tokenizer.read(folder) or Tokenizer.by_transformers(folder)
     except UnsupportedModel:
         raise
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UnsupportedModel(f"{folder.name} cannot be loaded: {reason}; fetch the model again") from error
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.backend_tokenizer.no_truncation()
-    tokenizer.backend_tokenizer.no_padding()
     return model.to(device).eval().requires_grad_(False), tokenizer
+
+
+def _by_transformers(folder: Path, dtype: "torch.dtype") -> "nn.Module":
+    import transformers
+
+    architectures = json.loads((folder / "config.json").read_text()).get("architectures")
+    model_class = getattr(transformers, (architectures or ["none"])[0], None)
+    if not (isinstance(model_class, type) and hasattr(model_class, "generate")):
+        raise UnsupportedModel(
+            f"{folder.name} is of the architecture {architectures}, expected a causal language model "
+            f"that transformers {transformers.__version__} knows"
+        )
+    transformers.utils.logging.disable_progress_bar()
+    model: nn.Module = model_class.from_pretrained(  # type: ignore[attr-defined]
+        folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
+    )
+    return model
 
 
 @contextmanager

@@ -11,17 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vectors.errors import ModelUnavailable
 from vectors.models import checkpoints, embedded, gguf_files, hub
 from vectors.models.chat import Chat, Message
+from vectors.models.tokenizer import Tokenizer
 from vectors.progress import Progress, silent
 from vectors.suggestions import did_you_mean
 from vectors.threads import in_own_thread
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
 EMBEDDED = "smollm2-135m"
 ALIASES = {
@@ -47,8 +49,8 @@ class LanguageModel:
     weights: the sha256 of the GGUF file they came from, else see `checkpoints.digest_of`.
     """
 
-    model: Any
-    tokenizer: Any
+    model: "nn.Module"
+    tokenizer: Tokenizer
     name: str
     model_id: str
     revision: str
@@ -66,7 +68,7 @@ class LanguageModel:
     @cached_property
     def tokenizer_digest(self) -> str:
         """sha256 of the tokenizer and its chat template, which decide where a prompt's tokens lie."""
-        parts = (self.tokenizer.backend_tokenizer.to_str(), self.tokenizer.chat_template or "")
+        parts = (self.tokenizer.backend.to_str(), self.tokenizer.chat_template or "")
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def encode(self, text: str) -> list[int]:

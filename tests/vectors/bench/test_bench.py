@@ -63,7 +63,7 @@ def engine(folder):
     """An engine on the same model, for which the end of sequence is a token like any other."""
     lm = load_model(str(folder), cache=folder / "unused", dtype=torch.float32)
     never_ending(lm.model)
-    lm.tokenizer.eos_token = None
+    lm.tokenizer = lm.tokenizer.without("eos_token")
     with Engine(lm.model, lm.tokenizer) as engine:
         yield engine
 

@@ -33,7 +33,7 @@ def llama(tmp_path_factory):
 def alone(lm, text):
     """The oracle: every block's residual at each content token of one prompt, alone, with markers after."""
     ids, start = Chat(lm.tokenizer).encode_content(text)
-    after = lm.tokenizer.encode("<|im_end|>\nmore that must not matter", add_special_tokens=False)
+    after = lm.tokenizer.encode("<|im_end|>\nmore that must not matter")
     with recording(lm.model) as captured, torch.no_grad():
         lm.model(input_ids=torch.tensor([ids + after]))
     return torch.stack([captured[layer][0, start : len(ids)] for layer in range(lm.n_layers)])

@@ -22,9 +22,11 @@ TEXTS = (
 )
 
 
-def test_a_mixed_batch_on_the_embedded_model_gives_the_tokens_of_plain_generate(smollm2):
-    model = smollm2.model
-    prompts = [tuple(smollm2.tokenizer(text)["input_ids"]) for text in TEXTS]
+def test_a_mixed_batch_on_the_embedded_model_gives_the_tokens_of_plain_generate(
+    smollm2, smollm2_by_transformers
+):
+    model, plain = smollm2.model, smollm2_by_transformers
+    prompts = [tuple(smollm2.tokenizer.encode(text)) for text in TEXTS]
     steerings = [
         None,
         steer(model, 12, 0.8, seed=1),
@@ -32,7 +34,7 @@ def test_a_mixed_batch_on_the_embedded_model_gives_the_tokens_of_plain_generate(
         steer(model, 15, 0.8, seed=3, positions="generated"),
     ]
     wanted = [
-        hf_generate(model, ids, steering, NEW) for ids, steering in zip(prompts, steerings, strict=True)
+        hf_generate(plain, ids, steering, NEW) for ids, steering in zip(prompts, steerings, strict=True)
     ]
     with Engine(model, smollm2.tokenizer) as engine:
         tickets = [
@@ -45,18 +47,20 @@ def test_a_mixed_batch_on_the_embedded_model_gives_the_tokens_of_plain_generate(
         decoded = smollm2.tokenizer.decode(list(generation.token_ids), skip_special_tokens=True)
         assert generation.text == decoded
     for ids, steering, steered in list(zip(prompts, steerings, wanted, strict=True))[1:]:
-        assert steering is not None and hf_generate(model, ids, None, NEW) != steered
+        assert steering is not None and hf_generate(plain, ids, None, NEW) != steered
 
 
-def test_nodes_that_share_a_long_context_reuse_it_and_are_what_they_are_alone(smollm2):
-    model = smollm2.model
+def test_nodes_that_share_a_long_context_reuse_it_and_are_what_they_are_alone(
+    smollm2, smollm2_by_transformers
+):
+    model, plain = smollm2.model, smollm2_by_transformers
     context = smollm2.encode(Path(__file__).read_text())[:320]  # longer than a pass
     nodes = [None, *(steer(model, layer, 0.6, seed=layer) for layer in (9, 20, 14))]
     requests = [
         GenerationRequest((*context, *smollm2.encode(f"\n\ndef node_{n}(")), steering, Sampling(NEW))
         for n, steering in enumerate(nodes)
     ]
-    wanted = [hf_generate(model, each.prompt_ids, each.steering, NEW) for each in requests]
+    wanted = [hf_generate(plain, each.prompt_ids, each.steering, NEW) for each in requests]
     assert len({tuple(tokens) for tokens in wanted}) == len(nodes)
     with Engine(model, smollm2.tokenizer) as engine:
         for _ in range(2):  # the second time nothing has to be computed but the last token of each

@@ -4,13 +4,15 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models
-from transformers import PreTrainedTokenizerFast, RepetitionPenaltyLogitsProcessor
+from tokenizers import Tokenizer as Backend
+from tokenizers import decoders, models
+from transformers import RepetitionPenaltyLogitsProcessor
 
 from tests.vectors.tiny import EOS, byte_tokenizer
 from vectors.engine.sampling import Sampler, Sampling, choose
 from vectors.engine.textstream import TextStream
 from vectors.errors import InvalidRequest
+from vectors.models.tokenizer import Tokenizer
 
 
 def logits_for(rows, vocab=50, seed=0):
@@ -276,9 +278,10 @@ def test_special_tokens_give_no_text():
 
 def test_a_special_token_between_words_does_not_cost_the_space_after_it():
     vocabulary = {"▁one": 0, "▁two": 1, "<end>": 2}
-    words = Tokenizer(models.WordLevel(vocabulary, "<end>"))
+    words = Backend(models.WordLevel(vocabulary, "<end>"))
     words.decoder = decoders.Metaspace()
-    out = TextStream(PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<end>"), ())
+    words.add_special_tokens(["<end>"])
+    out = TextStream(Tokenizer(words, {"eos_token": "<end>"}), ())
     assert [out.push(token) for token in (0, 2, 2, 1, 1)] == ["one", "", "", " two", " two"]
 
 

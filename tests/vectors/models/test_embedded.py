@@ -70,14 +70,17 @@ def test_the_model_is_the_one_of_the_design(smollm2):
 
 
 @pytest.mark.real_model
-def test_it_answers_a_question_and_ends_its_turn(smollm2):
+def test_it_answers_a_question_and_ends_its_turn(smollm2, smollm2_by_transformers):
     prompt = smollm2.chat_ids([{"role": "user", "content": "What is the capital of France?"}])
     ids = torch.tensor([prompt])
     with torch.no_grad():
-        out = smollm2.model.generate(
+        out = smollm2_by_transformers.generate(
             ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=20
         )
-    assert smollm2.tokenizer.decode(out[0, len(prompt) :]) == "The capital of France is Paris.<|im_end|>"
+    assert (
+        smollm2.tokenizer.decode(out[0, len(prompt) :].tolist())
+        == "The capital of France is Paris.<|im_end|>"
+    )
 
 
 @pytest.mark.real_model
@@ -87,14 +90,14 @@ def test_a_prompt_has_the_turns_the_model_was_trained_on(smollm2):
         "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
         "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nSure"
     )
-    start, end = smollm2.tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"])
+    start, end = (smollm2.tokenizer.backend.token_to_id(t) for t in ("<|im_start|>", "<|im_end|>"))
     assert (ids.count(start), ids.count(end)) == (3, 2)
     assert smollm2.tokenizer.eos_token_id == smollm2.model.generation_config.eos_token_id == end
 
 
 @pytest.mark.real_model
 def test_every_digit_is_a_token_of_its_own(smollm2):
-    pieces = smollm2.tokenizer.convert_ids_to_tokens(smollm2.encode("line 2024"))
+    pieces = smollm2.tokenizer.tokens(smollm2.encode("line 2024"))
     assert pieces[-4:] == ["2", "0", "2", "4"]
 
 
@@ -117,7 +120,7 @@ def test_any_text_comes_back_from_its_tokens_unchanged(smollm2):
     @settings(max_examples=200, deadline=None)
     def holds(text):
         ids = smollm2.encode(text)
-        assert smollm2.tokenizer.decode(ids, clean_up_tokenization_spaces=False) == text
+        assert smollm2.tokenizer.decode(ids) == text
         assert smollm2.count_tokens(text) == len(ids)
 
     holds()

@@ -20,7 +20,7 @@ def permuted(weight, heads):
 
 def write_gguf(path, model, *, leave_out=()):
     """A GGUF file of a tiny Llama, written with llama.cpp's own library."""
-    tokenizer = folders.tokenizer()
+    tokenizer = folders.transformers_tokenizer()
     config, writer = model.config, gguf.GGUFWriter(path, "llama")
     writer.add_name("tiny")
     writer.add_block_count(config.num_hidden_layers)

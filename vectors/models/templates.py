@@ -1,0 +1,107 @@
+"""Chat templates: a conversation → the text that a model was trained on, as transformers renders it.
+
+The template comes with the model and is code of strangers: it runs in Jinja's sandbox, sees nothing but plain
+data, and may not touch what is Python's own. The names and filters are those that templates are written for.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from jinja2 import Template, TemplateError, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
+
+
+def render(
+    template: str, messages: Sequence[Mapping[str, str]], *, answer: bool, variables: Mapping[str, str]
+) -> str:
+    """Render a conversation, up to the beginning of the next answer if `answer`, with thinking off.
+
+    `variables` are the special tokens by role. Raises jinja2's TemplateError for what the template refuses.
+    """
+    return _compiled(template).render(
+        messages=[dict(message) for message in messages],
+        tools=None,
+        documents=None,
+        add_generation_prompt=answer,
+        enable_thinking=False,
+        **variables,
+    )
+
+
+@cache
+def _compiled(template: str) -> Template:
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
+    )
+    environment.filters["tojson"] = _tojson
+    environment.globals |= {
+        "raise_exception": _raise_exception,
+        "strftime_now": lambda form: datetime.now().strftime(form),
+        "dict": _Dict(),
+        "namespace": _Namespace,
+    }
+    return environment.from_string(template)
+
+
+class _Generation(Extension):
+    """`{% generation %}…{% endgeneration %}` marks answers for training; here it is what stands inside."""
+
+    tags = {"generation"}  # noqa: RUF012 - as in Jinja
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        line = next(parser.stream).lineno
+        return nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True), lineno=line)
+
+
+class _Dict:
+    """`dict(…)` without the attributes of Python's type."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
+        return dict(*args, **kwargs)
+
+    def fromkeys(self, *args: Any) -> dict[Any, Any]:
+        return dict.fromkeys(*args)
+
+
+class _Namespace(Namespace):
+    """`namespace(…)` whose names cannot begin with an underscore, which would reach Python's own."""
+
+    def __init__(*args: Any, **kwargs: Any) -> None:  # so that `namespace(self=…)` works, as Jinja's does
+        self, positional = args[0], args[1:]
+        values = dict(*positional, **kwargs)
+        for name in values:
+            _refuse_private(name)
+        Namespace.__init__(self, values)
+
+    def __setitem__(self, name: str, value: object) -> None:
+        _refuse_private(name)
+        super().__setitem__(name, value)
+
+
+def _refuse_private(name: object) -> None:
+    if isinstance(name, str) and name.startswith("_"):
+        raise SecurityError(f"a chat template may not set {name!r}")
+
+
+def _raise_exception(message: str) -> None:
+    raise TemplateError(message)
+
+
+def _tojson(
+    value: object,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """Jinja's own would write `<` as \\u003c."""
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
