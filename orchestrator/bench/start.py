@@ -1,0 +1,162 @@
+"""How long the program takes to start: whole processes, new each time, with what they read in the page cache.
+
+Two builds are measured in turns, so that what else the machine does falls on both alike.
+"""
+
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from orchestrator.errors import ConfigError, OrchestratorError
+from vectors.progress import Progress
+from vectors.statistics.estimates import mean
+
+LIMIT_S = 600
+_MARK = "first token"
+_FIRST_TOKEN = f"""
+import importlib.util, sys
+
+class Watch:
+    # The row that takes a token is the same in every build; its module has moved.
+    def find_spec(self, name, path=None, target=None):
+        if not (name.startswith("vectors.") and name.endswith(".row")):
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        run = spec.loader.exec_module
+        def watched(module):
+            run(module)
+            accept = module.Row.accept
+            def told(*args, **kwargs):
+                accept(*args, **kwargs)
+                print({_MARK!r}, flush=True)
+                module.Row.accept = accept
+            module.Row.accept = told
+        spec.loader.exec_module = watched
+        return spec
+
+sys.meta_path.insert(0, Watch())
+from orchestrator.cli import main
+main(sys.argv[1:])
+"""
+_WHOLE = "import sys; from orchestrator.cli import main; main(sys.argv[1:])"
+
+
+class StartFailed(OrchestratorError):
+    """A process did not do what its time was to be taken of."""
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Wall time of one thing in one build: the median and the range of `n` processes."""
+
+    n: int
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times faster this build is: geometric mean of the pairs' ratios, and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Start:
+    """One thing that was started, in this build and, where there is one, in the other."""
+
+    name: str
+    this: Seconds
+    other: Seconds | None = None
+    ratio: Ratio | None = None
+
+
+def measure(
+    model: str, instance_id: str, cache: Path, against: Path | None, repeats: int, progress: Progress
+) -> list[Start]:
+    """Time help, a wrong instance id, the model's load and solve's first token; a first run is not counted.
+
+    `against` is a checkout of another build, which runs with this interpreter and its libraries. Raises
+    ConfigError for a folder that is none, StartFailed for a process that failed.
+    """
+    this = Path(__file__).resolve().parents[2]
+    if against is not None and not (against / "orchestrator" / "cli").is_dir():
+        raise ConfigError(f"--against {against}: expected a checkout, with the folder orchestrator in it")
+    builds = [this] if against is None else [this, against.resolve()]
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="start-") as scratch:
+
+        def first_token(build: Path) -> float:
+            out = tempfile.mkdtemp(dir=scratch)
+            return _run(build, cache, scratch, ["solve", instance_id, "--model", model, "--out", out], None)
+
+        def whole(code: int, *arguments: str) -> Callable[[Path], float]:
+            return lambda build: _run(build, cache, scratch, list(arguments), code)
+
+        timed = {
+            "help": whole(0, "--help"),
+            "wrong instance id": whole(2, "solve", "no-such-instance"),
+            "model loaded": whole(0, "models", "show", model),
+            "first token of solve": first_token,
+        }
+        for done, (name, take) in enumerate(timed.items()):
+            progress("timing starts", done, len(timed))
+            rounds = [[take(build) for build in builds] for _ in range(repeats + 1)][1:]
+            rows.append(_start(name, rounds))
+        progress("timing starts", len(timed), len(timed))
+    return rows
+
+
+def document(rows: list[Start], model: str, against: Path | None) -> dict[str, object]:
+    """The report as JSON; times in seconds."""
+    return {"model": model, "against": against and str(against), "rows": [asdict(row) for row in rows]}
+
+
+def _start(name: str, rounds: list[list[float]]) -> Start:
+    ours, *others = (
+        Seconds(len(times), median(times), min(times), max(times)) for times in zip(*rounds, strict=True)
+    )
+    if not others:
+        return Start(name, ours)
+    logs = mean([math.log(other / this) for this, other in rounds])
+    return Start(name, ours, others[0], Ratio(*(math.exp(x) for x in (logs.value, logs.low, logs.high))))
+
+
+def _run(build: Path, cache: Path, folder: str, arguments: list[str], code: int | None) -> float:
+    """Seconds until a process ends with `code`, or, without one, until its first token: then it is ended."""
+    environment = os.environ | {"PYTHONPATH": str(build), "ORCHESTRATE_CACHE": str(cache)}
+    program = _FIRST_TOKEN if code is None else _WHOLE
+    with tempfile.TemporaryFile("w+", dir=folder) as errors:
+        started = time.perf_counter()
+        with subprocess.Popen(
+            [sys.executable, "-c", program, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+            cwd=folder,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            try:
+                whole = code is not None
+                said = process.communicate(timeout=LIMIT_S)[0] if whole else process.stdout.readline()
+                seconds = time.perf_counter() - started
+            finally:
+                process.kill()
+        if (said.strip() != _MARK) if code is None else (process.returncode != code):
+            errors.seek(0)
+            last = (errors.read().strip().splitlines() or ["it said nothing"])[-1]
+            raise StartFailed(f"{build}: `orchestrate {' '.join(arguments)}` failed: {last}")
+    return seconds

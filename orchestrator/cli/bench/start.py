@@ -1,0 +1,67 @@
+"""`orchestrate bench start`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.cli import options
+from orchestrator.cli.help import Command
+
+if TYPE_CHECKING:
+    from orchestrator.bench.start import Seconds, Start
+
+
+@click.command(
+    "start",
+    cls=Command,
+    examples=(
+        "orchestrate bench start",
+        "orchestrate bench start --against ../before --repeats 9 --json",
+    ),
+)
+@options.model
+@click.option("--against", type=options.FOLDER, help="A checkout of another build, measured in turns.")
+@click.option(
+    "--repeats", type=click.IntRange(2), default=5, show_default=True, help="Processes of each kind."
+)
+@options.as_json
+def command(model: str | None, against: Path | None, repeats: int, as_json: bool) -> None:
+    """Seconds from a new process to help, to the answer to wrong input, to a loaded model, to a first token.
+
+    What a process reads is in the page cache: one run of each kind goes before and is not counted.
+    """
+    settings = options.settings(model=model)
+    options.check_model(settings)
+    from orchestrator.bench.start import document, measure
+    from orchestrator.cli.output import print_json
+    from orchestrator.cli.view import view_for
+    from swebench.data.loading import load_instances
+
+    with view_for(sys.stderr.isatty(), nodes=()) as view:
+        instance_id = next(iter(load_instances("bundled", cache=settings.cache).instances))
+        rows = measure(settings.model, instance_id, settings.cache, against, repeats, view.progress)
+    if as_json:
+        print_json(document(rows, settings.model, against))
+    else:
+        _print(rows)
+
+
+def _print(rows: "list[Start]") -> None:
+    from rich.table import Table
+
+    from orchestrator.cli.output import console
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("seconds to", no_wrap=True)
+    for name in ("n", "this build", "the other", "other / this, 95 % interval"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        ratio = row.ratio and f"{row.ratio.value:.2f} ({row.ratio.low:.2f}–{row.ratio.high:.2f})"
+        table.add_row(row.name, str(row.this.n), _seconds(row.this), _seconds(row.other), ratio or "")
+    console().print(table)
+
+
+def _seconds(found: "Seconds | None") -> str:
+    return "" if found is None else f"{found.median:.2f} ({found.low:.2f}–{found.high:.2f})"

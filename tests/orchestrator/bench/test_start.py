@@ -1,0 +1,38 @@
+"""The benchmark of the start: real processes, and ratios that are those of their pairs."""
+
+import pytest
+
+from orchestrator.bench import start
+from orchestrator.bench.start import measure
+from orchestrator.errors import ConfigError
+
+INSTANCE = "harborlab__tidetable-23"
+
+
+def silent(*_):
+    pass
+
+
+def test_whole_processes_are_timed_up_to_what_they_are_asked_for(tiny_model, tmp_path):
+    rows = measure(str(tiny_model), INSTANCE, tmp_path, None, 1, silent)
+    assert [row.name for row in rows] == ["help", "wrong instance id", "model loaded", "first token of solve"]
+    for row in rows:
+        assert row.this.n == 1
+        assert 0 < row.this.low <= row.this.median <= row.this.high
+        assert row.other is row.ratio is None
+
+
+def test_a_process_that_fails_is_told_with_what_it_said_last(tiny_model, tmp_path):
+    with pytest.raises(start.StartFailed, match="no-such-task"):
+        measure(str(tiny_model), "no-such-task", tmp_path, None, 1, silent)
+
+
+def test_the_ratio_of_two_builds_is_that_of_neighbouring_processes():
+    row = start._start("help", [[1.0, 2.0], [2.0, 4.0], [0.5, 1.0]])
+    assert (row.this.median, row.other.median) == (1.0, 2.0)
+    assert (row.ratio.value, row.ratio.low, row.ratio.high) == pytest.approx((2.0, 2.0, 2.0))
+
+
+def test_a_folder_that_is_no_checkout_is_refused_before_anything_is_timed(tmp_path):
+    with pytest.raises(ConfigError, match="expected a checkout"):
+        measure("unused", INSTANCE, tmp_path, tmp_path, 2, silent)
