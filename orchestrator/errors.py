@@ -12,5 +12,9 @@ class ConfigError(OrchestratorError, ValueError):
     """A setting or a combination of settings that cannot be run."""
 
 
+class NothingMeasured(OrchestratorError):
+    """No instance that was asked for could be measured; the reasons are in the message."""
+
+
 class MixedRunError(OrchestratorError, ValueError):
     """The output folder holds a run with other settings."""

@@ -1,12 +1,12 @@
 """Where a batch is written, and in which precision it is computed."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.errors import ConfigError
 from orchestrator.run_config import RunConfig
 from orchestrator.settings import Settings
+from orchestrator.task.run_names import run_name, slug, stem
 
 
 def exactness(settings: Settings) -> tuple[Settings, str]:
@@ -32,7 +32,7 @@ def folders_of(
     Raises ConfigError for a folder that holds a single run where several are to be written, or the reverse.
     """
     if out is None:
-        out = settings.runs / "evaluate" / slug(_stem(dataset))
+        out = settings.runs / "evaluate" / slug(stem(dataset))
     elif len(configs) == 1:
         if not (out / "manifest.json").is_file() and any(out.glob("*/manifest.json")):
             raise ConfigError(f"{out} holds several runs: name one of its folders, or choose another --out")
@@ -40,25 +40,3 @@ def folders_of(
     elif (out / "manifest.json").is_file():
         raise ConfigError(f"{out} holds one run, and this batch has {len(configs)}: choose another --out")
     return out, [out / run_name(settings.model, config) for config in configs]
-
-
-def run_name(model: str, config: RunConfig) -> str:
-    """A run's name: model, variant and what is not the default."""
-    parts = [model.rstrip("/").rsplit("/", 1)[-1], config.variant, "rag" if config.rag else "norag"]
-    for name, value in config.model_dump(exclude={"variant", "rag"}, exclude_defaults=True).items():
-        parts.append(name.replace("_", "-") + ("" if value is True else str(value)))
-    return slug("-".join(parts))
-
-
-def default_folder(dataset: str, model: str, config: RunConfig) -> Path:
-    """The folder of a run of `solve` within that of all runs: data set, then the run's name."""
-    return Path(slug(_stem(dataset)), run_name(model, config))
-
-
-def slug(name: str) -> str:
-    """A name with only characters that every file system takes."""
-    return re.sub(r"[^\w.-]+", "-", name).lower()
-
-
-def _stem(dataset: str) -> str:
-    return dataset.rsplit("/", 1)[-1].removesuffix(".jsonl").removesuffix(".json").removesuffix(".parquet")

@@ -8,17 +8,17 @@ import asyncio
 import os
 import re
 import socket
+from collections.abc import Sequence
 from typing import Any, Self, cast
 
 from orchestrator.batch.parcels import unpack
-from orchestrator.batch.units import Unit
+from orchestrator.batch.units import Run, Unit
 from orchestrator.batch.work import failed
 from orchestrator.errors import ConfigError, OrchestratorError
 from orchestrator.events import EmitTask, NodeFinished
 from orchestrator.records import Result
-from orchestrator.settings import Settings
+from orchestrator.session import Session
 from orchestrator.task.artifacts import Artifacts
-from vectors.progress import Progress
 
 Outcome = tuple[Result, dict[str, bytes]]
 
@@ -44,15 +44,16 @@ class RayExecutor:
 
     def __init__(
         self,
-        settings: Settings,
+        session: Session,
+        runs: Sequence[Run],
         workers: int,
         timeout_s: float | None,
-        progress: Progress,
     ) -> None:
-        self._settings = settings
+        del runs  # their folders are written to by name, when a unit ends
+        self._settings = session.settings
         self._workers = workers
         self._timeout_s = timeout_s
-        self._progress = progress
+        self._progress = session.progress
         self._load: dict[Any, int] = {}
         self._names: dict[Any, dict[str, Any]] = {}
         self._ray: Any = None

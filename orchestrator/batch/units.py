@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.batch.folders import run_name
 from orchestrator.errors import ConfigError
 from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
+from orchestrator.task.run_names import run_name
 from swebench.data.loading import InstanceSet
 from swebench.data.tasks import Task
 

@@ -1,15 +1,20 @@
 """`orchestrate evaluate`."""
 
 import sys
-import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.batch.executors import EXECUTORS, known_executor
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
-from orchestrator.cli.run_options import run_configs, run_options
+from orchestrator.cli.run_options import OursOrPlugin, run_configs, run_options
+
+if TYPE_CHECKING:
+    from orchestrator.batch.summary import Summary
+    from vectors.statistics.documents import Percent
 
 SEVERAL = ("variant", "rag")
 """Flags that may be given more than once: a batch has a run for each combination."""
@@ -35,10 +40,10 @@ SEVERAL = ("variant", "rag")
 )
 @click.option(
     "--executor",
-    type=click.Choice(["local", "ray"]),
+    type=OursOrPlugin(EXECUTORS, known_executor),
     default="local",
     show_default=True,
-    help="One engine on this machine, or actors with a model each on a Ray cluster.",
+    help="One engine on this machine, actors with a model each on a Ray cluster, or a plug-in's.",
 )
 @click.option(
     "--workers",
@@ -64,91 +69,50 @@ def command(as_json: bool, **flags: Any) -> int:
     What is finished is not run again: give the same command again after an interruption, a kill or failures.
     Exit code 1 says that instances failed; their reasons are in the folder.
     """
-    from orchestrator.cli.batch_view import batch_view_for
-    from orchestrator.cli.output import print_json
-
-    started = time.monotonic()
-    with batch_view_for(sys.stderr.isatty()) as view:
-        document = _evaluate(flags, view.show, started)
-    if as_json:
-        print_json(document)
-    else:
-        _print(document)
-    failures = document["failures"]
-    if failures:
-        names = ", ".join(dict.fromkeys(each["instance_id"] for each in failures))
-        where = f"{failures[0]['artifacts']}/result.json" + (" and beside it" if len(failures) > 1 else "")
-        click.echo(
-            f"{len(failures)} of {document['n'] * len(document['variants'])} failed ({names[:500]}): "
-            f"reasons in {where}; the same command tries them again",
-            err=True,
-        )
-    return 1 if failures else 0
-
-
-def _evaluate(flags: dict[str, Any], emit: Any, started: float) -> dict[str, Any]:
-    import asyncio
-
-    from orchestrator.batch.folders import exactness, folders_of
-    from orchestrator.batch.units import choose, runs_of
-    from orchestrator.events import told
-    from orchestrator.session import Session
-    from swebench.data.loading import load_instances
-    from swebench.grading.docker import ensure_engine
-
     if flags["limit"] and flags["instances"]:
         raise click.UsageError("give --limit or --instances, not both")
+    from orchestrator.batch.folders import exactness
+    from orchestrator.cli.batch_view import batch_view_for
+    from orchestrator.cli.output import print_json
+    from orchestrator.grading.evaluation import Batch, evaluate_batch
+    from orchestrator.session import Session
+
     settings, warning = exactness(
         options.settings(model=flags["model"], repos=flags["repos"], vectors=flags["vectors"])
     )
     if warning:
         click.echo(f"warning: {warning}", err=True)
     options.check_model(settings)
-    if flags["grade"] == "docker":
-        ensure_engine()
-    progress = told(emit)
-    configs = run_configs(flags, SEVERAL)
-    with Session(settings, progress=progress) as session:
-        found = load_instances(flags["dataset"], cache=settings.cache, progress=progress)
-        wanted = options.ids(flags["instances"]) if flags["instances"] else None
-        tasks = choose(found, flags["limit"], wanted)
-        # These take seconds: wrong input has been told by now.
-        from orchestrator.batch.evaluate import evaluate
-        from orchestrator.batch.executors import executor_for, workers_of
-        from orchestrator.batch.ledger import Ledger
-        from orchestrator.batch.summary import summary
-        from orchestrator.grading.batches import grade_batch
-        from orchestrator.task.solve import claimed
-
-        workers = workers_of(flags["executor"], flags["workers"])
-        out, folders = folders_of(flags["out"], settings, found.name, configs)
-        runs = runs_of(session, found, configs, folders)
-        facts = session.facts() | {"executor": flags["executor"], "workers": workers}
-        out.mkdir(parents=True, exist_ok=True)
-        with claimed(out, "evaluate"):
-            ledgers = [Ledger(run, list(found.instances), facts, fresh=flags["fresh"]) for run in runs]
-
-            async def go() -> None:
-                async with executor_for(
-                    flags["executor"], session, runs, workers, flags["timeout"]
-                ) as executor:
-                    await evaluate(ledgers, tasks, executor, emit)
-
-            asyncio.run(go())
-            if flags["grade"] != "none":
-                instances = [found.get(task.instance_id) for task in tasks]
-                grade_batch(session, ledgers, instances, flags["grade"], progress)
-            return summary(
-                ledgers,
-                [task.instance_id for task in tasks],
-                out=out,
-                executor=flags["executor"],
-                workers=workers,
-                seconds=time.monotonic() - started,
-            )
+    batch = Batch(
+        dataset=flags["dataset"],
+        configs=run_configs(flags, SEVERAL),
+        limit=flags["limit"],
+        wanted=options.ids(flags["instances"]) if flags["instances"] else None,
+        out=flags["out"],
+        executor=flags["executor"],
+        workers=flags["workers"],
+        timeout_s=flags["timeout"],
+        grade=None if flags["grade"] == "none" else flags["grade"],
+        fresh=flags["fresh"],
+    )
+    with batch_view_for(sys.stderr.isatty()) as view, Session(settings, progress=view.progress) as session:
+        found = evaluate_batch(session, batch, view.show)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        _print(found)
+    if found.failures:
+        names = ", ".join(dict.fromkeys(each.instance_id for each in found.failures))
+        more = " and beside it" if len(found.failures) > 1 else ""
+        click.echo(
+            f"{len(found.failures)} of {found.n * len(found.variants)} failed ({names[:500]}): reasons in "
+            f"{found.failures[0].artifacts}/result.json{more}; the same command tries them again",
+            err=True,
+        )
+    return 1 if found.failures else 0
 
 
-def _print(document: dict[str, Any]) -> None:
+def _print(found: "Summary") -> None:
     from rich.table import Table
 
     from orchestrator.cli.output import console
@@ -157,17 +121,16 @@ def _print(document: dict[str, Any]) -> None:
     table.add_column("variant", overflow="fold")
     for name in ("n", "valid, 95 % interval", "failed", "resolved, 95 % interval", "task seconds", "tokens"):
         table.add_column(name, justify="right")
-    for name, row in document["variants"].items():
-        tokens = row["tokens"]["prompt"] + row["tokens"]["new"]
-        cells = (_rate(row["validity"]), str(row["failed"]), _rate(row["resolved"]))
-        table.add_row(name, str(row["n"]), *cells, f"{row['seconds']:.0f}", str(tokens))
+    for name, row in found.variants.items():
+        cells = (_rate(row.validity), str(row.failed), _rate(row.resolved))
+        table.add_row(name, str(row.n), *cells, f"{row.seconds:.0f}", str(row.tokens.prompt + row.tokens.new))
     out = console()
     out.print(table)
-    out.print(f"{document['n']} instances in {document['seconds']:.0f} s: {document['out']}", soft_wrap=True)
+    out.print(f"{found.n} instances in {found.seconds:.0f} s: {found.out}", soft_wrap=True)
 
 
-def _rate(share: dict[str, Any] | None) -> str:
-    if not share or not share["n"]:
+def _rate(share: "Percent | None") -> str:
+    if not share or share["ci95"] is None:
         return ""
     low, high = share["ci95"]
     return f"{share['hits']}/{share['n']}, {share['percent']:.0f} % ({low:.0f}–{high:.0f})"

@@ -2,12 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
+
+if TYPE_CHECKING:
+    from orchestrator.grading.grade import GradeSummary
 
 
 @click.command(
@@ -36,7 +39,7 @@ def command(
     file: Path | None,
     dataset: str,
     repos: Path | None,
-    backend: str,
+    backend: Literal["local", "docker"],
     gold: bool,
     instances: str | None,
     fresh: bool,
@@ -53,49 +56,32 @@ def command(
         raise click.UsageError("--gold certifies this machine's environments: use it with --backend local")
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
-    from orchestrator.grading.grade import grade_all, grade_in_containers, summary
+    from orchestrator.grading.grade import Grading, grade_predictions
     from orchestrator.session import Session
-    from swebench.data.loading import load_instances
-    from swebench.data.predictions import read_predictions
-    from swebench.grading.docker import ensure_engine
 
-    settings = options.settings(repos=repos)
-    if backend == "docker":
-        ensure_engine()
-    graded: dict[str, Any] = {}
-    with view_for(sys.stderr.isatty(), nodes=()) as view:
-        progress = view.progress
-        with Session(settings, progress=progress) as session:
-            found = load_instances(dataset, cache=settings.cache, progress=progress)
-            predictions = read_predictions(file) if file else None
-            wanted = options.ids(instances) if instances else list(predictions or found.instances)
-            chosen = [found.get(name) for name in wanted]
-            if predictions is not None and (missing := [name for name in wanted if name not in predictions]):
-                raise click.UsageError(f"{file} has no prediction for {', '.join(missing)[:300]}")
-            if backend == "docker":
-                outcomes = grade_in_containers(session, chosen, predictions or {})
-            else:
-                outcomes = grade_all(session, chosen, predictions, fresh=fresh)
-            progress("instances", 0, len(chosen))
-            for name, outcome in outcomes:
-                graded[name] = outcome
-                progress(f"{name}: {outcome.reason}", len(graded), len(graded))
-    document = summary(graded)
-    (print_json if as_json else _print)(document)
-    return 1 if graded and all(outcome.certified is None for outcome in graded.values()) else 0
+    asked = Grading(dataset, file, options.ids(instances) if instances else None, backend, fresh)
+    with (
+        view_for(sys.stderr.isatty(), nodes=()) as view,
+        Session(options.settings(repos=repos), progress=view.progress) as session,
+    ):
+        found = grade_predictions(session, asked)
+    if as_json:
+        print_json(found.document())
+    else:
+        _print(found)
+    return 0 if found.any_ran else 1
 
 
-def _print(document: dict[str, Any]) -> None:
+def _print(found: "GradeSummary") -> None:
     from orchestrator.cli.terminal import visible
     from vectors.statistics.estimates import rate
 
-    for name, row in document["instances"].items():
-        state = "resolved" if row["resolved"] else "not resolved"
-        counted = "" if row["certified"] else ", does not count"
-        click.echo(f"{visible(name)}: {state}{counted} ({row['seconds']:.1f} s): {visible(row['reason'])}")
-    resolved, certified = document["resolved"], document["certified"]
-    line = f"n {document['n']}, certified {certified}, resolved {resolved}"
-    if certified:
-        share = rate(resolved, certified)
+    for name, row in found.instances.items():
+        state = "resolved" if row.resolved else "not resolved"
+        counted = "" if row.certified else ", does not count"
+        click.echo(f"{visible(name)}: {state}{counted} ({row.seconds:.1f} s): {visible(row.reason)}")
+    line = f"n {found.n}, certified {found.certified}, resolved {found.resolved}"
+    if found.certified:
+        share = rate(found.resolved, found.certified)
         line += f": {share.value:.1%} of the certified, 95 % interval {share.low:.1%} to {share.high:.1%}"
     click.echo(line)

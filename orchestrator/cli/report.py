@@ -47,39 +47,22 @@ def command(
     """
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
-    from orchestrator.reporting.runs import read_runs
-    from orchestrator.reporting.verdicts import verdicts_of
+    from orchestrator.reporting.making import report_on
     from orchestrator.session import Session
-    from swebench.data.loading import load_instances
 
-    settings = options.settings(repos=repos)
-    runs = read_runs(folders)
-    judged = verdicts_of(runs, verdicts)
-    with view_for(sys.stderr.isatty(), nodes=()) as view:
-        progress = view.progress
-        with Session(settings, progress=progress) as session:
-            found = load_instances(dataset or _dataset(runs), cache=settings.cache, progress=progress)
-            from orchestrator.reporting.report import make_report  # pictures and statistics take a second
-            from orchestrator.reporting.writing import write_report
+    with (
+        view_for(sys.stderr.isatty(), nodes=()) as view,
+        Session(options.settings(repos=repos), progress=view.progress) as session,
+    ):
+        report = report_on(session, folders, verdicts, dataset)
+        from orchestrator.reporting.writing import write_report  # pictures take a second
 
-            report = make_report(session, runs, judged, found, progress)
         paths = write_report(report, out or folders[0])
     if as_json:
         print_json(report)
     else:
         _print(report, paths)
     return 0 if any(run["instances"] for run in report["runs"].values()) else 1
-
-
-def _dataset(runs: Any) -> str:
-    """The data set that all runs were made with."""
-    names = sorted({str(run.determinants.get("dataset", "")) for run in runs})
-    if len(names) > 1 or names[0] in ("", "local"):
-        raise click.UsageError(
-            f"the runs name {', '.join(name or 'no data set' for name in names)}: "
-            "say with --dataset which has the gold patches"
-        )
-    return names[0]
 
 
 def _print(report: dict[str, Any], paths: list[Path]) -> None:

@@ -1,6 +1,6 @@
 """The flags of a run, made from the fields of RunConfig, where name, bounds, default and help are said."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import click
@@ -13,16 +13,20 @@ from orchestrator.run_config import NO_POLICY, RunConfig
 Decorated = Callable[..., Any]
 
 
-class VariantName(click.Choice[str]):
-    """One of our variants, or the name of a plug-in's; those are looked for only when ours do not have it."""
+class OursOrPlugin(click.Choice[str]):
+    """One of our names, or a plug-in's; those are looked for only when the name is none of ours.
 
-    def __init__(self) -> None:
-        super().__init__(VARIANTS)
+    `known` gives the name back, or raises ValueError that lists all names.
+    """
+
+    def __init__(self, ours: Sequence[str], known: Callable[[str], str]) -> None:
+        super().__init__(ours)
+        self._known = known
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name itself; else wrong use, with all names that there are."""
         try:
-            return known(str(value))
+            return self._known(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -68,7 +72,7 @@ def _option(name: str, field: FieldInfo, several: bool) -> Callable[[Decorated],
             show_default=True,
             help=help_text,
         )
-    kind = VariantName() if name == "variant" else _bounded(field)
+    kind = OursOrPlugin(VARIANTS, known) if name == "variant" else _bounded(field)
     metavar = None if name == "variant" else "N"
     return click.option(
         f"--{flag}",

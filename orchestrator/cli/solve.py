@@ -2,16 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
 from orchestrator.cli.run_options import run_config, run_options
-
-if TYPE_CHECKING:
-    from orchestrator.records import Result
 
 
 @click.command(
@@ -51,50 +48,21 @@ def command(instance_id: str | None, as_json: bool, **flags: Any) -> int:
         raise click.UsageError(
             "--grade needs an instance of a data set: a problem of your own has no hidden tests"
         )
-    result = _solve(instance_id, flags)
     from orchestrator.cli.output import print_json, print_result
+    from orchestrator.cli.view import view_for
+    from orchestrator.session import Session
+    from orchestrator.task.single import Named, OwnProblem, solve_one
 
+    asked: Named | OwnProblem = OwnProblem(flags["repo"], flags["problem"], flags["commit"])
+    if instance_id is not None:
+        asked = Named(flags["dataset"], instance_id, flags["grade"])
+    settings = options.settings(model=flags["model"], repos=flags["repos"], vectors=flags["vectors"])
+    options.check_model(settings)
+    config = run_config(flags)
+    with view_for(sys.stderr.isatty()) as view, Session(settings, progress=view.progress) as session:
+        result = solve_one(session, config, asked, flags["out"], fresh=flags["fresh"], emit=view.show)
     if as_json:
         print_json(result.model_dump(mode="json"))
     else:
         print_result(result)
     return 0 if result.patch else 1
-
-
-def _solve(instance_id: str | None, flags: dict[str, Any]) -> "Result":
-    import asyncio
-
-    from orchestrator.batch.folders import default_folder
-    from orchestrator.cli.view import view_for
-    from orchestrator.records import Graded
-    from orchestrator.session import Session
-    from orchestrator.task.artifacts import Artifacts
-    from orchestrator.task.jobs import instance_job, local_job
-    from swebench.data.loading import load_instances
-    from swebench.grading.verdicts import grade
-    from vectors.models.checkpoints import garbage_kept
-
-    settings = options.settings(model=flags["model"], repos=flags["repos"], vectors=flags["vectors"])
-    options.check_model(settings)
-    config = run_config(flags)
-    with view_for(sys.stderr.isatty()) as view:
-        progress = view.progress
-        with Session(settings, progress=progress) as session:
-            if instance_id is None:
-                job = local_job(config, flags["repo"], flags["problem"], flags["commit"])
-            else:
-                job = instance_job(session, config, flags["dataset"], instance_id, to_grade=flags["grade"])
-            # Wrong input has been told by now: what follows takes seconds, the model beside the imports.
-            session.open_ahead()
-            with garbage_kept():
-                from orchestrator.task.solve import solve
-
-            out = flags["out"] or settings.runs / default_folder(job.dataset, settings.model, config)
-            result = asyncio.run(solve(job, session, config, out, fresh=flags["fresh"], emit=view.show))
-    if flags["grade"] and instance_id and result.patch:
-        instance = load_instances(flags["dataset"], cache=settings.cache, progress=progress).get(instance_id)
-        verdict = grade(instance, job.repository.git, result.patch, test_bed=session.test_bed)
-        graded = Graded(resolved=verdict.resolved, reason=verdict.reason, seconds=verdict.seconds)
-        result = result.model_copy(update={"graded": graded})
-        Artifacts(out, instance.instance_id).write_record("result.json", result)
-    return result

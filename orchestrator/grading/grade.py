@@ -5,12 +5,18 @@ machine lacks for an instance is that instance's reason and stops no other.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
 
-from orchestrator.records import Graded
+from pydantic import JsonValue
+
+from orchestrator.errors import ConfigError
+from orchestrator.policy.decisions import Record
+from orchestrator.records import Backend, Graded
 from orchestrator.session import Session
 from retrieval.errors import RetrievalError
-from swebench.data.predictions import Prediction
+from swebench.data.loading import load_instances
+from swebench.data.predictions import Prediction, read_predictions
 from swebench.data.tasks import Instance
 from swebench.errors import SwebenchError
 from swebench.grading.certificates import Certificates
@@ -66,18 +72,71 @@ def grade_in_containers(
         )
 
 
-def summary(graded: Mapping[str, Graded]) -> dict[str, Any]:
+class GradeSummary(Record):
     """The document of `grade --json`: n instances, how many are certified, and resolved among those."""
+
+    n: int
+    resolved: int
+    certified: int
+    instances: dict[str, Graded]
+
+    @property
+    def any_ran(self) -> bool:
+        """Whether there was an instance whose tests could be run, or none to grade at all."""
+        return not self.instances or any(each.certified is not None for each in self.instances.values())
+
+    def document(self) -> dict[str, JsonValue]:
+        """Plain data for JSON; an instance whose tests could not be run is not certified."""
+        certified = {name: bool(each.certified) for name, each in self.instances.items()}
+        found = {name: each.model_dump(mode="json") for name, each in self.instances.items()}
+        instances = {name: each | {"certified": certified[name]} for name, each in found.items()}
+        return self.model_dump(mode="json", exclude={"instances"}) | {"instances": instances}
+
+
+@dataclass(frozen=True)
+class Grading:
+    """What is to be graded: the predictions of a file, or without one the gold patches; of all its instances,
+    or those in `wanted`. `fresh` makes certificates anew."""
+
+    dataset: str
+    file: Path | None
+    wanted: Sequence[str] | None = None
+    backend: Backend = "local"
+    fresh: bool = False
+
+
+def grade_predictions(session: Session, asked: Grading) -> GradeSummary:
+    """Grade what is asked for, one instance after another.
+
+    Raises ConfigError for an instance without a prediction, UnknownInstance, InvalidRow, NotGradeable,
+    EnvironmentUnavailable where no container engine answers.
+    """
+    if asked.backend == "docker":
+        from swebench.grading.docker import ensure_engine
+
+        ensure_engine()
+    found = load_instances(asked.dataset, cache=session.settings.cache, progress=session.progress)
+    predictions = read_predictions(asked.file) if asked.file else None
+    wanted = asked.wanted or list(found.instances if predictions is None else predictions)
+    chosen = [found.get(name) for name in wanted]
+    if predictions is not None and (missing := [name for name in wanted if name not in predictions]):
+        raise ConfigError(f"{asked.file} has no prediction for {', '.join(missing)[:300]}: leave them out")
+    if asked.backend == "docker":
+        outcomes = grade_in_containers(session, chosen, predictions or {})
+    else:
+        outcomes = grade_all(session, chosen, predictions, fresh=asked.fresh)
+    graded: dict[str, Graded] = {}
+    session.progress("instances", 0, len(chosen))
+    for name, outcome in outcomes:
+        graded[name] = outcome
+        session.progress(f"{name}: {outcome.reason}", len(graded), len(graded))
     counted = [outcome for outcome in graded.values() if outcome.certified]
-    return {
-        "n": len(graded),
-        "resolved": sum(outcome.resolved for outcome in counted),
-        "certified": len(counted),
-        "instances": {
-            name: outcome.model_dump(mode="json") | {"certified": bool(outcome.certified)}
-            for name, outcome in graded.items()
-        },
-    }
+    return GradeSummary(
+        n=len(graded),
+        resolved=sum(outcome.resolved for outcome in counted),
+        certified=len(counted),
+        instances=graded,
+    )
 
 
 def _refusal(instance: Instance) -> SwebenchError | None:

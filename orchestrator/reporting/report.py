@@ -1,6 +1,6 @@
 """The whole report as one document: what report.json holds and the other forms are made from."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,11 +15,10 @@ from orchestrator.session import Session
 from retrieval.errors import RetrievalError
 from swebench.data.loading import InstanceSet
 from swebench.errors import SwebenchError
+from vectors.progress import Progress
 
 REPORT_VERSION = 1
 _SIX = [(variant, rag) for rag in (True, False) for variant in ("baseline", "static", "dynamic")]
-
-Progress = Callable[[str, int, int], None]
 
 
 def make_report(

@@ -1,6 +1,7 @@
 """`orchestrate bench repair`."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -24,48 +25,24 @@ from orchestrator.cli.help import Command
 @click.option("--one-line", is_flag=True, help="Only patches that change one line for one.")
 @options.as_json
 def command(
-    as_json: bool, dataset: str, repos: Any, model: str | None, limit: int | None, one_line: bool
+    as_json: bool, dataset: str, repos: Path | None, model: str | None, limit: int | None, one_line: bool
 ) -> int:
     """Measure how far up the gold patch's edit stands among all that the catalogue proposes. No test is run.
 
     Instances whose repository or gold patch cannot be had are left out and listed; exit code 1 if none
     is left.
     """
+    from orchestrator.bench.measuring import measure_repair
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
     from orchestrator.session import Session
-    from retrieval.errors import RetrievalError
-    from swebench.data.loading import load_instances
-    from swebench.errors import SwebenchError
 
     settings = options.settings(repos=repos, model=model)
-    left_out: dict[str, str] = {}
-    with view_for(sys.stderr.isatty(), nodes=()) as view:
-        progress = view.progress
-        with Session(settings, progress=progress) as session:
-            loaded = load_instances(dataset, cache=settings.cache, progress=progress)
-            # These take seconds: wrong input has been told by now.
-            from orchestrator.bench.repair import RankedGold, is_one_line, rank_gold, report
-            from retrieval.search import Retriever
-
-            found: list[RankedGold] = []
-            retrievers: dict[str, Retriever] = {}
-            asked = [each for each in loaded.instances.values() if not one_line or is_one_line(each.patch)]
-            for done, instance in enumerate(asked[:limit]):
-                progress("ranking edits", done, len(asked[:limit]))
-                try:
-                    if instance.repo not in retrievers:
-                        retrievers[instance.repo] = session.retriever(session.store.open(instance.repo))
-                    found.append(
-                        rank_gold(retrievers[instance.repo], instance, session.model, session.engine)
-                    )
-                except (RetrievalError, SwebenchError) as error:
-                    left_out[instance.instance_id] = str(error)
-    if not found:
-        for reason in sorted(set(left_out.values())):
-            click.echo(f"error: {reason}", err=True)
-        return 1
-    document = {"dataset": dataset, "model": settings.model, **report(found), "left_out": left_out}
+    with (
+        view_for(sys.stderr.isatty(), nodes=()) as view,
+        Session(settings, progress=view.progress) as session,
+    ):
+        document = measure_repair(session, dataset, limit, one_line=one_line)
     (print_json if as_json else _print)(document)
     return 0
 

@@ -1,15 +1,13 @@
 """`orchestrate bench retrieval`."""
 
 import sys
-from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
-
-_SPEED_COMMITS = 40
 
 
 @click.command(
@@ -30,7 +28,13 @@ _SPEED_COMMITS = 40
 @options.model
 @options.as_json
 def command(
-    as_json: bool, dataset: str, repos: Any, limit: int | None, speed: bool, widen: bool, model: str | None
+    as_json: bool,
+    dataset: str,
+    repos: Path | None,
+    limit: int | None,
+    speed: bool,
+    widen: bool,
+    model: str | None,
 ) -> int:
     """Measure how often what must change is found, and how fast, beside rank-bm25.
 
@@ -39,75 +43,19 @@ def command(
     Instances whose repository or gold patch cannot be had are left out and listed; exit code 1 if none
     is left.
     """
-    import resource
-
+    from orchestrator.bench.measuring import measure_retrieval
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
     from orchestrator.session import Session
-    from retrieval.errors import RetrievalError
-    from swebench.data.loading import load_instances
-    from swebench.data.tasks import Instance
-    from swebench.errors import InvalidTask
 
     settings = options.settings(repos=repos, model=model)
-    left_out: dict[str, str] = {}
-    with view_for(sys.stderr.isatty(), nodes=()) as view:
-        progress = view.progress
-        with Session(settings, progress=progress) as session:
-            loaded = load_instances(dataset, cache=settings.cache, progress=progress)
-            # These take seconds: wrong input has been told by now.
-            from orchestrator.bench.localization import Found, locate, report
-            from orchestrator.bench.widening import findings, gains
-            from retrieval.bench import Speed, measure
-            from retrieval.search import Retriever
-
-            found: list[Found] = []
-            widened: list[Found] = []
-            speeds: list[Speed] = []
-            located: dict[str, list[Instance]] = defaultdict(list)
-            by_repository: dict[str, list[Instance]] = defaultdict(list)
-            for instance in list(loaded.instances.values())[:limit]:
-                by_repository[instance.repo].append(instance)
-            for name, there in by_repository.items():
-                retriever: Retriever | None = None
-                for done, instance in enumerate(there):
-                    progress(f"locating in {name}", done, len(there))
-                    try:
-                        retriever = retriever or session.retriever(session.store.open(name))
-                        found.append(locate(retriever, instance))
-                        located[name].append(instance)
-                    except (RetrievalError, InvalidTask) as error:
-                        left_out[instance.instance_id] = str(error)
-                progress(f"locating in {name}", len(there), len(there))
-            for name, there in located.items() if widen else ():
-                retriever = session.retriever(session.store.open(name))
-                for instance, said in zip(there, findings(session, there), strict=True):
-                    widened.append(locate(retriever, instance, [said]))
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # before the peer takes its share
-            for name, there in located.items() if speed else ():
-                commits = [instance.task.base_commit for instance in there[:_SPEED_COMMITS]]
-                reports = [instance.task.problem_statement for instance in there]
-                speeds.append(measure(session.store.open(name), commits, reports, progress))
-    if not found:
-        for reason in sorted(set(left_out.values())):
-            click.echo(f"error: {reason}", err=True)
-        return 1
-    document = {
-        "dataset": dataset,
-        **report(found),
-        "peak_mb": round(peak / 1024),
-        "widened": gains(found, widened) if widen else None,
-        "speed": [_speed(each) for each in speeds],
-        "left_out": left_out,
-    }
+    with (
+        view_for(sys.stderr.isatty(), nodes=()) as view,
+        Session(settings, progress=view.progress) as session,
+    ):
+        document = measure_retrieval(session, dataset, limit, speed=speed, widen=widen)
     (print_json if as_json else _print)(document)
     return 0
-
-
-def _speed(speed: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(speed) | {"ratios": {name: round(ratio, 1) for name, ratio in speed.ratios.items()}}
 
 
 def _print(document: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ async def test_a_killed_actor_loses_nothing_and_repeats_nothing_that_was_finishe
 
     tasks = [each.task for each in found.instances.values()]
     ledger, finished = ledger_of(session, found, tmp_path / "out"), []
-    async with RayExecutor(session.settings, 2, None, silent) as executor:
+    async with RayExecutor(session, [], 2, None) as executor:
         victims = [place["pid"] for place in executor.places]
 
         def kill_after_each_of_the_first(event):
@@ -87,7 +87,7 @@ async def test_a_node_with_another_model_is_refused_by_what_differs(session, fou
     (run,) = runs_of(session, found, [CONFIG], [tmp_path / "out"])
     other = replace(run, determinants=run.determinants | {"model_digest": "f" * 64})
     ledger = Ledger(other, list(found.instances), session.facts())
-    async with RayExecutor(session.settings, 1, None, silent) as executor:
+    async with RayExecutor(session, [], 1, None) as executor:
         with pytest.raises(MixedRunError, match="model_digest is 'ffff"):
             await evaluate([ledger], [found.get("local__abacus-0").task], executor, silent)
     assert not (tmp_path / "out" / "predictions.jsonl").exists()
@@ -99,7 +99,7 @@ async def test_a_cluster_that_is_not_there_is_one_line(session, monkeypatch):
 
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     with pytest.raises(ClusterFailed, match=r"127\.0\.0\.1:9") as told:
-        await RayExecutor(session.settings, 1, None, silent).__aenter__()
+        await RayExecutor(session, [], 1, None).__aenter__()
     assert "\n" not in str(told.value)
 
 

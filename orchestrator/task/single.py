@@ -1,0 +1,75 @@
+"""One task from what a user names to its result on disk: what `solve` does.
+
+What is heavy is imported once the task is known to be possible, so that a wrong name is told at once; the
+model is loaded meanwhile.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.events import EmitTask
+from orchestrator.records import Graded, Result
+from orchestrator.run_config import RunConfig
+from orchestrator.session import Session
+from orchestrator.task.artifacts import Artifacts
+from orchestrator.task.jobs import Job, instance_job, local_job
+from orchestrator.task.run_names import default_folder
+from swebench.data.loading import load_instances
+from vectors.models.checkpoints import garbage_kept
+
+
+@dataclass(frozen=True)
+class Named:
+    """An instance of a data set; its hidden tests are run on the patch where it is to be graded."""
+
+    dataset: str
+    instance_id: str
+    grade: bool = False
+
+
+@dataclass(frozen=True)
+class OwnProblem:
+    """A problem statement in a file, on a repository of the user's own."""
+
+    repository: Path
+    problem: Path
+    commit: str = "HEAD"
+
+
+def solve_one(
+    session: Session,
+    config: RunConfig,
+    asked: Named | OwnProblem,
+    out: Path | None = None,
+    *,
+    fresh: bool = False,
+    emit: EmitTask,
+) -> Result:
+    """Solve one task in the folder `out`, or in the run's own below that of all runs, and grade it if asked.
+
+    Raises what `instance_job` and `local_job` raise for what cannot be done, and what `solve` raises.
+    """
+    if isinstance(asked, OwnProblem):
+        job = local_job(config, asked.repository, asked.problem, asked.commit)
+    else:
+        job = instance_job(session, config, asked.dataset, asked.instance_id, to_grade=asked.grade)
+    session.open_ahead()
+    with garbage_kept():
+        from orchestrator.task.solve import solve
+
+    out = out or session.settings.runs / default_folder(job.dataset, session.settings.model, config)
+    result = asyncio.run(solve(job, session, config, out, fresh=fresh, emit=emit))
+    if isinstance(asked, Named) and asked.grade and result.patch:
+        result = _graded(session, job, asked, result)
+        Artifacts(out, result.instance_id).write_record("result.json", result)
+    return result
+
+
+def _graded(session: Session, job: Job, asked: Named, result: Result) -> Result:
+    from swebench.grading.verdicts import grade
+
+    found = load_instances(asked.dataset, cache=session.settings.cache, progress=session.progress)
+    verdict = grade(found.get(asked.instance_id), job.repository.git, result.patch, test_bed=session.test_bed)
+    graded = Graded(resolved=verdict.resolved, reason=verdict.reason, seconds=verdict.seconds)
+    return result.model_copy(update={"graded": graded})
