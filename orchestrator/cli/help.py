@@ -19,7 +19,7 @@ SECTIONS = {
     ),
     "Measuring": (
         "regime metric n texts prompts reports shuffled-labels "
-        "rows repeats speed install-peers backend gold top"
+        "rows repeats against speed install-peers backend gold top"
     ),
     "Running": "run-tests grade executor workers timeout fresh host port data store",
     "Key": "name operator",
