@@ -19,6 +19,12 @@ py-modules = ["{module}"]
 """
 
 
+def documented(section: str) -> str:
+    """The Python code of a section of docs/plugins.md: what a reader of the page builds."""
+    page = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text("utf-8")
+    return page.split(f"\n## {section}\n")[1].split("\n## ")[0].split("```python\n")[1].split("```")[0]
+
+
 def install(folder: Path, name: str, source: str, group: str, **entries: str) -> Path:
     """Build the plug-in `name` and install it, without any network, into a folder to put on the path.
 

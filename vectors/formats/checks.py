@@ -1,9 +1,7 @@
-"""What every format asks of its files: a bounded size, sound vectors, and to appear only when complete."""
+"""What every format asks of its files: a name its tool knows, a bounded size, sound vectors."""
 
 import re
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -21,16 +19,6 @@ def check_suffix(path: Path, suffixes: Sequence[str]) -> None:
     """Raise NotExpressible for a file name by which the format's loader would not know it."""
     if path.suffix not in suffixes:
         raise NotExpressible(f"a file of this format ends with {' or '.join(suffixes)}, not {path.name}")
-
-
-@contextmanager
-def staged(path: Path) -> Iterator[Path]:
-    """Yield a file beside `path` to write, which takes its place if nothing was raised."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
-        file = Path(folder) / path.name
-        yield file
-        file.replace(path)
 
 
 def check_size(path: Path, lm: LanguageModel) -> None:

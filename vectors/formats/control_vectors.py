@@ -6,6 +6,7 @@ or fall over them, and llama.cpp any other tensor.
 """
 
 import logging
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
 
 from vectors.errors import VectorFileError
 from vectors.formats.checks import added, layer_in
+from vectors.formats.format import Format
 from vectors.models.blocks import model_type
 from vectors.models.loading import LanguageModel
 from vectors.steering import Steering
@@ -24,8 +26,15 @@ _ARCHITECTURE = "controlvector"
 _log = logging.getLogger(__name__)
 
 
-def write(path: Path, steerings: Sequence[Steering], lm: LanguageModel) -> None:
-    """Write α·v/‖v‖ of each steering, to be applied with strength 1."""
+def write(steerings: Sequence[Steering], lm: LanguageModel) -> bytes:
+    """The file with α·v/‖v‖ of each steering, to be applied with strength 1."""
+    with tempfile.TemporaryDirectory() as folder:  # the writer takes a name alone
+        path = Path(folder, "vector.gguf")
+        _write(path, steerings, lm)
+        return path.read_bytes()
+
+
+def _write(path: Path, steerings: Sequence[Steering], lm: LanguageModel) -> None:
     writer = GGUFWriter(path, _ARCHITECTURE)
     try:
         writer.add_string(f"{_ARCHITECTURE}.model_hint", model_type(lm.model))
@@ -40,12 +49,12 @@ def write(path: Path, steerings: Sequence[Steering], lm: LanguageModel) -> None:
 
 
 def read_for_llama_cpp(path: Path, lm: LanguageModel) -> list[Steering]:
-    """Read what llama.cpp would add. Raises VectorFileError as `vectors.formats.read` does."""
+    """Read what llama.cpp would add. Raises VectorFileError as `vectors.formats.files.read` does."""
     return _read(path, lm, first_layer=1)
 
 
 def read_for_repeng(path: Path, lm: LanguageModel) -> list[Steering]:
-    """Read what repeng would add at coefficient 1. Raises VectorFileError as `vectors.formats.read` does."""
+    """Read what repeng would add at coefficient 1. Raises VectorFileError as `files.read` does."""
     return _read(path, lm, first_layer=0)
 
 
@@ -99,3 +108,7 @@ class _BoundedReader(GGUFReader):  # type: ignore[misc]  # the package has no ty
         if raw_type == 9:
             raise ValueError("it has an array among its fields")
         return super()._get_field_parts(orig_offs, raw_type)
+
+
+LLAMA_CPP = Format((".gguf",), write, read_for_llama_cpp, first_layer=1)
+REPENG = Format((".gguf",), write, read_for_repeng)

@@ -14,8 +14,9 @@ from vectors.domains.domain_vector import DomainVector
 from vectors.domains.extraction import extract
 from vectors.domains.prompt_sets import domain_names, load_prompt_set
 from vectors.errors import NotExpressible, VectorFileError
-from vectors.formats import FORMATS, OWN, read, write
 from vectors.formats.checks import check_suffix
+from vectors.formats.files import read, write
+from vectors.formats.registry import OWN, format_of
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
 from vectors.steering import Steering
@@ -47,7 +48,7 @@ def export_vector(
         if name == OWN:
             return [_export_own(vector, lm, path, [] if layers == "all" else layers, alpha, mode)]
         if layers == "all":
-            first = FORMATS[name].first_layer
+            first = format_of(name).first_layer
             layers = [layer for layer in range(first, lm.n_layers) if vector.directions[layer].any()]
         steerings = [vector.steering(layer, alpha, mode) for layer in layers or [vector.default_layer]]
         write(name, path, steerings, lm)

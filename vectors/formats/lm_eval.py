@@ -6,6 +6,7 @@ position. The file is a pickle, so it is read by torch's restricted unpickler (`
 nothing; and through a memory map, in which a tensor that claims more than the file holds is an error.
 """
 
+import io
 import math
 import zipfile
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from vectors.errors import VectorFileError
 from vectors.formats.checks import HEADER_BYTES, added
+from vectors.formats.format import Format
 from vectors.models.blocks import base_model, decoder_blocks
 from vectors.models.loading import LanguageModel
 from vectors.steering import Steering
@@ -24,8 +26,8 @@ from vectors.steering import Steering
 _KEYS = {"steering_vector", "steering_coefficient", "action", "bias", "head_index"}
 
 
-def write(path: Path, steerings: Sequence[Steering], lm: LanguageModel) -> None:
-    """Write v/‖v‖ as the vector and α as the coefficient of each steering."""
+def write(steerings: Sequence[Steering], lm: LanguageModel) -> bytes:
+    """The file with v/‖v‖ as the vector and α as the coefficient of each steering."""
     names = {layer: name for name, layer in _hookpoints(lm).items()}
     config = {
         names[steering.layer]: {
@@ -37,11 +39,13 @@ def write(path: Path, steerings: Sequence[Steering], lm: LanguageModel) -> None:
         }
         for steering in steerings
     }
-    torch.save(config, path)
+    file = io.BytesIO()
+    torch.save(config, file)
+    return file.getvalue()
 
 
 def read(path: Path, lm: LanguageModel) -> list[Steering]:
-    """Read what lm-eval would add. Raises VectorFileError as `vectors.formats.read` does."""
+    """Read what lm-eval would add. Raises VectorFileError as `vectors.formats.files.read` does."""
     config = _load(path)
     if type(config) is not dict or len(config) > lm.n_layers:
         raise VectorFileError(f"{path.name} does not hold a dict of at most one entry a block")
@@ -107,3 +111,6 @@ def _checked(where: str, entry: Any) -> tuple[Tensor, float]:
 def _brief(value: Any) -> str:
     """A value from a file, fit for a message: a text or number in short, else only its type."""
     return repr(value)[:40] if isinstance(value, str | float) else f"a {type(value).__name__}"
+
+
+FORMAT = Format((".pt", ".pth"), write, read)

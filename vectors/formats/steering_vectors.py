@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from vectors.errors import VectorFileError
 from vectors.formats.checks import added, layer_in
+from vectors.formats.format import Format
 from vectors.models.loading import LanguageModel
 from vectors.steering import Steering
 
@@ -20,15 +21,15 @@ _FIELD = "layer_activations"
 _LAYER_TYPE = "decoder_block"
 
 
-def write(path: Path, steerings: Sequence[Steering], lm: LanguageModel) -> None:
-    """Write α·v/‖v‖ of each steering, to be applied with multiplier 1."""
+def write(steerings: Sequence[Steering], lm: LanguageModel) -> bytes:
+    """The file with α·v/‖v‖ of each steering, to be applied with multiplier 1."""
     del lm
     tensors = {f"{_FIELD}.{steering.layer}": steering.delta().cpu().contiguous() for steering in steerings}
-    save_file(tensors, path, metadata={"format": "steering-vectors", "layer_type": _LAYER_TYPE})
+    return save(tensors, metadata={"format": "steering-vectors", "layer_type": _LAYER_TYPE})
 
 
 def read(path: Path, lm: LanguageModel) -> list[Steering]:
-    """Read what the library would add. Raises VectorFileError as `vectors.formats.read` does."""
+    """Read what the library would add. Raises VectorFileError as `vectors.formats.files.read` does."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -55,3 +56,6 @@ def is_one(path: Path) -> bool:
             return any(layer_in(name, _FIELD) is not None for name in file.keys())  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise VectorFileError(f"{path.name} cannot be read as safetensors: {error}") from error
+
+
+FORMAT = Format((".safetensors",), write, read)

@@ -3,7 +3,23 @@
 from pathlib import Path
 from typing import Any
 
+import click
+
 from orchestrator.cli import options
+from vectors.formats.registry import BUILT_IN, names
+
+
+class FormatName(click.Choice[str]):
+    """One of our formats of vector files, or a plug-in's; those are looked for when a name is given."""
+
+    def __init__(self) -> None:
+        super().__init__(tuple(BUILT_IN))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name itself; else wrong use, with all names that there are. Raises PluginError."""
+        if value not in names():
+            self.fail(f"there is no format {value!r}: choose one of {', '.join(names())}", param, ctx)
+        return str(value)
 
 
 def check_input(model: str | None, *names: str) -> None:

@@ -8,10 +8,8 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors.common import check_input, open_session, vector_of
+from orchestrator.cli.vectors.common import FormatName, check_input, open_session, vector_of
 from vectors.operations import OPERATIONS
-
-FORMATS = ("gguf", "lm-eval", "repeng", "steering-vectors", "safetensors")
 
 
 def _layers(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
@@ -33,7 +31,7 @@ def _layers(_context: click.Context, _option: click.Parameter, given: tuple[str,
 )
 @click.argument("vector", metavar="DOMAIN|FILE", shell_complete=completion.vectors)
 @options.model
-@click.option("--format", "name", type=click.Choice(FORMATS), required=True)
+@click.option("--format", "name", type=FormatName(), required=True)
 @click.option(
     "--layer",
     "layers",
@@ -50,7 +48,7 @@ def _layers(_context: click.Context, _option: click.Parameter, given: tuple[str,
     type=click.Choice([*OPERATIONS]),
     default="add",
     show_default=True,
-    help="multiply is refused: no format can say it.",
+    help="None of our formats can say multiply; a plug-in's may.",
 )
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE", help="To write."
@@ -91,7 +89,7 @@ def command(
             "format": name,
             "domain": exported.domain,
             "model": opened.model.model_id,
-            "mode": "add",
+            "mode": mode,
             "layers": [
                 {
                     "layer": steering.layer,

@@ -8,8 +8,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors.common import check_input, open_session, summary
-from orchestrator.cli.vectors.export import FORMATS
+from orchestrator.cli.vectors.common import FormatName, check_input, open_session, summary
 
 
 def _domain(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
@@ -31,7 +30,7 @@ def _domain(_context: click.Context, _option: click.Parameter, name: str | None)
 @click.option(
     "--format",
     "name",
-    type=click.Choice(FORMATS),
+    type=FormatName(),
     help="[default: found from the content; a file of repeng is read as gguf]",
 )
 @click.option(
@@ -56,12 +55,13 @@ def command(
     from orchestrator.cli.output import print_json
     from orchestrator.cli.terminal import visible
     from orchestrator.cli.view import view_for
-    from vectors import formats
     from vectors.domains.library import save
     from vectors.formats.exchange import import_vector
+    from vectors.formats.files import detect
+    from vectors.formats.registry import OWN
 
-    name = name or formats.detect(file)
-    if domain is None and name != formats.OWN:
+    name = name or detect(file)
+    if domain is None and name != OWN:
         raise click.UsageError(f"a file of the format {name} does not say what it is of: add --domain NAME")
     if out and out.suffix != ".safetensors":
         raise click.UsageError(f"--out {out.name}: a vector file ends in .safetensors")

@@ -6,9 +6,8 @@ import pytest
 import torch
 from gguf import GGUFReader
 
-from orchestrator.cli.vectors.export import FORMATS
 from tests.orchestrator.cli.test_cli import refused, run
-from vectors import formats
+from vectors.formats.registry import BUILT_IN
 
 SUFFIX = {"gguf": ".gguf", "repeng": ".gguf", "lm-eval": ".pt"}
 
@@ -43,11 +42,7 @@ def export(capsys, tiny_model):
     return export
 
 
-def test_the_command_knows_the_formats_that_there_are():
-    assert set(FORMATS) == set(formats.NAMES)
-
-
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_what_is_exported_can_be_imported_listed_and_exported_again(
     capsys, tiny_model, tmp_path, export, name
 ):

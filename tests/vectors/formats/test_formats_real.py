@@ -20,16 +20,17 @@ from filelock import FileLock
 from safetensors.torch import load_file
 
 from tests.vectors import folders, tiny
-from vectors import formats
 from vectors.engine.engine import Engine
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
+from vectors.formats import registry
 from vectors.models.blocks import decoder_blocks, residual, with_residual
 from vectors.steering import Steering
 
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "test_formats_requirements.txt"
 CONSTRAINTS = HERE.parents[2] / "constraints.txt"
+FORMATS = {name: registry.format_of(name) for name in registry.BUILT_IN if name != registry.OWN}
 WANTED = "ORCHESTRATE_TEST_REAL_FORMATS"
 PROMPT = tiny.prompt(5, 40)
 TOLERANCE = 1e-4
@@ -103,11 +104,11 @@ def logits(python, model_folder, lm, tmp_path_factory):
     """Logits [seq, vocab] of the libraries: by format and case, and "none"."""
     work = tmp_path_factory.mktemp("exports")
     files = {}
-    for form, facts in formats.FORMATS.items():
+    for form, facts in FORMATS.items():
         for case, said in steerings(lm).items():
             if said[0].layer >= facts.first_layer:
                 path = work / f"{form} {case}{facts.suffixes[0]}"
-                formats.write(form, path, said, lm)
+                files.write(form, path, said, lm)
                 files[f"{form}: {case}"] = (form, str(path))
     spec = work / "spec.json"
     spec.write_text(json.dumps({"model": str(model_folder), "prompt": PROMPT, "files": files}))
@@ -140,7 +141,7 @@ def difference(one, other):
 
 CASES = [
     (form, layer)
-    for form, facts in formats.FORMATS.items()
+    for form, facts in FORMATS.items()
     for layer in range(tiny.LAYERS)
     if layer >= facts.first_layer
 ]
@@ -154,7 +155,7 @@ def test_the_real_library_steers_as_our_engine_does(form, layer, lm, logits):
     assert difference(theirs, ours(lm, None)) > 0.1  # the vector does something
 
 
-@pytest.mark.parametrize("form", formats.FORMATS)
+@pytest.mark.parametrize("form", FORMATS)
 def test_the_real_library_adds_all_layers_of_a_file_at_once_at_every_position(form, lm, logits):
     with ExitStack() as stack, torch.no_grad():
         for steering in steerings(lm)["two layers"]:
