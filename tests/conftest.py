@@ -1,4 +1,4 @@
-"""What every room's tests share: the cache folder of this machine, and the embedded model."""
+"""What every room's tests share: the cache folder of this machine, the embedded model, and no clocks."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import platformdirs
 import pytest
+from hypothesis import HealthCheck, settings
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the processors: a team of threads in each would keep the others waiting.
@@ -14,6 +15,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background jobs ignore Ctrl-C, and so would the processes that tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# How long an example takes says more about the machine's other work than about the code.
+settings.register_profile(
+    "no_clock",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("no_clock")
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,11 @@ class Feed:
             if not self._waiting[position]:
                 del self._waiting[position]
 
+    @property
+    def waiting(self) -> int:
+        """How many streams wait for something new."""
+        return sum(map(len, self._waiting.values()))
+
     def close(self) -> None:
         """Wake everybody; nobody waits from now on."""
         self.closed = True

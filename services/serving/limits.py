@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from collections.abc import Callable
 
 from services.errors import Busy
 
@@ -10,14 +11,14 @@ from services.errors import Busy
 class Rates:
     """Buckets in memory, of this process; there are as many as keys."""
 
-    def __init__(self, per_minute: int) -> None:
-        self._size = float(per_minute)
+    def __init__(self, per_minute: int, now: Callable[[], float] = time.monotonic) -> None:
+        self._size, self._now = float(per_minute), now
         self._left: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
     def take(self, owner: str) -> None:
         """Count a request. Raises Busy, with the time until the next one is allowed."""
-        now = time.monotonic()
+        now = self._now()
         with self._lock:
             left, at = self._left.get(owner, (self._size, now))
             left = min(self._size, left + (now - at) * self._size / 60)

@@ -4,7 +4,11 @@ The double is for speed only: the same graph runs with the real embedded model i
 """
 
 import asyncio
+import os
+import re
+import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -123,6 +127,50 @@ def make_tiny_model(folder: Path) -> Path:
     model.save_pretrained(folder)
     wrapped.save_pretrained(folder)
     return folder
+
+
+_STOPPING = """
+import os, re, signal, sys
+said = sys.argv.pop(1)
+class Watched:
+    line = ""
+    def __getattr__(self, name):
+        return getattr(sys.__stderr__, name)
+    def write(self, text):
+        sys.__stderr__.write(text)
+        self.line += text
+        if "\\n" in self.line and re.search(said, self.line):
+            sys.__stderr__.flush()
+            sys.stderr = sys.__stderr__
+            os.kill(os.getpid(), signal.SIGSTOP)
+        self.line = self.line.rpartition("\\n")[2]
+        return len(text)
+sys.stderr = Watched()
+from orchestrator.cli import main
+main()
+"""
+
+
+def ended_at(arguments: Sequence[str], said: str, how: signal.Signals, env=None) -> tuple[int, str, str]:
+    """Signal a command that has printed a line which matches `said`; its code, stdout, and what follows.
+
+    The command stops itself there, so that it is no further, however late the signal comes.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", _STOPPING, said, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | (env or {}),
+    )
+    for printed in process.stderr:
+        if re.search(said, printed):
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+            break
+    process.send_signal(how)
+    process.send_signal(signal.SIGCONT)
+    out, rest = process.communicate()
+    return process.returncode, out, rest
 
 
 class ScriptedEngine:

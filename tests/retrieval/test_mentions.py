@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from retrieval.mentions import defining_files, mentioned_files, mentioned_symbols
@@ -58,10 +56,9 @@ def test_a_symbol_that_many_files_define_says_little_about_each():
 
 
 @pytest.mark.parametrize(
-    "text", ["a" * 50_000, "A" * 50_000, "a." * 25_000, "`" * 50_000, "/" * 50_000, "from a " * 7_000]
+    "text", ["a" * 400_000, "A" * 400_000, "a." * 200_000, "`" * 400_000, "/" * 400_000, "from a " * 60_000]
 )
 def test_text_made_to_be_slow_is_not(text):
-    started = time.perf_counter()
+    """What takes seconds would take hours if a longer text cost more for each of its characters."""
     mentioned_files(text, PATHS, MODULES)
     mentioned_symbols(text)
-    assert time.perf_counter() - started < 3

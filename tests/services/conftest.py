@@ -73,7 +73,7 @@ class Live:
 
     def __init__(self, runtime: Runtime, url: str, stop: Callable[[], None]) -> None:
         self.runtime, self.url, self.stop = runtime, url, stop
-        self.http = httpx.Client(base_url=url, timeout=30)
+        self.http = httpx.Client(base_url=url, timeout=None)
 
     @property
     def session(self) -> Session:
@@ -96,11 +96,9 @@ class Live:
         return answer.json()
 
 
-def until(found, seconds: float = 30.0):
-    """What a function returns as soon as it is something."""
-    end = time.monotonic() + seconds
+def until(found):
+    """What a function returns as soon as it is something; a test's own limit ends what never is."""
     while not (value := found()):
-        assert time.monotonic() < end, "it did not come about"
         time.sleep(0.01)
     return value
 
@@ -152,8 +150,7 @@ def run(runtime: Runtime) -> Live:
 
     def stop() -> None:
         server.should_exit = True
-        thread.join(30)
-        assert not thread.is_alive()
+        thread.join()
 
     return Live(runtime, f"http://127.0.0.1:{listening.getsockname()[1]}", stop)
 

@@ -5,14 +5,9 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import settings
 
 from tests.vectors import tiny
 from vectors.engine.engine import Engine
-
-# How long an example takes says more about the machine's other work than about the code.
-settings.register_profile("no_deadline", deadline=None)
-settings.load_profile("no_deadline")
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """A data set of small tasks on one small repository, and commands that evaluate it: for tests of batches."""
 
 import json
-import sys
 from pathlib import Path
 
 from tests.orchestrator.conftest import CALC, TEXT, git
@@ -41,11 +40,6 @@ def evaluate_arguments(tasks: Path, model: Path, out: Path, *more: object) -> li
     named = {"--dataset": tasks, "--repos": tasks.parent / "repos", "--model": model, "--out": out}
     flags = [str(part) for pair in named.items() for part in pair]
     return ["evaluate", *flags, "--samples", "2", "--json", *map(str, more)]
-
-
-def as_process(arguments: list[str]) -> list[str]:
-    """The command line that runs these arguments in a process of its own."""
-    return [sys.executable, "-c", "from orchestrator.cli import main; main()", *arguments]
 
 
 def predictions(out: Path) -> bytes:

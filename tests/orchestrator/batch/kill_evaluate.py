@@ -45,13 +45,13 @@ def kill_at_random(folder: Path, model: Path, kills: int, seed: int = 0) -> dict
     work_s = _finish(evaluate_arguments(tasks, model, whole, "--workers", 1))
     expected = predictions(whole)
     hit, batches, resumed = 0, 0, 0
-    while hit < kills:
+    while hit < kills or not resumed:
         batches += 1
         out = folder / f"killed-{batches}"
         arguments = evaluate_arguments(tasks, model, out, "--workers", WORKERS)
-        while hit < kills:
+        while hit < kills or not resumed:
             done_before = _finished(out)
-            killed = _killed(arguments, chance, work_s / WORKERS)
+            killed = _killed(arguments, chance, work_s / WORKERS, finished=hit % 2)
             _check(out, expected)
             _unchanged(done_before, out)
             if not killed:
@@ -66,12 +66,19 @@ def kill_at_random(folder: Path, model: Path, kills: int, seed: int = 0) -> dict
     return {"kills": hit, "batches": batches, "kills_of_a_batch_with_finished_instances": resumed}
 
 
-def _killed(arguments: list[str], chance: random.Random, most_s: float) -> bool:
-    """Kill the batch at a random moment, mostly while it works; False where it was done before."""
+def _killed(arguments: list[str], chance: random.Random, most_s: float, finished: int) -> bool:
+    """Kill the batch at a random moment, mostly while it works; False where it was done before.
+
+    The moment is no sooner than when so many instances have finished, however slow the machine is just now.
+    """
     process, told = _start(arguments)
     with told:
-        if chance.random() < 0.9:
+        if chance.random() < 0.9 or finished:
             _until_work_begins(told)
+        for line in told if finished else ():
+            finished -= " patched in " in line or " no_patch in " in line
+            if not finished:
+                break
         deadline = time.monotonic() + chance.uniform(0, most_s)
         while time.monotonic() < deadline:
             ended, status = os.waitpid(process, os.WNOHANG)

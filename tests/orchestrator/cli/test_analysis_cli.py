@@ -1,15 +1,13 @@
 """The analysing commands as a user meets them: a table, a figure, JSON, wrong input, Ctrl-C."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
 
 from orchestrator.cli import main
+from tests.orchestrator.conftest import ended_at
 
 
 @pytest.fixture(autouse=True)
@@ -143,19 +141,9 @@ def test_wrong_input_is_one_line_and_code_2(run, tmp_path, arguments, expected):
 
 def test_ctrl_c_ends_with_130_and_says_that_nothing_was_kept(run, cache, tiny_model, tmp_path):
     arguments = ["lab", "sweep", "code_reading", "--model", str(tiny_model), "--figure", "drawn.png"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from orchestrator.cli import main; main()", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"ORCHESTRATE_CACHE": str(cache)},
-    )
-    for line in process.stderr:
-        if line.startswith("sweeping: 0/"):
-            process.send_signal(signal.SIGINT)
-            break
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    env = {"ORCHESTRATE_CACHE": str(cache)}
+    code, out, err = ended_at(arguments, "^sweeping: 0/", signal.SIGINT, env)
+    assert code == 130
     assert out == ""
     assert err.splitlines()[-1] == "interrupted: an analysis keeps nothing until it is complete"
     assert not (tmp_path / "drawn.png").exists()

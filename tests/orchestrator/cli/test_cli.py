@@ -1,7 +1,6 @@
 """The command line as a user meets it: results, wrong input in one line, exit codes, kills and resuming."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from orchestrator.cli import main
-from tests.orchestrator.conftest import git
+from tests.orchestrator.conftest import ended_at, git
 
 INSTANCE = "harborlab__tidetable-23"
 
@@ -207,20 +206,6 @@ def comparable(out):
     return result
 
 
-def stop_at(arguments, line, how=signal.SIGKILL):
-    """Signal a command as soon as it prints a line that begins like this; its code and what follows."""
-    command = [sys.executable, "-c", "from orchestrator.cli import main; main()", *arguments]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy()
-    )
-    for printed in process.stderr:
-        if printed.startswith(line):
-            process.send_signal(how)
-            break
-    _, rest = process.communicate(timeout=60)
-    return process.returncode, rest
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("node", ["code_reading", "retrieve", "bug_analysis", "patch_writing", "validate"])
 def test_a_run_killed_in_any_node_goes_on_with_that_node_and_ends_as_if_it_had_not_been(
@@ -228,7 +213,7 @@ def test_a_run_killed_in_any_node_goes_on_with_that_node_and_ends_as_if_it_had_n
 ):
     _, whole, _ = run(capsys, *solve_arguments(project, problem, tiny_model, tmp_path / "whole"))
     arguments = solve_arguments(project, problem, tiny_model, tmp_path / "killed")
-    assert stop_at(arguments, f"{node}: started")[0] == -signal.SIGKILL
+    assert ended_at(arguments, f"^{node}: started", signal.SIGKILL)[0] == -signal.SIGKILL
     _, resumed, err = run(capsys, *arguments)
     assert comparable(resumed) == comparable(whole)
     started = [line.split(":")[0] for line in err.splitlines() if ": started" in line]
@@ -242,7 +227,7 @@ def test_ctrl_c_ends_with_130_says_how_to_go_on_and_leaves_a_run_that_does(
     capsys, project, problem, tiny_model, tmp_path
 ):
     arguments = solve_arguments(project, problem, tiny_model, tmp_path / "out")
-    code, rest = stop_at(arguments, "bug_analysis: started", signal.SIGINT)
+    code, _, rest = ended_at(arguments, "^bug_analysis: started", signal.SIGINT)
     assert code == 130
     assert rest.splitlines()[-1].startswith("interrupted: run the same command again")
     assert "Traceback" not in rest

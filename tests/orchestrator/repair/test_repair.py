@@ -188,7 +188,7 @@ def test_a_line_that_the_report_quotes_is_told_from_one_in_a_traceback(line, rep
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_first_token_of_an_edit_is_that_of_the_whole_text_edited(smollm2, data):
     text = data.draw(st.sampled_from([CALC, TEXT, MODULE, "x = 1\n\n\n\n  y = 2", "\n \n é😀 = 1\n"]))
     start = data.draw(st.integers(0, len(text)))

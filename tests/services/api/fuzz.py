@@ -102,6 +102,8 @@ def fuzz(live: Live, script: Script, folder: Path, *, cases: int, seed: int, pha
         *("--config-file", str(folder / "schemathesis.toml"), "run", f"{live.url}/openapi.json"),
         *("--header", f"Authorization: Bearer {key}", "--phases", phases, "--seed", str(seed)),
         *("--max-examples", str(max(1, cases // OPERATIONS)), "--report-json-path", str(report)),
+        # No answer is wrong for being late: ten seconds, the default, are little on a busy machine.
+        *("--request-timeout", "600"),
         *("--generation-database", "none", "--no-color", "--output-sanitize", "false"),
     ]
     with chdir(folder), redirect_stdout(said):

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from orchestrator.errors import ConfigError
-from tests.services.conftest import INSTANCE, RESULT, held, sse
+from tests.services.conftest import INSTANCE, RESULT, held, sse, until
 
 
 def events(live, task, **kwargs):
@@ -58,7 +58,7 @@ def test_a_live_stream_and_a_replay_tell_the_same(live, script):
             streams = [pool.submit(events, live, task) for _ in range(3)]
             live.wait(task["id"], "running")
             script.gate.set()
-            followed = [stream.result(timeout=30) for stream in streams]
+            followed = [stream.result() for stream in streams]
     assert followed == [events(live, task)] * 3
 
 
@@ -123,7 +123,7 @@ def test_a_cursor_of_somebody_elses_is_refused(live, cursor):
 def test_a_running_task_is_cancelled_and_can_be_resumed(live, script):
     with held(script):
         task = live.create()
-        live.wait(task["id"], "running")
+        until(lambda: script.begun)
         live.http.delete(f"/v1/tasks/{task['id']}")
         live.wait(task["id"], "cancelled")
         assert events(live, task)[-1][1] == "cancelled"
@@ -196,8 +196,9 @@ def test_a_stopping_server_ends_its_streams_and_gives_tasks_back(serving, script
         live.wait(task["id"], "running")
         with ThreadPoolExecutor(1) as pool:
             stream = pool.submit(events, live, task)
+            until(lambda: live.runtime.feed.waiting)
             live.stop()
-            frames = stream.result(timeout=30)
+            frames = stream.result()
     assert frames[-1][:2] == (None, "closing")
     again = serving()
     live.http.base_url = httpx.URL(again.url)

@@ -1,6 +1,7 @@
 """Chats over HTTP with OpenAI's own client, on the engine with a tiny model."""
 
 import json
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +12,7 @@ import pytest
 from services.errors import Busy
 from services.serving.gate import Gate
 from tests.services.conftest import until
+from tests.vectors.engine.batches import stopped_after
 
 TURNS = [{"role": "user", "content": "Why does mean([]) fail?"}]
 MODEL = "tiny-llama"
@@ -113,9 +115,12 @@ def test_requests_of_different_steering_share_batches_and_each_gets_what_it_gets
     engine = live.session.engine
     before = engine.stats().done
     with ThreadPoolExecutor(12) as pool:
-        together = list(pool.map(ask, steerings))
+        with stopped_after(engine, passes=0):
+            together = [pool.submit(ask, steering) for steering in steerings]
+            until(lambda: engine.stats().waiting + busy(live) == len(steerings))
+        answers = [each.result() for each in together]
     after = engine.stats().done
-    assert [answer.choices[0].message.content for answer in together] == alone
+    assert [answer.choices[0].message.content for answer in answers] == alone
     new = after.new_tokens - before.new_tokens
     assert after.passes - before.passes < new  # else no pass held two rows
 
@@ -198,22 +203,28 @@ def busy(live):
 
 def test_a_client_that_leaves_a_stream_stops_its_generation(live):
     before = live.session.engine.stats().done.new_tokens
-    with live.http.stream("POST", "/v1/chat/completions", json=endless(stream=True)) as answer:
-        lines = answer.iter_lines()
-        for _ in range(4):
-            next(lines)
-        assert busy(live) == 1
-    until(lambda: busy(live) == 0 and live.runtime.gate.requests == 0)
+    with stopped_after(live.session.engine, passes=50):
+        with live.http.stream("POST", "/v1/chat/completions", json=endless(stream=True)) as answer:
+            lines = answer.iter_lines()
+            for _ in range(4):
+                next(lines)
+            assert busy(live) == 1
+        until(lambda: live.runtime.gate.requests == 0)
+    until(lambda: busy(live) == 0)
     assert live.session.engine.stats().done.new_tokens - before < 12_000
     assert not live.runtime.tickets
 
 
 def test_a_client_that_leaves_without_a_stream_stops_its_generation(live):
     before = live.session.engine.stats().done.new_tokens
-    leaving = httpx.Timeout(30, read=0.5)
-    with pytest.raises(httpx.ReadTimeout):
-        live.http.post("/v1/chat/completions", json=endless(), timeout=leaving)
-    until(lambda: busy(live) == 0 and live.runtime.gate.requests == 0)
+    body = json.dumps(endless()).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+    with stopped_after(live.session.engine, passes=5):
+        with socket.create_connection(("127.0.0.1", httpx.URL(live.url).port)) as leaving:
+            leaving.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+            until(lambda: busy(live) == 1)
+        until(lambda: live.runtime.gate.requests == 0)
+    until(lambda: busy(live) == 0)
     assert live.session.engine.stats().done.new_tokens - before < 12_000
 
 
@@ -242,8 +253,10 @@ def test_a_stopping_server_says_so_in_the_streams_it_cuts_off(serving):
     stopping = threading.Thread(target=live.stop)
     with live.http.stream("POST", "/v1/chat/completions", json=endless(stream=True)) as answer:
         lines = answer.iter_lines()
-        next(lines)
-        stopping.start()
+        with stopped_after(live.session.engine, passes=0):
+            next(lines)
+            stopping.start()
+            until(lambda: all(ticket.row.cancelled for ticket in live.runtime.tickets))
         last = [line for line in lines if line][-1]
     stopping.join()
     assert "stopping" in json.loads(last.removeprefix("data: "))["error"]["message"]

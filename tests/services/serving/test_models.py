@@ -104,7 +104,7 @@ def test_a_running_task_ends_first_and_one_that_waits_for_the_other_model_runs_a
 def test_a_task_that_takes_too_long_is_given_back_and_goes_on_when_its_model_is_there_again(two, script):
     with held(script):
         task = two.create()
-        two.wait(task["id"], "running")
+        until(lambda: script.begun)
         exchange(two, wait_s=0)
         ready(two)
         assert two.http.get(f"/v1/tasks/{task['id']}").json()["state"] == "queued"
@@ -149,12 +149,12 @@ def test_while_a_model_is_loaded_chats_are_told_when_to_come_back_and_tasks_wait
     def slow(*args, **kwargs):
         kept.append(first())
         entered.set()
-        assert go_on.wait(30)
+        go_on.wait()
         return load(*args, **kwargs)
 
     monkeypatch.setattr("vectors.models.loading.load_model", slow)
     exchange(two)
-    assert entered.wait(30)
+    entered.wait()
     refused = chat(two, OTHER)
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
     assert two.http.get("/ready").status_code == 503

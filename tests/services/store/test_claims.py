@@ -121,7 +121,7 @@ def test_processes_on_one_store_never_run_a_task_twice(where):
     ready.set()
     done, ended = [], 0
     while ended < len(workers):
-        got = out.get(timeout=120)
+        got = out.get()
         ended += got is None
         done += [got] if got else []
     for worker in workers:

@@ -24,7 +24,7 @@ def test_sqlite_writes_ahead_and_waits_for_the_disk(tmp_path):
 
 
 @given(sizes=st.lists(st.integers(1, 7), max_size=12), since=st.integers(0, 60))
-@hypothesis_settings(max_examples=25, deadline=None)
+@hypothesis_settings(max_examples=25)
 def test_events_are_numbered_without_gaps_and_replayed_exactly(sizes, since):
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder, "s.sqlite"))

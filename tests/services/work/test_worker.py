@@ -12,13 +12,23 @@ from services.store.records import Limits, NewTask
 from services.work.journal import merged
 from services.work.worker import Worker
 from tests.services.conftest import RESULT, Script, until
+from tests.services.store.conftest import Clock
 
 ROOM = Limits(100, 10_000)
 
 
+LEASE_S = 1.0
+"""Leases are renewed ten times as often, and end only when a test moves the store's clock."""
+
+
 @pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "s.sqlite", lease_s=1.0)
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path, clock):
+    store = Store(tmp_path / "s.sqlite", lease_s=LEASE_S, now=clock)
     yield store
     store.close()
 
@@ -95,27 +105,36 @@ def test_a_worker_that_may_not_wait_gives_the_task_back_in_the_middle_of_a_node(
     task = create(store)
     worker = working(script)
     until(lambda: "tokens" in kinds(store, task))
-    assert worker.stop(0)
-    assert state(store, task) == "queued"
+    worker.stop(0)
+    until(lambda: state(store, task) == "queued")
     assert kinds(store, task)[-1] == "interrupted"
     script.gate.set()
     working(script)
     until(lambda: state(store, task) == "completed")
 
 
-def test_a_lease_is_renewed_for_as_long_as_the_task_runs(store, working):
+def outlast_leases(store, clock):
+    """Let the time of nearly three leases pass, in steps that a worker which renews its lease survives."""
+    for _ in range(3):
+        clock.now += 0.9 * LEASE_S
+        until(lambda: lease_ends(store) == clock.now + LEASE_S)
+
+
+def lease_ends(store):
+    with store.database.read() as connection:
+        return connection.exec_driver_sql("SELECT available_at FROM tasks").scalar_one()
+
+
+def test_a_lease_is_renewed_for_as_long_as_the_task_runs(store, working, clock):
     script = Script()
     script.gate.clear()
     task = create(store)
     working(script)
     until(lambda: script.begun)
-    ends = store.claims.claim("other", "tiny")
-    for _ in range(25):  # two and a half leases
-        threading.Event().wait(0.1)
-        ends = ends or store.claims.claim("other", "tiny")
+    outlast_leases(store, clock)
+    assert store.claims.claim("other", "tiny") is None
     script.gate.set()
     until(lambda: state(store, task) == "completed")
-    assert ends is None
     assert script.begun == [task.id]
 
 
@@ -145,7 +164,7 @@ def test_a_task_cancelled_through_another_server_stops(store, working):
     until(lambda: state(store, task) == "cancelled")
 
 
-def test_a_folder_that_another_process_still_holds_is_waited_for(store, working):
+def test_a_folder_that_another_process_still_holds_is_waited_for(store, working, clock):
     tried = []
 
     async def solve(task, emit):
@@ -156,6 +175,8 @@ def test_a_folder_that_another_process_still_holds_is_waited_for(store, working)
 
     task = create(store)
     working(solve)
+    until(lambda: tried and state(store, task) == "queued")
+    clock.now += LEASE_S
     until(lambda: state(store, task) == "completed")
     assert tried == [1, 2]
 
@@ -171,15 +192,19 @@ def test_a_worker_survives_what_a_task_raises(store, working):
     until(lambda: state(store, second) == "completed")
 
 
-def test_work_that_blocks_its_thread_does_not_lose_its_lease(store, working):
-    blocked = threading.Event()
+def test_work_that_blocks_its_thread_does_not_lose_its_lease(store, working, clock):
+    blocked, go_on = threading.Event(), threading.Event()
 
     async def solve(task, emit):
-        assert not blocked.wait(2.5)  # longer than two leases, in the worker's own loop
+        blocked.set()
+        go_on.wait()  # in the worker's own loop
         return RESULT
 
     task = create(store)
     working(solve)
+    blocked.wait()
+    outlast_leases(store, clock)
+    go_on.set()
     until(lambda: state(store, task) == "completed")
     assert store.tasks.get("ada", task.id).fence == 1
 

@@ -135,7 +135,7 @@ def test_existing_tests_that_do_not_end_are_not_ok(calc, test_bed):
     found = run_existing_tests(
         instance.task, git, rewrite("return 2 * a", "while True: pass"), timeout_s=2, test_bed=test_bed
     )
-    assert not found.ok and found.run.timed_out and found.run.seconds < 15
+    assert not found.ok and found.run.timed_out
 
 
 def test_existing_tests_need_a_command_and_a_patch_that_applies(calc, test_bed):

@@ -52,7 +52,7 @@ def git_applies(folder: Path, path: str, before: str, patch: str) -> str:
     return file.read_bytes().decode()
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(before=TEXTS, after=TEXTS)
 def test_git_makes_of_before_and_the_diff_exactly_after(tmp_path_factory, before, after):
     folder = tmp_path_factory.mktemp("apply", numbered=True)
@@ -63,7 +63,6 @@ def test_git_makes_of_before_and_the_diff_exactly_after(tmp_path_factory, before
         assert git_applies(folder, "pkg/mod.py", before, patch) == after
 
 
-@settings(deadline=None)
 @given(before=TEXTS, after=TEXTS)
 def test_unidiff_reads_what_we_write(before, after):
     patch = unified_diff("pkg/mod.py", before, after)

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.errors import GitFailed as CannotRun
@@ -228,7 +228,7 @@ def test_a_hostile_patch_is_invalid_and_writes_nothing(repository, patch, tmp_pa
 
 
 # The repository only serves to be read, so that examples may share it.
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(st.data())
 def test_no_mangled_patch_is_an_exception(repository, data):
     text = data.draw(st.sampled_from([FIX, *HOSTILE.values()]))

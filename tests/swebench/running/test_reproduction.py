@@ -134,7 +134,10 @@ def test_a_form_that_hangs_or_ends_the_process_is_broken_and_hurts_no_other(git)
         Form("halves/__init__.py", ((0, len(SOURCE), code.format(line)),))
         for line in ("time.sleep(600)", "os._exit(0)", "os.kill(os.getpid(), 9)", "raise SystemExit", "pass")
     ]
-    found = reproduction(git, timeout_s=2).outcomes(forms, budget_s=60)
+    for timeout_s in (2, 10, 40):  # a form that ends must have the time to, on any machine
+        found = reproduction(git, timeout_s=timeout_s).outcomes(forms, budget_s=200)
+        if found[-1] == "expected":
+            break
     assert found == ["broken", "broken", "broken", "broken", "expected"]
 
 

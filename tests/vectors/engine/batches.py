@@ -68,6 +68,25 @@ def busy(engine):
         ticket.result(60)
 
 
+@contextmanager
+def stopped_after(engine, passes):
+    """Let the engine do so many passes more, then hold it where it is until this is left."""
+    go_on, left, original = threading.Event(), [passes], engine._forward.run
+
+    def held(*args, **kwargs):
+        left[0] -= 1
+        if left[0] < 0:
+            go_on.wait()
+        return original(*args, **kwargs)
+
+    engine._forward.run = held
+    try:
+        yield
+    finally:
+        engine._forward.run = original
+        go_on.set()
+
+
 def run(engine, *requests):
     """Run the requests in one batch and wait for all."""
     return [ticket.result(60) for ticket in engine.submit_all(requests)]

@@ -152,16 +152,19 @@ def test_a_request_may_be_cancelled_at_any_pass_and_leaves_only_what_is_right(qw
 def test_closing_cancels_what_runs_and_what_waits_and_then_refuses(model):
     engine = Engine(model, byte_tokenizer(), max_rows=1)
     began = threading.Event()
+
+    def until_closing(_text):
+        began.set()
+        while not engine.closed:
+            time.sleep(0.001)
+
     tickets = [
-        engine.submit(
-            GenerationRequest(prompt(i, 40), sampling=Sampling(120), on_token=lambda _: began.set())
-        )
+        engine.submit(GenerationRequest(prompt(i, 40), sampling=Sampling(120), on_token=until_closing))
         for i in range(3)
     ]
     assert began.wait(60)
     engine.close()
-    assert {ticket.result(0).finish_reason for ticket in tickets} <= {"cancelled", "length", "stop"}
-    assert tickets[2].result(0).finish_reason == "cancelled"
+    assert {ticket.result(0).finish_reason for ticket in tickets} == {"cancelled"}
     with pytest.raises(EngineClosed):
         engine.submit(GenerationRequest(prompt(1, 4)))
     engine.close()
@@ -217,6 +220,8 @@ def test_a_thread_that_ends_for_want_of_work_never_touches_what_the_next_one_doe
 
     monkeypatch.setattr(engine, "_take_arrived", held)
     run(engine, first)
+    while engine._thread is not None:  # it has yet to find out that nothing more has come
+        time.sleep(0.001)
     resting = [thread for thread in threading.enumerate() if thread.name == "steered-engine"]
     ticket = engine.submit(
         replace(second, on_token=lambda _: (running.set(), [thread.join(60) for thread in resting]))
@@ -242,9 +247,7 @@ def test_an_idle_engine_has_no_thread_and_works_again(qwen3, engine):
     for _ in range(3):
         for request in requests:
             assert tokens(run(engine, request)) == oracle_tokens(qwen3, [request])
-        deadline = time.monotonic() + 30
         while any(thread.name == "steered-engine" for thread in threading.enumerate()):
-            assert time.monotonic() < deadline
             time.sleep(0.005)
 
 
@@ -298,9 +301,11 @@ async def test_many_tickets_are_awaited_together(qwen3, engine):
 
 
 async def test_cancelling_the_task_that_awaits_stops_the_generation(engine):
-    started = threading.Event()
+    started, go_on = threading.Event(), threading.Event()
     ticket = engine.submit(
-        GenerationRequest(prompt(1, 4), sampling=Sampling(120), on_token=lambda _: started.set())
+        GenerationRequest(
+            prompt(1, 4), sampling=Sampling(120), on_token=lambda _: (started.set(), go_on.wait(60))
+        )
     )
 
     async def wait():
@@ -311,6 +316,7 @@ async def test_cancelling_the_task_that_awaits_stops_the_generation(engine):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    go_on.set()
     generation = await asyncio.to_thread(ticket.result, 60)
     assert generation.finish_reason == "cancelled"
 

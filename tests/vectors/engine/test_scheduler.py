@@ -39,12 +39,13 @@ class Watch:
 
 
 def test_a_short_request_that_comes_later_finishes_while_a_long_one_runs(qwen3, engine):
-    began, order = threading.Event(), []
-    long = engine.submit(request(1, 9, 300, lambda _: began.set()))
+    began, go_on, order = threading.Event(), threading.Event(), []
+    long = engine.submit(request(1, 9, 300, lambda _: (began.set(), go_on.wait(60))))
     assert began.wait(60)
     short = engine.submit(request(2, 9, 3))
     for name, ticket in (("short", short), ("long", long)):
         ticket._future.add_done_callback(lambda _, name=name: order.append(name))
+    go_on.set()
     assert tokens([long.result(60), short.result(60)]) == oracle_tokens(
         qwen3, [request(1, 9, 300), request(2, 9, 3)]
     )
@@ -60,11 +61,12 @@ def test_a_row_that_finishes_gives_its_place_to_the_next_at_the_next_pass(qwen3,
 
 def test_a_cancelled_row_gives_its_place_to_the_next(qwen3):
     with Engine(qwen3, tiny.byte_tokenizer(), max_rows=1) as engine:
-        began = threading.Event()
-        long = engine.submit(request(1, 5, 500, lambda _: began.set()))
+        began, go_on = threading.Event(), threading.Event()
+        long = engine.submit(request(1, 5, 500, lambda _: (began.set(), go_on.wait(60))))
         waiting = engine.submit(request(2, 5, 2))
         assert began.wait(60)
         long.cancel()
+        go_on.set()
         assert waiting.result(60).new_tokens == 2
         assert long.result(0).finish_reason == "cancelled"
 
@@ -75,16 +77,20 @@ def test_a_cancelled_row_gives_its_place_to_the_next(qwen3):
 @pytest.mark.parametrize("steered", [False, True])
 def test_a_long_prompt_is_computed_in_pieces_and_stalls_no_decoding_row(qwen3, monkeypatch, steered):
     monkeypatch.setattr("vectors.engine.scheduler._PROMPT_TOKENS", 20)
-    began = [threading.Event(), threading.Event()]
-    decoding = [request(seed, 4, 60, lambda _, own=own: own.set()) for seed, own in enumerate(began, start=1)]
+    began, go_on = [threading.Event(), threading.Event()], threading.Event()
+    decoding = [
+        request(1, 4, 60, lambda _: began[0].set()),
+        request(2, 4, 60, lambda _: (began[1].set(), go_on.wait(60))),
+    ]
     long = request(3, 300, 4)
     if steered:
         long = replace(long, steering=tiny.steer(bare(qwen3), 2, 0.8))
     with Engine(qwen3, tiny.byte_tokenizer()) as engine:
         watch = Watch(engine, monkeypatch)
-        tickets = [engine.submit(each) for each in decoding]
+        tickets = engine.submit_all(decoding)
         assert all(own.wait(60) for own in began)
         tickets.append(engine.submit(long))
+        go_on.set()
         found = [ticket.result(60) for ticket in tickets]
     assert tokens(found) == oracle_tokens(qwen3, [*decoding, long])
     with_prompt = [each for each in watch.passes if any(count > 4 for _, count in each.values())]
@@ -170,9 +176,10 @@ def test_a_row_waits_for_a_prompt_that_is_being_computed_while_others_go_on(qwen
     alike = [GenerationRequest((*ids, seed), None, Sampling(3)) for seed in range(2)]
     other = request(7, 5, 2)
     with Engine(qwen3, tiny.byte_tokenizer()) as engine:
-        tickets = engine.submit_all([*alike, other])
-        for name, ticket in enumerate(tickets):
-            ticket._future.add_done_callback(lambda _, name=name: finished.append(name))
+        with busy(engine):
+            tickets = engine.submit_all([*alike, other])
+            for name, ticket in enumerate(tickets):
+                ticket._future.add_done_callback(lambda _, name=name: finished.append(name))
         found = [ticket.result(60) for ticket in tickets]
     assert tokens(found) == oracle_tokens(qwen3, [*alike, other])
     assert finished == [2, 0, 1]

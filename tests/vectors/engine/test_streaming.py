@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.vectors.engine.batches import stopped_after
 from tests.vectors.tiny import CONTEXT, byte_tokenizer, prompt, tiny_model
 from vectors.engine.engine import Engine
 from vectors.engine.requests import GenerationRequest
@@ -22,16 +23,18 @@ async def test_the_pieces_of_a_stream_joined_are_the_text(engine):
 
 async def test_the_first_piece_arrives_while_the_generation_goes_on(engine):
     stream = engine.stream(GenerationRequest(prompt(1, 6), sampling=Sampling(CONTEXT - 10)))
-    assert await anext(stream)
-    assert engine.stats().running == 1
-    await stream.aclose()
+    with stopped_after(engine, passes=20):
+        assert await anext(stream)
+        assert engine.stats().running == 1
+        await stream.aclose()
 
 
 async def test_whoever_leaves_a_stream_cancels_its_generation():
     with Engine(tiny_model("qwen3"), byte_tokenizer()) as engine:
         stream = engine.stream(GenerationRequest(prompt(1, 6), sampling=Sampling(CONTEXT - 10)))
-        await anext(stream)
-        await stream.aclose()
+        with stopped_after(engine, passes=20):
+            await anext(stream)
+            await stream.aclose()
         while engine.stats().running:
             await asyncio.sleep(0.01)
         assert engine.stats().done.new_tokens < CONTEXT - 10

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
@@ -58,7 +58,7 @@ def steerings(draw, first_layer=0):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(data=st.data())
 def test_what_is_written_is_read_back_by_its_effect(name, lm, tmp_path, data):
     given_ = data.draw(steerings(registry.format_of(name).first_layer))
@@ -70,7 +70,7 @@ def test_what_is_written_is_read_back_by_its_effect(name, lm, tmp_path, data):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3)
 @given(layer=st.integers(1, tiny.LAYERS - 1), alpha=st.floats(0.01, 1000) | st.none())
 def test_an_exported_vector_is_imported_with_its_layer_alpha_and_direction(
     name, lm, vector, tmp_path, layer, alpha

@@ -3,14 +3,13 @@
 import pickle
 import shutil
 import struct
-import time
 import zipfile
 
 import numpy as np
 import pytest
 import torch
 from gguf import GGUFWriter
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
@@ -65,7 +64,7 @@ def test_content_of_no_format_is_not_guessed_at(content, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(share=st.floats(0, 0.999))
 def test_a_file_cut_short_anywhere_is_refused(name, lm, good, tmp_path, share):
     whole = good[name].rstrip(b"\0")
@@ -76,7 +75,7 @@ def test_a_file_cut_short_anywhere_is_refused(name, lm, good, tmp_path, share):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_file_with_any_bytes_changed_is_sound_or_refused(name, lm, good, tmp_path, data):
     content = bytearray(good[name])
@@ -98,10 +97,8 @@ def test_a_file_with_any_bytes_changed_is_sound_or_refused(name, lm, good, tmp_p
 def test_a_file_larger_than_the_models_vectors_is_refused_unread(name, lm, tmp_path):
     path = tmp_path / "file"
     with path.open("wb") as file:
-        file.truncate(1 << 33)
-    started = time.perf_counter()
+        file.truncate(1 << 43)  # nobody reads eight terabytes before the test's own time is over
     refused(name, path, lm, "at most")
-    assert time.perf_counter() - started < 1
 
 
 def gguf(path, tensors, architecture="controlvector", hint="llama", more=lambda writer: None):
@@ -168,13 +165,11 @@ def test_the_hint_of_another_architecture_warns_and_no_more(lm, tmp_path, caplog
 
 
 @pytest.mark.parametrize("place", [8, 16, 24])  # tensor count, field count, length of the first field's name
-def test_a_gguf_whose_counts_are_huge_is_refused_at_once(place, lm, good, tmp_path):
+def test_a_gguf_whose_counts_are_huge_is_refused_and_not_counted_to(place, lm, good, tmp_path):
     content = bytearray(good["gguf"])
     content[place : place + 8] = struct.pack("<Q", 1 << 60)
     (tmp_path / "file.gguf").write_bytes(content)
-    started = time.perf_counter()
     refused("gguf", tmp_path / "file.gguf", lm, "cannot be read as GGUF")
-    assert time.perf_counter() - started < 2
 
 
 ENTRY = {

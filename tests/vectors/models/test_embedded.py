@@ -117,7 +117,7 @@ characters = st.characters(
 @pytest.mark.real_model
 def test_any_text_comes_back_from_its_tokens_unchanged(smollm2):
     @given(st.text(characters, max_size=80))
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     def holds(text):
         ids = smollm2.encode(text)
         assert smollm2.tokenizer.decode(ids) == text
