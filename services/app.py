@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
 
 import anyio.to_thread
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp
 
 from services.api import chat, events, health, models, problems, tasks, vectors
+from services.api.described import description
 from services.api.edge import Edge
 from services.observability.lag import watch
 from services.serving.runtime import Runtime
@@ -53,7 +52,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: description(app)  # type: ignore[method-assign]
     return app
 
 
@@ -61,25 +60,3 @@ def edged(app: FastAPI) -> ASGIApp:
     """The app behind its edge: this is what is served."""
     runtime: Runtime = app.state.runtime
     return Edge(app, runtime.metrics)
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The description, with the two forms of errors instead of the framework's own."""
-    if app.openapi_schema is None:
-        found = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
-        )
-        schemas = found["components"]["schemas"]
-        for model in (problems.Problem, problems.OpenAIError):
-            own = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(own.pop("$defs", {}))
-            schemas[model.__name__] = own
-        for path in found["paths"].values():
-            for operation in path.values():
-                # What the framework says of 422 where a route says nothing: OpenAI's routes answer 400.
-                if "HTTPValidationError" in str(operation["responses"].get("422")):
-                    del operation["responses"]["422"]
-        schemas.pop("HTTPValidationError", None)
-        schemas.pop("ValidationError", None)
-        app.openapi_schema = found
-    return app.openapi_schema

@@ -43,7 +43,7 @@ class Code(StrEnum):
 class Record(BaseModel):
     """What is told or written down: frozen, and JSON by `model_dump(mode="json")`."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, defer_build=True, json_schema_serialization_defaults_required=True)
 
 
 class Facts(Record):

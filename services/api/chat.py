@@ -12,8 +12,8 @@ from typing import Any, Literal
 import anyio.to_thread
 import structlog
 from fastapi import APIRouter, Request, Response
+from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel
-from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from orchestrator.policy.decisions import Code
@@ -52,11 +52,11 @@ class ModelList(BaseModel):
     data: list[Model]
 
 
-class Held(StreamingResponse):
+class Held(EventSourceResponse):
     """A stream that gives back what it holds however it ends, even if it never began."""
 
     def __init__(self, content: AsyncIterator[bytes], release: Callable[[], None]) -> None:
-        super().__init__(content, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        super().__init__(content, headers={"X-Accel-Buffering": "no"})
         self._release = release
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -148,7 +148,7 @@ async def _chunks(
     yield _framed(answers.chunk(stamp, {}, finish=answer.generation.finish_reason))
     if wants_usage:
         yield _framed(answers.chunk(stamp, None, used=answers.usage(answer.generation)))
-    yield b"data: [DONE]\n\n"
+    yield format_sse_event(data_str="[DONE]")
 
 
 def _error(request: Request, error: Exception) -> Any:
@@ -161,7 +161,7 @@ def _error(request: Request, error: Exception) -> Any:
 
 
 def _framed(document: Any) -> bytes:
-    return f"data: {json.dumps(document, ensure_ascii=False)}\n\n".encode()
+    return format_sse_event(data_str=json.dumps(document, ensure_ascii=False))
 
 
 def _model(runtime: Runtime) -> Model:

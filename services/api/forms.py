@@ -3,13 +3,14 @@
 import base64
 import re
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 from pydantic.json_schema import SkipJsonSchema
 
 from services.errors import BadRequest
 from services.store.records import State, StoredTask
+from services.store.telling import Outcome
 
 Absent = SkipJsonSchema[None]
 """What stands for a parameter that was not sent: headers and queries have no null, so none is described."""
@@ -24,18 +25,17 @@ class TaskAnswer(BaseModel):
     cancel_requested: bool
     instance_id: str
     model: str
-    request: dict[str, Any]
+    request: dict[str, JsonValue]
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     last_event: int
-    result: dict[str, Any] | None
+    result: Outcome | None
     error: str | None
 
     @classmethod
     def of(cls, task: StoredTask) -> "TaskAnswer":
         """From the store's record."""
-        result = task.result and {name: value for name, value in task.result.items() if name != "patch"}
         return cls(
             id=task.id,
             state=task.state,
@@ -47,7 +47,7 @@ class TaskAnswer(BaseModel):
             started_at=_time(task.started_at),
             finished_at=_time(task.finished_at),
             last_event=task.last_event,
-            result=result,
+            result=task.result,
             error=task.error,
         )
 

@@ -4,10 +4,10 @@ The functions are plain ones, which the framework runs in threads: all of them w
 """
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, JsonValue
 
 from services.api.access import Owner, RuntimeOf
 from services.api.forms import Absent, TaskAnswer, TaskPage, cursor_of, number_of
@@ -38,7 +38,7 @@ class Trajectory(BaseModel):
     """What each node did, in the order in which they ended."""
 
     task_id: str
-    nodes: list[dict[str, Any]]
+    nodes: list[dict[str, JsonValue]]
 
 
 @router.post("", status_code=202, responses=documented(400, *_ERRORS, 413, 415, 503))
@@ -123,9 +123,9 @@ def patch(task: OwnedTask) -> Response:
     """The patch of a completed task, as `git apply` takes it."""
     if task.state != "completed" or task.result is None:
         raise Conflict(f"the task is {task.state}: there is a patch when it is completed")
-    if not task.result["patch"]:
+    if not task.result.patch:
         raise NotFound("the task ended without a patch: no candidate passed validation")
-    return Response(task.result["patch"].encode(), media_type="text/x-diff")
+    return Response(task.result.patch.encode(), media_type="text/x-diff")
 
 
 @router.get("/{task_id}/trajectory", responses=documented(*_ERRORS, 404))

@@ -8,7 +8,7 @@ import gc
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
 
@@ -17,7 +17,9 @@ from services.errors import Conflict, Invalid, ServiceError, Unavailable
 from services.serving.vectors import Vectors
 from services.settings import ServeSettings
 from services.work.worker import Worker
+from vectors.engine.engine import Engine
 from vectors.models import loading as models
+from vectors.models.loading import LanguageModel
 from vectors.suggestions import did_you_mean
 
 State = Literal["loading", "ready", "draining"]
@@ -30,8 +32,8 @@ class Served:
 
     name: str
     session: Session
-    lm: Any
-    engine: Any
+    lm: LanguageModel
+    engine: Engine
     vectors: Vectors
     worker: Worker
 

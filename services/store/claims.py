@@ -9,15 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import JsonValue
 
 from services.errors import LostClaim
 from services.store.database import Database
-from services.store.events import Event, append
-from services.store.records import State, StoredTask
+from services.store.events import append
+from services.store.records import StoredTask
 from services.store.schema import TASKS
+from services.store.telling import Cancelled, Completed, Event, Failed, Interrupted, TaskResult
 
 MOST_LOSSES = 5
 """Workers that may die in the same node of a task before it is given up: some kill whoever runs them."""
+
+
+Key = tuple[int, int]
+"""A task's number and the fencing number of a claim on it."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Claim:
     waited_s: float | None
 
     @property
-    def key(self) -> tuple[int, int]:
+    def key(self) -> Key:
         """The task's number and the fencing number."""
         return self.task.number, self.task.fence
 
@@ -49,7 +55,7 @@ class Claims:
             claim = Claim(StoredTask.of(row), row.started_at - row.created_at if first else None)
             if row.losses <= MOST_LOSSES:
                 return claim
-            self.finish(claim, "failed", error=f"{row.losses} workers in a row died while they ran this task")
+            self.fail(claim, f"{row.losses} workers in a row died while they ran this task")
 
     def _take(self, worker: str, model: str) -> sa.Row[Any] | None:
         now = self._database.now()
@@ -79,9 +85,9 @@ class Claims:
                 .returning(TASKS)
             ).first()
 
-    def renew(self, claims: Sequence[Claim]) -> Mapping[tuple[int, int], bool]:
+    def renew(self, claims: Sequence[Claim]) -> Mapping[Key, bool]:
         """Extend the leases that are still held; of those, whether somebody wants the task cancelled."""
-        held: dict[tuple[int, int], bool] = {}
+        held: dict[Key, bool] = {}
         with self._database.write() as connection:
             for claim in claims:
                 row = connection.execute(
@@ -96,29 +102,33 @@ class Claims:
 
     def record(self, claim: Claim, events: Sequence[Event]) -> None:
         """Store events of a running task. Raises LostClaim."""
-        progress = {"losses": 0} if any(event["kind"] == "node_finished" for event in events) else {}
+        progress: dict[str, JsonValue] = (
+            {"losses": 0} if any(event.kind == "node_finished" for event in events) else {}
+        )
         self._write(claim, events, progress)
 
-    def finish(
-        self,
-        claim: Claim,
-        state: State,
-        *,
-        result: dict[str, Any] | None = None,
-        event: Event | None = None,
-        error: str | None = None,
-    ) -> None:
-        """Leave a task in a final state, with the event that says so. Raises LostClaim."""
-        said = event or {"kind": state, **({"error": error} if error else {})}
-        values = {"state": state, "finished_at": self._database.now(), "result": result, "error": error}
-        self._write(claim, [said], values)
+    def complete(self, claim: Claim, result: TaskResult) -> None:
+        """Leave a task with its result. Raises LostClaim."""
+        self._end(claim, result.told(), state="completed", result=result.model_dump(mode="json"))
 
-    def release(self, claim: Claim, event: Event | None, *, delay_s: float = 0.0) -> None:
-        """Put a task back, to be claimed by anybody after `delay_s`. Raises LostClaim."""
-        values = {"state": "queued", "available_at": self._database.now() + delay_s}
-        self._write(claim, [event] if event else [], values)
+    def fail(self, claim: Claim, error: str) -> None:
+        """Leave a task that cannot be done, with the reason in one line. Raises LostClaim."""
+        self._end(claim, Failed(error=error), state="failed", error=error)
 
-    def _write(self, claim: Claim, events: Sequence[Event], values: Mapping[str, Any]) -> None:
+    def cancel(self, claim: Claim) -> None:
+        """Leave a task whose owner cancelled it. Raises LostClaim."""
+        self._end(claim, Cancelled(), state="cancelled")
+
+    def release(self, claim: Claim, reason: str | None, *, delay_s: float = 0.0) -> None:
+        """Put a task back, to be claimed by anybody after `delay_s`; a reason is told. Raises LostClaim."""
+        values: dict[str, JsonValue] = {"state": "queued", "available_at": self._database.now() + delay_s}
+        self._write(claim, [Interrupted(reason=reason)] if reason else [], values)
+
+    def _end(self, claim: Claim, event: Completed | Failed | Cancelled, **values: JsonValue) -> None:
+        values["finished_at"] = self._database.now()
+        self._write(claim, [event], values)
+
+    def _write(self, claim: Claim, events: Sequence[Event], values: Mapping[str, JsonValue]) -> None:
         with self._database.write() as connection:
             row = connection.execute(
                 sa.update(TASKS)

@@ -1,15 +1,15 @@
 """Events of tasks, numbered from 1 without gaps, and read back in that order."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from services.store.database import Database
-from services.store.records import FINAL, StoredEvent
+from services.store.records import FINAL, State, StoredEvent
 from services.store.schema import EVENTS, TASKS
+from services.store.telling import Event
 
-Event = dict[str, Any]
 Position = tuple[int, int]
 """A task's number and that of the last event that somebody has read."""
 _MOST = 500
@@ -32,8 +32,8 @@ def append(connection: sa.Connection, number: int, last: int, at: float, events:
                 "task": number,
                 "seq": first + offset,
                 "at": at,
-                "kind": event["kind"],
-                "data": {name: value for name, value in event.items() if name != "kind"},
+                "kind": event.kind,
+                "data": event.model_dump(mode="json", exclude={"kind"}),
             }
             for offset, event in enumerate(events)
         ],
@@ -62,20 +62,28 @@ class Events:
             }
 
 
-def _tasks(connection: sa.Connection, numbers: Collection[int]) -> dict[int, Any]:
+class _Reached(NamedTuple):
+    """A task, its state, and the number of its last event."""
+
+    number: int
+    state: State
+    last_event: int
+
+
+def _tasks(connection: sa.Connection, numbers: Collection[int]) -> dict[int, _Reached]:
     # Before the events: what a task says of its last event is in the table by the time it says so.
     columns = (TASKS.c.number, TASKS.c.state, TASKS.c.last_event)
     rows = connection.execute(sa.select(*columns).where(TASKS.c.number.in_(numbers))).all()
-    return {row.number: row for row in rows}
+    return {row.number: _Reached(*row) for row in rows}
 
 
-def _after(connection: sa.Connection, task: Any, since: int, most: int = _MOST) -> News:
+def _after(connection: sa.Connection, task: _Reached, since: int, most: int = _MOST) -> News:
     rows = connection.execute(
         sa.select(EVENTS)
         .where(EVENTS.c.task == task.number, EVENTS.c.seq > since)
         .order_by(EVENTS.c.seq)
         .limit(most)
     ).all()
-    found = [StoredEvent(row.seq, row.at, row.kind, row.data) for row in rows]
+    found = [StoredEvent.of(row) for row in rows]
     reached = found[-1].seq if found else since
     return News(found, over=task.state in FINAL and reached >= task.last_event)

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
+from pydantic import JsonValue
+
+from services.store.telling import EVENT, Event, TaskResult
 
 State = Literal["queued", "running", "completed", "failed", "cancelled"]
 STATES: tuple[State, ...] = get_args(State)
@@ -17,7 +20,7 @@ class NewTask:
     owner: str
     model: str
     instance_id: str
-    request: dict[str, Any]
+    request: dict[str, JsonValue]
     tokens: int
     body_sha256: str
     idempotency_key: str | None = None
@@ -32,7 +35,7 @@ class StoredTask:
     owner: str
     model: str
     instance_id: str
-    request: dict[str, Any]
+    request: dict[str, JsonValue]
     body_sha256: str
     state: State
     created_at: float
@@ -41,14 +44,16 @@ class StoredTask:
     fence: int
     cancel_requested: bool
     last_event: int
-    result: dict[str, Any] | None
+    result: TaskResult | None
     error: str | None
 
     @classmethod
     def of(cls, row: sa.Row[Any]) -> "StoredTask":
         """From a row that holds at least these columns."""
-        found = row._mapping
-        return cls(**{name: found[name] for name in cls.__dataclass_fields__})
+        found = {name: row._mapping[name] for name in cls.__dataclass_fields__}
+        if found["result"] is not None:
+            found["result"] = TaskResult.model_validate(found["result"])
+        return cls(**found)
 
     @property
     def final(self) -> bool:
@@ -62,8 +67,12 @@ class StoredEvent:
 
     seq: int
     at: float
-    kind: str
-    data: dict[str, Any]
+    event: Event
+
+    @classmethod
+    def of(cls, row: sa.Row[Any]) -> "StoredEvent":
+        """From a row of events."""
+        return cls(row.seq, row.at, EVENT.validate_python({"kind": row.kind, **row.data}))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from services.store.database import Database
 from services.store.events import append
 from services.store.records import Limits, NewTask, State, StoredTask
 from services.store.schema import TASKS
+from services.store.telling import Cancelled, Queued
 
 _ID = re.compile(r"task-[0-9a-f]{24}")
 
@@ -56,7 +57,7 @@ class Tasks:
                 )
                 .returning(TASKS)
             ).one()
-            append(connection, row.number, 1, now, [{"kind": "queued"}])
+            append(connection, row.number, 1, now, [Queued()])
         return StoredTask.of(row), True
 
     def get(self, owner: str, task_id: str) -> StoredTask | None:
@@ -101,7 +102,7 @@ class Tasks:
                 .returning(TASKS)
             ).first()
             if row is not None:
-                append(connection, row.number, row.last_event, now, [{"kind": "cancelled"}])
+                append(connection, row.number, row.last_event, now, [Cancelled()])
                 return StoredTask.of(row)
             connection.execute(
                 sa.update(TASKS)
@@ -136,7 +137,7 @@ class Tasks:
                 )
                 .returning(TASKS)
             ).one()
-            append(connection, row.number, row.last_event, now, [{"kind": "queued"}])
+            append(connection, row.number, row.last_event, now, [Queued()])
         return StoredTask.of(row)
 
     def counts(self) -> Mapping[str, int]:

@@ -5,11 +5,11 @@ graph waits for it. Texts of one node that follow one another become one event.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from orchestrator.events import TaskEvent, Tokens
 from services.errors import LostClaim
 from services.store.claims import Claim, Claims
-from services.store.events import Event
 
 _GATHER_S = 0.05
 
@@ -19,19 +19,20 @@ class Journal:
 
     def __init__(self, claims: Claims, claim: Claim, on_lost: Callable[[], None]) -> None:
         self._claims, self._claim, self._on_lost = claims, claim, on_lost
-        self._waiting: list[Event] = []
+        self._waiting: list[TaskEvent] = []
+        self._closed = False
         self._arrived = asyncio.Event()
         self._task = asyncio.create_task(self._write())
 
-    def add(self, event: Event) -> None:
+    def add(self, event: TaskEvent) -> None:
         """Take an event, in the loop's own thread, and return at once."""
         self._waiting.append(event)
         self._arrived.set()
 
     async def close(self) -> None:
         """Write what is left. Raises what writing raised, but LostClaim."""
+        self._closed = True
         self._arrived.set()
-        self._waiting.append({"kind": ""})  # the end
         await self._task
 
     async def _write(self) -> None:
@@ -39,9 +40,8 @@ class Journal:
             await self._arrived.wait()
             await asyncio.sleep(_GATHER_S)
             self._arrived.clear()
-            batch, self._waiting = self._waiting, []
-            over = any(not event["kind"] for event in batch)
-            events = merged([event for event in batch if event["kind"]])
+            events, self._waiting = merged(self._waiting), []
+            over = self._closed
             if events:
                 try:
                     await asyncio.to_thread(self._claims.record, self._claim, events)
@@ -55,13 +55,13 @@ class Journal:
                 return
 
 
-def merged(events: list[Event]) -> list[Event]:
+def merged(events: Sequence[TaskEvent]) -> list[TaskEvent]:
     """The same events, with neighbouring texts of one node as one."""
-    found: list[Event] = []
+    found: list[TaskEvent] = []
     for event in events:
-        last = found[-1] if found else {"kind": ""}
-        if event["kind"] == last["kind"] == "tokens" and event["node"] == last["node"]:
-            found[-1] = {**event, "text": last["text"] + event["text"]}
+        last = found[-1] if found else None
+        if isinstance(event, Tokens) and isinstance(last, Tokens) and event.node == last.node:
+            found[-1] = event.model_copy(update={"text": last.text + event.text})
         else:
             found.append(event)
     return found

@@ -6,7 +6,7 @@ another worker, of which nothing is written.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
 
@@ -18,11 +18,12 @@ from services.errors import LostClaim
 from services.observability.metrics import Metrics
 from services.store.claims import Claim, Claims
 from services.store.records import StoredTask
+from services.store.telling import TaskResult
 from services.work.journal import Journal
 from swebench.errors import SwebenchError
 from vectors.errors import EngineClosed, VectorsError
 
-Solve = Callable[[StoredTask, EmitTask], Awaitable[dict[str, Any]]]
+Solve = Callable[[StoredTask, EmitTask], Awaitable[TaskResult]]
 """Works on a task, goes on where an earlier attempt was, tells events, and returns the result."""
 Why = Literal["cancelled", "stopping", "lost"]
 
@@ -42,7 +43,7 @@ class Running:
         self._claims, self._solve, self._metrics = claims, solve, metrics
         self._why: Why | None = None
         self._draining = False
-        self._work: asyncio.Task[dict[str, Any]] | None = None
+        self._work: asyncio.Future[TaskResult] | None = None
 
     def stop(self, why: Why) -> None:
         """Stop at the next token."""
@@ -66,7 +67,7 @@ class Running:
             if self._draining and event.kind == "node_started":
                 raise _Drained
             self._metrics.event(event)
-            journal.add(event.model_dump(mode="json"))
+            journal.add(event)
 
         end = await self._ended(emit)
         try:
@@ -95,18 +96,15 @@ class Running:
             return self._stopped()
         except Exception as error:
             return self._failed(error)
-        said = {"kind": "result", **{name: value for name, value in result.items() if name != "nodes"}}
-        return lambda: claims.finish(claim, "completed", result=result, event=said)
+        return lambda: claims.complete(claim, result)
 
     def _stopped(self) -> Callable[[], None] | None:
         claims, claim = self._claims, self.claim
         if self._why == "lost":
             return None
         if self._why == "cancelled":
-            return lambda: claims.finish(claim, "cancelled")
-        return lambda: claims.release(
-            claim, {"kind": "interrupted", "reason": "the server stops, or loads another model"}
-        )
+            return lambda: claims.cancel(claim)
+        return lambda: claims.release(claim, "the server stops, or loads another model")
 
     def _failed(self, error: Exception) -> Callable[[], None]:
         claims, claim = self._claims, self.claim
@@ -118,4 +116,4 @@ class Running:
         else:
             _log.error("task failed", task=claim.task.id, exc_info=error)
             message = "internal error; the server's log says more"
-        return lambda: claims.finish(claim, "failed", error=message)
+        return lambda: claims.fail(claim, message)

@@ -2,12 +2,12 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 from orchestrator.events import EmitTask
 from orchestrator.session import Session
 from orchestrator.task.solve import solve
 from services.store.records import StoredTask
+from services.store.telling import ModelIdentity, TaskResult
 from services.work.inputs import Inputs
 
 
@@ -22,17 +22,17 @@ class Solver:
     def __init__(self, session: Session, inputs: Inputs, data: Path) -> None:
         self._session, self._inputs, self._data = session, inputs, data
 
-    async def __call__(self, task: StoredTask, emit: EmitTask) -> dict[str, Any]:
+    async def __call__(self, task: StoredTask, emit: EmitTask) -> TaskResult:
         """Solve a task. Raises what the orchestrator raises."""
         job, config = await asyncio.to_thread(self._inputs.job, task.request)
         result = await solve(job, self._session, config, folder_of(self._data, task), fresh=False, emit=emit)
         model = self._session.model
-        return {
-            "status": result.status,
-            "patch": result.patch,
-            "applies": result.applies,
-            "parses": result.parses,
-            "files": list(result.files),
-            "nodes": [node.model_dump(mode="json") for node in result.nodes],
-            "model": {"id": model.model_id, "revision": model.revision, "digest": model.digest},
-        }
+        return TaskResult(
+            status=result.status,
+            patch=result.patch,
+            applies=result.applies,
+            parses=result.parses,
+            files=result.files,
+            nodes=result.nodes,
+            model=ModelIdentity(id=model.model_id, revision=model.revision, digest=model.digest),
+        )

@@ -9,13 +9,14 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import structlog
 
 from services.observability.metrics import Metrics
 from services.store import Store
+from services.store.claims import Claim, Key
 from services.work.running import Running, Solve, Why
 
 _POLL_S = 0.5
@@ -32,7 +33,7 @@ class Worker:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._store, self._solve, self._model = store, solve, model
         self._metrics, self._concurrency = metrics, concurrency
-        self._running: dict[tuple[int, int], Running] = {}
+        self._running: dict[Key, Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._woken = asyncio.Event()
@@ -68,7 +69,7 @@ class Worker:
                 self._call(lambda: self._stop_all("stopping"))
         return self._ended.wait(5.0)
 
-    def _call(self, function: Any) -> None:
+    def _call(self, function: Callable[[], object]) -> None:
         if self._thread.is_alive() and not self._ended.is_set():
             self._loop.call_soon_threadsafe(function)
 
@@ -122,17 +123,14 @@ class Worker:
         task.add_done_callback(self._left)
         return True
 
-    def _run(self, running: Running) -> Coroutine[Any, Any, None]:
-        async def run() -> None:
-            try:
-                with self._metrics.task_seconds.time():
-                    await running.run()
-            except Exception:  # nothing could be written: the lease ends, and somebody goes on
-                _log.exception("task abandoned", task=running.claim.task.id)
-            finally:
-                del self._running[running.claim.key]
-
-        return run()
+    async def _run(self, running: Running) -> None:
+        try:
+            with self._metrics.task_seconds.time():
+                await running.run()
+        except Exception:  # nothing could be written: the lease ends, and somebody goes on
+            _log.exception("task abandoned", task=running.claim.task.id)
+        finally:
+            del self._running[running.claim.key]
 
     def _left(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -148,9 +146,9 @@ class Worker:
             except Exception:
                 _log.exception("leases could not be renewed")
                 continue
-            self._call(lambda claims=claims, held=held: self._take_in(claims, held))
+            self._call(partial(self._take_in, claims, held))
 
-    def _take_in(self, claims: Any, held: Any) -> None:
+    def _take_in(self, claims: Sequence[Claim], held: Mapping[Key, bool]) -> None:
         for claim in claims:
             running = self._running.get(claim.key)
             if running is None:

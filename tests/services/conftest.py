@@ -21,17 +21,11 @@ from orchestrator.settings import Settings
 from services.server import make_server
 from services.serving.runtime import Runtime
 from services.settings import ServeSettings
+from services.store.telling import TaskResult
 from tests.orchestrator.conftest import project, tiny_model  # noqa: F401
+from tests.services.store.conftest import result
 
-RESULT = {
-    "status": "patched",
-    "patch": "diff --git a/é.py b/é.py\n",
-    "applies": True,
-    "parses": True,
-    "files": ["é.py"],
-    "nodes": [{"name": "code_reading"}],
-    "model": {"id": "tiny"},
-}
+RESULT = result("diff --git a/é.py b/é.py\n")
 INSTANCE = {"instance_id": "harborlab__tidetable-23"}
 
 
@@ -54,7 +48,7 @@ class Script:
         self.gate.set()
         self.error: Exception | None = None
 
-    async def __call__(self, task, emit) -> dict:
+    async def __call__(self, task, emit) -> TaskResult:
         self.begun.append(task.id)
         emit(NodeStarted(node="code_reading"))
         for number, text in enumerate("Zürich\n\ndata: x", 1):

@@ -27,7 +27,8 @@ from orchestrator.settings import Settings
 from services.serving.runtime import Runtime
 from services.settings import ServeSettings
 from tests.orchestrator.conftest import make_tiny_model
-from tests.services.conftest import INSTANCE, Live, Script, run, until
+from tests.services.api.described import event_validator
+from tests.services.conftest import INSTANCE, Live, Script, run, sse, until
 from vectors.domains import library
 
 MODEL = "smollm2-135m"
@@ -119,6 +120,7 @@ def fuzz(live: Live, script: Script, folder: Path, *, cases: int, seed: int, pha
         "failures": found["failures"],
         "errors": found["errors"],
         "answers": answers(live),
+        "events": _told(live, headers),
         "said": said.getvalue(),
     }
 
@@ -132,6 +134,17 @@ def answers(live: Live) -> dict[str, dict[str, int]]:
             route = f"{sample.labels['method']} {sample.labels['route']}"
             found.setdefault(route, {})[sample.labels["status"]] = int(sample.value)
     return found
+
+
+def _told(live: Live, headers: dict[str, str]) -> int:
+    """How many events the tasks that were made have told; raises ValidationError for one not described."""
+    validator, told = event_validator(live.http), 0
+    for task in live.http.get("/v1/tasks", params={"limit": 100}, headers=headers).json()["data"]:
+        frames = sse(live.http.get(f"/v1/tasks/{task['id']}/events", headers=headers).text)
+        for _, _, data in frames:
+            validator.validate(json.loads(data))
+        told += len(frames)
+    return told
 
 
 def _files(live: Live, folder: Path) -> strategies.SearchStrategy[bytes]:

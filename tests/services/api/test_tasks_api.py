@@ -24,7 +24,7 @@ def test_a_task_goes_from_the_queue_to_its_patch(live):
     assert "patch" not in task["result"]
     patch = live.http.get(f"/v1/tasks/{task['id']}/patch")
     assert patch.headers["content-type"].startswith("text/x-diff")
-    assert patch.text == RESULT["patch"]
+    assert patch.text == RESULT.patch
 
 
 def test_events_are_numbered_from_one_and_end_with_the_result(live):

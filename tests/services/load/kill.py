@@ -19,7 +19,8 @@ from tests.services.load.servers import Broken, Servers
 
 _UNFINISHED = 12
 """Tasks that are waiting or running at any moment, each followed by two readers."""
-_OVER = re.compile(r"\nevent: (result|failed|cancelled)\n")
+_OVER = re.compile(r"^event: (result|failed|cancelled)$", re.MULTILINE)
+_ID = re.compile(r"^id: ([0-9]+)$", re.MULTILINE)
 
 
 async def kill(servers: Servers, kills: int, seed: int, body: dict[str, Any] = INSTANCE) -> dict[str, Any]:
@@ -107,7 +108,7 @@ class _Load:
             text = ""
             async for piece in answer.aiter_text():
                 *whole, text = (text + piece).split("\n\n")
-                frames += [frame for frame in whole if frame.startswith("id: ")]
+                frames += [frame for frame in whole if _ID.search(frame)]
 
 
 async def _check(http: httpx.AsyncClient, followed: dict[str, tuple[list[str], list[str]]]) -> None:
@@ -137,7 +138,9 @@ async def _listed(http: httpx.AsyncClient) -> dict[str, str]:
 
 
 def _number(frame: str) -> int:
-    return int(frame.split("\n", 1)[0].removeprefix("id: "))
+    found = _ID.search(frame)
+    assert found is not None
+    return int(found[1])
 
 
 def run(folder: Path, kills: int, seed: int, **model: Any) -> dict[str, Any]:

@@ -6,9 +6,22 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from orchestrator.events import (
+    CandidateChecked,
+    Decided,
+    NodeFinished,
+    NodeStarted,
+    Progressed,
+    Resumed,
+    Retrieved,
+    Tokens,
+)
+from orchestrator.policy.decisions import Code, SteeringRecord
+from orchestrator.records import FoundDefinition, Hit, NodeRecord
 from services.store import Store
 from services.store.records import Limits, NewTask
 from services.store.schema import METADATA
+from services.store.telling import ModelIdentity, TaskResult
 from tests.services import postgres
 
 ROOM = Limits(tasks=10_000, tokens=10_000_000)
@@ -61,5 +74,41 @@ def new(owner="ada", *, body="b", key=None, tokens=10, model="tiny", instance="a
     return NewTask(owner, model, instance, {"instance_id": instance}, tokens, body, key)
 
 
+def result(patch="diff --git a/a.py b/a.py\n"):
+    """What a task leaves that was solved, with one model node."""
+    node = NodeRecord(
+        name="code_reading",
+        steering=SteeringRecord(applied=False, reason="off: baseline", code=Code.BASELINE),
+        prompt_tokens=9,
+        new_tokens=4,
+        seconds=0.1,
+    )
+    return TaskResult(
+        status="patched",
+        patch=patch,
+        applies=True,
+        parses=True,
+        files=("é.py",),
+        nodes=(node,),
+        model=ModelIdentity(id="tiny", revision="local", digest="d" * 64),
+    )
+
+
+EVERY_EVENT = [
+    NodeStarted(node="bug_analysis", attempt=1),
+    Decided(node="bug_analysis", steering=result().nodes[0].steering),
+    Tokens(node="bug_analysis", count=2, text="Zürich\n"),
+    Progressed(label="indexing", done=1, total=2),
+    Retrieved(
+        hits=[Hit(path="a.py", score=1.5)],
+        definitions=[FoundDefinition(path="a.py", name="f", kind="function", lines=(1, 9), score=0.5)],
+    ),
+    NodeFinished(node="bug_analysis", seconds=0.5, new_tokens=2, prompt_tokens=90),
+    CandidateChecked(number=1, verdict="valid", path="a.py"),
+    Resumed(nodes=["code_reading"]),
+]
+"""One of each that a run tells."""
+
+
 def kinds(store, task):
-    return [event.kind for event in store.events.after(task.number, 0)[0]]
+    return [stored.event.kind for stored in store.events.after(task.number, 0)[0]]

@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from orchestrator.events import NodeFinished, NodeStarted
 from services.errors import LostClaim
 from services.store import Store
 from services.store.claims import MOST_LOSSES
-from tests.services.store.conftest import ROOM, kinds, new
+from tests.services.store.conftest import ROOM, kinds, new, result
 
 
 def test_the_oldest_task_of_the_model_is_claimed_first(store):
@@ -44,24 +45,24 @@ def test_who_takes_over_has_a_higher_number_and_who_lost_writes_nothing(store, c
     taken = store.claims.claim("v", "tiny")
     assert taken.task.fence == old.task.fence + 1
     with pytest.raises(LostClaim):
-        store.claims.record(old, [{"kind": "tokens"}])
+        store.claims.record(old, [NodeStarted(node="retrieve")])
     with pytest.raises(LostClaim):
-        store.claims.finish(old, "completed", result={"patch": "stale"})
+        store.claims.complete(old, result("stale"))
     with pytest.raises(LostClaim):
         store.claims.release(old, None)
     assert store.claims.renew([old, taken]) == {taken.key: False}
-    store.claims.finish(taken, "completed", result={"patch": "fresh"})
+    store.claims.complete(taken, result("fresh"))
     found = store.tasks.get("ada", task.id)
-    assert (found.state, found.result) == ("completed", {"patch": "fresh"})
-    assert kinds(store, task) == ["queued", "completed"]
+    assert (found.state, found.result) == ("completed", result("fresh"))
+    assert kinds(store, task) == ["queued", "result"]
 
 
 def test_a_finished_task_takes_nothing_more_from_its_own_worker(store):
     store.tasks.create(new(), ROOM)
     claim = store.claims.claim("w", "tiny")
-    store.claims.finish(claim, "completed", result={})
+    store.claims.complete(claim, result())
     with pytest.raises(LostClaim):
-        store.claims.finish(claim, "failed", error="again")
+        store.claims.fail(claim, "again")
 
 
 def test_a_task_that_kills_its_workers_is_given_up(store, clock):
@@ -79,7 +80,7 @@ def test_a_task_that_gets_on_is_not_given_up(store, clock):
     store.tasks.create(new(), ROOM)
     for _ in range(2 * MOST_LOSSES):
         claim = store.claims.claim("w", "tiny")
-        store.claims.record(claim, [{"kind": "node_finished", "node": "code_reading"}])
+        store.claims.record(claim, [NodeFinished(node="code_reading", seconds=0.1)])
         clock.now += 11
     assert store.claims.claim("w", "tiny")
 
@@ -87,7 +88,7 @@ def test_a_task_that_gets_on_is_not_given_up(store, clock):
 def test_a_released_task_waits_as_long_as_it_was_told_to(store, clock):
     store.tasks.create(new(), ROOM)
     claim = store.claims.claim("w", "tiny")
-    store.claims.release(claim, {"kind": "interrupted"}, delay_s=5)
+    store.claims.release(claim, "the server stops", delay_s=5)
     assert store.claims.claim("v", "tiny") is None
     clock.now += 5
     assert store.claims.claim("v", "tiny").task.fence == 2
@@ -104,7 +105,7 @@ def _drain(where, name, ready, out):
     store = Store(where, lease_s=60)
     ready.wait()
     while claim := store.claims.claim(name, "tiny"):
-        store.claims.finish(claim, "completed", result={"by": name})
+        store.claims.complete(claim, result())
         out.put(claim.task.id)
     out.put(None)
     store.close()

@@ -4,15 +4,18 @@ import sqlite3
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from orchestrator.events import NodeStarted, TaskEvent, Tokens
 from services.errors import NotFound, StoreError
 from services.store import Store
-from tests.services.store.conftest import ROOM, new
+from services.store.telling import Queued
+from tests.services.store.conftest import EVERY_EVENT, ROOM, new, result
 
 
 def test_sqlite_writes_ahead_and_waits_for_the_disk(tmp_path):
@@ -31,7 +34,7 @@ def test_events_are_numbered_without_gaps_and_replayed_exactly(sizes, since):
         task, _ = store.tasks.create(new(), ROOM)
         claim = store.claims.claim("w", "tiny")
         for size in sizes:
-            store.claims.record(claim, [{"kind": "tokens", "text": "é\x00"} for _ in range(size)])
+            store.claims.record(claim, [Tokens(node="a", count=1, text="é\x00")] * size)
         total = 1 + sum(sizes)
         found, over = store.events.after(task.number, since)
         store.close()
@@ -42,15 +45,29 @@ def test_events_are_numbered_without_gaps_and_replayed_exactly(sizes, since):
 def test_events_written_at_once_by_many_threads_have_no_gaps(store):
     task, _ = store.tasks.create(new(), ROOM)
     claim = store.claims.claim("w", "tiny")
+    both = [NodeStarted(node="a"), NodeStarted(node="b")]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: store.claims.record(claim, [{"kind": "a"}, {"kind": "b"}]), range(20)))
+        list(pool.map(lambda _: store.claims.record(claim, both), range(20)))
     found, _ = store.events.after(task.number, 0)
     assert [event.seq for event in found] == list(range(1, 42))
 
 
+def test_every_event_is_read_as_what_was_written(store):
+    task, _ = store.tasks.create(new(), ROOM)
+    claim = store.claims.claim("w", "tiny")
+    assert {type(event).__name__ for event in EVERY_EVENT} == {
+        kind.__name__ for kind in get_args(get_args(TaskEvent)[0])
+    }
+    store.claims.record(claim, EVERY_EVENT)
+    store.claims.complete(claim, result())
+    found = [stored.event for stored in store.events.after(task.number, 0).events]
+    assert found == [Queued(), *EVERY_EVENT, result().told()]
+    assert store.tasks.get("ada", task.id).result == result()
+
+
 def test_a_reader_knows_when_a_task_is_over(store):
     task, _ = store.tasks.create(new(), ROOM)
-    store.claims.finish(store.claims.claim("w", "tiny"), "failed", error="no")
+    store.claims.fail(store.claims.claim("w", "tiny"), "no")
     assert store.events.after(task.number, 0, most=1)[1] is False
     assert store.events.after(task.number, 1)[1] is True
     assert store.events.after(task.number, 99) == ([], True)

@@ -7,7 +7,7 @@ import pytest
 from services.errors import Busy, Conflict, Invalid
 from services.store import Store
 from services.store.records import Limits
-from tests.services.store.conftest import ROOM, kinds, new
+from tests.services.store.conftest import ROOM, kinds, new, result
 
 
 def test_a_task_is_there_with_its_first_event_once_it_was_created(store):
@@ -118,7 +118,7 @@ def test_cancelling_a_queued_task_ends_it(store):
 
 def test_cancelling_what_is_over_changes_nothing(store):
     task, _ = store.tasks.create(new(), ROOM)
-    store.claims.finish(store.claims.claim("w", "tiny"), "completed", result={})
+    store.claims.complete(store.claims.claim("w", "tiny"), result())
     before = store.tasks.get("ada", task.id)
     assert store.tasks.cancel("ada", task.id) == before
 

@@ -12,7 +12,7 @@ from services.store.records import Limits, NewTask
 from services.work.journal import merged
 from services.work.worker import Worker
 from tests.services.conftest import RESULT, Script, until
-from tests.services.store.conftest import Clock
+from tests.services.store.conftest import Clock, result
 
 ROOM = Limits(100, 10_000)
 
@@ -58,7 +58,7 @@ def state(store, task):
 
 
 def kinds(store, task):
-    return [event.kind for event in store.events.after(task.number, 0)[0]]
+    return [stored.event.kind for stored in store.events.after(task.number, 0)[0]]
 
 
 def test_a_worker_runs_what_waits_and_what_comes(store, working):
@@ -149,9 +149,9 @@ def test_a_worker_whose_task_was_taken_over_stops_and_writes_nothing(store, work
     taken = store.claims.claim("other", "tiny")
     assert taken.task.fence == 2
     until(lambda: not worker._running)
-    store.claims.finish(taken, "completed", result={"patch": "theirs"})
-    assert store.tasks.get("ada", task.id).result == {"patch": "theirs"}
-    assert kinds(store, task).count("completed") == 1
+    store.claims.complete(taken, result("theirs"))
+    assert store.tasks.get("ada", task.id).result.patch == "theirs"
+    assert kinds(store, task).count("result") == 1
 
 
 def test_a_task_cancelled_through_another_server_stops(store, working):
@@ -217,6 +217,6 @@ def test_neighbouring_texts_of_a_node_become_one_event_and_lose_nothing():
         Tokens(node="a", count=1, text="z"),
         Tokens(node="b", count=1, text="w"),
     ]
-    found = merged([event.model_dump(mode="json") for event in told])
-    assert [event.get("text") for event in found] == ["xy", None, "z", "w"]
-    assert found[0]["count"] == 2
+    found = merged(told)
+    assert [getattr(event, "text", None) for event in found] == ["xy", None, "z", "w"]
+    assert found[0].count == 2

@@ -1,0 +1,41 @@
+"""The API's own description: what the framework makes of the routes, with the forms that it does not see."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
+
+from services.api.events import Closing
+from services.api.problems import OpenAIError, Problem
+from services.store.telling import EVENT
+
+_FORMS: dict[str, TypeAdapter[Any]] = {
+    "Problem": TypeAdapter(Problem),
+    "OpenAIError": TypeAdapter(OpenAIError),
+    "TaskEvent": EVENT,
+    "Closing": TypeAdapter(Closing),
+}
+"""Of errors, and of what comes in a stream."""
+
+
+def description(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, made once."""
+    if app.openapi_schema is None:
+        found = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        schemas = found["components"]["schemas"]
+        for name, form in _FORMS.items():
+            own = form.json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+            schemas.update(own.pop("$defs", {}))
+            schemas[name] = own
+        for path in found["paths"].values():
+            for operation in path.values():
+                # What the framework says of 422 where a route says nothing: OpenAI's routes answer 400.
+                if "HTTPValidationError" in str(operation["responses"].get("422")):
+                    del operation["responses"]["422"]
+        schemas.pop("HTTPValidationError", None)
+        schemas.pop("ValidationError", None)
+        app.openapi_schema = found
+    return app.openapi_schema
