@@ -163,10 +163,14 @@ def ended_at(arguments: Sequence[str], said: str, how: signal.Signals, env=None)
         text=True,
         env=os.environ | (env or {}),
     )
+    before = ""
     for printed in process.stderr:
+        before += printed
         if re.search(said, printed):
-            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
             break
+    else:
+        pytest.fail(f"it ended without a line like {said!r}:\n{before}")
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
     process.send_signal(how)
     process.send_signal(signal.SIGCONT)
     out, rest = process.communicate()
