@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ID ?= harborlab__tidetable-23
 READY := $(VENV)/.ready
 PAGES := README.md $(wildcard docs/*.md)
-COG := $(BIN)/cog -I . -p 'from docs.tables import *'
+COG := $(BIN)/cog --verbosity=1 -I . -p 'from docs.tables import *'
 
 .PHONY: help solve test check docs coverage clean
 
@@ -23,7 +23,7 @@ check: $(READY) ## lint, types, import contracts, and whether the documentation 
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(COG) --check --check-fail-msg 'these pages are stale: make docs' $(PAGES)
+	$(COG) --check --diff --check-fail-msg 'these pages are stale: make docs' $(PAGES)
 
 docs: $(READY)  ## write help texts, routes, settings and results into the documentation
 	$(COG) -r $(PAGES)
