@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import JsonValue
 
+from orchestrator import plugins
 from orchestrator.policy.decisions import DOMAINS
 from orchestrator.policy.evidence import certificates, evidence
 from orchestrator.policy.policy import Policy
@@ -31,7 +32,10 @@ from vectors.plugins import origin
 from vectors.progress import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from retrieval.search import Retriever
+    from swebench.catalogue import Kind
     from vectors.calibration.certificates import Certificate
     from vectors.domains.library import VectorLibrary
     from vectors.engine.engine import Engine
@@ -127,6 +131,11 @@ class Session:
         """What runs the tests of rows without a test command, in environments kept in the cache."""
         return LocalTestBed(self.settings.cache)
 
+    @cached_property
+    def edit_kinds(self) -> "Sequence[Kind]":
+        """What proposes edits. Raises PluginError."""
+        return plugins.edit_kinds()
+
     def open_engine(self) -> None:
         """Open the engine now, and before it the nodes' vectors: once opened, the model is the engine's."""
         for domain in DOMAINS:
@@ -141,10 +150,10 @@ class Session:
         self.open_engine()
 
     def retriever(self, repository: Repository) -> "Retriever":
-        """A retriever whose index is cached by blob."""
+        """A retriever whose index is cached by blob. Raises PluginError."""
         from retrieval.search import Retriever
 
-        return Retriever(repository, self.settings.cache / "index")
+        return Retriever(repository, self.settings.cache / "index", plugins.signals())
 
     def shared_retriever(self, repository: Repository, commit: str) -> "Retriever":
         """One retriever for all tasks on a commit, so that variants of an instance share its index."""
@@ -160,8 +169,11 @@ class Session:
         """Everything that determines the results of a run, for its manifest."""
         model = self.model
         decided: dict[str, JsonValue] = {}
+        added: dict[str, JsonValue] = {**plugins.taking_part(dataset)}
         if entry := plugin(config.variant):
-            decided["plugins"] = {f"{entry.group}: {entry.name}": origin(entry)}
+            added[f"{entry.group}: {entry.name}"] = origin(entry)
+        if added:
+            decided["plugins"] = added
         if config.variant == CERTIFIED:
             from vectors.calibration.certificates import digest
 

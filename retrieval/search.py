@@ -15,23 +15,19 @@ import numpy as np
 from retrieval.bm25 import Floats
 from retrieval.cache import FeatureCache
 from retrieval.corpus import Corpus
-from retrieval.definition_hits import DefinitionHit, definition_hits, scaled
+from retrieval.definition_hits import DefinitionHit, definition_hits
 from retrieval.index import Index, Indexer
-from retrieval.mentions import defining_files
 from retrieval.progress import Progress, silent
 from retrieval.question import Question
+from retrieval.signals import SIGNALS, Signal, ask
 from retrieval.store import Repository
 
-WEIGHTS = {
-    "text": 0.5, "title": 1.0, "definition": 0.5, "path": 0.5,
-    "names": 0.25, "symbols": 0.3, "mentioned": 0.1, "history": 0.25,
-}  # fmt: skip
 _SUPPORT_FACTOR = 0.01
 
 
 @dataclass(frozen=True)
 class FileHit:
-    """`signals`: what each signal of WEIGHTS adds to the score, before documentation is put last."""
+    """`signals`: what each signal adds to the score, before documentation is put last."""
 
     path: str
     score: float
@@ -55,13 +51,20 @@ class Retriever:
 
     Args:
         cache: Folder for what is known of blobs.
+        signals: What files are ranked by.
     """
 
-    def __init__(self, repository: Repository, cache: Path) -> None:
+    def __init__(self, repository: Repository, cache: Path, signals: Mapping[str, Signal] = SIGNALS) -> None:
         self.repository = repository
+        self.signals = signals
         self._indexer = Indexer(repository, Corpus(repository, FeatureCache(cache)))
         self._lock = threading.Lock()
         self._last: tuple[str, Index] | None = None
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """What the best file of each signal gets."""
+        return {name: signal.weight for name, signal in self.signals.items()}
 
     def search(
         self,
@@ -84,14 +87,14 @@ class Retriever:
         index = self.index(commit, progress)
         indexed = time.perf_counter()
         question = Question.of(query, extra, index.paths, index.modules)
-        found = signals(index, question)
-        scores = _total(index, found, WEIGHTS)
+        found, weights = ask(self.signals, index, question), self.weights
+        scores = _total(index, found, weights)
         best = _descending(scores)[:top_k]
         hits = tuple(
             FileHit(
                 index.paths[i],
                 float(scores[i]),
-                {name: WEIGHTS[name] * float(values[i]) for name, values in found.items()},
+                {name: weights[name] * float(values[i]) for name, values in found.items()},
             )
             for i in best
         )
@@ -112,25 +115,8 @@ class Retriever:
             return self._last[1]
 
 
-def signals(index: Index, question: Question) -> dict[str, Floats]:
-    """What each signal says of every file [n_files], scaled so that its best file has 1."""
-    terms, title = index.numbered(question.terms), index.numbered(question.title)
-    n = len(index.paths)
-    raw = {
-        "text": index.files.scores(terms),
-        "title": index.files.scores(title),
-        "definition": np.maximum.reduceat(index.chunks.scores(terms), index.first_chunk[:-1]),
-        "path": index.path_terms.scores(terms),
-        "names": index.names.scores(terms),
-        "symbols": _spread(defining_files(question.symbols, index.defined_in), n),
-        "mentioned": _spread(question.files, n),
-        "history": index.history.scores(question.title),
-    }
-    return {name: scaled(values) for name, values in raw.items()}
-
-
 def ranking(index: Index, scaled: Mapping[str, Floats], weights: Mapping[str, float]) -> list[int]:
-    """Positions of the files, best first, under other weights than WEIGHTS: what each signal is worth."""
+    """Positions of the files, best first, under other weights: what each signal is worth."""
     return _descending(_total(index, scaled, weights))
 
 
@@ -142,10 +128,3 @@ def _total(index: Index, scaled: Mapping[str, Floats], weights: Mapping[str, flo
 def _descending(scores: Floats) -> list[int]:
     order: list[int] = np.argsort(-scores, kind="stable").tolist()
     return order
-
-
-def _spread(values: Mapping[int, float], n: int) -> Floats:
-    array = np.zeros(n)
-    for position, value in values.items():
-        array[position] = value
-    return array

@@ -33,7 +33,7 @@ def install(folder: Path, name: str, source: str, group: str, **entries: str) ->
     module = name.replace("-", "_")
     project, site = folder / name, folder / "site"
     project.mkdir(parents=True)
-    lines = "\n".join(f'{entry} = "{module}:{attribute}"' for entry, attribute in entries.items())
+    lines = "\n".join(f'"{entry}" = "{module}:{attribute}"' for entry, attribute in entries.items())
     text = _PROJECT.format(name=name, module=module, group=group, entries=lines)
     (project / "pyproject.toml").write_text(text, encoding="utf-8")
     (project / f"{module}.py").write_text(textwrap.dedent(source), encoding="utf-8")

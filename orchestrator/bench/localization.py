@@ -13,7 +13,8 @@ import numpy as np
 from retrieval.definition_hits import DefinitionHit
 from retrieval.index import Index
 from retrieval.question import Question
-from retrieval.search import WEIGHTS, Retriever, ranking, signals
+from retrieval.search import Retriever, ranking
+from retrieval.signals import ask
 from swebench.data.tasks import Instance
 from swebench.patches.gold import Gold, last_rank
 from vectors.statistics.documents import percent
@@ -49,7 +50,7 @@ def locate(retriever: Retriever, instance: Instance, extra: Sequence[str] = ()) 
     result = retriever.search(task.base_commit, task.problem_statement, extra=extra, top_k=max(CUTOFFS))
     index = retriever.index(task.base_commit)
     question = Question.of(task.problem_statement, extra, index.paths, index.modules)
-    scaled = signals(index, question)
+    scaled, weights = ask(retriever.signals, index, question), retriever.weights
     functions = [hit for hit in result.definitions if hit.kind != "class"]
     return Found(
         instance_id=instance.instance_id,
@@ -59,10 +60,10 @@ def locate(retriever: Retriever, instance: Instance, extra: Sequence[str] = ()) 
         has_function=_in_functions(index, gold),
         without={
             left_out: last_rank(
-                [index.paths[i] for i in ranking(index, scaled, WEIGHTS | {left_out: 0.0})][: max(CUTOFFS)],
+                [index.paths[i] for i in ranking(index, scaled, weights | {left_out: 0.0})][: max(CUTOFFS)],
                 gold.lines,
             )
-            for left_out in WEIGHTS
+            for left_out in weights
         },
         seconds_index=result.seconds_index,
         seconds_query=result.seconds_query,
@@ -91,7 +92,8 @@ def report(found: Sequence[Found]) -> dict[str, Any]:
             for name, there in sorted(by_repository.items())
         },
         "without": {
-            name: _rates("all_gold_at", [each.without[name] for each in found], CUTOFFS) for name in WEIGHTS
+            name: _rates("all_gold_at", [each.without[name] for each in found], CUTOFFS)
+            for name in dict.fromkeys(name for each in found for name in each.without)
         },
         "ranks": {
             each.instance_id: {"file": each.file_rank, "function": each.definition_rank} for each in found

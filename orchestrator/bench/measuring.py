@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import NothingMeasured
+from orchestrator.plugins import load_instances
 from orchestrator.session import Session
 from retrieval.errors import RetrievalError
-from swebench.data.loading import load_instances
 from swebench.data.tasks import Instance
 from swebench.errors import InvalidTask, SwebenchError
 
@@ -106,7 +106,8 @@ def measure_repair(session: Session, dataset: str, limit: int | None, *, one_lin
         try:
             if instance.repo not in retrievers:
                 retrievers[instance.repo] = session.retriever(session.store.open(instance.repo))
-            found.append(rank_gold(retrievers[instance.repo], instance, session.model, session.engine))
+            retriever, kinds = retrievers[instance.repo], session.edit_kinds
+            found.append(rank_gold(retriever, instance, session.model, session.engine, kinds))
         except (RetrievalError, SwebenchError) as error:
             left_out[instance.instance_id] = str(error)
     if not found:

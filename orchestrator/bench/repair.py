@@ -15,6 +15,7 @@ from orchestrator.repair.ranking import RankedEdit, Suspect, best
 from orchestrator.repair.suspects import suspects
 from retrieval.errors import NotText
 from retrieval.search import Retriever
+from swebench.catalogue import KINDS, Kind
 from swebench.data.tasks import Instance
 from swebench.patches.gate import refusal
 from swebench.patches.gold import Gold
@@ -50,8 +51,14 @@ class RankedGold:
     seconds: float
 
 
-def rank_gold(retriever: Retriever, instance: Instance, model: LanguageModel, engine: Engine) -> RankedGold:
-    """Rank the edits of an instance's base commit, and look up the one its gold patch makes.
+def rank_gold(
+    retriever: Retriever,
+    instance: Instance,
+    model: LanguageModel,
+    engine: Engine,
+    kinds: Sequence[Kind] = KINDS,
+) -> RankedGold:
+    """Rank the edits (of these kinds) of an instance's base commit, and look up the one its gold patch makes.
 
     Raises InvalidTask for a gold patch that cannot be read, CommitMissing, NoPythonFiles.
     """
@@ -64,7 +71,7 @@ def rank_gold(retriever: Retriever, instance: Instance, model: LanguageModel, en
             sources[hit.path] = retriever.repository.text(task.base_commit, hit.path)
         except NotText:
             continue
-    places = suspects([*found.definitions, *found.modules], sources, task.problem_statement)
+    places = suspects([*found.definitions, *found.modules], sources, task.problem_statement, kinds=kinds)
     ranked = best([_ranked(place, model, engine) for place in places])
     seconds = time.perf_counter() - started
     rank = _edit_rank(ranked, sources, _after(retriever, instance), gold)

@@ -15,10 +15,10 @@ import unidiff
 
 from orchestrator.calibration.situations import Situation, situations
 from orchestrator.errors import ConfigError
+from orchestrator.plugins import load_instances
 from orchestrator.policy.decisions import Regime
 from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
-from swebench.data.loading import load_instances
 from swebench.data.tasks import Instance
 from swebench.patches.edits import EditRejected, Region, apply_replacement
 from vectors.calibration.trial import Trial

@@ -22,7 +22,7 @@ def datasets(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 
 def instances(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The ids of the bundled tasks, or of the file that was named; data sets of the hub are not asked."""
-    from swebench.data.loading import load_instances
+    from orchestrator.plugins import load_instances
     from swebench.errors import SwebenchError
 
     dataset = ctx.params.get("dataset") or "bundled"

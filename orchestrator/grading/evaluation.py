@@ -11,10 +11,10 @@ from orchestrator.batch.executors import GROUP, executor_for, executor_plugin, w
 from orchestrator.batch.folders import folders_of
 from orchestrator.batch.units import choose, runs_of
 from orchestrator.events import Emit
+from orchestrator.plugins import load_instances
 from orchestrator.records import Backend
 from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
-from swebench.data.loading import load_instances
 from swebench.grading.docker import ensure_engine
 from vectors.plugins import origin
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from orchestrator.errors import ConfigError
+from orchestrator.plugins import load_instances
 from orchestrator.policy.decisions import Record
 from orchestrator.records import Backend, Graded
 from orchestrator.session import Session
 from retrieval.errors import RetrievalError
-from swebench.data.loading import load_instances
 from swebench.data.predictions import Prediction, read_predictions
 from swebench.data.tasks import Instance
 from swebench.errors import SwebenchError

@@ -21,7 +21,7 @@ from orchestrator.repair.places import ranges, reached_lines
 from orchestrator.repair.tokens import TokenizedText
 from retrieval.definition_hits import DefinitionHit
 from retrieval.tokens import count_terms
-from swebench.catalogue import Code, Edit, propose
+from swebench.catalogue import KINDS, Code, Edit, Kind, propose
 from swebench.catalogue.shown import METHOD
 from vectors.engine.requests import Generation, GenerationRequest, scoring
 
@@ -56,6 +56,7 @@ class Suspect:
         code: The file, parsed with what the report mentions.
         most: Edits that the model is asked about, those with the best features; None for all.
         executed: Lines that are known to run when the fault shows; only statements with one are edited.
+        kinds: What proposes edits.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Suspect:
         weights: Mapping[str, Any] = WEIGHTS,
         most: int | None = MOST_SCREENED,
         executed: frozenset[int] | None = None,
+        kinds: Sequence[Kind] = KINDS,
     ) -> None:
         self.hit = hit
         self.prior = prior
@@ -74,7 +76,7 @@ class Suspect:
         self._weights = weights
         self._title = report.title[:200]
         self.ranges = ranges(code, hit, set(count_terms(report.text)))
-        edits = [edit for first, last in self.ranges for edit in propose(code, first, last)]
+        edits = [edit for first, last in self.ranges for edit in propose(code, first, last, kinds)]
         if executed is not None:
             reached = reached_lines(code, executed)
             edits = [edit for edit in edits if code.line_of(edit.start) in reached]

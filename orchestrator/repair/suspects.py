@@ -11,7 +11,7 @@ from orchestrator.repair.ranking import Suspect
 from retrieval.definition_hits import LOGIT, DefinitionHit
 from retrieval.definitions import find_definitions
 from retrieval.mentions import mentioned_symbols
-from swebench.catalogue import Code
+from swebench.catalogue import KINDS, Code, Kind
 from swebench.catalogue.report import shown_by
 
 MOST_SUSPECTS = 24
@@ -35,12 +35,14 @@ def suspects(
     sources: Mapping[str, str],
     report: str,
     executed: Mapping[str, frozenset[int]] | None = None,
+    kinds: Sequence[Kind] = KINDS,
 ) -> list[Suspect]:
     """The best places of a ranking whose files are at hand and parse.
 
     Args:
         executed: Path to the lines that run when the fault shows, where that is known. Then functions that do
             not run are left out, and those that run and are in no hit come after the others.
+        kinds: What proposes edits there.
     """
     deepest = _deepest_frame(definitions, report)
 
@@ -68,7 +70,7 @@ def suspects(
     priors = log_softmax([logit(hit) for hit, _ in found])
     read = Report(report)
     return [
-        Suspect(float(prior), hit, code, read, executed=_lines(hit, executed))
+        Suspect(float(prior), hit, code, read, executed=_lines(hit, executed), kinds=kinds)
         for prior, (hit, code) in zip(priors, found, strict=True)
     ]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import ConfigError
+from orchestrator.plugins import load_instances
 from orchestrator.reporting.runs import Run, read_runs
 from orchestrator.reporting.verdicts import verdicts_of
 from orchestrator.session import Session
-from swebench.data.loading import load_instances
 
 
 def report_on(

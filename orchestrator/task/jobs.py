@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import ConfigError
+from orchestrator.plugins import load_instances
 from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
 from orchestrator.task.fewshot import refuse_too_many
 from retrieval.store import Repository, RepoStore
-from swebench.data.loading import load_instances
 from swebench.data.tasks import Task
 from swebench.grading.verdicts import ensure_gradeable
 

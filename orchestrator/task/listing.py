@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.plugins import load_instances
 from orchestrator.settings import Settings
 from retrieval.errors import BadRepositoryName
 from retrieval.gitio import Git
 from retrieval.store import RepoStore
 from swebench.data.bundles import ensure_repositories
-from swebench.data.loading import load_instances
 from swebench.data.tasks import Instance, Task
 from swebench.data.titles import title_of
 from swebench.errors import NotGradeable

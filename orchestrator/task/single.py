@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.events import EmitTask
+from orchestrator.plugins import load_instances
 from orchestrator.records import Graded, Result
 from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
 from orchestrator.task.artifacts import Artifacts
 from orchestrator.task.jobs import Job, instance_job, local_job
 from orchestrator.task.run_names import default_folder
-from swebench.data.loading import load_instances
 from vectors.models.checkpoints import garbage_kept
 
 

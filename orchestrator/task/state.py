@@ -15,6 +15,7 @@ from orchestrator.task.artifacts import Artifacts
 from orchestrator.task.fewshot import Example
 from retrieval.search import Retriever
 from retrieval.store import Repository
+from swebench.catalogue import KINDS, Kind
 from swebench.data.tasks import Task
 from swebench.grading.suites import TestBed
 from swebench.running.reproduction import Reproduction
@@ -72,3 +73,5 @@ class Tools:
     """The report's own code; None where the user does not allow running any."""
     test_bed: TestBed
     """Where the existing tests run."""
+    edit_kinds: Sequence[Kind] = KINDS
+    """What proposes edits: the catalogue, and what plug-ins add to it."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from orchestrator.errors import ConfigError
+from orchestrator.plugins import load_instances
 from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
 from orchestrator.settings import Settings
@@ -22,7 +23,7 @@ from services.alternatives import way
 from services.errors import Invalid
 from services.settings import ServeSettings
 from services.texts import StoredText
-from swebench.data.loading import InstanceSet, load_instances
+from swebench.data.loading import InstanceSet
 from swebench.data.tasks import Instance
 from vectors.suggestions import did_you_mean
 

@@ -6,6 +6,6 @@ model tells a likely line from an unlikely one far better than it writes one.
 """
 
 from swebench.catalogue.code import Code, Edit
-from swebench.catalogue.propose import propose
+from swebench.catalogue.propose import KINDS, Kind, propose
 
-__all__ = ["Code", "Edit", "propose"]
+__all__ = ["KINDS", "Code", "Edit", "Kind", "propose"]

@@ -1,12 +1,15 @@
 """Walks the lines of a region and lets every kind of the catalogue propose."""
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 
 from swebench.catalogue import calls, exceptions, literals, operators, reuse, scope, shown, statements
 from swebench.catalogue.code import Code, Edit
 
-KINDS: tuple[Callable[[ast.AST, Code], Iterator[Edit]], ...] = (
+Kind = Callable[[ast.AST, Code], Iterable[Edit]]
+"""Proposes edits that begin at a node."""
+
+KINDS: tuple[Kind, ...] = (
     operators.comparison,
     operators.operator,
     operators.negation,
@@ -35,8 +38,8 @@ KINDS: tuple[Callable[[ast.AST, Code], Iterator[Edit]], ...] = (
 )
 
 
-def propose(code: Code, first_line: int, last_line: int) -> list[Edit]:
-    """Every edit of the catalogue that begins in the lines first_line..last_line (1-based, inclusive).
+def propose(code: Code, first_line: int, last_line: int, kinds: Sequence[Kind] = KINDS) -> list[Edit]:
+    """Every edit of these kinds that begins in the lines first_line..last_line (1-based, inclusive).
 
     In the order of the text, none twice, none that leaves the text as it is, and none in an annotation, which
     runs nothing. Not each of them parses or means anything: that is the gate's to say.
@@ -45,7 +48,7 @@ def propose(code: Code, first_line: int, last_line: int) -> list[Edit]:
         (edit.start, edit.end, edit.text): edit
         for node in ast.walk(code.tree)
         if _first(node) <= last_line and _last(node) >= first_line
-        for kind in KINDS
+        for kind in kinds
         for edit in kind(node, code)
         if code.source[edit.start : edit.end] != edit.text and not code.is_annotation(edit.start, edit.end)
     }

@@ -65,11 +65,11 @@ def load_instances(
     InvalidRow, InvalidTask.
     """
     if dataset == "bundled":
-        return _collect(dataset, (pair for path in bundled_files() for pair in read_rows(path)))
+        return collect(dataset, (pair for path in bundled_files() for pair in read_rows(path)))
     if Path(dataset).suffix in SUFFIXES:
         if not Path(dataset).is_file():
             raise UnknownDataset(f"there is no file {dataset}: check the path")
-        return _collect(dataset, read_rows(Path(dataset)))
+        return collect(dataset, read_rows(Path(dataset)))
     hub = _HUB.fullmatch(PINNED.get(dataset, dataset))
     if hub is None:
         raise UnknownDataset(
@@ -77,7 +77,7 @@ def load_instances(
             f"a hub name org/name[@revision][:split], or a file ending in {', '.join(SUFFIXES)}"
             f"{_meant(dataset)}"
         )
-    return _collect(dataset, _hub_rows(hub["name"], hub["revision"], hub["split"] or "test", cache, progress))
+    return collect(dataset, _hub_rows(hub["name"], hub["revision"], hub["split"] or "test", cache, progress))
 
 
 def _meant(dataset: str) -> str:
@@ -85,7 +85,8 @@ def _meant(dataset: str) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _collect(name: str, rows: Iterable[tuple[str, Row]]) -> InstanceSet:
+def collect(name: str, rows: Iterable[tuple[str, Row]]) -> InstanceSet:
+    """The instances of rows, each with the place it came from, which complaints name. Raises InvalidTask."""
     instances: dict[str, Instance] = {}
     for place, row in rows:
         try:

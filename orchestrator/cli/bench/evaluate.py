@@ -44,8 +44,8 @@ def command(
     from orchestrator.batch.units import choose
     from orchestrator.cli.batch_view import batch_view_for
     from orchestrator.cli.output import print_json
+    from orchestrator.plugins import load_instances
     from orchestrator.run_config import RunConfig
-    from swebench.data.loading import load_instances
 
     settings, _ = exactness(options.settings(model=model, repos=repos))
     options.check_model(settings)

@@ -37,7 +37,7 @@ def command(model: str | None, against: Path | None, repeats: int, as_json: bool
     from orchestrator.bench.start import document, measure
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
-    from swebench.data.loading import load_instances
+    from orchestrator.plugins import load_instances
 
     with view_for(sys.stderr.isatty(), nodes=()) as view:
         instance_id = next(iter(load_instances("bundled", cache=settings.cache).instances))

@@ -75,7 +75,7 @@ def _suspects(tools: Tools) -> tuple[dict[str, str], list[Suspect]]:
     for path in wanted:
         with contextlib.suppress(NotText):  # retrieve has said so
             sources[path] = tools.repository.text(tools.commit, path)
-    return sources, suspects(hits, sources, tools.task.problem_statement, executed)
+    return sources, suspects(hits, sources, tools.task.problem_statement, executed, tools.edit_kinds)
 
 
 async def _asked(

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.bench.localization import CUTOFFS, Found, report
 from orchestrator.bench.widening import gains
 from orchestrator.cli import main
-from retrieval.search import WEIGHTS
+from retrieval.signals import SIGNALS
 from swebench.errors import InvalidTask
 from swebench.patches.gold import Gold
 
@@ -32,7 +32,7 @@ new file mode 100644
 
 
 def found(file_rank: int | None, definition_rank: int | None = None, repository: str = "a/b") -> Found:
-    without = dict.fromkeys(WEIGHTS, file_rank)
+    without = dict.fromkeys(SIGNALS, file_rank)
     return Found(
         "a__b-1", repository, file_rank, definition_rank, definition_rank is not None, without, 1.0, 0.1
     )
@@ -56,7 +56,7 @@ def test_each_repository_and_each_signal_left_out_has_its_own_rates():
     document = report([found(1), found(9, repository="c/d")])
     assert document["repositories"]["a/b"]["all_gold_at"]["1"] == 100.0
     assert document["repositories"]["c/d"]["all_gold_at"]["5"] == 0.0
-    assert document["without"].keys() == WEIGHTS.keys()
+    assert document["without"].keys() == SIGNALS.keys()
 
 
 def test_the_bundled_tasks_are_measured_and_are_the_only_thing_on_stdout(capsys):
