@@ -7,7 +7,9 @@ from the files in `docs/results/`. `make check` fails where a page says somethin
 import ast
 import inspect
 import json
+import re
 import textwrap
+import tomllib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -104,6 +106,17 @@ def texts_below_fields(model: type[BaseModel]) -> dict[str, str]:
         ):
             found[field.target.id] = " ".join(str(ast.literal_eval(below.value)).split())
     return found
+
+
+def layers() -> str:
+    """The layers inside each room, from the import contracts."""
+    configuration = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text("utf-8"))
+    rows = []
+    for contract in configuration["tool"]["importlinter"]["contracts"]:
+        if contract["type"] == "layers" and contract.get("exhaustive"):
+            chain = " → ".join(re.sub(r"(\w+)", r"`\1`", layer) for layer in contract["layers"])
+            rows.append([f"`{contract['containers'][0]}/`", chain])
+    return table(["room", "layers"], rows)
 
 
 def aliases() -> str:
