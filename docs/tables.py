@@ -18,7 +18,6 @@ from typing import Any
 import click
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
-from scipy.stats import binomtest
 
 RESULTS = Path(__file__).parent / "results"
 _WIDTH = 100
@@ -128,8 +127,10 @@ def aliases() -> str:
 
 def percent(hits: int, n: int) -> str:
     """A rate with Wilson's 95 % interval."""
-    interval = binomtest(hits, n).proportion_ci(method="wilson")
-    return f"{100 * hits / n:.0f} % ({100 * interval.low:.0f}–{100 * interval.high:.0f})"
+    from vectors.statistics.estimates import rate
+
+    found = rate(hits, n)
+    return f"{100 * found.value:.0f} % ({100 * found.low:.0f}–{100 * found.high:.0f})"
 
 
 def result(name: str) -> dict[str, Any]:

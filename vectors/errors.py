@@ -62,6 +62,10 @@ class TextSetError(VectorsError, ValueError):
     """Held-out texts that do not exist or are not of the expected form."""
 
 
+class SaeError(VectorsError, ValueError):
+    """A sparse autoencoder that cannot be read, or not be run as it was trained."""
+
+
 class PluginError(VectorsError, ValueError):
     """An installed plug-in that cannot be used: its name is taken, it fails to load, or is no such thing."""
 
