@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.orchestrator.cli.test_cli import solve_arguments
+from tests.orchestrator.batch.batches import make_tasks
 from tests.plugins import install
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text("utf-8")
@@ -69,6 +69,7 @@ def orchestrate(plugins, tmp_path):
     return run
 
 
+NAME = "local__abacus-0"
 RETRIEVE = ("retrieve", "harborlab__tidetable-23", "--json")
 
 
@@ -85,18 +86,24 @@ def test_a_signal_adds_its_weight_to_the_best_file_and_its_share_to_the_others(o
     assert set(gained.values()) <= {0.2, 0.133, 0.002}  # the last is a script's, which counts a hundredth
 
 
-def test_edits_of_a_further_kind_are_proposed_and_the_manifest_names_what_took_part(
-    orchestrate, project, problem, tiny_model, tmp_path
+def test_edits_of_a_further_kind_become_candidates_and_the_manifest_names_what_took_part(
+    orchestrate, tiny_model, tmp_path, with_environments
 ):
-    arguments = solve_arguments(project, problem, tiny_model, tmp_path / "out")
-    rag = ["--rag" if each == "--no-rag" else each for each in arguments]
-    code, out, err = orchestrate(*rag, "--edits", "200", "--retries", "0", beside=["kind", "signal"])
-    assert code in (0, 1), err
-    print(out, err, code)
-    folder = tmp_path / "out" / json.loads(out)["instance_id"]
-    candidates = json.loads((folder / "candidates" / "0.json").read_text())
-    assert candidates
-    determinants = json.loads((tmp_path / "out" / "manifest.json").read_text())["determinants"]
+    with_environments(tmp_path / "cache")
+    tasks, out = make_tasks(tmp_path / "data", ("mean() of floats is not exact",)), tmp_path / "out"
+    row = json.loads(tasks.read_text()) | {"test_cmd": "python -c pass"}
+    tasks.write_text(json.dumps(row) + "\n")
+    named = {"--dataset": tasks, "--repos": tmp_path / "data" / "repos", "--model": tiny_model, "--out": out}
+    flags = [each for pair in named.items() for each in pair]
+    # All edits are candidates where tests may be run.
+    limits = ("--edits", 200, "--retries", 0, "--run-tests")
+    code, _, err = orchestrate("solve", NAME, *flags, *limits, "--json", beside=["kind", "signal"])
+    assert code == 0, err
+    candidates = json.loads((out / NAME / "candidates" / "0.json").read_text())
+    assert "__import__('math').fsum" in {
+        each["rewrite"] for each in candidates if each["kind"] == "exact sum"
+    }
+    determinants = json.loads((out / "manifest.json").read_text())["determinants"]
     assert determinants["plugins"] == {
         f"{SIGNALS}: shallow": "near-the-top 1.0",
         f"{KINDS}: exact_sum": "exact-sums 1.0",
