@@ -73,7 +73,7 @@ def test_every_module_that_a_page_names_can_be_found():
 
 @pytest.mark.parametrize("page", GUIDES, ids=name_of)
 def test_every_name_that_a_page_says_is_in_a_file_is_there(page):
-    for name, path in re.findall(r"`(\w+)`\s+(?:of|in)\s+`([\w/]+\.py)`", page.read_text()):
+    for name, path in re.findall(r"`(\w+)`\s+(?:of|in)\s+`(\w+/[\w/]+\.py)`", page.read_text()):
         assert re.search(rf"\b{name}\b", (ROOT / path).read_text()), f"{name} of {path}"
 
 
