@@ -63,13 +63,13 @@ class Speed:
 
 
 def measure(
-    repository: Repository, commits: Sequence[str], reports: Sequence[str], progress: Progress = silent
+    repository: Repository, commits: Sequence[str], issues: Sequence[str], progress: Progress = silent
 ) -> Speed:
-    """Index the first commit from nothing on both sides, then the further ones on ours, and ask the reports.
+    """Index the first commit from nothing on both sides, then the further ones on ours, and ask the issues.
 
     Args:
         commits: Base commits; the first is measured against the peer, each further one after the one before.
-        reports: Texts of reports to query with; the peer answers the first few of them.
+        issues: Texts of issues to query with; the peer answers the first few of them.
     """
     shas = [repository.resolve(commit) for commit in commits]
     label = f"speed of {repository.name}"
@@ -80,7 +80,7 @@ def measure(
     with tempfile.TemporaryDirectory() as folder:
         indexer = Indexer(repository, Corpus(repository, FeatureCache(Path(folder))))
         index, index_s = _timed(indexer.index, shas[0])
-        queries = [tokens.count_terms(report) for report in reports[:_PEER_QUERIES]]
+        queries = [tokens.count_terms(issue) for issue in issues[:_PEER_QUERIES]]
         ours, theirs, same = [], [], 0
         for query in queries:
             numbered = index.numbered(query)

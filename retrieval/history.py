@@ -1,7 +1,7 @@
-"""What earlier changes say: a report that reads like a past commit's message is about the files it changed.
+"""What earlier changes say: an issue that reads like a past commit's message is about the files it changed.
 
 The idea is BugLocator's (Zhou et al. 2012, "Where should the bugs be fixed?"), with commit messages in the
-place of resolved reports. Only the base commit and its ancestors are ever read.
+place of resolved issues. Only the base commit and its ancestors are ever read.
 """
 
 from collections.abc import Mapping, Sequence

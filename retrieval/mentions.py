@@ -1,4 +1,4 @@
-"""What a report names outright: files of a traceback, modules of an import, symbols in code.
+"""What an issue names outright: files of a traceback, modules of an import, symbols in code.
 
 Each mention is looked up among what the repository really holds; one that fits several files is shared out.
 """

@@ -1,4 +1,4 @@
-"""What a report asks for, read once: weighted terms, those of its title, the files and symbols it names."""
+"""What an issue asks for, read once: weighted terms, those of its title, the files and symbols it names."""
 
 import math
 import re
@@ -11,9 +11,9 @@ from retrieval.tokens import count_terms
 
 MAX_QUERY_CHARACTERS = 50_000
 EXTRA_WEIGHT = 0.3
-"""What a word of `extra` counts beside a word of the report."""
+"""What a word of `extra` counts beside a word of the issue."""
 _NOISE = re.compile(r"<!--.*?(?:-->|\Z)|https?://\S+", re.DOTALL)
-"""Comments of issue forms, and addresses: their words are no words of the report."""
+"""Comments of issue forms, and addresses: their words are no words of the issue."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,17 @@ class Question:
 
     @classmethod
     def of(
-        cls, report: str, extra: Sequence[str], paths: Sequence[str], modules: Mapping[str, int]
+        cls, issue: str, extra: Sequence[str], paths: Sequence[str], modules: Mapping[str, int]
     ) -> "Question":
-        """Read a report and what else is known of it.
+        """Read an issue and what else is known of it.
 
         A term said n times weighs 1 + ln n: what a traceback repeats is not that much more to the point. The
-        title is the first line, and what is left when the report holds nothing else.
+        title is the first line, and what is left when the issue holds nothing else.
         """
         terms: dict[str, float] = defaultdict(float)
         files: dict[int, float] = defaultdict(float)
         symbols: dict[str, float] = defaultdict(float)
-        for text, weight in ((report, 1.0), ("\n".join(extra), EXTRA_WEIGHT)):
+        for text, weight in ((issue, 1.0), ("\n".join(extra), EXTRA_WEIGHT)):
             read = text[:MAX_QUERY_CHARACTERS]
             words = _NOISE.sub(" ", read)
             for term, n in count_terms(words).items():
@@ -46,5 +46,5 @@ class Question:
                 files[position] += weight * clarity
             for symbol in mentioned_symbols(words):
                 symbols[symbol] += weight
-        title = next((line for line in report[:MAX_QUERY_CHARACTERS].splitlines() if line.strip()), "")
+        title = next((line for line in issue[:MAX_QUERY_CHARACTERS].splitlines() if line.strip()), "")
         return cls(terms, dict(count_terms(title)), files, symbols)

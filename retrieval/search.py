@@ -1,4 +1,4 @@
-"""Ranks the files and definitions of a commit for a report, without a model.
+"""Ranks the files and definitions of a commit for an issue, without a model.
 
 The score of a file is a sum of signals, each scaled so that its best file has 1 (a max-normalised sum, or
 CombSUM: Fox & Shaw, 1994); documentation, examples and scripts come last.
@@ -74,9 +74,9 @@ class Retriever:
         top_k: int = 10,
         progress: Progress = silent,
     ) -> SearchResult:
-        """The top_k files of the commit for a report, and the best definitions in them.
+        """The top_k files of the commit for an issue, and the best definitions in them.
 
-        `extra` is further text (a model's findings) that counts EXTRA_WEIGHT as much. Of the report, and of
+        `extra` is further text (a model's findings) that counts EXTRA_WEIGHT as much. Of the issue, and of
         all of `extra` together, the first MAX_QUERY_CHARACTERS characters are read.
 
         Raises:

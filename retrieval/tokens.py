@@ -1,6 +1,6 @@
 """Turns code and prose into terms: every word whole and, if it is a compound identifier, in its parts.
 
-`QuerySet.get_or_create` gives queryset, query, set, get_or_create, get, or, create; so a report that says
+`QuerySet.get_or_create` gives queryset, query, set, get_or_create, get, or, create; so an issue that says
 "query set" and one that names the class both find it. Plurals count as their singular.
 """
 

@@ -12,7 +12,7 @@ from retrieval.definition_hits import LOGIT, DefinitionHit
 from retrieval.definitions import find_definitions
 from retrieval.mentions import mentioned_symbols
 from swebench.catalogue import KINDS, Code, Kind
-from swebench.catalogue.report import shown_by
+from swebench.catalogue.issue import shown_by
 
 MOST_SUSPECTS = 24
 MOST_EXECUTED = 48

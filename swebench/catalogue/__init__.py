@@ -5,7 +5,8 @@ do single-statement bugs occur?"; PAR, Kim et al., 2013). The program proposes, 
 model tells a likely line from an unlikely one far better than it writes one.
 """
 
-from swebench.catalogue.code import Code, Edit
+from swebench.catalogue.code import Code
+from swebench.catalogue.edit import Edit
 from swebench.catalogue.propose import KINDS, Kind, propose
 
 __all__ = ["KINDS", "Code", "Edit", "Kind", "propose"]

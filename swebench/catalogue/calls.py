@@ -4,7 +4,8 @@ import ast
 from collections.abc import Iterator
 from itertools import pairwise
 
-from swebench.catalogue.code import Code, Edit
+from swebench.catalogue.code import Code
+from swebench.catalogue.edit import Edit
 from swebench.catalogue.ingredients import called_name
 from swebench.catalogue.scope import nearby_values
 

@@ -1,53 +1,24 @@
 """A parsed file as the catalogue reads it: where each node stands, what encloses it, what is in scope."""
 
 import ast
-import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
-from swebench.catalogue.report import Shown
+from swebench.catalogue.issue import Shown
+from swebench.catalogue.layout import Layout
 from swebench.patches.source import parse
 
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-Node = ast.expr | ast.stmt | ast.ExceptHandler
 _GROUPING = ast.BoolOp | ast.BinOp | ast.Compare | ast.UnaryOp
 
 
-@dataclass(frozen=True)
-class Edit:
-    """Characters start..end (exclusive) of a file become `text`; `kind` names what the catalogue calls it.
-
-    `imports` is what the edit needs beside it: a place before `start`, and the text that comes in there.
-    """
-
-    kind: str
-    start: int
-    end: int
-    text: str
-    imports: tuple[int, str] | None = None
-
-    @property
-    def changes(self) -> tuple[tuple[int, int, str], ...]:
-        """Start, end and text of all that is replaced, the last first, so that no place moves."""
-        needed = ((self.imports[0], self.imports[0], self.imports[1]),) if self.imports else ()
-        return ((self.start, self.end, self.text), *needed)
-
-    def apply(self, source: str) -> str:
-        """The source with the edit made."""
-        for start, end, text in self.changes:
-            source = source[:start] + text + source[end:]
-        return source
-
-
-class Code:
+class Code(Layout):
     """A Python file that parses.
 
     Args:
-        mentioned: Names that the report mentions, which an edit may bring in though the file lacks them.
+        mentioned: Names that the issue mentions, which an edit may bring in though the file lacks them.
         quoted: Texts that it quotes, which may replace a constant.
         dotted: Dotted names in it, such as that of an exception with its module.
         shown: Code in it, which may replace code like it.
@@ -64,36 +35,15 @@ class Code:
         dotted: Iterable[str] = (),
         shown: Shown = Shown(),  # noqa: B008 (it is frozen)
     ) -> None:
-        self.source = source
+        super().__init__(source)
         self.mentioned = tuple(dict.fromkeys(mentioned))
         self.quoted = tuple(dict.fromkeys(quoted))
         self.dotted = tuple(dict.fromkeys(dotted))
         self.shown = shown
         self.tree = parse(source)
-        self._mark = int(source.startswith("\ufeff"))
-        lines = _LINE.findall(source[self._mark :])
-        self._lines = lines
-        self._starts = [self._mark]
-        for line in lines:
-            self._starts.append(self._starts[-1] + len(line))
         self._parents = {
             child: parent for parent in ast.walk(self.tree) for child in ast.iter_child_nodes(parent)
         }
-
-    @property
-    def n_lines(self) -> int:
-        """How many lines the file has."""
-        return len(self._lines)
-
-    def span(self, node: Node) -> tuple[int, int]:
-        """First character and the one after the last of a node, without decorators."""
-        end = self.offset(node.end_lineno or node.lineno, node.end_col_offset or 0)
-        return self.offset(node.lineno, node.col_offset), end
-
-    def text(self, node: Node) -> str:
-        """The node's source as it stands."""
-        start, end = self.span(node)
-        return self.source[start:end]
 
     def outer_span(self, node: ast.expr) -> tuple[int, int]:
         """The span of an operand with the parentheses that group it."""
@@ -107,15 +57,6 @@ class Code:
             if not (left.endswith("(") and right.startswith(")")):
                 return start, end
             start, end = low + len(left) - 1, high - len(right) + 1
-
-    def line_of(self, offset: int) -> int:
-        """The 1-based line of a character."""
-        return max(bisect_right(self._starts, offset), 1)
-
-    def indentation(self, node: ast.stmt) -> str:
-        """The blanks before a statement's first line."""
-        line: str = self._lines[node.lineno - 1]
-        return line[: len(line) - len(line.lstrip())]
 
     def parent(self, node: ast.AST) -> ast.AST | None:
         """What a node stands in; None for the module."""
@@ -251,17 +192,6 @@ class Code:
     @cached_property
     def _known_attributes(self) -> dict[ast.ClassDef, Counter[str]]:
         return {}
-
-    def start_of_line(self, line: int) -> int:
-        """The first character of a 1-based line; the end of the file for the line after the last."""
-        return self._starts[min(line - 1, len(self._starts) - 1)]
-
-    def offset(self, line: int, column_bytes: int) -> int:
-        """The character that a node's line and column, which count UTF-8 bytes, name."""
-        text = self._lines[line - 1] if line <= len(self._lines) else ""
-        if not text.isascii():
-            column_bytes = len(text.encode()[:column_bytes].decode(errors="ignore"))
-        return self._starts[line - 1] + column_bytes
 
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)

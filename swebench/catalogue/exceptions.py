@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-from swebench.catalogue.code import Code, Edit
+from swebench.catalogue.code import Code
+from swebench.catalogue.edit import Edit
 
 _EXCEPTIONS = ("Exception", "ValueError", "TypeError", "KeyError", "AttributeError", "IndexError", "OSError")
 _TYPES = ("list", "tuple", "dict", "str", "bytes", "memoryview", "int", "float", "set", "bool")
@@ -16,7 +17,7 @@ _BARE = re.compile(r"except\s*:")
 def exception(node: ast.AST, code: Code) -> Iterator[Edit]:
     """Another exception raised or caught, or one more; one more type in isinstance.
 
-    What the report names and the file does not import comes with an import, if the file imports from there.
+    What the issue names and the file does not import comes with an import, if the file imports from there.
     """
     if isinstance(node, ast.ExceptHandler):
         yield from _caught(node, code)
@@ -75,7 +76,7 @@ def _is_exception(value: object) -> bool:
 
 
 def _importable(code: Code) -> Iterator[tuple[str, tuple[int, str] | None]]:
-    """Dotted names of the report whose module the file imports, with what its import must say more."""
+    """Dotted names of the issue whose module the file imports, with what its import must say more."""
     for dotted in code.dotted:
         module, _, name = dotted.rpartition(".")
         if name in code.module_names or not name[:1].isupper():

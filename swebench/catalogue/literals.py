@@ -4,7 +4,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from swebench.catalogue.code import Code, Edit
+from swebench.catalogue.code import Code
+from swebench.catalogue.edit import Edit
 
 _QUOTES = re.compile(r"[rbuRBU]*(\"\"\"|'''|\"|')")
 _FAMILIES = (
@@ -76,7 +77,7 @@ def pattern(node: ast.AST, code: Code) -> Iterator[Edit]:
 
 
 def element(node: ast.AST, code: Code) -> Iterator[Edit]:
-    """One element more in a list, tuple or set: a text that the report quotes or a name that it mentions."""
+    """One element more in a list, tuple or set: a text that the issue quotes or a name that it mentions."""
     if isinstance(node, ast.List | ast.Tuple | ast.Set) and node.elts and not _is_stored(node):
         end = code.span(node.elts[-1])[1]
         texts = all(isinstance(each, ast.Constant) and isinstance(each.value, str) for each in node.elts)

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from swebench.catalogue.code import Code, Edit
+from swebench.catalogue.code import Code
+from swebench.catalogue.edit import Edit
 
 _COMPARISONS: dict[type[ast.cmpop], tuple[str, ...]] = {
     ast.Eq: ("!=", "is", "in"),

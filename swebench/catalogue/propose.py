@@ -4,7 +4,8 @@ import ast
 from collections.abc import Callable, Iterable, Sequence
 
 from swebench.catalogue import calls, exceptions, literals, operators, reuse, scope, shown, statements
-from swebench.catalogue.code import Code, Edit
+from swebench.catalogue.code import Code
+from swebench.catalogue.edit import Edit
 
 Kind = Callable[[ast.AST, Code], Iterable[Edit]]
 """Proposes edits that begin at a node."""

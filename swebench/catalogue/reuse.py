@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from swebench.catalogue.code import Code, Edit
+from swebench.catalogue.code import Code
+from swebench.catalogue.edit import Edit
 from swebench.catalogue.ingredients import Ingredients, called_name
 
 _MOST_CONDITIONS = 10
@@ -68,7 +69,7 @@ def keyword(node: ast.AST, code: Code) -> Iterator[Edit]:
 
 
 def another_statement(node: ast.AST, code: Code) -> Iterator[Edit]:
-    """A statement once more, for another thing that the report mentions."""
+    """A statement once more, for another thing that the issue mentions."""
     if not isinstance(node, _SIMPLE) or isinstance(node, ast.Return) or _is_constant(node):
         return
     start, end = code.span(node)

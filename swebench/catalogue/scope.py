@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from swebench.catalogue.code import Code, Edit
+from swebench.catalogue.code import Code
+from swebench.catalogue.edit import Edit
 
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _MOST_VALUES = 16

@@ -1,4 +1,4 @@
-"""Kinds of repair that the report itself spells out: a statement, a function or a method that it shows."""
+"""Kinds of repair that the issue itself spells out: a statement, a function or a method that it shows."""
 
 import ast
 import difflib
@@ -6,7 +6,8 @@ import functools
 import textwrap
 from collections.abc import Iterator
 
-from swebench.catalogue.code import Code, Edit, Function
+from swebench.catalogue.code import Code, Function
+from swebench.catalogue.edit import Edit
 from swebench.patches.source import parse
 
 METHOD = "shown method"
@@ -16,7 +17,7 @@ _BRANCH = ast.If | ast.While
 
 
 def statement(node: ast.AST, code: Code) -> Iterator[Edit]:
-    """A statement that the report shows, or the head of a branch, in the place of one like it."""
+    """A statement that the issue shows, or the head of a branch, in the place of one like it."""
     if not isinstance(node, _SIMPLE | _BRANCH):
         return
     start, end = code.span(node)
@@ -29,7 +30,7 @@ def statement(node: ast.AST, code: Code) -> Iterator[Edit]:
 
 
 def function(node: ast.AST, code: Code) -> Iterator[Edit]:
-    """A function as the report shows it; before a method, another one that the report shows for its class."""
+    """A function as the issue shows it; before a method, another one that the issue shows for its class."""
     if not isinstance(node, Function):
         return
     owner = code.parent(node)

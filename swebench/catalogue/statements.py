@@ -3,7 +3,8 @@
 import ast
 from collections.abc import Iterator
 
-from swebench.catalogue.code import Code, Edit, Function
+from swebench.catalogue.code import Code, Function
+from swebench.catalogue.edit import Edit
 from swebench.catalogue.ingredients import defaults_of
 from swebench.catalogue.scope import nearby_values
 

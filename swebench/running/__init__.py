@@ -1,1 +1,1 @@
-"""Running code that is not trusted: limits, namespaces, environments, and the code that a report shows."""
+"""Running code that is not trusted: limits, namespaces, environments, and the code that an issue shows."""

@@ -1,4 +1,4 @@
-"""Runs the code of a report on a tree and on edited forms of it, each in a process of its own.
+"""Runs the code of an issue on a tree and on edited forms of it, each in a process of its own.
 
 It runs on the Python of the repository's environment, 3.6 or later, so annotations are quoted. Started by
 `reproduction` inside the confined runner with one JSON argument; nothing of this project is
@@ -120,7 +120,7 @@ def _run(
         out = io.StringIO()
         try:
             with contextlib.redirect_stdout(out):
-                exec(compile(source, "<report>", kind), names)
+                exec(compile(source, "<issue>", kind), names)
             seen.append([out.getvalue(), ""])
         except BaseException as error:
             seen.append([out.getvalue(), type(error).__name__])

@@ -1,12 +1,11 @@
-"""Code that a report shows, run before and after a patch: a right patch changes what it prints.
+"""Code that an issue shows, run before and after a patch: a right patch changes what it prints.
 
-Only what is seen to reproduce the report counts: without the patch the code must print something that the
-report quotes, or raise an error that it names. The hidden tests are not known here; what is expected is taken
-from the report too.
+Only what is seen to reproduce the issue counts: without the patch the code must print something that the
+issue quotes, or raise an error that it names. The hidden tests are not known here; what is expected is taken
+from the issue too.
 """
 
 import ast
-import doctest
 import itertools
 import json
 import os
@@ -18,22 +17,17 @@ from functools import cached_property
 from typing import Literal
 
 from swebench.patches.plumbing import Git
-from swebench.patches.source import parse, syntax_fault
+from swebench.patches.source import parse
 from swebench.patches.trees import Scratch
 from swebench.running import reproduce
+from swebench.running.cells import cells_of
 from swebench.running.runner import Surroundings, run_tests
 
 Outcome = Literal["unchanged", "broken", "changed", "expected"]
 
-MAX_CELLS = 40
-MAX_CODE = 50_000
-"""Characters of a report that are read: the code travels as one argument of a command."""
-_FENCED = re.compile(r"^```[ \t]*([^\n`]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_LANGUAGES = {"", "python", "python3", "py", "pycon"}
 _ENVIRONMENT = {"NameError", "ImportError", "ModuleNotFoundError", "FileNotFoundError", "SyntaxError"}
-_CALLS = re.compile(r"(?<!`)`([A-Za-z_][\w.]*\([^`\n]{0,200}\))`(?!`)")
 _TELLING = 4
-"""Characters of a result that does not stand in a report by chance; a shorter one must be announced."""
+"""Characters of a result that does not stand in an issue by chance; a shorter one must be announced."""
 _EXPECTING = r"(?:[Ee]xpect|[Ss]hould|[Cc]orrect|[Ii]nstead|[Rr]ather|[Ww]ant)\w*"
 _PROMPT = re.compile(r"^\s*(?:>>>|\.\.\.) ?")
 _MAX_FORMS_BYTES = 90_000
@@ -48,51 +42,15 @@ class Form:
     changes: tuple[tuple[int, int, str], ...]
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A piece of code: a statement of a session ("single") or a script ("exec")."""
-
-    kind: Literal["single", "exec"]
-    source: str
-
-
 Seen = tuple[tuple[str, str], ...]
 """For each cell what it printed, and the type of the error it raised, if any."""
 
 
-def cells_of(report: str) -> list[Cell]:
-    """The sessions and scripts that a report shows, in its order."""
-    report = report[:MAX_CODE]
-    found: list[tuple[int, Cell]] = []
-    for block in _FENCED.finditer(report):
-        language, code = block[1].strip().lower(), block[2]
-        if language in _LANGUAGES and ">>>" not in code and not syntax_fault(code) and _does_something(code):
-            found.append((block.start(), Cell("exec", code)))
-    for call in _CALLS.finditer(_FENCED.sub(lambda block: " " * len(block[0]), report)):
-        if not syntax_fault(call[1]):
-            found.append((call.start(), Cell("single", call[1] + "\n")))
-    text = re.sub(r"^```.*$", "", report, flags=re.MULTILINE)
-    starts = [match.start() for match in re.finditer(r"^[ \t]*>>>", report, re.MULTILINE)]
-    try:
-        examples = doctest.DocTestParser().get_examples(text)
-    except ValueError:  # a session that is not well formed
-        examples = []
-    for start, example in zip(starts, examples, strict=False):
-        if not syntax_fault(example.source):
-            found.append((start, Cell("single", example.source)))
-    return [cell for _, cell in sorted(found, key=lambda pair: pair[0])][:MAX_CELLS]
-
-
-def _does_something(code: str) -> bool:
-    """Whether code names anything: a block of mere values is what some code printed."""
-    return any(isinstance(node, ast.Name | ast.Import | ast.ImportFrom) for node in ast.walk(parse(code)))
-
-
 class Reproduction:
-    """The code of a report on a repository at a commit; `usable` says whether it shows the fault there.
+    """The code of an issue on a repository at a commit; `usable` says whether it shows the fault there.
 
     Args:
-        packages: Names to import everything from first, since reports leave imports out.
+        packages: Names to import everything from first, since issues leave imports out.
         defined: Looks up the module (dotted) that defines a name, or None; for names that are still missing.
         timeout_s: Of each run.
         within: Where the code runs; the first of its programs' folders has the interpreter.
@@ -100,7 +58,7 @@ class Reproduction:
 
     def __init__(
         self,
-        report: str,
+        issue: str,
         git: Git,
         base_commit: str,
         packages: Sequence[str],
@@ -111,11 +69,11 @@ class Reproduction:
         self._within = within
         self._packages = list(packages)
         self._defined = defined
-        self._report = report
+        self._issue = issue
         self._git = git
         self._commit = base_commit
         self._timeout_s = timeout_s
-        self._cells = cells_of(report)
+        self._cells = cells_of(issue)
 
     @cached_property
     def before(self) -> Seen | None:
@@ -124,9 +82,9 @@ class Reproduction:
 
     @cached_property
     def usable(self) -> bool:
-        """Whether something that the report quotes or names is seen without a patch."""
+        """Whether something that the issue quotes or names is seen without a patch."""
         return any(
-            self._quoted(printed) or (error and error not in _ENVIRONMENT and error in self._report)
+            self._quoted(printed) or (error and error not in _ENVIRONMENT and error in self._issue)
             for printed, error in self.before or ()
         )
 
@@ -139,7 +97,7 @@ class Reproduction:
         return next((lines for _, seen, lines in _answers(log, len(self._cells)) if seen is not None), None)
 
     def outcome(self, patch: str) -> Outcome:
-        """What a patch changes; "expected" if all that is printed anew stands in the report.
+        """What a patch changes; "expected" if all that is printed anew stands in the issue.
 
         Raises PatchDoesNotApply, GitFailed, UnsafePath.
         """
@@ -175,7 +133,7 @@ class Reproduction:
 
     def _is_expected(self, printed: str, error: str) -> bool:
         if not printed:
-            return bool(error) and error in self._report
+            return bool(error) and error in self._issue
         if len("".join(printed.split())) >= _TELLING:
             return self._quoted(printed)
         words = re.escape(" ".join(printed.split()))
@@ -187,9 +145,9 @@ class Reproduction:
 
     @cached_property
     def _prose(self) -> str:
-        """The report without the code itself, in which a short result would be found by chance."""
+        """The issue without the code itself, in which a short result would be found by chance."""
         own = {line.strip() for cell in self._cells for line in cell.source.splitlines()}
-        lines = (_PROMPT.sub("", line).strip() for line in self._report.splitlines())
+        lines = (_PROMPT.sub("", line).strip() for line in self._issue.splitlines())
         text = " ".join(line for line in lines if line not in own)
         for cell in self._cells:
             text = text.replace(f"`{cell.source.strip()}`", " ")

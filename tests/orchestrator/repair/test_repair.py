@@ -17,6 +17,7 @@ from orchestrator.repair.training.learning import Sample, cross_validated, fit, 
 from orchestrator.repair.training.learning import main as learn
 from orchestrator.repair.training.mining import mined_repairs
 from retrieval.definition_hits import DefinitionHit
+from retrieval.gitio import Git
 from swebench.catalogue import Code, Edit
 from tests.orchestrator.conftest import CALC, TEXT, git
 
@@ -120,19 +121,19 @@ def history(tmp_path):
 
 
 def test_only_commits_that_mend_a_few_lines_of_one_file_are_mined(history):
-    (found,) = mined_repairs(history / ".git")
+    (found,) = mined_repairs(Git(history / ".git"))
     assert (found.path, found.line) == ("words.py", 6)
     assert (">= width" in found.before, ">= width" in found.after) == (True, False)
     assert found.report.startswith("Fix width of shorten\n\nIt cut one too many.")
     assert "shorten('abc', 3)" in found.report
-    assert list(mined_repairs(history / ".git", before="2001-01-01")) == []
+    assert list(mined_repairs(Git(history / ".git"), before="2001-01-01")) == []
 
 
 def test_the_mined_edit_is_found_among_those_of_its_place_and_scored_by_the_model(history, smollm2):
     from vectors.engine.engine import Engine
 
     with Engine(smollm2.model, smollm2.tokenizer) as engine:
-        (sample,) = samples("words", mined_repairs(history / ".git"), smollm2, engine)
+        (sample,) = samples("words", mined_repairs(Git(history / ".git")), smollm2, engine)
     assert [sample.kinds[place] for place in sample.gold] == ["comparison"]
     assert sample.heard.shape == (len(sample.kinds), 2)
     assert np.isfinite(sample.heard[sample.gold[0]]).all()

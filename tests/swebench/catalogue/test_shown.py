@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swebench.catalogue import Code, propose
-from swebench.catalogue.report import shown_by
+from swebench.catalogue.issue import shown_by
 
 PAGES = """class Pages:
     def __init__(self, pages):

@@ -6,7 +6,8 @@ import pytest
 
 from retrieval.gitio import Git
 from swebench.patches.diffs import unified_diff
-from swebench.running.reproduction import Form, Reproduction, cells_of
+from swebench.running.cells import cells_of
+from swebench.running.reproduction import Form, Reproduction
 from tests.swebench.conftest import HERE
 
 SOURCE = "def half(n):\n    return n // 2\n\n\ndef fail(n):\n    return 1 / n\n"

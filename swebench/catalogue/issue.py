@@ -1,4 +1,4 @@
-"""Reads what a report shows of the repair: many write down the line or the method that they want."""
+"""Reads what an issue shows of the repair: many write down the line or the method that they want."""
 
 import ast
 import re
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from swebench.patches.source import parse
 
-MAX_REPORT = 50_000
-"""Characters of a report that are read."""
+MAX_ISSUE = 50_000
+"""Characters of an issue that are read."""
 _MOST = 200  # statements, and calls
 _SHORTEST, _LONGEST = 16, 200  # characters of a statement
 _TRACED = re.compile(r'^(\s*File "[^"\n]+", line \d+, in .+)\n.+$', re.MULTILINE)
@@ -22,7 +22,7 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 @dataclass(frozen=True)
 class Shown:
-    """Source that a report shows, in its order: single statements with their kind (of branches the head up to
+    """Source that an issue shows, in its order: single statements with their kind (of branches the head up to
     the colon), whole functions, and the dotted names that it calls.
     """
 
@@ -31,21 +31,21 @@ class Shown:
     calls: tuple[str, ...] = ()
 
 
-def shown_by(report: str) -> Shown:
-    """What a report shows, but for tracebacks, which quote what is there.
+def shown_by(issue: str) -> Shown:
+    """What an issue shows, but for tracebacks, which quote what is there.
 
-    It is read line by line, since many reports do not mark their code.
+    It is read line by line, since many issues do not mark their code.
     """
-    report = _TRACED.sub(r"\1", report[:MAX_REPORT].expandtabs(4))
-    lines = [_MARKS.sub("", line) for line in report.splitlines()]
+    issue = _TRACED.sub(r"\1", issue[:MAX_ISSUE].expandtabs(4))
+    lines = [_MARKS.sub("", line) for line in issue.splitlines()]
     functions = [_definition(lines[number:]) for number, line in enumerate(lines) if _DEFINITION.match(line)]
-    single = [line.strip() for line in [*lines, *_INLINE.findall(report)]]
+    single = [line.strip() for line in [*lines, *_INLINE.findall(issue)]]
     statements = [
         (kind, line.removesuffix(":"))
         for line in dict.fromkeys(single)
         if _SHORTEST <= len(line) <= _LONGEST and (kind := _kind(line))
     ]
-    calls = dict.fromkeys(_CALL.findall(report))
+    calls = dict.fromkeys(_CALL.findall(issue))
     return Shown(
         tuple(statements[:_MOST]), tuple(function for function in functions if function), tuple(calls)[:_MOST]
     )
