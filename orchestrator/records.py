@@ -5,9 +5,10 @@ A field that an older run did not write has a default, so that its folder can st
 
 from typing import Literal
 
-from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from orchestrator.policy.decisions import Record, SteeringRecord
+from swebench.patches.edits import Region
 
 Status = Literal["patched", "no_patch", "failed"]
 Backend = Literal["local", "docker"]
@@ -33,8 +34,71 @@ class FoundDefinition(Record):
 class Ranking(Record):
     """What retrieval found for a task, best first: retrieval.json."""
 
-    hits: list[Hit]
-    definitions: list[FoundDefinition]
+    hits: list[Hit] = Field(default_factory=list)
+    definitions: list[FoundDefinition] = Field(default_factory=list)
+
+
+class Step(Record):
+    """One attempt of any node; `time_bound` says where a limit on time has decided something."""
+
+    name: str
+    attempt: int = 0
+    seconds: float
+    time_bound: str = ""
+
+
+class TestsRun(Record):
+    """What the repository's existing tests said of a candidate."""
+
+    passed: int
+    failed: tuple[str, ...] = ()
+    seconds: float
+
+
+class Candidate(Record):
+    """A rewrite of a region, the patch that it became, and what validation found.
+
+    `verdict` is empty until something speaks for or against it; `score` is a natural log-probability, as
+    `preference` is, which the model has for the first token of a catalogue's edit, whose `kind` that is.
+    What was not looked at is None.
+    """
+
+    number: int = 0
+    region: Region
+    name: str = ""
+    """The function that holds the region, qualified."""
+    kind: str = ""
+    score: float = 0.0
+    preference: float | None = None
+    rewrite: str = ""
+    patch: str = ""
+    verdict: str = ""
+    applies: bool | None = None
+    parses: bool | None = None
+    files: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    reproduction: str = ""
+    """What became of what the issue's own code shows."""
+    tests: TestsRun | None = None
+    timed_out: bool = False
+    note: str = ""
+
+    @field_validator("region", mode="before")
+    @classmethod
+    def _earlier_form(cls, region: object) -> object:
+        """Runs of version 0.1 name an edit's single line, and more than the region."""
+        if not isinstance(region, dict):
+            return region
+        start = region.get("start_line", region.get("line"))
+        return {"path": region.get("path"), "start_line": start, "end_line": region.get("end_line", start)}
+
+
+class Check(Record):
+    """What validation found about the accepted patch."""
+
+    applies: bool = False
+    parses: bool = False
+    files: tuple[str, ...] = ()
 
 
 class NodeRecord(Record):
@@ -83,7 +147,7 @@ class Result(Record):
     parses: bool = False
     files: tuple[str, ...] = ()
     nodes: tuple[NodeRecord, ...] = ()
-    artifacts: str
+    artifacts: str = ""
     graded: Graded | None = None
     stages: dict[str, float] = Field(default_factory=dict)
     time_bounds: tuple[str, ...] = ()

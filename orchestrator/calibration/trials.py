@@ -20,7 +20,7 @@ from orchestrator.policy.decisions import Regime
 from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
 from swebench.data.tasks import Instance
-from swebench.patches.edits import EditRejected, Region, apply_replacement
+from swebench.patches.edits import EditRejected, apply_replacement
 from vectors.calibration.trial import Trial
 from vectors.domains.heldout import load_heldout
 from vectors.domains.prompt_sets import load_prompt_set
@@ -134,7 +134,7 @@ def valid_answer(domain: str, situation: Situation) -> Callable[[str], bool]:
 
     def becomes_a_patch(text: str) -> bool:
         written = opening[opening.rfind("\n") + 1 :] + text
-        region = Region(target.path, target.start_line, target.end_line)
+        region = target.region
         try:
             return bool(apply_replacement(situation.source, region, written))
         except EditRejected:

@@ -6,7 +6,6 @@ The base commit and the gold patch of an instance are read once and serve all ru
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from orchestrator.reporting.funnel import first_missing
 from orchestrator.reporting.original import Loose, loose
@@ -17,6 +16,7 @@ from retrieval.errors import RetrievalError
 from retrieval.store import Repository
 from swebench.data.tasks import Instance
 from swebench.errors import InvalidTask
+from swebench.patches.edits import Region
 from swebench.patches.gold import Gold, last_rank
 from swebench.patches.validity import check_patch
 
@@ -118,33 +118,32 @@ def measure(base: Base, run: Run, verdict: Verdict | None) -> Measured:
         resolved=resolved,
         lost_at=_lost_at(base, trace, touched_places, resolved),
         seconds=round(sum(trace.seconds().values()), 3),
-        prompt_tokens=sum(node["prompt_tokens"] for node in trace.nodes),
-        new_tokens=sum(node["new_tokens"] for node in trace.nodes),
+        prompt_tokens=sum(node.prompt_tokens for node in trace.nodes),
+        new_tokens=sum(node.new_tokens for node in trace.nodes),
     )
 
 
 def _lost_at(base: Base, trace: Trace, handed_in: frozenset[Place], resolved: bool | None) -> str:
     there = [
-        each for each in trace.candidates if base.places(_region(each["region"], base)) & base.gold_places
+        each for each in trace.candidates if base.places(_lines_of(each.region, base)) & base.gold_places
     ]
     return first_missing(
         {
             "retrieved": bool(base.gold.keys() & set(trace.hits)),
             "region": bool(there),
-            "candidate": any(each["patch"] for each in there),
-            "applies": any(each.get("applies") for each in there),
+            "candidate": any(each.patch for each in there),
+            "applies": any(each.applies for each in there),
             "tests": bool(handed_in & base.gold_places),
             "resolved": resolved,
         }
     )
 
 
-def _region(region: Mapping[str, Any], base: Base) -> dict[str, Iterable[int]]:
+def _lines_of(region: Region, base: Base) -> dict[str, Iterable[int]]:
     """The lines of a candidate's region, where it is in a file of the gold patch at all."""
-    if region["path"] not in base.gold:
+    if region.path not in base.gold:
         return {}
-    start = region.get("start_line", region.get("line"))
-    return {region["path"]: range(start, region.get("end_line", start) + 1)}
+    return {region.path: range(region.start_line, region.end_line + 1)}
 
 
 def _lines(patch: str) -> Mapping[str, frozenset[int]]:

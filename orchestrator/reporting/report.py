@@ -1,10 +1,8 @@
 """The whole report as one document: what report.json holds and the other forms are made from."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.errors import ConfigError
 from orchestrator.reporting.comparison import compare, manifest_differences
 from orchestrator.reporting.measures import Base, Measured, measure
 from orchestrator.reporting.original import published
@@ -43,15 +41,13 @@ def make_report(
             base = Base(instance, session.store.open(instance.repo))
             for run in runs:
                 if name in run.instance_ids:
-                    with _readable(run):
-                        measured[run.name].append(measure(base, run, verdicts[run.name].get(name)))
+                    measured[run.name].append(measure(base, run, verdicts[run.name].get(name)))
         except (RetrievalError, SwebenchError) as error:
             not_measured[name] = str(error.args[0])
     progress("measuring", len(asked), len(asked))
     by_run = {}
     for run in runs:
-        with _readable(run):
-            by_run[run.name] = official(run, verdicts[run.name], asked) | summarise(run, measured[run.name])
+        by_run[run.name] = official(run, verdicts[run.name], asked) | summarise(run, measured[run.name])
     return {
         **official(runs[0], verdicts[runs[0].name], asked),
         "of_run": runs[0].name,
@@ -76,21 +72,5 @@ def make_report(
     }
 
 
-@contextmanager
-def _readable(run: Run) -> Iterator[None]:
-    """What a trace lacks, or has in another form, is the folder's fault and no reason for a traceback."""
-    try:
-        yield
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(
-            f"{run.folder} holds a trace that cannot be read ({type(error).__name__}: {error}): "
-            "was it written by another version?"
-        ) from error
-
-
 def _same(runs: Sequence[Run], variant: str, rag: bool) -> list[str]:
-    return [
-        run.name
-        for run in runs
-        if run.determinants.get("variant") == variant and bool(run.determinants.get("rag")) == rag
-    ]
+    return [run.name for run in runs if run.variant == variant and run.rag == rag]

@@ -3,18 +3,21 @@
 Reading changes nothing, so a run that is still going on can be read too: what is not finished is listed.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
+
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from orchestrator.errors import ConfigError
-from orchestrator.task.artifacts import FINISHED
+from orchestrator.policy.decisions import Record
+from orchestrator.records import Candidate, NodeRecord, Ranking, Result
 from swebench.data.predictions import Prediction, read_predictions
 
 MAX_JSON_BYTES = 256 << 20
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -24,47 +27,51 @@ class Trace:
     folder: Path
 
     @cached_property
-    def result(self) -> dict[str, Any]:
-        """What `solve --json` said."""
-        return _object(self.folder / "result.json")
-
-    @property
-    def finished(self) -> bool:
-        """Whether the instance ran to its end, with a patch or without."""
-        return self.result.get("status") in FINISHED
+    def result(self) -> Result | None:
+        """What `solve --json` said; None where the instance has not ended in any way."""
+        path = self.folder / "result.json"
+        return _read_as(TypeAdapter(Result), path) if path.is_file() else None
 
     @property
     def failure(self) -> str:
         """Why the instance did not end; empty when it did."""
-        if self.finished:
-            return ""
-        return str(self.result.get("reason") or "not finished")
+        if self.result is None:
+            return "not finished"
+        return "" if self.result.finished else self.result.reason or "not finished"
 
     @property
-    def nodes(self) -> list[dict[str, Any]]:
+    def nodes(self) -> tuple[NodeRecord, ...]:
         """One record for each model node that ran, in order."""
-        return list(self.result.get("nodes") or ())
+        return self.result.nodes if self.result else ()
 
     @property
     def hits(self) -> list[str]:
         """The files that retrieval found, best first."""
-        return [hit["path"] for hit in _object(self.folder / "retrieval.json").get("hits", ())]
+        path = self.folder / "retrieval.json"
+        return [hit.path for hit in _read_as(TypeAdapter(Ranking), path).hits] if path.is_file() else []
 
     @property
-    def candidates(self) -> Iterator[dict[str, Any]]:
+    def candidates(self) -> Iterator[Candidate]:
         """The candidates of every attempt."""
         for path in sorted((self.folder / "candidates").glob("[0-9]*.json")):
             if path.stem.isdigit():
-                yield from _json(path)
+                yield from _read_as(TypeAdapter(list[Candidate]), path)
 
     def seconds(self) -> dict[str, float]:
         """Wall time by stage, of all its attempts; of model nodes only where no more was recorded."""
-        if stages := self.result.get("stages"):
-            return dict(stages)
+        if self.result and self.result.stages:
+            return dict(self.result.stages)
         spent: dict[str, float] = {}
         for node in self.nodes:
-            spent[node["name"]] = spent.get(node["name"], 0.0) + node["seconds"]
+            spent[node.name] = spent.get(node.name, 0.0) + node.seconds
         return spent
+
+
+class Manifest(Record):
+    """What a run's folder says of the run: what decides its results, and what else was noted."""
+
+    determinants: dict[str, JsonValue]
+    facts: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,10 +80,22 @@ class Run:
 
     name: str
     folder: Path
-    determinants: dict[str, Any]
-    facts: dict[str, Any]
+    determinants: dict[str, JsonValue]
+    facts: dict[str, JsonValue]
     predictions: dict[str, Prediction]
     traces: dict[str, Trace]
+
+    @property
+    def variant(self) -> str:
+        """The variant; version 0.1 had a policy beside it, whose `evidence` is the variant certified."""
+        if self.determinants.get("policy") == "evidence":
+            return "certified"
+        return str(self.determinants.get("variant", ""))
+
+    @property
+    def rag(self) -> bool:
+        """Whether the model was shown retrieved code."""
+        return bool(self.determinants.get("rag"))
 
     @property
     def instance_ids(self) -> list[str]:
@@ -123,15 +142,13 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 
 def _read(folder: Path, name: str) -> Run:
-    manifest = _object(folder / "manifest.json")
-    if not isinstance(manifest.get("determinants"), dict):
-        raise ConfigError(f"{folder / 'manifest.json'} is no manifest: it has no determinants")
+    manifest = _read_as(TypeAdapter(Manifest), folder / "manifest.json")
     predictions = folder / "predictions.jsonl"
     return Run(
         name=name,
         folder=folder,
-        determinants=manifest["determinants"],
-        facts=manifest.get("facts") or {},
+        determinants=manifest.determinants,
+        facts=manifest.facts,
         predictions=read_predictions(predictions) if predictions.is_file() else {},
         traces={
             path.name: Trace(path)
@@ -141,18 +158,16 @@ def _read(folder: Path, name: str) -> Run:
     )
 
 
-def _object(path: Path) -> dict[str, Any]:
-    found = _json(path) if path.is_file() else {}
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path} must hold a JSON object")
-    return found
-
-
-def _json(path: Path) -> Any:
+def _read_as(kind: TypeAdapter[_Read], path: Path) -> _Read:
     size = path.stat().st_size
     if size > MAX_JSON_BYTES:
         raise ConfigError(f"{path} has {size} bytes, at most {MAX_JSON_BYTES} are read")
     try:
-        return json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is no JSON: {error}") from None
+        return kind.validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(
+            f"{path} cannot be read ({where + ': ' if where else ''}{first['msg']}): "
+            "was it written by another version?"
+        ) from None

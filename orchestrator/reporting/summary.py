@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.policy.decisions import Code
 from orchestrator.reporting.funnel import funnel
 from orchestrator.reporting.measures import Measured
 from orchestrator.reporting.original import published
@@ -47,7 +46,7 @@ def official(run: Run, verdicts: Mapping[str, Verdict], asked: Iterable[str]) ->
 
 def summarise(run: Run, measured: Sequence[Measured]) -> dict[str, Any]:
     """Our own fields on a run, over the instances that could be measured."""
-    variant, rag = run.determinants.get("variant", ""), bool(run.determinants.get("rag"))
+    variant, rag = run.variant, run.rag
     patched = [each for each in measured if each.loose.valid]
     by_repository: dict[str, list[Measured]] = defaultdict(list)
     for each in measured:
@@ -99,10 +98,10 @@ def _stages(run: Run, names: Sequence[str]) -> list[dict[str, Any]]:
         trace = run.trace(name)
         for stage, spent in trace.seconds().items():
             seconds[stage].append(spent)
-        for stage in {node["name"] for node in trace.nodes}:
-            own = [node for node in trace.nodes if node["name"] == stage]
-            read, written = (sum(node[key] for node in own) for key in ("prompt_tokens", "new_tokens"))
-            tokens[stage].append((read, written))
+        for stage in {node.name for node in trace.nodes}:
+            own = [node for node in trace.nodes if node.name == stage]
+            read = sum(node.prompt_tokens for node in own)
+            tokens[stage].append((read, sum(node.new_tokens for node in own)))
     order = ("code_reading", "retrieve", "bug_analysis", "patch_writing", "validate")
     return [
         {
@@ -118,7 +117,7 @@ def _stages(run: Run, names: Sequence[str]) -> list[dict[str, Any]]:
 def _decisions(run: Run) -> list[dict[str, Any]]:
     """What the policy decided, by node and by the code of the reason."""
     counted = Counter(
-        (node["name"], node["steering"]["applied"], node["steering"].get("code", Code.UNRECORDED))
+        (node.name, node.steering.applied, node.steering.code)
         for name in run.instance_ids
         for node in run.trace(name).nodes
     )

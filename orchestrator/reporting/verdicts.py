@@ -3,13 +3,15 @@
 Only instances with a certificate count, where verdicts come with certificates at all.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from orchestrator.errors import ConfigError
+from orchestrator.policy.decisions import Record
+from orchestrator.records import Graded
 from orchestrator.reporting.runs import Run
 from vectors.suggestions import did_you_mean
 
@@ -21,6 +23,10 @@ class Verdict:
     resolved: bool
     counts: bool
     reason: str
+
+
+class _Printed(Record):
+    instances: dict[str, Graded]
 
 
 def verdicts_of(runs: Sequence[Run], named: Sequence[str]) -> dict[str, dict[str, Verdict]]:
@@ -47,20 +53,21 @@ def verdicts_of(runs: Sequence[Run], named: Sequence[str]) -> dict[str, dict[str
 
 
 def _noted(run: Run) -> dict[str, Verdict]:
-    noted = {name: run.trace(name).result.get("graded") for name in run.instance_ids}
-    return {name: _verdict(row) for name, row in noted.items() if isinstance(row, dict)}
+    results = {name: run.trace(name).result for name in run.instance_ids}
+    noted = {name: result.graded for name, result in results.items() if result}
+    return {name: _verdict(graded) for name, graded in noted.items() if graded}
 
 
 def _read(path: Path) -> dict[str, Verdict]:
     wrong = ConfigError(f"{path} does not hold what `orchestrate grade --json` prints: pass its output")
     try:
-        rows = json.loads(path.read_text("utf-8"))["instances"]
+        rows = TypeAdapter(_Printed).validate_json(path.read_bytes()).instances
         return {name: _verdict(row) for name, row in rows.items()}
     except OSError as error:
         raise ConfigError(f"verdicts {path} cannot be read: {error.strerror}") from None
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except ValidationError:
         raise wrong from None
 
 
-def _verdict(row: Mapping[str, Any]) -> Verdict:
-    return Verdict(bool(row["resolved"]), bool(row.get("certified", True)), str(row.get("reason", "")))
+def _verdict(graded: Graded) -> Verdict:
+    return Verdict(graded.resolved, graded.certified is not False, graded.reason)

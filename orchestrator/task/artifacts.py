@@ -13,16 +13,19 @@ OUT/<instance_id>/result.json
 
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
+
+from pydantic import JsonValue, TypeAdapter
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.policy.decisions import Record
+from orchestrator.records import Step
 from orchestrator.settings import refuse_other_settings
 from swebench.files import write_atomic
 
-FINISHED = ("patched", "no_patch")
-"""Statuses of a result.json that need no further run; the other one is "failed"."""
+_Record = TypeVar("_Record", bound=Record)
 
 
 class Artifacts:
@@ -42,7 +45,7 @@ class Artifacts:
         """Write a record as JSON; returns its name."""
         return self.write_json(name, record.model_dump(mode="json"))
 
-    def write_json(self, name: str, value: Any) -> str:
+    def write_json(self, name: str, value: object) -> str:
         """Write a JSON artifact; returns its name."""
         return self.write(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
@@ -50,13 +53,22 @@ class Artifacts:
         """Read a text artifact back."""
         return (self.folder / name).read_text("utf-8")
 
-    def read_json(self, name: str) -> Any:
-        """Read a JSON artifact back."""
-        return json.loads(self.read(name))
+    def write_records(self, name: str, records: Sequence[Record]) -> str:
+        """Write records as a JSON list, without what is not known of them; returns its name."""
+        return self.write_json(name, [each.model_dump(mode="json", exclude_none=True) for each in records])
 
-    def trajectory(self) -> list[dict[str, Any]]:
+    def read_record(self, name: str, kind: type[_Record]) -> _Record:
+        """Read a record back."""
+        return kind.model_validate_json(self.read(name))
+
+    def read_records(self, name: str, kind: type[_Record]) -> list[_Record]:
+        """Read a list of records back."""
+        return TypeAdapter(list[kind]).validate_json(self.read(name))  # type: ignore[valid-type]
+
+    def trajectory(self) -> list[Step]:
         """What every node left about each of its attempts, by node."""
-        return [json.loads(path.read_text("utf-8")) for path in sorted(self.folder.glob("trajectory/*.json"))]
+        paths = sorted(self.folder.glob("trajectory/*.json"))
+        return [Step.model_validate_json(path.read_bytes()) for path in paths]
 
     def clear(self) -> None:
         """Remove what an earlier run of this instance left."""
@@ -64,7 +76,11 @@ class Artifacts:
 
 
 def open_run(
-    out: Path, determinants: dict[str, Any], facts: dict[str, Any], *, replacing: str | None = None
+    out: Path,
+    determinants: Mapping[str, JsonValue],
+    facts: Mapping[str, JsonValue],
+    *,
+    replacing: str | None = None,
 ) -> None:
     """Create a run's folder and manifest, or check that the folder is of the same run.
 

@@ -10,12 +10,14 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from retrieval.definition_hits import DefinitionHit
 from retrieval.definitions import lines_of
+from swebench.patches.edits import Region
 
 _WORD = re.compile(r"[A-Za-z_]\w{2,}")
 _OPERATIONS = ast.Compare | ast.BoolOp | ast.BinOp | ast.UnaryOp | ast.Subscript | ast.Call | ast.Slice
@@ -24,24 +26,22 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 @dataclass(frozen=True)
 class Target:
-    """A region to rewrite and what is shown around it; all lines are 1-based and inclusive.
+    """A region of the function `name` to rewrite, and what is shown around it, which is of the same file.
 
-    The model is shown lines shown_start..shown_end of `path`, its answer is made to begin with those before
-    start_line, and what it writes then replaces start_line..end_line. `is_line` says that the region is a
-    single line of a definition, so the answer ends with it.
+    The model is shown the lines of `context`, its answer is made to begin with those before the region, and
+    what it writes then replaces the region. `is_line` says that the region is a single line of a definition,
+    so the answer ends with it.
     """
 
-    path: str
     name: str
-    shown_start: int
-    shown_end: int
-    start_line: int
-    end_line: int
+    context: Region
+    region: Region
     is_line: bool
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for the state."""
-        return asdict(self)
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self.region.path
 
     @property
     def place(self) -> str:
@@ -50,7 +50,7 @@ class Target:
 
     def shown(self, source: str) -> list[str]:
         """The lines to show, moved left as far as the first of them is indented."""
-        lines = lines_of(source)[self.shown_start - 1 : self.shown_end]
+        lines = lines_of(source)[self.context.start_line - 1 : self.context.end_line]
         margin = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
         return [line.removeprefix(margin) for line in lines]
 
@@ -60,9 +60,13 @@ class Target:
         One blank of the indentation is left out: the tokens of code models begin with it.
         """
         lines = self.shown(source)
-        before = self.start_line - self.shown_start
+        before = self.region.start_line - self.context.start_line
         indent = lines[before][: len(lines[before]) - len(lines[before].lstrip())]
         return "".join(line + "\n" for line in lines[:before]) + indent.removesuffix(" ")
+
+
+TARGETS = TypeAdapter(list[Target])
+"""Targets as plain data, which is what the graph's state keeps."""
 
 
 def targets(
@@ -121,9 +125,14 @@ def _body(
     if end - start < max_lines:
         documented = ast.get_docstring(node, clean=False) is not None and len(node.body) > 1
         first = max(_first_line(node.body[1 if documented else 0]), start)
-        return Target(definition.path, definition.name, start, end, first, end, is_line=False)
+        return _target(definition, (start, end), (first, end))
     start, end = max(_runs(node.body, max_lines), key=lambda run: _shared(lines[run[0] - 1 : run[1]], words))
-    return Target(definition.path, definition.name, start, end, start, end, is_line=False)
+    return _target(definition, (start, end), (start, end))
+
+
+def _target(definition: DefinitionHit, context: tuple[int, int], region: tuple[int, int]) -> Target:
+    path = definition.path
+    return Target(definition.name, Region(path, *context), Region(path, *region), is_line=False)
 
 
 def _runs(body: Sequence[ast.stmt], max_lines: int) -> Iterator[tuple[int, int]]:
@@ -154,7 +163,7 @@ def _line(
     operations = Counter(
         inner.lineno for inner in ast.walk(node) if isinstance(inner, _OPERATIONS | ast.stmt)
     )
-    inside = [line for line in operations if body.start_line <= line <= body.end_line]
+    inside = [line for line in operations if line in body.region]
     if not inside:
         return None
 
@@ -162,7 +171,7 @@ def _line(
         return _shared(lines[line - 1 : line], words) + operations[line]
 
     best = max(sorted(inside), key=suspicion)
-    return replace(body, start_line=best, end_line=best, is_line=True)
+    return replace(body, region=Region(body.path, best, best), is_line=True)
 
 
 def _shared(lines: Sequence[str], words: set[str]) -> int:

@@ -11,7 +11,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.events import EmitTask, Resumed
-from orchestrator.records import NodeRecord, Result
+from orchestrator.records import Check, NodeRecord, Result
 from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
 from orchestrator.task.artifacts import Artifacts, open_run
@@ -144,17 +144,17 @@ async def run_graph(graph: Any, tools: Tools, emit: EmitTask) -> State:
 
 def _result(state: State, tools: Tools) -> Result:
     patch = tools.artifacts.read(state["patch"]) if state["patch"] else ""
-    records = tools.artifacts.trajectory()
+    steps = tools.artifacts.trajectory()
     stages: dict[str, float] = {}
-    for record in records:
-        stages[record["name"]] = round(stages.get(record["name"], 0.0) + record["seconds"], 3)
+    for step in steps:
+        stages[step.name] = round(stages.get(step.name, 0.0) + step.seconds, 3)
     return Result(
         instance_id=tools.task.instance_id,
         status="patched" if patch else "no_patch",
         patch=patch,
-        **state["check"],
+        **Check.model_validate(state["check"]).model_dump(),
         nodes=tuple(NodeRecord.model_validate(node) for node in state["nodes"]),
         artifacts=str(tools.artifacts.folder),
         stages=stages,
-        time_bounds=tuple(record["time_bound"] for record in records if "time_bound" in record),
+        time_bounds=tuple(step.time_bound for step in steps if step.time_bound),
     )

@@ -7,7 +7,9 @@ names. The tools are everything that cannot or must not be stored: model, engine
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, TypedDict
+
+from pydantic import JsonValue
 
 from orchestrator.policy.policy import Policy
 from orchestrator.run_config import RunConfig
@@ -40,18 +42,18 @@ class State(TypedDict, total=False):
     """bug_analysis's answer, cut to the step limit."""
     context: str
     """Name of the artifact with the code that the model is shown; empty without retrieved context."""
-    regions: list[dict[str, Any]]
-    """Regions patch_writing may rewrite, best first."""
+    regions: list[dict[str, JsonValue]]
+    """Targets that patch_writing may rewrite, best first, as plain data."""
     attempt: int
     """How many times patch_writing has run."""
     candidates: str
     """Name of the artifact with the newest attempt's candidates."""
     patch: str
     """Name of the artifact with the accepted patch; empty while there is none."""
-    check: dict[str, Any]
-    """What validation found about the accepted patch: applies, parses, files."""
-    nodes: Annotated[list[dict[str, Any]], operator.add]
-    """One record per finished model node, in order, as `solve --json` prints it."""
+    check: dict[str, JsonValue]
+    """What validation found about the accepted patch: a Check as plain data."""
+    nodes: Annotated[list[dict[str, JsonValue]], operator.add]
+    """One NodeRecord per finished model node, in order, as plain data."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,9 @@ class Region:
     start_line: int
     end_line: int
 
+    def __contains__(self, line: int) -> bool:
+        return self.start_line <= line <= self.end_line
+
 
 def apply_replacement(before: str, region: Region, replacement: str) -> str:
     """The text of the file with the region replaced.

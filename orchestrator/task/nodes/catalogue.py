@@ -9,13 +9,12 @@ import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from langgraph.runtime import Runtime
 
 from orchestrator.events import Decided, NodeFinished
 from orchestrator.policy.decisions import PromptContents, SteeringRecord
-from orchestrator.records import NodeRecord, Ranking
+from orchestrator.records import Candidate, NodeRecord, Ranking
 from orchestrator.repair.ranking import RankedEdit, Suspect, best
 from orchestrator.repair.suspects import suspects
 from orchestrator.task.nodes.common import generated, steering_for, usable_reproduction
@@ -23,6 +22,7 @@ from orchestrator.task.state import State, Tools
 from retrieval.definition_hits import DefinitionHit
 from retrieval.errors import NotText
 from swebench.patches.diffs import unified_diff
+from swebench.patches.edits import Region
 from swebench.patches.gate import refusal
 from swebench.running.reproduction import Form
 
@@ -55,7 +55,7 @@ async def catalogue_edits(runtime: Runtime[Tools]) -> State:
         seconds=round(seconds, 3),
     ).model_dump(mode="json")
     runtime.stream_writer(NodeFinished(node="patch_writing", seconds=seconds, prompt_tokens=read_tokens))
-    name = tools.artifacts.write_json("candidates/0.json", candidates)
+    name = tools.artifacts.write_records("candidates/0.json", candidates)
     trajectory = {**record, "seconds_ranking": round(seconds_ranking, 3), "asked": [s.place for s in found]}
     if not_run:
         trajectory["time_bound"] = f"the report's code ran on {not_run} edits too few in {REPRODUCING_S:g} s"
@@ -64,7 +64,7 @@ async def catalogue_edits(runtime: Runtime[Tools]) -> State:
 
 
 def _suspects(tools: Tools) -> tuple[dict[str, str], list[Suspect]]:
-    listed = Ranking.model_validate(tools.artifacts.read_json("retrieval.json")).definitions
+    listed = tools.artifacts.read_record("retrieval.json", Ranking).definitions
     hits = [DefinitionHit(each.path, each.name, each.kind, *each.lines, each.score) for each in listed]
     reproduction = usable_reproduction(tools)
     executed = reproduction.executed if reproduction else None
@@ -123,7 +123,7 @@ def _promising(tools: Tools, ranked: list[RankedEdit]) -> tuple[list[RankedEdit]
     return kept, outcomes.count(None)
 
 
-def _candidates(ranked: list[RankedEdit], sources: dict[str, str], most: int) -> Iterator[dict[str, Any]]:
+def _candidates(ranked: list[RankedEdit], sources: dict[str, str], most: int) -> Iterator[Candidate]:
     """The best edits with their patches; those that the gate refuses come with the reason, uncounted."""
     accepted = 0
     for number, each in enumerate(ranked):
@@ -133,13 +133,14 @@ def _candidates(ranked: list[RankedEdit], sources: dict[str, str], most: int) ->
         after = each.edit.apply(before)
         verdict = refusal(before, after)
         accepted += not verdict
-        yield {
-            "number": number,
-            "region": {"path": each.path, "name": each.function, "line": each.line},
-            "kind": each.edit.kind,
-            "score": round(each.score, 4),
-            "preference": each.preference,
-            "rewrite": each.edit.text,
-            "patch": "" if verdict else unified_diff(each.path, before, after),
-            "verdict": verdict,
-        }
+        yield Candidate(
+            number=number,
+            region=Region(each.path, each.line, each.line),
+            name=each.function,
+            kind=each.edit.kind,
+            score=round(each.score, 4),
+            preference=each.preference,
+            rewrite=each.edit.text,
+            patch="" if verdict else unified_diff(each.path, before, after),
+            verdict=verdict,
+        )

@@ -7,18 +7,18 @@ a candidate that becomes a patch applies and parses by construction.
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from langgraph.runtime import Runtime
 
 from orchestrator.events import NodeStarted
+from orchestrator.records import Candidate
 from orchestrator.task.nodes.catalogue import catalogue_edits
 from orchestrator.task.nodes.common import ask, shown_context
 from orchestrator.task.prompts import STOPS, NodePrompt, Rewrite, node_prompt, trim_issue
-from orchestrator.task.regions import Target
+from orchestrator.task.regions import TARGETS, Target
 from orchestrator.task.state import State, Tools
 from swebench.patches.diffs import unified_diff
-from swebench.patches.edits import EditRejected, Region, apply_replacement
+from swebench.patches.edits import EditRejected, apply_replacement
 from vectors.engine.requests import Generation
 from vectors.engine.sampling import Sampling
 
@@ -41,10 +41,11 @@ async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
     if with_catalogue and attempt == 0:
         return await catalogue_edits(runtime)
     if not state["regions"]:
-        name = tools.artifacts.write_json(f"candidates/{attempt}.json", [])
+        name = tools.artifacts.write_records(f"candidates/{attempt}.json", [])
         return {"candidates": name, "attempt": attempt + 1}
     turn = attempt - with_catalogue
-    target = Target(**state["regions"][turn % len(state["regions"])])
+    regions = TARGETS.validate_python(state["regions"])
+    target = regions[turn % len(regions)]
     source = tools.repository.text(tools.commit, target.path)
     prompt, retrieved_tokens = _prompt(state, tools, target, source)
     samplings = (
@@ -54,15 +55,14 @@ async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
         runtime, "patch_writing", prompt, samplings, retrieved_tokens=retrieved_tokens, attempt=attempt
     )
     scores = _deviation_scores if target.is_line else _mean_logprobs
-    made = await asyncio.to_thread(lambda: [_candidate(each, target, source) for each in answer.generations])
-    candidates = [
-        {"region": target.as_dict(), "score": round(score, 4), **candidate}
-        for score, candidate in zip(scores(samplings, answer.generations), made, strict=True)
-    ]
-    votes = Counter(candidate["patch"] for candidate in candidates if candidate["patch"])
-    candidates.sort(key=lambda each: (-votes[each["patch"]], -each["score"]))
-    numbered = [{"number": number, **candidate} for number, candidate in enumerate(candidates)]
-    name = tools.artifacts.write_json(f"candidates/{attempt}.json", numbered)
+    scored = list(zip(answer.generations, scores(samplings, answer.generations), strict=True))
+    candidates = await asyncio.to_thread(
+        lambda: [_candidate(generation, score, target, source) for generation, score in scored]
+    )
+    votes = Counter(candidate.patch for candidate in candidates if candidate.patch)
+    candidates.sort(key=lambda each: (-votes[each.patch], -each.score))
+    numbered = [each.model_copy(update={"number": number}) for number, each in enumerate(candidates)]
+    name = tools.artifacts.write_records(f"candidates/{attempt}.json", numbered)
     return {"candidates": name, "attempt": attempt + 1, "nodes": [answer.record.model_dump(mode="json")]}
 
 
@@ -143,15 +143,23 @@ def _deviation_scores(samplings: Sequence[Sampling], generations: Sequence[Gener
     return scores
 
 
-def _candidate(generation: Generation, target: Target, source: str) -> dict[str, Any]:
+def _candidate(generation: Generation, score: float, target: Target, source: str) -> Candidate:
     """What was written, and its patch or why it has none."""
     opening = target.opening(source)
     written = opening[opening.rfind("\n") + 1 :] + generation.text
-    candidate = {"rewrite": written, "patch": "", "verdict": ""}
+    patch, verdict = "", ""
     if generation.finish_reason == "length":
-        return candidate | {"verdict": "truncated"}
-    try:
-        after = apply_replacement(source, Region(target.path, target.start_line, target.end_line), written)
-    except EditRejected as rejected:
-        return candidate | {"verdict": rejected.reason}
-    return candidate | {"patch": unified_diff(target.path, source, after)}
+        verdict = "truncated"
+    else:
+        try:
+            patch = unified_diff(target.path, source, apply_replacement(source, target.region, written))
+        except EditRejected as rejected:
+            verdict = rejected.reason
+    return Candidate(
+        region=target.region,
+        name=target.name,
+        score=round(score, 4),
+        rewrite=written,
+        patch=patch,
+        verdict=verdict,
+    )

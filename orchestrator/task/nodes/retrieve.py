@@ -11,9 +11,9 @@ import structlog
 from langgraph.runtime import Runtime
 
 from orchestrator.events import NodeFinished, NodeStarted, Retrieved
-from orchestrator.records import FoundDefinition, Hit, Ranking
+from orchestrator.records import FoundDefinition, Hit, Ranking, Step
 from orchestrator.task.nodes.common import progress_of
-from orchestrator.task.regions import targets
+from orchestrator.task.regions import TARGETS, targets
 from orchestrator.task.state import State, Tools
 from retrieval.context import build_context
 from retrieval.errors import NotText
@@ -63,11 +63,10 @@ async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
         chosen = [target for target in chosen if not target.is_line]
     runtime.stream_writer(Retrieved(hits=ranking.hits, definitions=ranking.definitions))
     seconds = time.perf_counter() - started
-    tools.artifacts.write_json(
-        "trajectory/retrieve-0.json", {"name": "retrieve", "attempt": 0, "seconds": round(seconds, 3)}
-    )
+    step = Step(name="retrieve", seconds=round(seconds, 3))
+    tools.artifacts.write_record("trajectory/retrieve-0.json", step)
     runtime.stream_writer(NodeFinished(node="retrieve", seconds=seconds))
-    return {"context": context, "regions": [target.as_dict() for target in chosen], "attempt": 0}
+    return {"context": context, "regions": TARGETS.dump_python(chosen, mode="json"), "attempt": 0}
 
 
 def _sources(tools: Tools, found: SearchResult) -> dict[str, str]:

@@ -7,11 +7,12 @@ graph is given does not hold them.
 
 import asyncio
 import time
-from typing import Any, Literal
+from typing import Literal
 
 from langgraph.runtime import Runtime
 
 from orchestrator.events import CandidateChecked, NodeFinished, NodeStarted
+from orchestrator.records import Candidate, Check, Step, TestsRun
 from orchestrator.task.nodes.common import usable_reproduction
 from orchestrator.task.state import State, Tools
 from swebench.errors import NoTestsNear
@@ -33,52 +34,53 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
     """
     tools, started = runtime.context, time.perf_counter()
     runtime.stream_writer(NodeStarted(node="validate", attempt=state["attempt"] - 1))
-    candidates: list[dict[str, Any]] = tools.artifacts.read_json(state["candidates"])
+    candidates = tools.artifacts.read_records(state["candidates"], Candidate)
     reproduction = await asyncio.to_thread(usable_reproduction, tools)
-    accepted: dict[str, Any] | None = None
+    accepted: Candidate | None = None
     first_with: dict[str, int] = {}
     tested = 0
-    for candidate in candidates:
-        first = first_with.setdefault(candidate["patch"], candidate["number"])
-        if candidate["patch"] and first != candidate["number"]:
-            candidate["verdict"] = f"same as candidate {first}"
-        if not candidate["verdict"] and tools.config.run_tests and tested == MAX_TESTED:
-            candidate["verdict"] = f"not tested: {MAX_TESTED} better ones were"
-        if not candidate["verdict"]:
-            found = await asyncio.to_thread(_check, tools, candidate["patch"], reproduction, accepted is None)
-            candidate.update(found)
-            tested += "tests" in candidate
+    for place, candidate in enumerate(candidates):
+        first = first_with.setdefault(candidate.patch, candidate.number)
+        found: dict[str, object] = {}
+        if candidate.patch and first != candidate.number:
+            found = {"verdict": f"same as candidate {first}"}
+        elif not candidate.verdict and tools.config.run_tests and tested == MAX_TESTED:
+            found = {"verdict": f"not tested: {MAX_TESTED} better ones were"}
+        elif not candidate.verdict:
+            found = await asyncio.to_thread(_check, tools, candidate.patch, reproduction, accepted is None)
+            tested += "tests" in found
+        checked = candidates[place] = candidate.model_copy(update=found)
         runtime.stream_writer(
-            CandidateChecked(
-                number=candidate["number"], verdict=candidate["verdict"], path=candidate["region"]["path"]
-            )
+            CandidateChecked(number=checked.number, verdict=checked.verdict, path=checked.region.path)
         )
-        if candidate["verdict"] == "valid":
-            accepted = candidate
-            if reproduction is None or candidate["reproduction"] == "expected":
+        if checked.verdict == "valid":
+            accepted = checked
+            if reproduction is None or checked.reproduction == "expected":
                 break
-    tools.artifacts.write_json(state["candidates"], candidates)
+    tools.artifacts.write_records(state["candidates"], candidates)
     attempt, seconds = state["attempt"] - 1, time.perf_counter() - started
-    slow = sum(candidate.get("timed_out", False) for candidate in candidates)
-    record = {"name": "validate", "attempt": attempt, "seconds": round(seconds, 3)}
-    if slow:
-        record["time_bound"] = f"the tests of {slow} candidates did not end within {TEST_TIMEOUT_S:g} s"
-    tools.artifacts.write_json(f"trajectory/validate-{attempt}.json", record)
+    slow = sum(candidate.timed_out for candidate in candidates)
+    bound = f"the tests of {slow} candidates did not end within {TEST_TIMEOUT_S:g} s" if slow else ""
+    step = Step(name="validate", attempt=attempt, seconds=round(seconds, 3), time_bound=bound)
+    tools.artifacts.write_record(f"trajectory/validate-{attempt}.json", step)
     runtime.stream_writer(NodeFinished(node="validate", seconds=seconds))
     if accepted is None:
-        return {"patch": "", "check": {"applies": False, "parses": False, "files": []}}
-    check = {key: accepted[key] for key in ("applies", "parses", "files")}
-    return {"patch": tools.artifacts.write("patch.diff", accepted["patch"]), "check": check}
+        return {"patch": "", "check": Check().model_dump(mode="json")}
+    check = Check(applies=bool(accepted.applies), parses=bool(accepted.parses), files=accepted.files)
+    patch = tools.artifacts.write("patch.diff", accepted.patch)
+    return {"patch": patch, "check": check.model_dump(mode="json")}
 
 
-def _check(tools: Tools, patch: str, reproduction: Reproduction | None, first: bool) -> dict[str, Any]:
-    """What is found of a patch; when it is not the first valid one, only what is expected is tested on."""
+def _check(tools: Tools, patch: str, reproduction: Reproduction | None, first: bool) -> dict[str, object]:
+    """The fields of a candidate that are found out; when it is not the first valid one, only what is expected
+    is tested on.
+    """
     checked = check_patch(tools.repository.git, tools.commit, patch)
-    found: dict[str, Any] = {
-        "files": list(checked.files),
+    found: dict[str, object] = {
+        "files": checked.files,
         "applies": checked.applies,
         "parses": checked.parses,
-        "problems": list(checked.problems),
+        "problems": checked.problems,
     }
     if not checked.valid:
         return found | {"verdict": "; ".join(checked.problems) or "invalid"}
@@ -88,22 +90,18 @@ def _check(tools: Tools, patch: str, reproduction: Reproduction | None, first: b
         outcome = reproduction.outcome(patch)
         found["reproduction"] = outcome
         if outcome in {"unchanged", "broken"}:
-            return found | {"verdict": f"what the report shows is {outcome}"}
+            return found | {"verdict": f"what the issue shows is {outcome}"}
         if outcome == "changed" and not first:
-            return found | {"verdict": "not tested: like a valid one, it only changes what the report shows"}
-    git = tools.repository.git
+            return found | {"verdict": "not tested: like a valid one, it only changes what the issue shows"}
     try:
-        tests = run_existing_tests(tools.task, git, patch, timeout_s=TEST_TIMEOUT_S, test_bed=tools.test_bed)
+        tests = run_existing_tests(
+            tools.task, tools.repository.git, patch, timeout_s=TEST_TIMEOUT_S, test_bed=tools.test_bed
+        )
     except NoTestsNear as none:
         # Nothing speaks against the patch; a repository may have no test of what it changes.
-        return found | {
-            "tests": {"passed": 0, "failed": [], "seconds": 0.0},
-            "verdict": "valid",
-            "note": str(none),
-        }
-    found["tests"] = {"passed": tests.passed, "failed": list(tests.failed), "seconds": tests.seconds}
-    if tests.run.timed_out:
-        found["timed_out"] = True
+        return found | {"tests": TestsRun(passed=0, seconds=0.0), "verdict": "valid", "note": str(none)}
+    found["tests"] = TestsRun(passed=tests.passed, failed=tuple(tests.failed), seconds=tests.seconds)
+    found["timed_out"] = tests.run.timed_out
     return found | {"verdict": "valid" if tests.ok else "breaks existing tests"}
 
 

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from orchestrator.cli import main as cli
-from orchestrator.task.artifacts import FINISHED
 from tests.orchestrator.batch.batches import PROBLEMS, evaluate_arguments, make_tasks, predictions
+
+FINISHED = ("patched", "no_patch")
 
 WORKERS = 3
 MAKE_MODEL = (

@@ -136,7 +136,7 @@ def test_an_answer_is_valid_where_it_names_something_from_what_it_was_shown(text
 def test_a_rewrite_is_valid_where_it_becomes_a_patch(session, instances):
     (each, *_) = situations(session, "patch_writing", "zero-shot", instances, 200)
     judge = valid_answer("patch_writing", each)
-    lines = each.source.split("\n")[each.target.start_line - 1 : each.target.end_line]
+    lines = each.source.split("\n")[each.target.region.start_line - 1 : each.target.region.end_line]
     margin = len(lines[0]) - len(lines[0].lstrip())
     same = "\n".join(line[margin:] for line in lines)
     assert judge("return 0\n")

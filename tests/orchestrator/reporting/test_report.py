@@ -276,7 +276,7 @@ def test_wrong_input_is_one_line_and_exit_code_2(tmp_path, capsys):
         assert code == 2 and found is None and "Traceback" not in said, arguments
     Artifacts(one, IDS[0]).write_json("candidates/0.json", [{"number": 0}])
     code, _, said = report(capsys, one)
-    assert code == 2 and "cannot be read (KeyError: 'region')" in said
+    assert code == 2 and "cannot be read (0.region: Field required)" in said
     (one / "manifest.json").write_text('{"determinants": ')
     code, _, said = report(capsys, one)
     assert code == 2 and "manifest.json" in said

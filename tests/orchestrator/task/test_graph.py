@@ -105,6 +105,11 @@ class Run:
         return [request.steering is not None for request in self.engine.requests]
 
 
+def kept(run, name):
+    """A JSON artifact as it lies on disk."""
+    return json.loads(run.tools.artifacts.read(name))
+
+
 async def test_a_good_rewrite_becomes_a_patch_that_git_applies(project, tmp_path):
     run = Run(project, tmp_path / "out", [READING, ANALYSIS, GOOD])
     state = await run.go()
@@ -135,7 +140,7 @@ async def test_what_was_written_twice_comes_before_what_was_written_once(project
     answers = [READING, ANALYSIS, BROKEN, BROKEN, GOOD, other, other]  # a line first, then four bodies
     run = Run(project, tmp_path / "out", answers, samples=4)
     await run.go()
-    found = [each["patch"] for each in run.tools.artifacts.read_json("candidates/1.json")]
+    found = [each["patch"] for each in kept(run, "candidates/1.json")]
     assert "return None" in found[0] and found[0] == found[1]
     assert "return 0" in found[2] and not found[3]
 
@@ -143,8 +148,8 @@ async def test_what_was_written_twice_comes_before_what_was_written_once(project
 async def test_the_retry_edge_tries_the_next_region_and_gives_up_after_the_last_retry(project, tmp_path):
     run = Run(project, tmp_path / "out", [READING, ANALYSIS, BROKEN, SAME, BROKEN], retries=2)
     state = await run.go()
-    tried = [run.tools.artifacts.read_json(f"candidates/{n}.json")[0] for n in range(3)]
-    assert len({tuple(candidate["region"].values()) for candidate in tried}) == 3
+    tried = [kept(run, f"candidates/{n}.json")[0] for n in range(3)]
+    assert len({(*candidate["region"].values(), candidate["name"]) for candidate in tried}) == 3
     assert tried[1]["verdict"] == "no_op"
     assert {tried[0]["verdict"], tried[2]["verdict"]} <= {"truncated", "does_not_parse"}
     assert state["patch"] == ""
@@ -154,7 +159,7 @@ async def test_the_retry_edge_tries_the_next_region_and_gives_up_after_the_last_
 async def test_the_first_attempt_tries_the_best_edits_of_the_catalogue(project, tmp_path):
     run = Run(project, tmp_path / "out", [READING, ANALYSIS], edits=5)
     state = await run.go()
-    candidates = run.tools.artifacts.read_json("candidates/0.json")
+    candidates = kept(run, "candidates/0.json")
     assert [candidate["number"] for candidate in candidates] == list(range(len(candidates)))
     assert sum(not candidate["patch"] for candidate in candidates) == len(candidates) - 5
     scores = [candidate["score"] for candidate in candidates]
@@ -169,7 +174,7 @@ async def test_where_no_tests_are_run_few_edits_become_candidates_and_the_best_i
     one = Run(project, tmp_path / "one", [READING, ANALYSIS], edits=1)
     many = Run(project, tmp_path / "many", [READING, ANALYSIS], edits=120)
     assert (await one.go())["check"] == (await many.go())["check"]
-    candidates = many.tools.artifacts.read_json("candidates/0.json")
+    candidates = kept(many, "candidates/0.json")
     assert sum(bool(candidate["patch"]) for candidate in candidates) == MOST_UNTESTED
     assert one.tools.artifacts.read("patch.diff") == many.tools.artifacts.read("patch.diff")
 
@@ -186,14 +191,14 @@ async def test_when_no_edit_holds_the_model_writes_next(project, tmp_path, monke
     run = Run(project, tmp_path / "out", [READING, ANALYSIS, GOOD], edits=5, retries=1)
     state = await run.go()
     assert "+    if not values:" in run.tools.artifacts.read(state["patch"])
-    assert {c["verdict"] for c in run.tools.artifacts.read_json("candidates/0.json")} == {"no_op"}
+    assert {c["verdict"] for c in kept(run, "candidates/0.json")} == {"no_op"}
 
 
 async def test_without_a_valid_candidate_there_is_no_patch_and_every_candidate_says_why(project, tmp_path):
     run = Run(project, tmp_path / "out", [READING, ANALYSIS, BROKEN, SAME, SAME], samples=2, retries=1)
     state = await run.go()
     assert state["patch"] == ""
-    verdicts = [c["verdict"] for n in (0, 1) for c in run.tools.artifacts.read_json(f"candidates/{n}.json")]
+    verdicts = [c["verdict"] for n in (0, 1) for c in kept(run, f"candidates/{n}.json")]
     assert verdicts == ["truncated", "no_op", "no_op"]
 
 
@@ -264,7 +269,7 @@ async def test_the_trajectory_says_which_worked_examples_were_shown(project, tmp
     await run.go()
     shown = [example.place for example in nearest(PROBLEM, 2)]
     for node, attempt in (("code_reading", 0), ("bug_analysis", 0), ("patch_writing", 0)):
-        written = run.tools.artifacts.read_json(f"trajectory/{node}-{attempt}.json")
+        written = kept(run, f"trajectory/{node}-{attempt}.json")
         assert written["examples_shown"] == shown
         assert len(written["messages"]) == 2 + 2 * len(shown)
 

@@ -32,7 +32,12 @@ def line_and_body(source: str, issue: str = "", max_lines: int = 40) -> list[Tar
 def test_a_short_function_is_rewritten_below_its_decorator_signature_and_docstring():
     source = '@cached\ndef f(\n    a,\n):\n    """Doc."""\n    b = a\n    return b\n'
     _, body = line_and_body(source)
-    assert (body.shown_start, body.shown_end, body.start_line, body.end_line) == (1, 7, 6, 7)
+    assert (body.context.start_line, body.context.end_line, body.region.start_line, body.region.end_line) == (
+        1,
+        7,
+        6,
+        7,
+    )
     assert body.opening(source) == '@cached\ndef f(\n    a,\n):\n    """Doc."""\n   '
 
 
@@ -46,7 +51,7 @@ def test_a_method_is_shown_from_the_left_margin():
 def test_the_line_has_most_words_of_the_report_and_operations():
     source = "def f(width, text):\n    n = 1\n    if width > 3:\n        n = 2\n    return n\n"
     line, _ = line_and_body(source, issue="the width is ignored")
-    assert (line.start_line, line.end_line, line.is_line) == (3, 3, True)
+    assert (line.region.start_line, line.region.end_line, line.is_line) == (3, 3, True)
 
 
 def test_lines_and_bodies_of_the_ranked_definitions_take_turns():
@@ -58,15 +63,20 @@ def test_lines_and_bodies_of_the_ranked_definitions_take_turns():
 def test_a_long_function_gives_the_part_that_shares_most_words_with_the_report():
     line, body = line_and_body(LONG, issue="step_70 is wrong, and so are step_71 and step_72")
     assert "step_71 = value + 71" in body.shown(LONG)
-    assert body.start_line <= line.start_line <= line.end_line <= body.end_line
+    assert body.region.start_line <= line.region.start_line <= line.region.end_line <= body.region.end_line
 
 
 @given(st.integers(3, 60))
 def test_every_region_is_bounded_and_what_is_shown_parses_on_its_own(max_lines):
     for source in (LONG, NESTED):
         for target in line_and_body(source, max_lines=max_lines):
-            assert target.shown_start <= target.start_line <= target.end_line <= target.shown_end
-            assert target.shown_end - target.shown_start < max_lines
+            assert (
+                target.context.start_line
+                <= target.region.start_line
+                <= target.region.end_line
+                <= target.context.end_line
+            )
+            assert target.context.end_line - target.context.start_line < max_lines
             ast.parse("\n".join(target.shown(source)))
 
 
@@ -79,7 +89,7 @@ def test_the_opening_and_the_region_make_up_what_is_shown(max_lines, source):
 def test_a_line_inside_a_string_or_a_comment_is_never_the_region():
     source = 'def f(a):\n    b = """\n    width width\n    """\n    # width\n    return b\n'
     line, _ = line_and_body(source, issue="width")
-    assert line.start_line in (2, 6)
+    assert line.region.start_line in (2, 6)
 
 
 def test_classes_and_files_that_could_not_be_read_are_passed_over():
