@@ -4,10 +4,9 @@ A client that goes away stops its generation at the next token.
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
-from typing import Any, Literal
+from typing import Literal
 
 import anyio.to_thread
 import structlog
@@ -93,7 +92,9 @@ def model(model: str, runtime: RuntimeOf, owner: Owner) -> Model:
         **documented(413, 415, openai=True),
     },
 )
-async def complete(body: ChatRequest, request: Request, runtime: RuntimeOf, owner: Owner) -> Any:
+async def complete(
+    body: ChatRequest, request: Request, runtime: RuntimeOf, owner: Owner
+) -> answers.ChatCompletion | Response:
     """Answer a conversation, whole or as a stream of chunks."""
     served = runtime.models.serving()
     limit = runtime.settings.prompt_tokens
@@ -112,7 +113,9 @@ async def complete(body: ChatRequest, request: Request, runtime: RuntimeOf, owne
         return Held(stream, held.pop_all().close)
 
 
-async def _whole(request: Request, stamp: answers.Stamp, prepared: Prepared, answer: Answer) -> Any:
+async def _whole(
+    request: Request, stamp: answers.Stamp, prepared: Prepared, answer: Answer
+) -> answers.ChatCompletion | Response:
     async def collect() -> list[Token]:
         return [token async for tokens in answer.tokens() for token in tokens]
 
@@ -135,33 +138,33 @@ async def _disconnected(request: Request) -> None:
 async def _chunks(
     request: Request, stamp: answers.Stamp, answer: Answer, *, wants_usage: bool
 ) -> AsyncIterator[bytes]:
-    yield _framed(answers.chunk(stamp, {"role": "assistant", "content": ""}))
+    yield _framed(answers.chunk(stamp, answers.Delta(role="assistant", content="")))
     try:
         async for tokens in answer.tokens():
             piece = "".join(token.piece for token in tokens)
             scored = [token.logprob for token in tokens if token.logprob is not None]
             if piece or scored:
-                yield _framed(answers.chunk(stamp, {"content": piece}, logprobs=scored))
+                yield _framed(answers.chunk(stamp, answers.Delta(content=piece), logprobs=scored))
     except Exception as error:
-        yield _framed(_error(request, error))
+        yield format_sse_event(data_str=_error(request, error))
         return
-    yield _framed(answers.chunk(stamp, {}, finish=answer.generation.finish_reason))
+    yield _framed(answers.chunk(stamp, answers.Delta(), finish=answer.generation.finish_reason))
     if wants_usage:
         yield _framed(answers.chunk(stamp, None, used=answers.usage(answer.generation)))
     yield format_sse_event(data_str="[DONE]")
 
 
-def _error(request: Request, error: Exception) -> Any:
+def _error(request: Request, error: Exception) -> str:
     """What a stream that has begun ends with when it fails: OpenAI's client raises for it."""
     request_id = request.state.request_id
     if not isinstance(error, ServiceError):
         _log.error("generation failed", request_id=request_id, error=type(error).__name__)
         error = ServiceError("the generation failed; the server's log says more")
-    return json.loads(bytes(error_response(request.url.path, request_id, error).body))
+    return bytes(error_response(request.url.path, request_id, error).body).decode()
 
 
-def _framed(document: Any) -> bytes:
-    return format_sse_event(data_str=json.dumps(document, ensure_ascii=False))
+def _framed(chunk: answers.Chunk) -> bytes:
+    return format_sse_event(data_str=chunk.model_dump_json())
 
 
 def _model(runtime: Runtime) -> Model:

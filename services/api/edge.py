@@ -7,7 +7,6 @@ Plain ASGI, so that a client that goes away is noticed by the route that answers
 import re
 import secrets
 import time
-from typing import Any
 
 import structlog
 from opentelemetry import trace
@@ -113,7 +112,7 @@ async def _body(headers: dict[bytes, bytes], receive: Receive) -> list[Message]:
 
 def _replayed(messages: list[Message], receive: Receive) -> Receive:
     """What was read, once more, and then whatever comes."""
-    waiting: list[Any] = list(reversed(messages))
+    waiting = list(reversed(messages))
 
     async def replay() -> Message:
         return waiting.pop() if waiting else await receive()

@@ -4,12 +4,11 @@ What a request held is never repeated in an error.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -54,23 +53,19 @@ class OpenAIError(BaseModel):
     error: OpenAIErrorBody
 
 
-def documented(*statuses: int, openai: bool = False) -> dict[int | str, dict[str, Any]]:
+def documented(*statuses: int, openai: bool = False) -> dict[int | str, dict[str, JsonValue]]:
     """The errors of a route, for its OpenAPI description."""
     media, name = ("application/json", "OpenAIError") if openai else ("application/problem+json", "Problem")
-    schema = {"$ref": f"#/components/schemas/{name}"}
-    return {
-        status: {"description": _title(status), "content": {media: {"schema": schema}}} for status in statuses
-    }
+    content: JsonValue = {media: {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+    return {status: {"description": _title(status), "content": content} for status in statuses}
 
 
-def error_response(
-    path: str, request_id: str, error: ServiceError, *, param: str | None = None, errors: Any = None
-) -> JSONResponse:
+def error_response(path: str, request_id: str, error: ServiceError) -> JSONResponse:
     """An error as the client of this path expects it."""
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return _response(path, request_id, error.status, str(error.args[0]), error.code, headers, param, errors)
+    return _response(path, request_id, error.status, str(error.args[0]), error.code, headers)
 
 
 def install(app: FastAPI) -> None:

@@ -1,10 +1,10 @@
 """/v1/vectors: the vectors that a request may name, and uploads of one's own."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from services.api.access import Owner, RuntimeOf
 from services.api.problems import documented
@@ -73,7 +73,7 @@ def get_vector(model: str, domain: str, runtime: RuntimeOf, owner: Owner) -> Vec
     return VectorAnswer.of(model, domain, runtime.models.serving().vectors.get(owner, model, domain))
 
 
-_FILE: dict[str, Any] = {
+_FILE: dict[str, JsonValue] = {
     "requestBody": {
         "required": True,
         "content": {_MEDIA: {"schema": {"type": "string", "format": "binary", "maxLength": 1 << 20}}},

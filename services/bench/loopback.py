@@ -9,10 +9,11 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from orchestrator.session import Session
 from services.errors import ServiceError
@@ -20,6 +21,9 @@ from services.server import make_server
 from services.serving.models import Served
 from services.serving.runtime import Runtime
 from services.settings import ServeSettings
+
+Body = Mapping[str, JsonValue]
+"""Of a chat request."""
 
 
 @contextmanager
@@ -49,13 +53,13 @@ class Client:
     def __init__(self, port: int) -> None:
         self._port = port
 
-    def tokens(self, body: dict[str, Any]) -> int:
+    def tokens(self, body: Body) -> int:
         """Send a request and wait for all of its answer; returns how many tokens it has."""
         with self._sent(body) as answer:
             found: int = json.loads(answer.read())["usage"]["completion_tokens"]
         return found
 
-    def first_token_s(self, body: dict[str, Any]) -> float:
+    def first_token_s(self, body: Body) -> float:
         """Seconds from connecting to the first text of a stream, which is then read to its end."""
         began = time.perf_counter()
         first = None
@@ -66,11 +70,11 @@ class Client:
         return first if first is not None else time.perf_counter() - began
 
     @contextmanager
-    def _sent(self, body: dict[str, Any]) -> Iterator[http.client.HTTPResponse]:
+    def _sent(self, body: Body) -> Iterator[http.client.HTTPResponse]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port)
         try:
             headers = {"Content-Type": "application/json"}
-            connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+            connection.request("POST", "/v1/chat/completions", json.dumps(dict(body)), headers)
             answer = connection.getresponse()
             if answer.status != 200:
                 raise ServiceError(f"the server answered {answer.status}: {answer.read().decode()}")

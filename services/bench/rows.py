@@ -3,19 +3,21 @@
 import random
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from typing import Any
+
+from pydantic import BaseModel, JsonValue
 
 from orchestrator.session import Session
 from services.api.access import LOCAL
-from services.bench.loopback import Client, serving
+from services.bench.loopback import Body, Client, serving
 from services.chat.generate import prepare
 from services.chat.schemas import ChatRequest
 from services.serving.models import Served
 from vectors.bench.machine import describe
 from vectors.engine.requests import GenerationRequest
+from vectors.progress import Progress
 
 _AT_ONCE = 16
 _NEW_TOKENS = 48
@@ -36,7 +38,26 @@ _WORDS = (
 )
 
 
-def measure(session: Session, repeats: int, progress: Callable[[str, int, int], None]) -> dict[str, Any]:
+class Row(BaseModel):
+    """The median of `n` measurements, from the least to the most of them, and what it should be."""
+
+    name: str
+    value: float
+    target: float | None
+    met: bool | None
+    n: int
+    spread: tuple[float, float]
+
+
+class Measured(BaseModel):
+    """`bench serve --json`."""
+
+    machine: dict[str, JsonValue]
+    model: dict[str, str]
+    rows: list[Row]
+
+
+def measure(session: Session, repeats: int, progress: Progress) -> Measured:
     """All rows on this machine and this model."""
     machine = describe("cpu")
     ratios: list[float] = []
@@ -52,15 +73,15 @@ def measure(session: Session, repeats: int, progress: Callable[[str, int, int], 
             shares.append((through - direct) / direct)
         progress("measuring the server", repeats, repeats)
         model = {"id": served.name, "dtype": str(served.lm.dtype).removeprefix("torch.")}
-    return {
-        "machine": asdict(machine) | {"busy": machine.busy},
-        "model": model,
-        "rows": [
+    return Measured(
+        machine=asdict(machine) | {"busy": machine.busy},
+        model=model,
+        rows=[
             _row("mixed16_vs_one_by_one", ratios, target=6.0),
             _row("http_share_of_first_token", shares),
             _row("http_added_ms_to_first_token", added),
         ],
-    }
+    )
 
 
 def _throughput(served: Served, client: Client, repetition: int) -> float:
@@ -72,14 +93,14 @@ def _throughput(served: Served, client: Client, repetition: int) -> float:
     return rates["at once"] / rates["one by one"]
 
 
-def _together(client: Client, requests: Sequence[dict[str, Any]]) -> float:
+def _together(client: Client, requests: Sequence[Body]) -> float:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         began = time.perf_counter()
         tokens = sum(pool.map(client.tokens, requests))
         return tokens / (time.perf_counter() - began)
 
 
-def _one_by_one(client: Client, requests: Sequence[dict[str, Any]]) -> float:
+def _one_by_one(client: Client, requests: Sequence[Body]) -> float:
     began = time.perf_counter()
     tokens = sum(map(client.tokens, requests))
     return tokens / (time.perf_counter() - began)
@@ -95,7 +116,7 @@ def _first_tokens(served: Served, client: Client, repetition: int) -> tuple[floa
     return statistics.median(through), statistics.median(direct)
 
 
-def _engine_s(served: Served, body: dict[str, Any]) -> float:
+def _engine_s(served: Served, body: Body) -> float:
     prepared = prepare(served, served.lm.context_length, LOCAL, ChatRequest.model_validate(body))
     told: list[float] = []
 
@@ -109,20 +130,20 @@ def _engine_s(served: Served, body: dict[str, Any]) -> float:
     return (told[0] if told else time.perf_counter()) - began
 
 
-def _requests(served: Served, draw: str, count: int = _AT_ONCE) -> list[dict[str, Any]]:
+def _requests(served: Served, draw: str, count: int = _AT_ONCE) -> list[Body]:
     """Requests with a steering each, of other layers, directions and strengths; the draw decides which."""
     chance, lm = random.Random(draw), served.lm
     norms = served.vectors.get(LOCAL, served.name, "bug_analysis").vector.residual_norms
-    found = []
+    found: list[Body] = []
     for number in range(count):
         layer = number * (lm.n_layers - 1) // max(count - 1, 1)
-        steering = {
+        steering: JsonValue = {
             "vector": [chance.gauss(0, 1) for _ in range(lm.d_model)],
             "layer": layer,
             "alpha": round(chance.uniform(0.2, 0.5) * float(norms[layer]), 3),
         }
         text = " ".join(chance.choices(_WORDS, k=64))
-        turns = [{"role": "user", "content": f"{text}\nWhat does this say?"}]
+        turns: JsonValue = [{"role": "user", "content": f"{text}\nWhat does this say?"}]
         found.append(
             {
                 "model": served.name,
@@ -135,13 +156,13 @@ def _requests(served: Served, draw: str, count: int = _AT_ONCE) -> list[dict[str
     return found
 
 
-def _row(name: str, values: Sequence[float], target: float | None = None) -> dict[str, Any]:
+def _row(name: str, values: Sequence[float], target: float | None = None) -> Row:
     value = statistics.median(values)
-    return {
-        "name": name,
-        "value": float(f"{value:.4g}"),
-        "target": target,
-        "met": None if target is None else value >= target,
-        "n": len(values),
-        "spread": [float(f"{bound(values):.4g}") for bound in (min, max)],
-    }
+    return Row(
+        name=name,
+        value=float(f"{value:.4g}"),
+        target=target,
+        met=None if target is None else value >= target,
+        n=len(values),
+        spread=(float(f"{min(values):.4g}"), float(f"{max(values):.4g}")),
+    )

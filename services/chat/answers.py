@@ -3,12 +3,13 @@
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer
 
-from services.chat.generate import Prepared, Token
+from services.chat.generate import Prepared, Token, TokenLogprob
 from vectors.engine.requests import Generation
+from vectors.engine.row import FinishReason
 
 
 class Usage(BaseModel):
@@ -30,7 +31,7 @@ class AnswerMessage(BaseModel):
 class Logprobs(BaseModel):
     """Natural log-probabilities of the answer's tokens, before temperature and top_p."""
 
-    content: list[dict[str, Any]]
+    content: list[TokenLogprob]
 
 
 class Choice(BaseModel):
@@ -62,6 +63,38 @@ class ChatCompletion(BaseModel):
     choices: list[Choice]
     usage: Usage
     steering: Steered | None
+
+
+class Delta(BaseModel):
+    """What a chunk adds to the answer; what it does not add is left out."""
+
+    role: Literal["assistant"] | None = None
+    content: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _only_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, str]:
+        return {name: value for name, value in dump(self).items() if value is not None}
+
+
+class ChunkChoice(BaseModel):
+    """The one answer's next part."""
+
+    index: Literal[0] = 0
+    delta: Delta
+    logprobs: Logprobs | None = None
+    finish_reason: FinishReason | None = None
+
+
+class Chunk(BaseModel):
+    """One chunk of a stream; the one that holds the usage, if that was asked for, has no choice."""
+
+    id: str
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    created: int
+    model: str
+    system_fingerprint: str
+    choices: list[ChunkChoice]
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True)
@@ -115,25 +148,19 @@ def steered(prepared: Prepared) -> Steered | None:
 
 def chunk(
     stamp: Stamp,
-    delta: dict[str, Any] | None,
+    delta: Delta | None,
     *,
-    finish: str | None = None,
-    logprobs: list[dict[str, Any]] | None = None,
+    finish: FinishReason | None = None,
+    logprobs: list[TokenLogprob] | None = None,
     used: Usage | None = None,
-) -> dict[str, Any]:
+) -> Chunk:
     """One chunk of a stream; without a delta it is the last one, which holds the usage."""
-    choice = {
-        "index": 0,
-        "delta": delta,
-        "logprobs": {"content": logprobs} if logprobs else None,
-        "finish_reason": finish,
-    }
-    return {
-        "id": stamp.id,
-        "object": "chat.completion.chunk",
-        "created": stamp.created,
-        "model": stamp.model,
-        "system_fingerprint": stamp.digest[:16],
-        "choices": [] if delta is None else [choice],
-        "usage": used.model_dump() if used else None,
-    }
+    scored = Logprobs(content=logprobs) if logprobs else None
+    return Chunk(
+        id=stamp.id,
+        created=stamp.created,
+        model=stamp.model,
+        system_fingerprint=stamp.digest[:16],
+        choices=[] if delta is None else [ChunkChoice(delta=delta, logprobs=scored, finish_reason=finish)],
+        usage=used,
+    )

@@ -8,7 +8,8 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+
+from pydantic import BaseModel
 
 from services.chat.schemas import ChatRequest
 from services.errors import Invalid, NotFound, Unavailable
@@ -38,12 +39,21 @@ class Prepared:
         return len(self.prompt_ids) + self.sampling.max_new_tokens
 
 
+class TokenLogprob(BaseModel):
+    """A token's text, natural log-probability and bytes; the bytes of a part of a character are not known."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None
+    top_logprobs: list[None] = []
+
+
 @dataclass(frozen=True)
 class Token:
     """One new token: the text that became certain with it (perhaps none), and its log-probability."""
 
     piece: str
-    logprob: dict[str, Any] | None
+    logprob: TokenLogprob | None
 
 
 def prepare(served: Served, limit: int, owner: str, asked: ChatRequest) -> Prepared:
@@ -152,7 +162,7 @@ class Answer:
             timing.observe(at - self._before)
             self._before, first = at, False
 
-    def _logprob(self, number: int) -> dict[str, Any] | None:
+    def _logprob(self, number: int) -> TokenLogprob | None:
         """The log-probability of a token by its number, in OpenAI's form; that of an end is nobody's text."""
         if not self._prepared.sampling.logprobs:
             return None
@@ -162,4 +172,4 @@ class Answer:
             return None
         text = tokenizer.decode([token])
         whole = None if "\ufffd" in text else list(text.encode())
-        return {"token": text, "logprob": row.logprobs[number], "bytes": whole, "top_logprobs": []}
+        return TokenLogprob(token=text, logprob=row.logprobs[number], bytes=whole)

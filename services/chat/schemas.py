@@ -1,6 +1,6 @@
 """What a chat request may hold. Fields that mean nothing here are refused, not passed over."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -21,7 +21,7 @@ class TextPart(_Strict):
     text: Text
 
 
-def _joined(content: Any) -> Any:
+def _joined(content: object) -> object:
     """Parts of text as one text."""
     if isinstance(content, list):
         return "".join(TextPart.model_validate(part).text for part in content)
@@ -46,7 +46,7 @@ _Stop = Annotated[Text, Field(min_length=1, max_length=256)]
 _Stops = Annotated[list[_Stop], Field(max_length=4)]
 
 
-def _listed(stop: Any) -> Any:
+def _listed(stop: object) -> object:
     return [stop] if isinstance(stop, str) else stop
 
 

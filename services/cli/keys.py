@@ -5,13 +5,16 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli import options as machine_options
 from orchestrator.cli.help import Group
 from services.cli import options
+
+if TYPE_CHECKING:
+    from services.store.keys import Keys
 
 
 @click.group(
@@ -37,7 +40,7 @@ def command() -> None:
 @options.data
 @options.store
 @machine_options.as_json
-def create(name: str, operator: bool, as_json: bool, **where: Any) -> None:
+def create(name: str, operator: bool, as_json: bool, **where: Path | str | None) -> None:
     """Make a key and print it; it cannot be shown again."""
     from orchestrator.cli.output import print_json
 
@@ -62,7 +65,7 @@ def create(name: str, operator: bool, as_json: bool, **where: Any) -> None:
 @options.data
 @options.store
 @machine_options.as_json
-def list_(as_json: bool, **where: Any) -> None:
+def list_(as_json: bool, **where: Path | str | None) -> None:
     """All keys, revoked ones too."""
     from orchestrator.cli.output import print_json
 
@@ -86,7 +89,7 @@ def list_(as_json: bool, **where: Any) -> None:
 @click.argument("key_id", metavar="ID")
 @options.data
 @options.store
-def revoke(key_id: str, **where: Any) -> None:
+def revoke(key_id: str, **where: Path | str | None) -> None:
     """Revoke a key from now on. Its tasks stay."""
     with _keys(where) as keys:
         key = keys.revoke(key_id)
@@ -94,7 +97,7 @@ def revoke(key_id: str, **where: Any) -> None:
 
 
 @contextmanager
-def _keys(where: dict[str, Path | str | None]) -> Iterator[Any]:
+def _keys(where: dict[str, Path | str | None]) -> Iterator["Keys"]:
     from services.store import Store
 
     store = Store(options.serve_settings(machine_options.settings(), **where).where)

@@ -1,9 +1,13 @@
 """What both commands share: the server's settings, from the file, the environment and flags."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from orchestrator.settings import Settings
+    from services.settings import ServeSettings
 
 data = click.option(
     "--data",
@@ -15,7 +19,7 @@ store = click.option(
 )
 
 
-def serve_settings(machine: Any, **flags: Any) -> Any:
+def serve_settings(machine: "Settings", **flags: object) -> "ServeSettings":
     """The server's settings, with the flags that were given on top."""
     from services.settings import ServeSettings
 

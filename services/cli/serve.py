@@ -1,6 +1,6 @@
 """`orchestrate serve`."""
 
-from typing import Any
+from pathlib import Path
 
 import click
 
@@ -24,7 +24,7 @@ from services.cli import options
 @click.option("--run-tests/--no-run-tests", default=None, help="Whether requests may ask for run_tests.")
 @machine_options.model
 @machine_options.repos
-def command(model: str | None, repos: Any, **flags: Any) -> int:
+def command(model: str | None, repos: Path | None, **flags: object) -> int:
     """Serve tasks and chats over HTTP until SIGTERM or Ctrl-C, and leave everything resumable.
 
     Everything else is set in the table [serve] of orchestrate.toml: data sets, repositories, limits.

@@ -1,6 +1,6 @@
 """What the server counts, for Prometheus. Every label has few values: none comes from a request's text."""
 
-from typing import Any
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -16,47 +16,43 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        own: dict[str, Any] = {"registry": self.registry}
-        timed: dict[str, Any] = {**own, "buckets": _SECONDS}
-        self.requests = Counter(
-            "orchestrate_http_requests_total", "Answered requests.", ["method", "route", "status"], **own
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        histogram = partial(Histogram, registry=self.registry)
+        timing = partial(histogram, buckets=_SECONDS)
+        self.requests = counter(
+            "orchestrate_http_requests_total", "Answered requests.", ["method", "route", "status"]
         )
-        self.request_seconds = Histogram(
-            "orchestrate_http_request_seconds", "From the request to the answer's end.", ["route"], **timed
+        self.request_seconds = timing(
+            "orchestrate_http_request_seconds", "From the request to the answer's end.", ["route"]
         )
-        self.loop_lag_seconds = Histogram(
+        self.loop_lag_seconds = timing(
             "orchestrate_event_loop_lag_seconds",
             "How late the server's loop comes to what is due; own: without waiting for a processor.",
             ["part"],
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
-            **own,
         )
-        self.loop_lag_most = Gauge(
-            "orchestrate_event_loop_lag_most_seconds", "The largest so far.", ["part"], **own
+        self.loop_lag_most = gauge("orchestrate_event_loop_lag_most_seconds", "The largest so far.", ["part"])
+        self.tasks = gauge("orchestrate_tasks", "Tasks in the store.", ["state"])
+        self.queue_tasks = gauge("orchestrate_queue_tasks", "Tasks that wait.")
+        self.queue_tokens = gauge("orchestrate_queue_tokens", "Tokens of tasks that wait.")
+        self.queue_seconds = histogram("orchestrate_queue_seconds", "From creation to claim.")
+        self.task_seconds = timing("orchestrate_task_seconds", "From claim to the end.")
+        self.first_token_seconds = timing(
+            "orchestrate_time_to_first_token_seconds", "Of chat requests, from their arrival."
         )
-        self.tasks = Gauge("orchestrate_tasks", "Tasks in the store.", ["state"], **own)
-        self.queue_tasks = Gauge("orchestrate_queue_tasks", "Tasks that wait.", **own)
-        self.queue_tokens = Gauge("orchestrate_queue_tokens", "Tokens of tasks that wait.", **own)
-        self.queue_seconds = Histogram("orchestrate_queue_seconds", "From creation to claim.", **timed)
-        self.task_seconds = Histogram("orchestrate_task_seconds", "From claim to the end.", **timed)
-        self.first_token_seconds = Histogram(
-            "orchestrate_time_to_first_token_seconds", "Of chat requests, from their arrival.", **timed
+        self.token_seconds = timing("orchestrate_inter_token_seconds", "Between a chat request's tokens.")
+        self.steering = counter(
+            "orchestrate_steering_total", "Prompts, steered and not.", ["applied", "reason"]
         )
-        self.token_seconds = Histogram(
-            "orchestrate_inter_token_seconds", "Between a chat request's tokens.", **timed
-        )
-        self.steering = Counter(
-            "orchestrate_steering_total", "Prompts, steered and not.", ["applied", "reason"], **own
-        )
-        self.chat_requests = Gauge("orchestrate_chat_requests", "Chat requests in hand.", **own)
-        self.chat_tokens = Gauge("orchestrate_chat_tokens", "Tokens of chat requests in hand.", **own)
-        self.rows = Gauge("orchestrate_engine_rows", "Rows in the engine.", ["state"], **own)
-        self.passes = Gauge("orchestrate_engine_passes", "Forward passes so far.", **own)
-        self.tokens = Gauge(
+        self.chat_requests = gauge("orchestrate_chat_requests", "Chat requests in hand.")
+        self.chat_tokens = gauge("orchestrate_chat_tokens", "Tokens of chat requests in hand.")
+        self.rows = gauge("orchestrate_engine_rows", "Rows in the engine.", ["state"])
+        self.passes = gauge("orchestrate_engine_passes", "Forward passes so far.")
+        self.tokens = gauge(
             "orchestrate_engine_tokens",
             "Tokens so far; new ones by passes is the batch size.",
             ["kind"],
-            **own,
         )
 
     def event(self, event: TaskEvent) -> None:

@@ -6,9 +6,9 @@ A request names things, it never brings them: instances and repositories that th
 import hashlib
 import json
 import threading
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from orchestrator.errors import ConfigError
 from orchestrator.plugins import load_instances
@@ -112,7 +112,7 @@ class Inputs:
             )
         return name, tokens
 
-    def job(self, stored: dict[str, Any]) -> tuple[Job, RunConfig]:
+    def job(self, stored: dict[str, JsonValue]) -> tuple[Job, RunConfig]:
         """The job of a request that was queued. Blocks; raises what the orchestrator raises for it."""
         request = TaskRequest.model_validate(stored)
         config = request.config

@@ -1,11 +1,14 @@
 """`orchestrate bench serve`."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli import options
+
+if TYPE_CHECKING:
+    from services.bench.rows import Measured
 from orchestrator.cli.help import Command
 
 
@@ -37,10 +40,13 @@ def command(model: str | None, repeats: int, as_json: bool) -> None:
         progress = view.progress
         with Session(settings, progress=progress) as session:
             document = measure(session, repeats, progress)
-    (print_json if as_json else _print)(document)
+    if as_json:
+        print_json(document.model_dump(mode="json"))
+    else:
+        _print(document)
 
 
-def _print(document: dict[str, Any]) -> None:
+def _print(document: "Measured") -> None:
     from rich.table import Table
 
     from orchestrator.cli.output import console
@@ -48,11 +54,11 @@ def _print(document: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("row", "median", "min–max", "n", "target"):
         table.add_column(name, justify="left" if name == "row" else "right", no_wrap=True)
-    for row in document["rows"]:
-        low, high = row["spread"]
-        target = "" if row["target"] is None else f"≥ {row['target']:g}"
-        table.add_row(row["name"], f"{row['value']:.2f}", f"{low:.2f}–{high:.2f}", str(row["n"]), target)
+    for row in document.rows:
+        low, high = row.spread
+        target = "" if row.target is None else f"≥ {row.target:g}"
+        table.add_row(row.name, f"{row.value:.2f}", f"{low:.2f}–{high:.2f}", str(row.n), target)
     out = console()
     out.print(table)
-    if document["machine"]["busy"]:
+    if document.machine["busy"]:
         out.print("the machine was busy with other work: the ratios are unreliable", style="yellow")
