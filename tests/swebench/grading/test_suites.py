@@ -13,6 +13,7 @@ from swebench.grading.official.client import Official, Report, Spec
 from swebench.grading.suites import LocalTestBed
 from swebench.grading.verdicts import certify, ensure_gradeable, grade, run_existing_tests
 from swebench.patches.trees import Scratch
+from swebench.running.runner import isolation, run_tests
 from tests.swebench.conftest import CALC, FIX, calc_row, opened, write_files
 
 SPEC = Spec(
@@ -117,6 +118,18 @@ def test_a_run_sees_the_tree_what_installing_wrote_and_a_locale_that_exists(real
     write_files(tree, {"calc.py": "mine\n"})
     suite.within.prepare(tree)
     assert (tree / "calc.py").read_text() == "mine\n" and (tree / "calc.egg-info" / "PKG-INFO").exists()
+
+
+@pytest.mark.skipif(not isolation(), reason="this user may not make namespaces")
+def test_an_environment_is_read_only_to_what_runs_in_it(real, test_bed):
+    git, instance = real
+    within = test_bed.surroundings(instance.task, git)
+    (folder,) = within.kept
+    with Scratch(git, instance.task.base_commit) as scratch:
+        command = ["python", "-c", f"open({str(folder / 'mine')!r}, 'w')"]
+        found = run_tests(scratch, scratch.base, command, 30, within)
+    assert found.exit_code == 1 and "Read-only file system" in found.log
+    assert not (folder / "mine").exists()
 
 
 def test_the_official_verdict_decides(real, test_bed):

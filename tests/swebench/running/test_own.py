@@ -4,7 +4,7 @@ import pytest
 
 from swebench.patches.trees import Scratch
 from swebench.running.own import PACKAGES, own_environment
-from swebench.running.runner import parse_command, run_tests
+from swebench.running.runner import isolation, parse_command, run_tests
 from tests.swebench.conftest import opened
 
 
@@ -38,3 +38,12 @@ def test_the_usual_ways_to_call_pytest_work(run, command):
     found = run(command, "def test_it():\n    pass\n")
     assert found.exit_code == 0
     assert "1 passed" in found.log
+
+
+@pytest.mark.skipif(not isolation(), reason="this user may not make namespaces")
+def test_what_runs_in_it_cannot_change_it(run, cache_dir):
+    (folder,) = own_environment(cache_dir).surroundings.kept
+    found = run("python test_script.py", f"open({str(folder / 'mine')!r}, 'w')\n")
+    assert found.exit_code == 1
+    assert "Read-only file system" in found.log
+    assert not (folder / "mine").exists()
