@@ -7,25 +7,9 @@ import pytest
 
 from tests.orchestrator.batch.batches import evaluate_arguments, make_tasks, predictions
 from tests.orchestrator.cli.test_cli import run
-from tests.plugins import install
+from tests.plugins import documented, install
 
-SOURCE = '''
-"""Does a batch with a note of each task that it finished."""
-
-from pathlib import Path
-
-from orchestrator.batch.local import LocalExecutor
-
-
-class Noting(LocalExecutor):
-    """The executor of this machine, which notes in noted.txt what it has done."""
-
-    async def solve(self, unit, emit):
-        """A unit's result."""
-        result = await super().solve(unit, emit)
-        with Path("noted.txt").open("a") as notes:
-            notes.write(f"{result.instance_id}\\n")
-        return result
+FAULTY = '''
 
 
 class OfNothing:
@@ -44,7 +28,13 @@ class NoContext:
 def installed(tmp_path, monkeypatch):
     entries = {"noting": "Noting", "nothing": "OfNothing", "no-context": "NoContext"}
     monkeypatch.syspath_prepend(
-        install(tmp_path / "plugins", "noting-executor", SOURCE, "orchestrate.executors", **entries)
+        install(
+            tmp_path / "plugins",
+            "noting-executor",
+            documented("Executors") + FAULTY,
+            "orchestrate.executors",
+            **entries,
+        )
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ORCHESTRATE_CACHE", str(tmp_path / "cache"))

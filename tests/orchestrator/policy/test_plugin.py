@@ -7,23 +7,10 @@ import pytest
 
 from orchestrator.cli import main
 from tests.orchestrator.cli.test_cli import run, solve_arguments
-from tests.plugins import install
+from tests.plugins import documented, install
 
 GROUP = "orchestrate.policies"
-SOURCE = '''
-"""Steers the nodes that read, whatever their prompts hold, and never the one that writes."""
-
-from orchestrator.policy.decisions import Code, Decision
-
-
-class ReadingOnly:
-    """Steers code_reading and bug_analysis."""
-
-    def decide(self, prompt):
-        """On for the nodes that read."""
-        if prompt.domain == "patch_writing":
-            return Decision(None, Code.OWN_RULE, "off: it writes")
-        return Decision(prompt.domain, Code.OWN_RULE, "it reads")
+FAULTY = '''
 
 
 class Undecided:
@@ -46,7 +33,7 @@ def site(tmp_path_factory):
     return install(
         tmp_path_factory.mktemp("plugins"),
         "reading-only",
-        SOURCE,
+        documented("Policies") + FAULTY,
         GROUP,
         reading="ReadingOnly",
         undecided="Undecided",
