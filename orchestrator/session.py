@@ -4,9 +4,11 @@ The model is opened last and only when needed, so that a wrong instance or a mis
 anything large is loaded.
 """
 
+import logging
 import platform
 import sys
 import threading
+import time
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from vectors.engine.engine import Engine
     from vectors.models.loading import LanguageModel
 
+_log = logging.getLogger(__name__)
 _KEPT_INDEXES = 4
 """Commits whose index is kept for the other variants of the same instance; that of a large repository takes
 hundreds of megabytes."""
@@ -93,8 +96,13 @@ class Session:
 
         from vectors.models.loading import load_model
 
+        started = time.perf_counter()
+        name, cache = self.settings.model, self.settings.cache
         dtype = None if self.settings.dtype == "auto" else getattr(torch, self.settings.dtype)
-        return load_model(self.settings.model, cache=self.settings.cache, dtype=dtype, progress=self.progress)
+        model = load_model(name, cache=cache, dtype=dtype, progress=self.progress)
+        seconds = time.perf_counter() - started
+        _log.info("loaded %s (%s, %s) in %.2f s", name, model.digest[:12], model.dtype, seconds)
+        return model
 
     @cached_property
     def engine(self) -> "Engine":
@@ -104,8 +112,11 @@ class Session:
     def _open_engine(self, model: "LanguageModel") -> "Engine":
         from vectors.engine.engine import Engine
 
+        started = time.perf_counter()
         sys.setswitchinterval(_SWITCH_S)
-        return Engine(model.model, model.tokenizer, max_rows=32, niceness=self.niceness)
+        engine = Engine(model.model, model.tokenizer, max_rows=32, niceness=self.niceness)
+        _log.info("opened the engine in %.2f s", time.perf_counter() - started)
+        return engine
 
     @cached_property
     def vectors(self) -> "VectorLibrary":

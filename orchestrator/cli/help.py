@@ -27,6 +27,7 @@ SECTIONS = {
 }
 """The flags under each heading, in the order of the headings; within one, a command's own order holds."""
 
+OTHER = "Other options"
 _VERBOSE = "orchestrate.verbose"
 
 
@@ -54,7 +55,7 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under their headings."""
-        records: dict[str, list[tuple[str, str]]] = {title: [] for title in SECTIONS}
+        records: dict[str, list[tuple[str, str]]] = {title: [] for title in (*SECTIONS, OTHER)}
         for option in self.get_params(ctx):
             record = option.get_help_record(ctx)
             if record and not isinstance(option, click.Argument):
@@ -85,9 +86,6 @@ class Group(Command, click.Group):
 
 
 def section_of(option: click.Parameter) -> str:
-    """The heading that an option stands under. Raises LookupError for one that nobody put anywhere."""
+    """The heading that an option stands under; OTHER for one that nobody put anywhere."""
     flag = max(option.opts, key=len).removeprefix("--")
-    for title, flags in SECTIONS.items():
-        if flag in flags.split():
-            return title
-    raise LookupError(f"--{flag} stands in no section of orchestrator.cli.help")
+    return next((title for title, flags in SECTIONS.items() if flag in flags.split()), OTHER)

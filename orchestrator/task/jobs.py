@@ -4,6 +4,7 @@ Everything that can be wrong with the input is found here, before a model is loa
 """
 
 import hashlib
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from retrieval.store import Repository, RepoStore
 from swebench.data.tasks import Task
 from swebench.grading.verdicts import ensure_gradeable
 
+_log = logging.getLogger(__name__)
 PROBLEM_BYTES = 1 << 20
 
 
@@ -61,6 +63,7 @@ def task_job(
     grade EnvironmentUnavailable.
     """
     repository = session.store.open(task.repo)
+    _log.info("%s is in %s", task.repo, repository.git.directory)
     job = _job(repository, task, config, dataset, fingerprint)
     if config.run_tests or (to_grade and task.test_cmd):
         # Made now, so that what the machine lacks is told before a model is loaded.

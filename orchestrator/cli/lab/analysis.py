@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from orchestrator.cli import options
+from orchestrator.cli.interruption import after_imports
 from orchestrator.cli.vectors.common import open_session, summary
 
 prompts = click.option(
@@ -79,7 +80,11 @@ def opened(model: str | None) -> Iterator[Any]:
     from orchestrator.cli.view import view_for
 
     try:
-        with view_for(sys.stderr.isatty(), nodes=()) as view, open_session(model, view) as session:
+        with (
+            after_imports(),
+            view_for(sys.stderr.isatty(), nodes=()) as view,
+            open_session(model, view) as session,
+        ):
             yield session
     except KeyboardInterrupt:
         click.echo("interrupted: an analysis keeps nothing until it is complete", err=True)

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from orchestrator.cli import cli, main
-from orchestrator.cli.help import SECTIONS, Command
+from orchestrator.cli.help import OTHER, SECTIONS, Command
 
 HEAVY = {
     "torch",
@@ -98,7 +98,7 @@ def test_options_stand_under_headings_and_none_is_left_out(capsys, path):
     with pytest.raises(SystemExit):
         main([*path, "--help"])
     out = capsys.readouterr().out
-    assert "\nOptions:" not in out
+    assert f"\n{OTHER}:" not in out
     headings = [line[:-1] for line in out.splitlines() if line.endswith(":") and not line.startswith(" ")]
     assert [name for name in headings if name in SECTIONS] == [name for name in SECTIONS if name in headings]
     for option in ALL[path].params:
@@ -197,3 +197,15 @@ def test_a_command_that_moved_says_where_it_is(capsys):
         main(["vectors", "sweep", "code_reading"])
     assert exit_.value.code == 2
     assert capsys.readouterr().err.splitlines()[-1] == "Error: sweep moved: orchestrate lab sweep"
+
+
+def test_v_says_where_a_repository_was_found_and_without_it_nothing_is_said(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ORCHESTRATE_CACHE", str(tmp_path / "cache"))
+    logged = {}
+    for more in ([], ["-v"]):
+        with pytest.raises(SystemExit):
+            main(["retrieve", "harborlab__tidetable-23", *more])
+        logged[len(more)] = capsys.readouterr().err
+    assert "harborlab/tidetable is in " not in logged[0]
+    assert "harborlab/tidetable is in " in logged[1]
