@@ -6,7 +6,7 @@ The grammars themselves are llguidance's; here they meet one model's tokenizer a
 import json
 import threading
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ class Constraint:
 
     def grammar(self) -> str:
         """The grammar in llguidance's own form."""
-        make: Any = {
+        make = {
             "regex": LLMatcher.grammar_from_regex,
             "json_schema": LLMatcher.grammar_from_json_schema,
             "lark": LLMatcher.grammar_from_lark,

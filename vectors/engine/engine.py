@@ -11,28 +11,25 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import torch
 from torch import nn
 
-from vectors.engine.constraint import ConstraintCompiler
+from vectors.engine.forward import forward_of
+from vectors.engine.intake import Intake, end_of_sequence_ids
 from vectors.engine.kvcache import KeyValueCache
-from vectors.engine.llama_forward import LlamaForward
 from vectors.engine.memory import trim
 from vectors.engine.prefixes import PrefixStore
 from vectors.engine.requests import GenerationRequest, Ticket, scoring
 from vectors.engine.row import Row
-from vectors.engine.sampling import Sampler
-from vectors.engine.scheduler import Counts, Forward, Scheduler
+from vectors.engine.scheduler import Counts, Scheduler
 from vectors.engine.sharing import Sharing
-from vectors.engine.textstream import TextStream
-from vectors.errors import EngineClosed, GenerationFault, InvalidRequest
-from vectors.models.blocks import context_length, d_model, n_layers
+from vectors.errors import EngineClosed, GenerationFault
+from vectors.models.blocks import embedding, n_layers
 from vectors.models.tokenizer import Tokenizer
-from vectors.steering import RowSteering, Steering
+from vectors.steering import Steering
 from vectors.threads import in_own_thread
 
 _ROWS_BETWEEN_TRIMS = 128
@@ -68,14 +65,9 @@ class Engine:
         niceness: int = 0,
     ) -> None:
         self._niceness = niceness
-        self._model = model.eval()
-        self._tokenizer = tokenizer
-        self._forward = in_own_thread(_forward_of, model)
-        embeddings: Any = model.get_input_embeddings()  # type: ignore[operator]
-        like = embeddings.weight
-        self._vocab_size = int(like.shape[0])
-        self._dtype, self._device = like.dtype, like.device
-        self._constraints = ConstraintCompiler(tokenizer, self._vocab_size)
+        model.eval()
+        self._forward = in_own_thread(forward_of, model)
+        like = embedding(model).weight
         self._cache = KeyValueCache(
             n_layers(model),
             self._forward.kv_heads,
@@ -96,6 +88,7 @@ class Engine:
             max_rows,
             like.device,
         )
+        self._intake = Intake(model, tokenizer, self._cache.tokens)
         self._lock = threading.Lock()
         self._arrived: list[Ticket] = []
         self._waiting: list[Row] = []
@@ -125,7 +118,7 @@ class Engine:
         """Queue requests so that the engine meets them together. Raises as `submit` does, queueing none."""
         if os.getpid() != self._process:
             raise EngineClosed("the engine belongs to another process; make one in this process")
-        tickets = [Ticket(self._row(request)) for request in requests]
+        tickets = [Ticket(self._intake.row(request)) for request in requests]
         with self._lock:
             if self._closed:
                 raise EngineClosed("the engine is closed; make a new one")
@@ -195,44 +188,6 @@ class Engine:
             thread.join()
         self._forward.detach()
 
-    def _row(self, request: GenerationRequest) -> Row:
-        """Check a request and prepare its row."""
-        prompt_ids, sampling = request.prompt_ids, request.sampling
-        if not prompt_ids or min(prompt_ids) < 0 or max(prompt_ids) >= self._vocab_size:
-            raise InvalidRequest(
-                f"prompt_ids must be at least one token id from 0 to {self._vocab_size - 1}; "
-                "encode the prompt with this model's tokenizer"
-            )
-        named = [
-            *sampling.forced_ids,
-            sampling.banned_id or 0,
-            *chain.from_iterable(request.alternatives.values()),
-        ]
-        if min(named) < 0 or max(named) >= self._vocab_size:
-            raise InvalidRequest(
-                f"forced_ids, banned_id and alternatives must be token ids from 0 to {self._vocab_size - 1}"
-            )
-        for limit, what in ((context_length(self._model), "model's context"), (self._cache.tokens, "cache")):
-            if len(prompt_ids) + sampling.max_new_tokens > limit:
-                raise InvalidRequest(
-                    f"{len(prompt_ids)} prompt tokens and {sampling.max_new_tokens} new ones exceed the "
-                    f"{what} of {limit}; shorten the prompt or lower max_new_tokens"
-                )
-        if request.steering is not None:
-            request.steering.validate(n_layers(self._model), d_model(self._model))
-        constraint = self._constraints.compile(sampling.constraint) if sampling.constraint else None
-        return Row(
-            prompt_len=len(prompt_ids),
-            known=[*prompt_ids, *sampling.forced_ids],
-            steering=RowSteering.of(request.steering, len(prompt_ids), self._dtype, self._device),
-            sampling=sampling,
-            sampler=Sampler(sampling, prompt_ids, constraint),
-            stream=TextStream(self._tokenizer, sampling.stop),
-            wants_distribution=request.distribution,
-            wants_alternatives=request.alternatives,
-            on_token=request.on_token,
-        )
-
     @torch.inference_mode()
     def _work(self) -> None:
         if self._niceness and sys.platform == "linux":  # elsewhere it is of the whole process
@@ -291,20 +246,3 @@ class Engine:
             trim()
         for row in rows:
             self._tickets.pop(row).settle()
-
-
-def _forward_of(model: nn.Module) -> Forward:
-    """What runs passes through a model; raises UnsupportedModel where its attention cannot be batched."""
-    if LlamaForward.fits(model):
-        return LlamaForward(model)
-    from vectors.engine.hf_forward import HFForward  # importing transformers takes seconds
-
-    return HFForward(model)
-
-
-def end_of_sequence_ids(model: nn.Module, tokenizer: Tokenizer) -> frozenset[int]:
-    """Return every token id that ends a generation, of the model's generation config and of the tokenizer."""
-    config: Any = model.generation_config
-    ids = config.eos_token_id if config is not None else None
-    listed = ids if isinstance(ids, list) else [ids]
-    return frozenset(token for token in (*listed, tokenizer.eos_token_id) if token is not None)

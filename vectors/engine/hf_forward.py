@@ -7,7 +7,7 @@ model is bare: its attention is torch's and its hooks return nothing.
 
 import functools
 import threading
-from typing import Any
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,18 @@ class _Current(threading.local):
 _current = _Current()
 
 
+class _Config(Protocol):
+    _attn_implementation: str
+
+
+class _Switchable(Protocol):
+    """A transformers model, whose attention can be another's."""
+
+    config: _Config
+
+    def set_attn_implementation(self, name: str) -> None: ...
+
+
 class HFForward:
     """Runs passes through a model's own forward; `detach` leaves the model as it was."""
 
@@ -44,11 +56,10 @@ class HFForward:
     def __init__(self, model: nn.Module) -> None:
         pack(model)
         self._model = model
-        config: Any = model.config
-        self._implementation = config._attn_implementation
+        self._switch = cast("_Switchable", model)
+        self._implementation = self._switch.config._attn_implementation
         _register()
-        set_attention: Any = model.set_attn_implementation
-        set_attention(_NAME)
+        self._switch.set_attn_implementation(_NAME)
         self._convolutions = [
             module for module in model.modules() if type(module).__name__ == "Lfm2ShortConv"
         ]
@@ -73,8 +84,7 @@ class HFForward:
             handle.remove()
         for module in self._convolutions:
             module.__dict__.pop("forward", None)  # closing twice is allowed
-        set_attention: Any = self._model.set_attn_implementation
-        set_attention(self._implementation)
+        self._switch.set_attn_implementation(self._implementation)
 
     def run(self, batch: Pass, resume: tuple[int, Tensor] | None = None) -> Tensor:
         """Run a pass and return the logits [wanted, vocab] of its wanted positions, in float32."""

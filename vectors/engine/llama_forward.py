@@ -5,19 +5,48 @@ arithmetic in a dozen calls a block, over packed weights with the residual addit
 bound by memory instead. It can also start after any block, which reusing a steered prefix needs.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import rms_norm
 
-from vectors.engine.packing import FusedLinear, join_attention, pack
+from vectors.engine.packing import FusedLinear, Separate, join_attention, pack
 from vectors.engine.ragged import Pass
-from vectors.models.blocks import decoder_blocks, final_norm
+from vectors.models.blocks import base_model, decoder_blocks, embedding, final_norm, head, text_config
 
 _FAMILIES = ("LlamaForCausalLM", "Qwen3ForCausalLM")
 _FIXED_ROPE = ("default", "linear", "llama3", "yarn")
 """Rotary embeddings that depend on a token's position alone."""
+
+
+class _Weighted(Protocol):
+    weight: Tensor
+
+
+class _Attention(Separate, Protocol):
+    q_norm: _Weighted
+    k_norm: _Weighted
+    o_proj: FusedLinear
+
+
+class _Mlp(Protocol):
+    gate_proj: FusedLinear
+    up_proj: FusedLinear
+    down_proj: FusedLinear
+
+
+class _Layer(Protocol):
+    """A decoder block as transformers names its parts, once it is packed."""
+
+    self_attn: _Attention
+    mlp: _Mlp
+    input_layernorm: _Weighted
+    post_attention_layernorm: _Weighted
+
+
+class _Base(Protocol):
+    def rotary_emb(self, like: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]: ...
 
 
 class _Block(NamedTuple):
@@ -39,17 +68,17 @@ class LlamaForward:
     reusable = True
 
     def __init__(self, model: nn.Module) -> None:
-        config: Any = model.config
+        config = text_config(model)
         for block in decoder_blocks(model):
-            join_attention(block.self_attn)
+            join_attention(cast("_Layer", block).self_attn)
         pack(model)
-        self._embedding: Any = model.get_input_embeddings()  # type: ignore[operator]
-        self._head: Any = model.get_output_embeddings()  # type: ignore[operator]
-        self._norm: Any = final_norm(model).weight
+        self._embedding = embedding(model)
+        self._head = head(model)
+        self._norm = cast("_Weighted", final_norm(model)).weight
         self._eps = float(config.rms_norm_eps)
         self._heads = int(config.num_attention_heads)
         self.kv_heads = int(config.num_key_value_heads)
-        self._blocks = [self._block(block) for block in decoder_blocks(model)]
+        self._blocks = [self._block(cast("_Layer", block)) for block in decoder_blocks(model)]
         self._cos, self._sin = self._rotary(model, int(config.max_position_embeddings))
         self.head_dim = self._cos.shape[-1]
         self._scale = self.head_dim**-0.5
@@ -57,7 +86,7 @@ class LlamaForward:
     @staticmethod
     def fits(model: nn.Module) -> bool:
         """Whether this loop computes what the model does."""
-        config: Any = model.config
+        config = text_config(model)
         return (
             type(model).__name__ in _FAMILIES
             and config.hidden_act == "silu"
@@ -107,12 +136,12 @@ class LlamaForward:
         turned = (heads * cos).addcmul_(heads.roll(self.head_dim // 2, -1), sin)
         return turned[:, : self._heads], turned[:, self._heads :]
 
-    def _block(self, block: Any) -> _Block:
+    def _block(self, block: _Layer) -> _Block:
         attention, mlp = block.self_attn, block.mlp
-        normed = hasattr(attention, "q_norm")
+        normed = hasattr(attention, "q_norm")  # Qwen3's have norms, Llama's have none
         return _Block(
             attention_norm=block.input_layernorm.weight,
-            qkv=attention.qkv,
+            qkv=join_attention(attention),
             query_norm=attention.q_norm.weight if normed else None,
             key_norm=attention.k_norm.weight if normed else None,
             out=attention.o_proj,
@@ -124,8 +153,8 @@ class LlamaForward:
 
     def _rotary(self, model: nn.Module, positions: int) -> tuple[Tensor, Tensor]:
         """Cosines and signed sines [positions, head_dim]: turning is x·cos + roll(x, head_dim / 2)·sin."""
-        base: Any = model.base_model
         like = self._embedding.weight
-        cos, sin = base.rotary_emb(like, torch.arange(positions, device=like.device).unsqueeze(0))
+        rotary = cast("_Base", base_model(model)).rotary_emb
+        cos, sin = rotary(like, torch.arange(positions, device=like.device).unsqueeze(0))
         half = cos.shape[-1] // 2
         return cos[0].clone(), torch.cat([-sin[0, :, :half], sin[0, :, half:]], dim=-1)

@@ -2,25 +2,24 @@
 
 Why it exists: one token's forward pass reads every weight once, so decoding goes as fast as weights can be
 read, and torch's plain product reads them at half the speed that a blocked layout allows. Weights that came
-from a file of four or eight bits are kept so beside that, for passes of few rows: nothing is lost, and a
-fraction of the bytes is read. Apart from that the packed weights replace the dense ones.
+from a file of four or eight bits are kept so beside that (`vectors.engine.levels`), for passes of few rows:
+nothing is lost, and a fraction of the bytes is read. Apart from that the packed weights replace the dense
+ones.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vectors.engine.levels import GROUP, planes
+
 _ROWS = 16  # the layout is chosen for this many rows; other numbers work, and give the same results
 _PADDED_ROWS = 4
 """A single row in float32 is computed as this many: the product of one row has a slower kernel of its own."""
-_GROUP = 32  # weights that share a scale in GGUF's Q4_0, Q4_1 and Q8_0
 _FEW_ROWS = 6
 """From more rows on the blocked product is as fast as a four-bit one, which is bound by arithmetic."""
-_CHUNK = 512  # rows whose levels are found at a time, so that they stay in the processor's cache
-_LEVEL_ERROR = 0.15
-"""How far from its level a weight may lie, in levels: bfloat16 rounds level 16 and the scale by 1/16 each."""
 
 
 class FusedLinear(nn.Module):
@@ -69,7 +68,7 @@ class PackedLinear(FusedLinear):
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), _ROWS)
         self._pads = weight.dtype == torch.float32
         quantised = weight.dtype == torch.bfloat16 and bias is None
-        self._planes = _planes(weight.detach()) if quantised else []
+        self._planes = planes(weight.detach()) if quantised else []
         self._few_values = _FEW_ROWS // max(1, len(self._planes)) * self.in_features if self._planes else 0
 
     @property
@@ -119,7 +118,7 @@ class PackedLinear(FusedLinear):
         flat = x.reshape(-1, self.in_features)
         total: Tensor | None = None
         for levels, scales in self._planes:
-            product: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(flat, levels, _GROUP, scales)
+            product: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(flat, levels, GROUP, scales)
             total = product if total is None else total.add_(product)
         assert total is not None
         return total.view(*x.shape[:-1], self.out_features)
@@ -186,77 +185,25 @@ def pack(model: nn.Module) -> None:
                 setattr(module, name, fused(child.weight.detach(), bias))
 
 
-def join_attention(attention: Any) -> FusedLinear:
+class Separate(Protocol):
+    """An attention layer with a layer each for queries, keys and values."""
+
+    q_proj: nn.Module
+    k_proj: nn.Module
+    v_proj: nn.Module
+
+
+def join_attention(attention: Separate) -> FusedLinear:
     """One layer for the queries, keys and values of an attention layer, put in the place of the three."""
     if not hasattr(attention, "qkv"):
         names = ("q_proj", "k_proj", "v_proj")
-        parts = [getattr(attention, name) for name in names]
+        parts: list[nn.Linear] = [getattr(attention, name) for name in names]
         bias = None if parts[0].bias is None else torch.cat([part.bias.detach() for part in parts])
         joint = fused(torch.cat([part.weight.detach() for part in parts]), bias)
         start = 0
         for name, part in zip(names, parts, strict=True):
             setattr(attention, name, PartOfLinear(joint, start, start + part.out_features))
             start += part.out_features
-        attention.qkv = joint
-    layer: FusedLinear = attention.qkv
+        setattr(attention, "qkv", joint)  # noqa: B010 - no attention layer declares it
+    layer: FusedLinear = getattr(attention, "qkv")  # noqa: B009
     return layer
-
-
-def _planes(weight: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Four-bit weights that add up to `weight` [out, in], levels and scales of each; none if it is no sum.
-
-    A product over them takes w = (level − 8)·scale + offset, with both in bfloat16: what bfloat16
-    weights are rounded to as well.
-    """
-    rows, columns = weight.shape
-    if columns % _GROUP or rows % _GROUP:
-        return []
-    for split, planes in ((_sixteen_levels, 1), (_signed_levels, 2)):
-        if not split(weight[:_GROUP]):
-            continue
-        levels = torch.empty(planes, rows, columns, dtype=torch.int32)
-        scales = torch.empty(planes, columns // _GROUP, rows, 2, dtype=torch.bfloat16)
-        for start in range(0, rows, _CHUNK):
-            chunk = slice(start, start + _CHUNK)
-            found = split(weight[chunk])
-            if not found:
-                return []
-            for plane, (level, scale, offset) in enumerate(found):
-                levels[plane, chunk] = level.flatten(1)
-                scales[plane, :, chunk] = torch.stack([scale, offset], dim=-1).transpose(0, 1)
-        pack_levels: Any = torch.ops.aten._convert_weight_to_int4pack_for_cpu
-        return [(pack_levels(level, 1), scale) for level, scale in zip(levels, scales, strict=True)]
-    return []
-
-
-_Plane = tuple[Tensor, Tensor, Tensor]
-"""Levels [rows, groups, 32], and scale and offset of each group [rows, groups]."""
-
-
-def _sixteen_levels(weight: Tensor) -> list[_Plane]:
-    """The plane of weights on sixteen levels from each group's lowest, as in Q4_1; none if they are not."""
-    grouped = weight.float().view(len(weight), -1, _GROUP)
-    low, high = grouped.amin(-1), grouped.amax(-1)  # `aminmax` takes ten times as long
-    scale = ((high - low) / 15).clamp_min_(1e-12)
-    exact = (grouped - low.unsqueeze(-1)).mul_(1 / scale.unsqueeze(-1))
-    levels = exact.round()
-    if float(exact.sub_(levels).abs_().amax()) > _LEVEL_ERROR:
-        return []
-    return [(levels, scale, low + 8 * scale)]
-
-
-def _signed_levels(weight: Tensor) -> list[_Plane]:
-    """The planes, of 16 levels and of one, of weights on 255 levels around zero, as in Q8_0.
-
-    bfloat16 blurs levels far from zero, so only those up to 16 tell whether the weights lie on levels.
-    """
-    grouped = weight.float().view(len(weight), -1, _GROUP)
-    scale = (grouped.abs().amax(dim=-1) / 127).clamp_min_(1e-12)
-    exact = grouped * (1 / scale.unsqueeze(-1))
-    levels = exact.round()
-    off = exact.sub_(levels).abs_().masked_fill_(levels.abs() > 16, 0)
-    if float(off.amax()) > _LEVEL_ERROR:
-        return []
-    high = ((levels + 128) / 16).floor_()
-    zero = torch.zeros_like(scale)
-    return [(high, 16 * scale, zero), (levels + 128 - 16 * high, scale, 8 * scale)]

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
 
 from torch import Tensor
 
@@ -77,7 +76,7 @@ class Ticket:
         """Wait for the generation; raises TimeoutError after `timeout` seconds, or what it failed with."""
         return self._future.result(timeout)
 
-    def __await__(self) -> Generator[Any, None, Generation]:
+    def __await__(self) -> Generator[object, None, Generation]:
         return self._wait().__await__()
 
     async def _wait(self) -> Generation:

@@ -8,11 +8,11 @@ waits for memory. Rows that could soon reuse what another row is computing wait 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from vectors.engine.forward import Forward
 from vectors.engine.kvcache import Block, KeyValueCache
 from vectors.engine.prefixes import MIN_TOKENS, Prefix
 from vectors.engine.ragged import Pass, Piece
@@ -25,31 +25,6 @@ _PROMPT_TOKENS = 256
 """Prompt tokens of one pass: enough to use the processor fully, few enough not to stall decoding rows."""
 _LOOKED_AT = 64
 """Waiting rows that are compared with what could be reused: to look at thousands would stall the others."""
-
-
-class Forward(Protocol):
-    """Something that runs passes through a model.
-
-    `resumable`: it can start after any block. `reusable`: a row's past is all in the key-value cache. There,
-    keys have `kv_heads` heads of width `head_dim`.
-    """
-
-    kv_heads: int
-    head_dim: int
-
-    @property
-    def resumable(self) -> bool: ...  # noqa: D102
-
-    @property
-    def reusable(self) -> bool: ...  # noqa: D102
-
-    def run(self, batch: Pass, resume: tuple[int, Tensor] | None = None) -> Tensor:
-        """Return the logits [wanted, vocab] of the pass, in float32."""
-        ...
-
-    def detach(self) -> None:
-        """Leave the model as it was, as far as it was changed."""
-        ...
 
 
 @dataclass

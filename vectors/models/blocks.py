@@ -7,18 +7,40 @@ its capture does not see hooks added after it, and its last entry has already pa
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Protocol, cast
 
 from torch import Tensor, nn
 
 from vectors.errors import SteeringMismatch, UnsupportedModel
 
 
-def _text_config(model: nn.Module) -> Any:
-    config: Any = model.config  # transformers' own has those of pictures and sound in it as well
-    return config.get_text_config(decoder=True) if hasattr(config, "get_text_config") else config
+class TextConfig(Protocol):
+    """What is read of a model's config, under transformers' names; not every family has all of it."""
+
+    model_type: str
+    num_hidden_layers: int
+    hidden_size: int
+    max_position_embeddings: int
+    rope_parameters: Mapping[str, object] | None
+    hidden_act: str
+    rms_norm_eps: float
+    num_attention_heads: int
+    num_key_value_heads: int
+
+
+class _Config(Protocol):
+    """transformers' own: it has those of pictures and sound in it as well."""
+
+    def get_text_config(self, *, decoder: bool) -> TextConfig: ...
+
+
+def text_config(model: nn.Module) -> TextConfig:
+    """The config of a transformers model's decoder, or of one that was built here."""
+    if hasattr(model.config, "get_text_config"):
+        return cast("_Config", model.config).get_text_config(decoder=True)
+    return cast("TextConfig", model.config)
 
 
 def base_model(model: nn.Module) -> nn.Module:
@@ -30,18 +52,17 @@ def base_model(model: nn.Module) -> nn.Module:
 
 def model_type(model: nn.Module) -> str:
     """The name of the family, such as "llama"."""
-    config: Any = model.config
-    return str(config.model_type)
+    return str(cast("TextConfig", model.config).model_type)
 
 
 def n_layers(model: nn.Module) -> int:
     """Count the decoder blocks of a transformers causal language model."""
-    return int(_text_config(model).num_hidden_layers)
+    return int(text_config(model).num_hidden_layers)
 
 
 def d_model(model: nn.Module) -> int:
     """Width of the residual stream."""
-    return int(_text_config(model).hidden_size)
+    return int(text_config(model).hidden_size)
 
 
 def context_length(model: nn.Module) -> int:
@@ -50,11 +71,12 @@ def context_length(model: nn.Module) -> int:
     A rotary embedding that changes once a row outgrows the original context (LongRoPE, arXiv 2402.13753)
     would make a cache of two kinds: such a model has its original context.
     """
-    config = _text_config(model)
+    config = text_config(model)
     rope = getattr(config, "rope_parameters", None) or {}
     longest = int(config.max_position_embeddings)
     if rope.get("rope_type") == "longrope":
-        return min(longest, int(rope.get("original_max_position_embeddings", longest)))
+        original = rope.get("original_max_position_embeddings", longest)
+        return min(longest, cast("int", original))
     return longest
 
 
@@ -103,15 +125,28 @@ def final_norm(model: nn.Module) -> nn.Module:
     return norms[0]
 
 
-def unembedding(model: nn.Module) -> Tensor:
-    """Return the matrix [vocab, d_model] that turns the normed residual stream into logits."""
-    head = model.get_output_embeddings()  # type: ignore[operator]
-    if head is None:
+def head(model: nn.Module) -> nn.Module:
+    """Return the layer that turns the normed residual stream into logits; raises UnsupportedModel."""
+    found = model.get_output_embeddings()  # type: ignore[operator]
+    if found is None:
         raise UnsupportedModel(
             f"{type(model).__name__} has no output embeddings; use a causal language model"
         )
-    weight: Tensor = head.weight
+    assert isinstance(found, nn.Module)
+    return found
+
+
+def unembedding(model: nn.Module) -> Tensor:
+    """Return the matrix [vocab, d_model] that turns the normed residual stream into logits."""
+    weight = head(model).weight
+    assert isinstance(weight, Tensor)
     return weight
+
+
+def embedding(model: nn.Module) -> nn.Embedding:
+    """Return the layer, of weights [vocab, d_model], that turns tokens into the residual stream."""
+    found: nn.Embedding = model.get_input_embeddings()  # type: ignore[operator]
+    return found
 
 
 def residual(output: object) -> Tensor:

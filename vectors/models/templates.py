@@ -5,7 +5,7 @@ data, and may not touch what is Python's own. The names and filters are those th
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -63,11 +63,11 @@ class _Generation(Extension):
 class _Dict:
     """`dict(…)` without the attributes of Python's type."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
+    def __call__(self, *args: Iterable[tuple[str, object]], **kwargs: object) -> dict[str, object]:
         return dict(*args, **kwargs)
 
-    def fromkeys(self, *args: Any) -> dict[Any, Any]:
-        return dict.fromkeys(*args)
+    def fromkeys(self, keys: Iterable[str], value: object = None) -> dict[str, object]:
+        return dict.fromkeys(keys, value)
 
 
 class _Namespace(Namespace):

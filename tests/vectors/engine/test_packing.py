@@ -222,7 +222,9 @@ def test_the_embedded_models_weights_are_read_at_few_bits_where_its_file_has_few
 
     lm = load_model("smollm2-135m", cache=cache_dir, dtype=torch.bfloat16)
     dense = {
-        name: module.weight.clone() for name, module in lm.model.named_modules() if type(module) is nn.Linear
+        name: module.weight.clone()
+        for name, module in lm.model.named_modules()
+        if isinstance(module, nn.Linear)
     }
     pack(lm.model)
     layers = {name: module for name, module in lm.model.named_modules() if isinstance(module, PackedLinear)}

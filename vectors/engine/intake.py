@@ -1,0 +1,78 @@
+"""Requests → rows: what is wrong with one is told here, in the caller's thread, before it meets others."""
+
+from itertools import chain
+from typing import Protocol, cast
+
+from torch import nn
+
+from vectors.engine.constraint import ConstraintCompiler
+from vectors.engine.requests import GenerationRequest
+from vectors.engine.row import Row
+from vectors.engine.sampling import Sampler
+from vectors.engine.textstream import TextStream
+from vectors.errors import InvalidRequest
+from vectors.models.blocks import context_length, d_model, embedding, n_layers
+from vectors.models.tokenizer import Tokenizer
+from vectors.steering import RowSteering
+
+
+class Intake:
+    """Prepares the rows of one model, whose cache holds `cache_tokens` tokens; safe from any thread."""
+
+    def __init__(self, model: nn.Module, tokenizer: Tokenizer, cache_tokens: int) -> None:
+        like = embedding(model).weight
+        self._model, self._tokenizer, self._cache_tokens = model, tokenizer, cache_tokens
+        self._vocab_size, self._dtype, self._device = like.shape[0], like.dtype, like.device
+        self._constraints = ConstraintCompiler(tokenizer, self._vocab_size)
+
+    def row(self, request: GenerationRequest) -> Row:
+        """Check a request and prepare its row; raises as `Engine.submit` does."""
+        prompt_ids, sampling = request.prompt_ids, request.sampling
+        if not prompt_ids or min(prompt_ids) < 0 or max(prompt_ids) >= self._vocab_size:
+            raise InvalidRequest(
+                f"prompt_ids must be at least one token id from 0 to {self._vocab_size - 1}; "
+                "encode the prompt with this model's tokenizer"
+            )
+        named = [
+            *sampling.forced_ids,
+            sampling.banned_id or 0,
+            *chain.from_iterable(request.alternatives.values()),
+        ]
+        if min(named) < 0 or max(named) >= self._vocab_size:
+            raise InvalidRequest(
+                f"forced_ids, banned_id and alternatives must be token ids from 0 to {self._vocab_size - 1}"
+            )
+        for limit, what in ((context_length(self._model), "model's context"), (self._cache_tokens, "cache")):
+            if len(prompt_ids) + sampling.max_new_tokens > limit:
+                raise InvalidRequest(
+                    f"{len(prompt_ids)} prompt tokens and {sampling.max_new_tokens} new ones exceed the "
+                    f"{what} of {limit}; shorten the prompt or lower max_new_tokens"
+                )
+        if request.steering is not None:
+            request.steering.validate(n_layers(self._model), d_model(self._model))
+        constraint = self._constraints.compile(sampling.constraint) if sampling.constraint else None
+        return Row(
+            prompt_len=len(prompt_ids),
+            known=[*prompt_ids, *sampling.forced_ids],
+            steering=RowSteering.of(request.steering, len(prompt_ids), self._dtype, self._device),
+            sampling=sampling,
+            sampler=Sampler(sampling, prompt_ids, constraint),
+            stream=TextStream(self._tokenizer, sampling.stop),
+            wants_distribution=request.distribution,
+            wants_alternatives=request.alternatives,
+            on_token=request.on_token,
+        )
+
+
+class _Ends(Protocol):
+    """What is read of a generation config."""
+
+    eos_token_id: int | list[int] | None
+
+
+def end_of_sequence_ids(model: nn.Module, tokenizer: Tokenizer) -> frozenset[int]:
+    """Return every token id that ends a generation, of the model's generation config and of the tokenizer."""
+    config = cast("_Ends | None", model.generation_config)
+    ids = config.eos_token_id if config is not None else None
+    listed = ids if isinstance(ids, list) else [ids]
+    return frozenset(token for token in (*listed, tokenizer.eos_token_id) if token is not None)
