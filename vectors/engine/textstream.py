@@ -1,7 +1,10 @@
 """Turns one row's tokens into text as they come: incremental decoding, and stop strings that span tokens.
 
 Decoding everything again at each token would be quadratic; decoding each token alone would break characters
-and leading spaces. So a short window is decoded: the tokens that last gave text, and those since.
+and leading spaces. So a short window is decoded: the tokens that last gave text, and those since. The
+tokenizers library's DecodeStream does the same with three differences that matter here: it gives nothing back
+where a text ends inside a character, it holds bytes that are no text for as long as they come, and it raises
+where a decoder changes what it has given out.
 """
 
 from collections.abc import Sequence
