@@ -9,13 +9,21 @@ import anyio.to_thread
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from services.api import chat, events, health, models, problems, tasks, vectors
+from services.api import completions, events, health, model, models, problems, tasks, vectors
 from services.api.described import description
 from services.api.edge import Edge
 from services.observability.lag import watch
 from services.serving.runtime import Runtime
 
-ROUTERS = (tasks.router, events.router, chat.router, models.router, vectors.router, health.router)
+ROUTERS = (
+    tasks.router,
+    events.router,
+    completions.router,
+    models.router,
+    model.router,
+    vectors.router,
+    health.router,
+)
 DESCRIPTION = """Solves software tasks with steered small language models, and answers chats with them.
 
 Tasks are durable: once created they survive crashes and restarts, and their events can be read again from any

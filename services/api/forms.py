@@ -2,7 +2,7 @@
 
 import base64
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, JsonValue
@@ -35,21 +35,8 @@ class TaskAnswer(BaseModel):
 
     @classmethod
     def of(cls, task: StoredTask) -> "TaskAnswer":
-        """From the store's record."""
-        return cls(
-            id=task.id,
-            state=task.state,
-            cancel_requested=task.cancel_requested,
-            instance_id=task.instance_id,
-            model=task.model,
-            request=task.request,
-            created_at=datetime.fromtimestamp(task.created_at, UTC),
-            started_at=_time(task.started_at),
-            finished_at=_time(task.finished_at),
-            last_event=task.last_event,
-            result=task.result,
-            error=task.error,
-        )
+        """From the store's record, whose times are seconds since the epoch."""
+        return cls.model_validate(task, from_attributes=True)
 
 
 class TaskPage(BaseModel):
@@ -58,10 +45,6 @@ class TaskPage(BaseModel):
     object: Literal["list"] = "list"
     data: list[TaskAnswer]
     next_cursor: str | None
-
-
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def cursor_of(number: int) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, JsonValue
 from services.api.access import Owner, RuntimeOf
 from services.api.problems import documented
 from services.errors import UnsupportedBody
-from services.serving.vectors import Named
+from services.serving.named_vectors import Named
 
 router = APIRouter(prefix="/v1/vectors", tags=["vectors"])
 _MEDIA = "application/octet-stream"

@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from orchestrator.session import Session
 from services.errors import ServiceError
 from services.server import make_server
-from services.serving.models import Served
+from services.serving.exchange import Served
 from services.serving.runtime import Runtime
 from services.settings import ServeSettings
 

@@ -14,7 +14,7 @@ from services.api.access import LOCAL
 from services.bench.loopback import Body, Client, serving
 from services.chat.generate import prepare
 from services.chat.schemas import ChatRequest
-from services.serving.models import Served
+from services.serving.exchange import Served
 from vectors.bench.machine import describe
 from vectors.engine.requests import GenerationRequest
 from vectors.progress import Progress

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from services.chat.schemas import ChatRequest
 from services.errors import Invalid, NotFound, Unavailable
-from services.serving.models import Served
+from services.serving.exchange import Served
 from services.serving.runtime import Runtime
 from vectors.engine.requests import Generation, GenerationRequest, Ticket
 from vectors.engine.sampling import Sampling

@@ -14,7 +14,7 @@ from orchestrator.cli.help import Group
 from services.cli import options
 
 if TYPE_CHECKING:
-    from services.store.keys import Keys
+    from services.store.key_table import Keys
 
 
 @click.group(

@@ -10,7 +10,7 @@ from collections import defaultdict
 import anyio.to_thread
 import structlog
 
-from services.store.events import Events, News, Position
+from services.store.event_table import Events, News, Position
 
 _POLL_S = 0.1
 _log = structlog.get_logger(__name__)

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from orchestrator.session import Session
 from services.errors import StoreError
 from services.observability.metrics import Metrics
+from services.serving.exchange import Models
 from services.serving.feed import Feed
 from services.serving.gate import Gate
 from services.serving.limits import Rates
-from services.serving.models import Models
 from services.settings import ServeSettings
 from services.store import Store
 from services.store.records import Limits

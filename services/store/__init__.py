@@ -8,9 +8,9 @@ from pathlib import Path
 
 from services.store.claims import Claims
 from services.store.database import Clock, Database, wall_clock
-from services.store.events import Events
-from services.store.keys import Keys
-from services.store.tasks import Tasks
+from services.store.event_table import Events
+from services.store.key_table import Keys
+from services.store.task_table import Tasks
 
 
 class Store:

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from services.errors import LostClaim
 from services.store.database import Database
-from services.store.events import append
+from services.store.event_table import append
 from services.store.records import StoredTask
 from services.store.schema import TASKS
 from services.store.telling import Cancelled, Completed, Event, Failed, Interrupted, TaskResult

@@ -14,7 +14,7 @@ import structlog
 
 from orchestrator.session import Session
 from services.errors import Conflict, Invalid, ServiceError, Unavailable
-from services.serving.vectors import Vectors
+from services.serving.named_vectors import Vectors
 from services.settings import ServeSettings
 from services.work.worker import Worker
 from vectors.engine.engine import Engine

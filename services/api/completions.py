@@ -1,4 +1,4 @@
-"""/v1/chat/completions and /v1/models, so that OpenAI's own client works unchanged; `steering` is ours.
+"""/v1/chat/completions, so that OpenAI's own client works unchanged; `steering` is ours.
 
 A client that goes away stops its generation at the next token.
 """
@@ -6,13 +6,11 @@ A client that goes away stops its generation at the next token.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
-from typing import Literal
 
 import anyio.to_thread
 import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.sse import EventSourceResponse, format_sse_event
-from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from orchestrator.policy.decisions import Code
@@ -21,34 +19,13 @@ from services.api.problems import documented, error_response
 from services.chat import answers
 from services.chat.generate import Answer, Prepared, Token, prepare
 from services.chat.schemas import ChatRequest
-from services.errors import NotFound, ServiceError
-from services.serving.runtime import Runtime
+from services.errors import ServiceError
 
 router = APIRouter(prefix="/v1", tags=["chat"])
 _ERRORS = documented(400, 401, 403, 404, 429, 500, 503, openai=True)
 _FRAME = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
 _CLIENT_GONE = 499
 _log = structlog.get_logger(__name__)
-
-
-class Model(BaseModel):
-    """A model; `blocks`, `d_model` and `context_length` say what a steering must fit."""
-
-    id: str
-    object: Literal["model"] = "model"
-    created: int = 0
-    owned_by: Literal["operator"] = "operator"
-    blocks: int
-    d_model: int
-    context_length: int
-    digest: str
-
-
-class ModelList(BaseModel):
-    """The models that this server has in memory: one."""
-
-    object: Literal["list"] = "list"
-    data: list[Model]
 
 
 class Held(EventSourceResponse):
@@ -64,23 +41,6 @@ class Held(EventSourceResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._release()
-
-
-@router.get("/models", responses=documented(401, 403, 429, 503, openai=True))
-def models(runtime: RuntimeOf, owner: Owner) -> ModelList:
-    """The model in memory."""
-    del owner
-    return ModelList(data=[_model(runtime)])
-
-
-@router.get("/models/{model}", responses=documented(401, 403, 404, 429, 503, openai=True))
-def model(model: str, runtime: RuntimeOf, owner: Owner) -> Model:
-    """One model."""
-    del owner
-    found = _model(runtime)
-    if model != found.id:
-        raise NotFound(f"model {model[:100]!r} is not in memory here: ask for {found.id!r}")
-    return found
 
 
 @router.post(
@@ -165,15 +125,3 @@ def _error(request: Request, error: Exception) -> str:
 
 def _framed(chunk: answers.Chunk) -> bytes:
     return format_sse_event(data_str=chunk.model_dump_json())
-
-
-def _model(runtime: Runtime) -> Model:
-    served = runtime.models.serving()
-    lm = served.lm
-    return Model(
-        id=served.name,
-        blocks=lm.n_layers,
-        d_model=lm.d_model,
-        context_length=lm.context_length,
-        digest=lm.digest,
-    )

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from services.errors import Busy, Conflict, Invalid
 from services.store.database import Database
-from services.store.events import append
+from services.store.event_table import append
 from services.store.records import Limits, NewTask, State, StoredTask
 from services.store.schema import TASKS
 from services.store.telling import Cancelled, Queued
