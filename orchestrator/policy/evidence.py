@@ -48,5 +48,20 @@ def evidence(found: Iterable["Certificate"]) -> Certificates:
         nearest = min((each.metric for each in certificates), key=METRICS.index)
         for each in certificates:
             if each.metric == nearest and each.certified:
-                decided[where] = Evidence(each.layer, each.alpha, Facts(**each.evidence()))
+                decided[where] = Evidence(each.layer, each.alpha, _facts(each))
     return decided
+
+
+def _facts(certificate: "Certificate") -> Facts:
+    effect = certificate.effect
+    return Facts.model_validate(
+        {
+            "regime": certificate.regime,
+            "metric": certificate.metric,
+            "n": effect.n,
+            "effect": round(effect.value, 5),
+            "interval": (round(effect.low, 5), round(effect.high, 5)),
+            "p_adjusted": certificate.p_adjusted,
+            "vector_sha256": certificate.vector_sha256,
+        }
+    )

@@ -14,15 +14,35 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TypedDict
 
 GGUF_OF_PACKAGE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
+class Job(TypedDict):
+    """What stdin says."""
+
+    gguf: str | None
+    threads: int
+    prompts: list[list[int]]
+    new: int
+    layer: int | None
+    delta: list[float] | None
+
+
+class Answer(TypedDict):
+    """What stdout says: for each prompt its tokens and when each came, and when all had ended."""
+
+    token_ids: list[list[int]]
+    times_s: list[list[float]]
+    ended_s: float
+
+
 def main() -> None:
     """Load the model, warm up, serve the job."""
-    job = json.load(sys.stdin)
-    llama_cpp: Any = importlib.import_module("llama_cpp")
+    job: Job = json.load(sys.stdin)
+    llama_cpp = importlib.import_module("llama_cpp")
     quiet = llama_cpp.llama_log_callback(lambda *_: None)
     llama_cpp.llama_log_set(quiet, None)
     llama_cpp.llama_backend_init()
@@ -39,9 +59,9 @@ def main() -> None:
     json.dump(serve(llama_cpp, model, context, job["prompts"], job["new"]), sys.stdout)
 
 
-def serve(lib: Any, model: Any, context: Any, prompts: list[list[int]], new: int) -> dict[str, Any]:
+def serve(lib: ModuleType, model: object, context: object, prompts: list[list[int]], new: int) -> Answer:
     """Generate `new` greedy tokens for each prompt, all as one batch; the end of sequence does not end."""
-    numpy: Any = importlib.import_module("numpy")
+    numpy = importlib.import_module("numpy")
     vocab = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(model))
     capacity = sum(map(len, prompts))
     batch = lib.llama_batch_init(max(capacity, len(prompts)), 0, 1)
@@ -81,7 +101,7 @@ def serve(lib: Any, model: Any, context: Any, prompts: list[list[int]], new: int
     return {"token_ids": token_ids, "times_s": [times] * len(prompts), "ended_s": ended}
 
 
-def _context(lib: Any, model: Any, job: dict[str, Any]) -> Any:
+def _context(lib: ModuleType, model: object, job: Job) -> object:
     prompts = job["prompts"]
     settings = lib.llama_context_default_params()
     settings.n_ctx = len(prompts) * (max(map(len, prompts)) + job["new"])
@@ -94,9 +114,9 @@ def _context(lib: Any, model: Any, job: dict[str, Any]) -> Any:
     return context
 
 
-def _set_control_vector(lib: Any, model: Any, context: Any, job: dict[str, Any]) -> None:
+def _set_control_vector(lib: ModuleType, model: object, context: object, job: Job) -> None:
     """One direction for each block from the second on, zero but at the steered one."""
-    if job["delta"] is None:
+    if job["delta"] is None or job["layer"] is None:
         return
     width, blocks = len(job["delta"]), lib.llama_model_n_layer(model)
     data = (ctypes.c_float * (width * (blocks - 1)))()

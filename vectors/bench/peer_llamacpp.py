@@ -5,11 +5,11 @@ import os
 import subprocess
 import venv
 from pathlib import Path
-from typing import Any
 
 import torch
 from filelock import FileLock
 
+from vectors.bench.llamacpp_driver import Answer
 from vectors.bench.traces import Job, Trace, trace_of
 from vectors.errors import PeerUnavailable
 from vectors.models.embedded import PACKAGE as EMBEDDED_PACKAGE
@@ -52,7 +52,7 @@ class LlamaCpp:
         answer = self._run(json.dumps(document))
         return trace_of(job, answer["token_ids"], answer["times_s"], answer["ended_s"])
 
-    def _run(self, document: str) -> dict[str, Any]:
+    def _run(self, document: str) -> Answer:
         try:
             done = subprocess.run(
                 [str(self._python), str(_DRIVER)],
@@ -67,7 +67,7 @@ class LlamaCpp:
         if done.returncode != 0:
             reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise PeerUnavailable(f"llama.cpp ended with {done.returncode}: {reason[:200]}")
-        answer: dict[str, Any] = json.loads(done.stdout)
+        answer: Answer = json.loads(done.stdout)
         return answer
 
 

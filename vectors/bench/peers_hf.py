@@ -7,11 +7,10 @@ in inference mode and on as many threads as the engine has: nothing is held back
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.generation.streamers import BaseStreamer
 
 from vectors.bench.traces import Clock, Job, Trace, trace_of
@@ -25,7 +24,7 @@ class HfPeer:
     """A plain transformers model that serves jobs one request after the other, or as one padded batch."""
 
     def __init__(self, folder: Path, dtype: torch.dtype, device: str) -> None:
-        model: Any = AutoModelForCausalLM.from_pretrained(
+        model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, attn_implementation="sdpa", use_safetensors=True, local_files_only=True
         )
         self.model = model.to(device).eval().requires_grad_(False)
@@ -72,7 +71,7 @@ class HfPeer:
         return output[:, width:].tolist(), noted.times
 
 
-def never_ending(model: Any) -> None:
+def never_ending(model: PreTrainedModel) -> None:
     """Make the end of sequence a token like any other, so that every generation has its full length."""
     model.config.eos_token_id = None
     model.generation_config.eos_token_id = None

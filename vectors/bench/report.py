@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TypedDict
 
 from vectors.bench.machine import Machine
 from vectors.bench.table import RowSpec
@@ -54,7 +54,7 @@ class RowResult:
             return None
         return self.value >= self.spec.target
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """The row as JSON has it."""
         return {
             "name": self.spec.name,
@@ -71,20 +71,32 @@ class RowResult:
         }
 
 
+class ModelFacts(TypedDict):
+    """What identifies the model, and how many bytes of weights a token of it reads."""
+
+    name: str
+    id: str
+    revision: str
+    digest: str
+    best_dtype: str
+    weight_bytes_per_token: int
+    dense_weight_bytes_per_token: int
+
+
 @dataclass(frozen=True)
 class Report:
     """A run of the benchmark on one machine and one model."""
 
     machine: Machine
-    model: dict[str, Any]
+    model: ModelFacts
     rows: Sequence[RowResult]
     interrupted: bool = False
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """The report as JSON has it."""
         return {
             "machine": asdict(self.machine) | {"busy": self.machine.busy},
-            "model": self.model,
+            "model": dict(self.model),
             "interrupted": self.interrupted,
             "rows": [row.document() for row in self.rows],
         }

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from vectors.bench.machine import read_bandwidth
 from vectors.bench.peer_llamacpp import LlamaCpp
 from vectors.bench.peers_hf import HfPeer, never_ending
-from vectors.bench.report import Agreement
-from vectors.bench.table import MEMORY, RowSpec, Side, WorkloadName
+from vectors.bench.report import Agreement, ModelFacts
+from vectors.bench.table import MEMORY, Precision, RowSpec, Side, WorkloadName
 from vectors.bench.traces import Job, Trace, serve
 from vectors.bench.workloads import ARRIVAL_LOAD, Workloads
 from vectors.engine.engine import Engine
@@ -42,7 +42,7 @@ class Sides:
         self._name, self._cache, self._progress = name, cache, progress
         self._folder = pull(name, cache=cache, progress=progress)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._best: Any = _name(default_dtype(self.device))
+        self._best = _name(default_dtype(self.device))
         self._open = ExitStack()
         self._loaded: dict[str, LanguageModel] = {}
         self._engines: dict[str, Engine] = {}
@@ -58,7 +58,7 @@ class Sides:
     ) -> None:
         self._open.close()
 
-    def model_facts(self) -> dict[str, Any]:
+    def model_facts(self) -> ModelFacts:
         """What identifies the model, and what a token of it reads."""
         lm = self._lm(self._best)
         return {
@@ -201,5 +201,5 @@ def _matrix(module: nn.Module) -> Tensor | None:
     return weight if multiplies else None
 
 
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
+def _name(dtype: torch.dtype) -> Precision:
+    return "bfloat16" if dtype == torch.bfloat16 else "float32"

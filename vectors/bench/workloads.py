@@ -11,10 +11,9 @@ import statistics
 import tarfile
 import typing
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +48,7 @@ class Workloads:
     d_model: int
 
     @classmethod
-    def of(cls, model: nn.Module, encode: Any, d_model: int) -> "Workloads":
+    def of(cls, model: nn.Module, encode: Callable[[str], Sequence[int]], d_model: int) -> "Workloads":
         """Read the texts with a model's tokenizer, and its residual norms with the plain model."""
         text = "".join(Path(str(module.__file__)).read_text() for module in _TEXTS)
         tokens = encode(text)

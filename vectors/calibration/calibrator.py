@@ -14,7 +14,6 @@ cannot raise the rate of false certificates (Lan, Simon & Halperin 1982; non-bin
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from vectors.calibration import certificates, controls
 from vectors.calibration.certificates import Cell, Certificate, ControlResult
@@ -171,9 +170,19 @@ class Calibrator:
         )
 
     def _certificate(
-        self, vector: DomainVector, tried: tuple[Cell, ...], cell: Cell, **found: Any
+        self,
+        vector: DomainVector,
+        tried: tuple[Cell, ...],
+        cell: Cell,
+        *,
+        effect: Estimate,
+        certified: bool,
+        reason: str,
+        p: float = 1.0,
+        p_adjusted: float = 1.0,
+        controls: tuple[ControlResult, ...] = (),
+        degeneration: Degeneration | None = None,
     ) -> Certificate:
-        nothing: dict[str, Any] = {"p": 1.0, "p_adjusted": 1.0, "controls": (), "degeneration": None}
         return Certificate(
             domain=vector.domain,
             vector_sha256=vector.sha256,
@@ -190,7 +199,13 @@ class Calibrator:
             texts_sha256=self._trial.texts_sha256,
             seed=self._trial.seed,
             versions=certificates.versions(),
-            **{**nothing, **found},
+            effect=effect,
+            certified=certified,
+            reason=reason,
+            p=p,
+            p_adjusted=p_adjusted,
+            controls=controls,
+            degeneration=degeneration,
         )
 
 

@@ -94,21 +94,9 @@ class Certificate:
         if type(self.layer) is not int or type(self.certified) is not bool:
             raise ValueError("layer must be an integer and certified true or false")
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
         return asdict(self)
-
-    def evidence(self) -> dict[str, Any]:
-        """What a trace shows of it."""
-        return {
-            "regime": self.regime,
-            "metric": self.metric,
-            "n": self.effect.n,
-            "effect": round(self.effect.value, 5),
-            "interval": [round(self.effect.low, 5), round(self.effect.high, 5)],
-            "p_adjusted": self.p_adjusted,
-            "vector_sha256": self.vector_sha256,
-        }
 
 
 def versions() -> dict[str, str]:

@@ -12,10 +12,10 @@ import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from filelock import FileLock
+from torch import Tensor
 
 from vectors.domains import defaults
 from vectors.domains.domain_vector import DomainVector
@@ -148,7 +148,7 @@ def load(path: Path, lm: LanguageModel) -> DomainVector:
 
 def _read(
     path: Path, *, tensors: bool = True, limit: int | None = None
-) -> tuple[dict[str, str], dict[str, Any]]:
+) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Read a file's metadata and, if asked, its tensors."""
     from safetensors import SafetensorError, safe_open
 

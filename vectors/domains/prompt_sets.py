@@ -8,7 +8,6 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from vectors.errors import VectorsError
 from vectors.suggestions import did_you_mean
@@ -67,7 +66,7 @@ def load_prompt_set(domain: str | Path) -> PromptSet:
         raise PromptSetError(f"{path.name} is not JSON: {error}") from error
 
 
-def _checked(where: str, data: Any) -> PromptSet:
+def _checked(where: str, data: object) -> PromptSet:
     if not isinstance(data, dict) or set(data) != set(PromptSet.__dataclass_fields__):
         raise PromptSetError(
             f"{where}: expected an object with exactly {', '.join(PromptSet.__dataclass_fields__)}"
@@ -90,7 +89,7 @@ def _checked(where: str, data: Any) -> PromptSet:
     return PromptSet(data["domain"], data["description"], **lists)
 
 
-def _check_text(where: str, name: str, text: Any) -> None:
+def _check_text(where: str, name: str, text: object) -> None:
     if not isinstance(text, str) or text != text.strip() or not 0 < len(text) <= _MAX_PROMPT_CHARS:
         raise PromptSetError(
             f"{where}: {name} holds {str(text)[:40]!r}, expected text of 1 to {_MAX_PROMPT_CHARS} characters "

@@ -9,7 +9,6 @@ import logging
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -98,13 +97,13 @@ class _BoundedReader(GGUFReader):  # type: ignore[misc]  # the package has no ty
     header could keep it busy for ever. Arrays, of which a control vector has none, are refused too.
     """
 
-    def _get(self, offset: int, dtype: Any, count: int = 1, override_order: Any = None) -> Any:
+    def _get(self, offset: int, dtype: object, count: int = 1, override_order: object = None) -> object:
         found = super()._get(offset, dtype, count, override_order)
         if len(found) != int(count):
             raise ValueError("it ends too early")
         return found
 
-    def _get_field_parts(self, orig_offs: int, raw_type: int) -> Any:
+    def _get_field_parts(self, orig_offs: int, raw_type: int) -> object:
         if raw_type == 9:
             raise ValueError("it has an array among its fields")
         return super()._get_field_parts(orig_offs, raw_type)

@@ -11,7 +11,6 @@ import math
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -69,7 +68,7 @@ def _hookpoints(lm: LanguageModel) -> dict[str, int]:
     return {names[block]: layer for layer, block in enumerate(decoder_blocks(lm.model))}
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path) -> object:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -89,7 +88,7 @@ def _load(path: Path) -> Any:
         ) from error
 
 
-def _checked(where: str, entry: Any) -> tuple[Tensor, float]:
+def _checked(where: str, entry: object) -> tuple[Tensor, float]:
     """The vector and the coefficient of an entry that adds, or VectorFileError."""
     if type(entry) is not dict or not {"steering_vector", "action"} <= set(entry) <= _KEYS:
         raise VectorFileError(f"{where} does not hold {', '.join(sorted(_KEYS))} and nothing else")
@@ -108,7 +107,7 @@ def _checked(where: str, entry: Any) -> tuple[Tensor, float]:
     return vector, float(coefficient)
 
 
-def _brief(value: Any) -> str:
+def _brief(value: object) -> str:
     """A value from a file, fit for a message: a text or number in short, else only its type."""
     return repr(value)[:40] if isinstance(value, str | float) else f"a {type(value).__name__}"
 

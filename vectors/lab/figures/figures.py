@@ -4,11 +4,11 @@ Drawn without a display, on the figure itself and not through pyplot, whose stat
 of Okabe and Ito, which people with any of the common colour-blindnesses tell apart.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vectors.errors import UnfitAnalysis
@@ -50,7 +50,7 @@ def sample_size(ns: Sequence[int], what: str) -> str:
 
 
 def bars(
-    axes: Any,
+    axes: Axes,
     groups: Sequence[str],
     series: Mapping[str, Sequence[Estimate]],
     label: str,
@@ -77,12 +77,12 @@ def bars(
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def legend_above(axes: Any, series: int) -> None:
+def legend_above(axes: Axes, series: int) -> None:
     """A legend of so many series in one line above the axes, where no bar can reach it."""
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=series, frameon=False, fontsize=8)
 
 
-def ink_on(colour: Sequence[float]) -> str:
+def ink_on(colour: Iterable[float]) -> str:
     """Black or white, whichever can be read on a colour (its luma, ITU-R BT.601)."""
     red, green, blue, _ = colour
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"

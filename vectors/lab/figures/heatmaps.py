@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from textwrap import fill
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import CenteredNorm, ListedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 from vectors.lab.figures.figures import ink_on, new_figure, sample_size
 from vectors.lab.steering.sweep import ZONE_RULE, ZONES, Cell, Sweep
@@ -100,7 +100,7 @@ def _write(axes: Axes, column: int, row: int, estimate: Estimate, digits: str, i
     axes.text(column, row - 0.24, interval, ha="center", va="center", color=ink, fontsize=5)
 
 
-def _outline(axes: Axes, zones: Any) -> None:
+def _outline(axes: Axes, zones: NDArray[np.str_]) -> None:
     """Draw a line between neighbouring cells of different zones."""
     for (row, column), zone in np.ndenumerate(zones):
         if column + 1 < zones.shape[1] and zones[row, column + 1] != zone:

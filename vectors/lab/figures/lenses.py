@@ -1,9 +1,9 @@
 """The logit lens over layers as a figure: tokens in cells, coloured by how far they are promoted."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 
@@ -23,7 +23,7 @@ def lens_figure(lenses: Mapping[int, Lens], title: str) -> Figure:
     figure = new_figure(
         2.5 + 2.1 * k, 1.8 + 0.45 * len(layers), f"{title}\nlogit lens of the vector, no sampling"
     )
-    axes: Any = figure.subplots()
+    axes: Axes = figure.subplots()
     image = axes.imshow(scores, origin="lower", aspect="auto", cmap="PuOr_r", norm=CenteredNorm())
     figure.colorbar(image, ax=axes, label="standard deviations from the vocabulary's mean", pad=0.01)
     for (row, column), score in np.ndenumerate(scores):
@@ -41,7 +41,7 @@ def lens_figure(lenses: Mapping[int, Lens], title: str) -> Figure:
     axes.set_xticks(
         [(k - 1) / 2, k + (k - 1) / 2], ["suppressed, strongest left", "promoted, strongest right"]
     )
-    axes.set_yticks(range(len(layers)), layers)
+    axes.set_yticks(range(len(layers)), [str(layer) for layer in layers])
     axes.set_ylabel("layer")
     return figure
 
