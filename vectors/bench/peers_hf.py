@@ -16,6 +16,7 @@ from transformers.generation.streamers import BaseStreamer
 from vectors.bench.traces import Clock, Job, Trace, trace_of
 from vectors.engine.requests import GenerationRequest
 from vectors.models.blocks import decoder_blocks, residual, with_residual
+from vectors.models.llama import LlamaForCausalLM
 from vectors.steering import Steering
 from vectors.threads import in_own_thread
 
@@ -71,10 +72,12 @@ class HfPeer:
         return output[:, width:].tolist(), noted.times
 
 
-def never_ending(model: PreTrainedModel) -> None:
+def never_ending(model: PreTrainedModel | LlamaForCausalLM) -> None:
     """Make the end of sequence a token like any other, so that every generation has its full length."""
-    model.config.eos_token_id = None
-    model.generation_config.eos_token_id = None
+    if isinstance(model, LlamaForCausalLM):
+        model.generation_config = model.generation_config._replace(eos_token_id=None)
+    else:  # `generate` looks in both places
+        model.config.eos_token_id = model.generation_config.eos_token_id = None
 
 
 class _Moments(BaseStreamer):  # type: ignore[misc]

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.vectors import folders, tiny
 from vectors.bench import engine_rows, machine, peer_llamacpp
@@ -39,6 +40,10 @@ def folder(tmp_path_factory):
     config = json.loads((path / "config.json").read_text())
     config |= {"max_position_embeddings": CONTEXT, "num_hidden_layers": BLOCKS}
     (path / "config.json").write_text(json.dumps(config))
+    weights = load_file(path / "model.safetensors")
+    left_out = tuple(f"model.layers.{block}." for block in range(BLOCKS, tiny.LAYERS))
+    kept = {name: tensor for name, tensor in weights.items() if not name.startswith(left_out)}
+    save_file(kept, path / "model.safetensors", metadata={"format": "pt"})
     return path
 
 
