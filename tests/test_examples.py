@@ -81,7 +81,7 @@ def test_openais_client_talks_to_the_server_with_and_without_steering(example, t
         live = run(runtime)
         try:
             runtime.start()
-            until(lambda: runtime.models.served or runtime.models.failed, 60)
+            until(lambda: runtime.models.served or runtime.models.failed)
             printed = example("talk_to_server.py", live.url)
         finally:
             live.stop()
