@@ -2,12 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
+
+if TYPE_CHECKING:
+    from orchestrator.reporting.document import Report
 
 
 @click.command(
@@ -65,9 +68,9 @@ def command(
     return 0 if any(run["instances"] for run in report["runs"].values()) else 1
 
 
-def _print(report: dict[str, Any], paths: list[Path]) -> None:
+def _print(report: "Report", paths: list[Path]) -> None:
     from orchestrator.cli.terminal import visible
-    from orchestrator.reporting.sections import RATES, rate_text
+    from orchestrator.reporting.tables import RATES, rate_text
 
     for name, run in report["runs"].items():
         click.echo(visible(f"{name}: {len(run['instances'])} instances"))

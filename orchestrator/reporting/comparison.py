@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
-from typing import Any
 
+from orchestrator.reporting.document import Comparison, PairedMean, PairedRate
 from orchestrator.reporting.measures import Measured
 from orchestrator.reporting.runs import Run
 from vectors.statistics.documents import average
@@ -25,13 +25,13 @@ MEANS: dict[str, Callable[[Measured], float]] = {
 }
 
 
-def compare(measured: Mapping[str, Sequence[Measured]]) -> list[dict[str, Any]]:
+def compare(measured: Mapping[str, Sequence[Measured]]) -> list[Comparison]:
     """Every pair of runs: rates by McNemar's exact test, means by a paired bootstrap of the difference.
 
     Differences are second − first. `p_holm` is adjusted for all tests of the report that had a pair.
     """
     rows = [
-        {"first": first, "second": second, **_compare(measured[first], measured[second])}
+        _compare(first, measured[first], second, measured[second])
         for first, second in combinations(measured, 2)
     ]
     tests = [test for row in rows for test in row["rates"].values() if test["n"]]
@@ -40,21 +40,22 @@ def compare(measured: Mapping[str, Sequence[Measured]]) -> list[dict[str, Any]]:
     return rows
 
 
-def _compare(ones: Sequence[Measured], others: Sequence[Measured]) -> dict[str, Any]:
-    second = {each.instance_id: each for each in others}
-    pairs = [(each, second[each.instance_id]) for each in ones if each.instance_id in second]
-    rates = {}
+def _compare(first: str, ones: Sequence[Measured], second: str, others: Sequence[Measured]) -> Comparison:
+    by_id = {each.instance_id: each for each in others}
+    pairs = [(each, by_id[each.instance_id]) for each in ones if each.instance_id in by_id]
+    rates: dict[str, PairedRate] = {}
     for name, of in RATES.items():
         flags = [(of(one), of(other)) for one, other in pairs]
-        rates[name] = asdict(mcnemar([(a, b) for a, b in flags if a is not None and b is not None]))
-    means = {}
+        test = mcnemar([(a, b) for a, b in flags if a is not None and b is not None])
+        rates[name] = {**asdict(test), "p_holm": 1.0}  # type: ignore[typeddict-item]
+    means: dict[str, PairedMean] = {}
     for name, value in MEANS.items():
         found = average(value(other) - value(one) for one, other in pairs)
         means[name] = {"n": found["n"], "difference": found["value"], "ci95": found["ci95"]}
-    return {"rates": rates, "means": means}
+    return {"first": first, "second": second, "rates": rates, "means": means}
 
 
-def manifest_differences(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
+def manifest_differences(runs: Sequence[Run]) -> dict[str, dict[str, object]]:
     """What decides results and is not the same in all runs: dotted name to the value in each run."""
     flat = {run.name: _flat({"": run.determinants, "facts": run.facts}) for run in runs}
     names = sorted({name for values in flat.values() for name in values})
@@ -64,8 +65,8 @@ def manifest_differences(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _flat(values: Mapping[str, object], above: str = "") -> dict[str, object]:
+    found: dict[str, object] = {}
     for key, value in values.items():
         name = ".".join(filter(None, (above, key)))
         found |= _flat(value, name) if isinstance(value, dict) else {name: value}

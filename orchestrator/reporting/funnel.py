@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from orchestrator.reporting.document import StageShare
 from vectors.statistics.documents import share
 
 STAGES = {
@@ -31,13 +31,14 @@ def first_missing(passed: Mapping[str, bool | None]) -> str:
     return ""
 
 
-def funnel(lost: Sequence[str], resolved: Iterable[bool | None]) -> list[dict[str, Any]]:
+def funnel(lost: Sequence[str], resolved: Iterable[bool | None]) -> list[StageShare]:
     """For each stage: its meaning, how many it lost, and the share of the tasks that passed it.
 
     `lost` has where each task was lost. The share at the last stage is of the tasks with a verdict that
     counts, wherever the others were lost.
     """
-    at, left, rows = Counter(lost), len(lost), []
+    at, left = Counter(lost), len(lost)
+    rows: list[StageShare] = []
     for stage, means in STAGES.items():
         left -= at[stage]
         passed = (

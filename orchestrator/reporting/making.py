@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigError
 from orchestrator.plugins import load_instances
@@ -10,10 +10,13 @@ from orchestrator.reporting.runs import Run, read_runs
 from orchestrator.reporting.verdicts import verdicts_of
 from orchestrator.session import Session
 
+if TYPE_CHECKING:
+    from orchestrator.reporting.document import Report
+
 
 def report_on(
     session: Session, folders: Iterable[Path], named: Sequence[str], dataset: str | None = None
-) -> dict[str, Any]:
+) -> "Report":
     """The report on the runs in these folders, with the verdicts of the files in `named`.
 
     `dataset` has the gold patches, by default the one that the runs name. Raises ConfigError for what cannot

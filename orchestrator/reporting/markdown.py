@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from orchestrator.reporting.sections import Section, Table
+from orchestrator.reporting.tables import Section, Table
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _MEANING = re.compile(r"([\\|<>\[\]*_`])")

@@ -8,7 +8,8 @@ commit. So its counting is kept here for comparison only, beside `git apply --ch
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+
+from orchestrator.reporting.document import Published
 
 MODEL, N = "Qwen3-0.6B", 20
 PUBLISHED: dict[tuple[str, bool], tuple[float, float, float] | None] = {
@@ -70,7 +71,7 @@ def loose(patch: str, existing: Collection[str]) -> Loose:
     return Loose(True, paths, 0.25 * structure + 0.35 * paths + 0.2 * content + 0.2 * coherence)
 
 
-def published(variant: str, rag: bool) -> dict[str, Any] | None:
+def published(variant: str, rag: bool) -> Published | None:
     """What the original says of a variant; None for one that it does not have or gives no figures of."""
     found = PUBLISHED.get((variant, rag))
     if found is None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from orchestrator.reporting.sections import Section
+from orchestrator.reporting.tables import Section
 
 
 def page(title: str, sections: Sequence[Section], pictures: Mapping[str, str]) -> str:

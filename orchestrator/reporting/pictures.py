@@ -7,12 +7,14 @@ on both grounds.
 import io
 import re
 from collections.abc import Mapping
-from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from orchestrator.reporting.sections import RATES
+from orchestrator.reporting.document import Report, RunReport
+from orchestrator.reporting.tables import RATES
 from vectors.lab.figures.figures import COLOURS, CONTROL, bars, new_figure, sample_size
+from vectors.statistics.documents import Share
 from vectors.statistics.estimates import Estimate
 
 _EIGHT = (*COLOURS, CONTROL, "#F0E442")
@@ -22,9 +24,9 @@ _ID = re.compile(r' id="([^"]*)"')
 _USED = re.compile(r'(?:url\(#|href="#)([^)"]*)')
 
 
-def pictures(report: dict[str, Any]) -> dict[str, str]:
+def pictures(report: Report) -> dict[str, str]:
     """The SVG elements by name; a picture whose figures nobody measured is left out."""
-    runs: dict[str, dict[str, Any]] = {name: run for name, run in report["runs"].items() if run["instances"]}
+    runs = {name: run for name, run in report["runs"].items() if run["instances"]}
     if not runs:
         return {}
     drawn = {"rates": _rates(runs), "funnel": _funnel(runs), "stages": _stages(runs)}
@@ -33,7 +35,7 @@ def pictures(report: dict[str, Any]) -> dict[str, str]:
     return {name: _svg(figure, f"{name} by run") for name, figure in drawn.items()}
 
 
-def _rates(runs: Mapping[str, dict[str, Any]]) -> Figure:
+def _rates(runs: Mapping[str, RunReport]) -> Figure:
     keys = [key for key in RATES if all(run["rates"][key]["n"] for run in runs.values())]
     series = {name: [_estimate(run["rates"][key]) for key in keys] for name, run in runs.items()}
     ns = [estimate.n for own in series.values() for estimate in own]
@@ -42,7 +44,7 @@ def _rates(runs: Mapping[str, dict[str, Any]]) -> Figure:
     return figure
 
 
-def _funnel(runs: Mapping[str, dict[str, Any]]) -> Figure:
+def _funnel(runs: Mapping[str, RunReport]) -> Figure:
     first = next(iter(runs.values()))["funnel"]
     shown = [n for n in range(len(first)) if all(run["funnel"][n]["n"] for run in runs.values())]
     series = {name: [_estimate(run["funnel"][n]) for n in shown] for name, run in runs.items()}
@@ -52,7 +54,7 @@ def _funnel(runs: Mapping[str, dict[str, Any]]) -> Figure:
     return figure
 
 
-def _repositories(runs: Mapping[str, dict[str, Any]]) -> Figure | None:
+def _repositories(runs: Mapping[str, RunReport]) -> Figure | None:
     graded = {
         name: {
             repo: rates["resolved"] for repo, rates in run["repositories"].items() if rates["resolved"]["n"]
@@ -78,7 +80,7 @@ def _shares(figure: Figure, groups: list[str], series: dict[str, list[Estimate]]
     _legend(figure, axes)
 
 
-def _stages(runs: Mapping[str, dict[str, Any]]) -> Figure:
+def _stages(runs: Mapping[str, RunReport]) -> Figure:
     """Seconds of an instance, stacked by stage: a stage's total over all instances of the run."""
     stages = list(dict.fromkeys(stage["stage"] for run in runs.values() for stage in run["stages"]))
     ns = [len(run["instances"]) for run in runs.values()]
@@ -99,19 +101,21 @@ def _stages(runs: Mapping[str, dict[str, Any]]) -> Figure:
     return figure
 
 
-def _legend(figure: Figure, axes: Any) -> None:
+def _legend(figure: Figure, axes: Axes) -> None:
     """Below the axes, in as many columns as the names leave room for."""
     handles, labels = axes.get_legend_handles_labels()
     columns = max(1, min(len(labels), 110 // (max(map(len, labels), default=0) + 8)))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
 
 
-def _of_instance(run: dict[str, Any], stage: str) -> float:
+def _of_instance(run: RunReport, stage: str) -> float:
     found = next((each["seconds"] for each in run["stages"] if each["stage"] == stage), None)
-    return float(found["value"] * found["n"] / len(run["instances"])) if found else 0.0
+    return (found["value"] or 0.0) * found["n"] / len(run["instances"]) if found else 0.0
 
 
-def _estimate(rate: dict[str, Any]) -> Estimate:
+def _estimate(rate: Share) -> Estimate:
+    """A rate of at least one observation."""
+    assert rate["value"] is not None and rate["ci95"] is not None
     low, high = rate["ci95"]
     return Estimate(rate["value"], low, high, rate["n"])
 

@@ -1,13 +1,14 @@
 """The whole report as one document: what report.json holds and the other forms are made from."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import cast
 
 from orchestrator.reporting.comparison import compare, manifest_differences
+from orchestrator.reporting.document import Report, RunReport
 from orchestrator.reporting.measures import Base, Measured, measure
 from orchestrator.reporting.original import published
 from orchestrator.reporting.runs import Run
-from orchestrator.reporting.summary import official, summarise
+from orchestrator.reporting.summary import official, summarise, uncertified
 from orchestrator.reporting.verdicts import Verdict
 from orchestrator.session import Session
 from retrieval.errors import RetrievalError
@@ -25,7 +26,7 @@ def make_report(
     verdicts: Mapping[str, Mapping[str, Verdict]],
     found: InstanceSet,
     progress: Progress,
-) -> dict[str, Any]:
+) -> Report:
     """Measure the runs against the data set.
 
     The fields of the official harness are at the top for the first run, and in `runs` for each. Instances
@@ -45,11 +46,12 @@ def make_report(
         except (RetrievalError, SwebenchError) as error:
             not_measured[name] = str(error.args[0])
     progress("measuring", len(asked), len(asked))
-    by_run = {}
+    by_run: dict[str, RunReport] = {}
     for run in runs:
-        by_run[run.name] = official(run, verdicts[run.name], asked) | summarise(run, measured[run.name])
-    return {
-        **official(runs[0], verdicts[runs[0].name], asked),
+        judged = verdicts[run.name]
+        own = summarise(run, measured[run.name], uncertified(judged))
+        by_run[run.name] = cast(RunReport, official(run, judged, asked) | own)
+    ours: Report = {
         "of_run": runs[0].name,
         "report_version": REPORT_VERSION,
         "dataset": {"name": found.name, "sha256": found.fingerprint},
@@ -70,6 +72,7 @@ def make_report(
         ],
         "manifests": manifest_differences(runs),
     }
+    return cast(Report, official(runs[0], verdicts[runs[0].name], asked) | ours)
 
 
 def _same(runs: Sequence[Run], variant: str, rag: bool) -> list[str]:

@@ -3,8 +3,9 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import cast
 
+from orchestrator.reporting.document import DecisionCount, InstanceRow, RunReport, StageMeans
 from orchestrator.reporting.funnel import funnel
 from orchestrator.reporting.measures import Measured
 from orchestrator.reporting.original import published
@@ -15,7 +16,7 @@ from vectors.statistics.documents import average, share
 CUTOFFS = (1, 3, 5, 10)
 
 
-def official(run: Run, verdicts: Mapping[str, Verdict], asked: Iterable[str]) -> dict[str, Any]:
+def official(run: Run, verdicts: Mapping[str, Verdict], asked: Iterable[str]) -> dict[str, object]:
     """The report of the official harness (schema 2) on a run; `asked` are the instances the report is about.
 
     A patch whose verdict does not count is an error there, as one whose tests could not be run is. One
@@ -40,11 +41,16 @@ def official(run: Run, verdicts: Mapping[str, Verdict], asked: Iterable[str]) ->
         **{f"{name}_ids": sorted(names) for name, names in lists.items()},
         "schema_version": 2,
         "ungraded_ids": sorted(run.predictions.keys() - empty - verdicts.keys()),
-        "uncertified_ids": sorted(name for name, verdict in verdicts.items() if not verdict.counts),
+        "uncertified_ids": uncertified(verdicts),
     }
 
 
-def summarise(run: Run, measured: Sequence[Measured]) -> dict[str, Any]:
+def uncertified(verdicts: Mapping[str, Verdict]) -> list[str]:
+    """The instances whose verdict does not count, sorted."""
+    return sorted(name for name, verdict in verdicts.items() if not verdict.counts)
+
+
+def summarise(run: Run, measured: Sequence[Measured], uncertified: list[str]) -> RunReport:
     """Our own fields on a run, over the instances that could be measured."""
     variant, rag = run.variant, run.rag
     patched = [each for each in measured if each.loose.valid]
@@ -54,7 +60,7 @@ def summarise(run: Run, measured: Sequence[Measured]) -> dict[str, Any]:
     return {
         "variant": variant,
         "rag": rag,
-        "model": run.determinants.get("model", ""),
+        "model": str(run.determinants.get("model", "")),
         "rates": {
             "applies": share(each.applies for each in measured),
             "applies_of_patches": share(each.applies for each in patched),
@@ -83,7 +89,8 @@ def summarise(run: Run, measured: Sequence[Measured]) -> dict[str, Any]:
             "quality": average(each.loose.quality for each in measured),
         },
         "failures": {each.instance_id: each.failure for each in measured if each.failure},
-        "instances": {each.instance_id: asdict(each) for each in measured},
+        "instances": {each.instance_id: cast(InstanceRow, asdict(each)) for each in measured},
+        "uncertified_ids": uncertified,
     }
 
 
@@ -91,7 +98,7 @@ def _within(measured: Measured, k: int) -> bool | None:
     return None if measured.file_rank is None else 0 < measured.file_rank <= k
 
 
-def _stages(run: Run, names: Sequence[str]) -> list[dict[str, Any]]:
+def _stages(run: Run, names: Sequence[str]) -> list[StageMeans]:
     """By stage: mean seconds, prompt tokens and new tokens of an instance, over those that came to it."""
     seconds, tokens = defaultdict(list), defaultdict(list)
     for name in names:
@@ -114,7 +121,7 @@ def _stages(run: Run, names: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _decisions(run: Run) -> list[dict[str, Any]]:
+def _decisions(run: Run) -> list[DecisionCount]:
     """What the policy decided, by node and by the code of the reason."""
     counted = Counter(
         (node.name, node.steering.applied, node.steering.code)

@@ -2,8 +2,8 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
+from orchestrator.reporting.document import Report
 from orchestrator.reporting.markdown import markdown
 from orchestrator.reporting.page import page
 from orchestrator.reporting.pictures import pictures
@@ -11,7 +11,7 @@ from orchestrator.reporting.sections import sections
 from swebench.files import write_atomic
 
 
-def write_report(report: dict[str, Any], out: Path) -> list[Path]:
+def write_report(report: Report, out: Path) -> list[Path]:
     """Write report.json, report.md and report.html into a folder, each whole or not at all; their paths."""
     title = f"{len(report['runs'])} run{'s' * (len(report['runs']) != 1)} on {report['dataset']['name']}"
     chapters = sections(report)
