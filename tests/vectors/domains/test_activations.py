@@ -10,16 +10,6 @@ from vectors.domains.activations import Passage, pooled, residuals
 from vectors.errors import InvalidRequest, SteeringMismatch
 
 
-@pytest.fixture(scope="module", params=tiny.FAMILIES)
-def lm(request, tmp_path_factory):
-    return folders.language_model(tmp_path_factory.mktemp(request.param), request.param, folders.CHATML)
-
-
-@pytest.fixture(scope="module")
-def llama(tmp_path_factory):
-    return folders.language_model(tmp_path_factory.mktemp("llama"), "llama", folders.CHATML)
-
-
 def by_hand(lm, token_ids):
     """The oracle: [tokens, n_layers, d_model] of one passage, alone in its pass, from plain hooks."""
     blocks = lm.model.transformer.h if hasattr(lm.model, "transformer") else lm.model.model.layers

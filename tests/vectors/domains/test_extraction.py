@@ -20,16 +20,6 @@ SET = PromptSet(
 )
 
 
-@pytest.fixture(scope="module", params=tiny.FAMILIES)
-def lm(request, tmp_path_factory):
-    return folders.language_model(tmp_path_factory.mktemp(request.param), request.param, folders.CHATML)
-
-
-@pytest.fixture(scope="module")
-def llama(tmp_path_factory):
-    return folders.language_model(tmp_path_factory.mktemp("llama"), "llama", folders.CHATML)
-
-
 def alone(lm, text):
     """The oracle: every block's residual at each content token of one prompt, alone, with markers after."""
     ids, start = Chat(lm.tokenizer).encode_content(text)

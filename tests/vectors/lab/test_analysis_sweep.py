@@ -63,8 +63,9 @@ def test_a_sweep_measures_every_point_against_the_unsteered_model(engine, lm, ve
 def test_the_change_rate_is_that_of_an_independent_implementation(engine, lm, vector):
     (point,) = points = grid(vector, [1], shares=[0.5])
     prompts = [lm.chat_ids([{"role": "user", "content": probe}]) for probe in PROBES]
-    plain = [tiny.hf_generate(lm.model, prompt, new=NEW) for prompt in prompts]
-    steered = [tiny.hf_generate(lm.model, prompt, point, NEW) for prompt in prompts]
+    theirs = tiny.tiny_model("llama")  # the same weights in transformers, which can generate
+    plain = [tiny.hf_generate(theirs, prompt, new=NEW) for prompt in prompts]
+    steered = [tiny.hf_generate(theirs, prompt, point, NEW) for prompt in prompts]
     changed = sum(one != other for one, other in zip(plain, steered, strict=True))
     assert changed
     assert swept(engine, lm, vector, points).cells[0].change_rate == rate(changed, 3)
