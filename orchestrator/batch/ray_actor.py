@@ -8,7 +8,9 @@ import shutil
 import socket
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
+
+from pydantic import JsonValue
 
 from orchestrator.batch.parcels import pack
 from orchestrator.batch.units import Run, Unit
@@ -20,21 +22,28 @@ from orchestrator.task.solve import checkpoints
 from vectors.progress import silent
 
 
+class Place(NamedTuple):
+    """Where an actor is: its host and its process."""
+
+    host: str
+    pid: int
+
+
 class Solver:
     """An actor's state. What a unit leaves goes back with its result: nodes need not share a disk.
 
     Raises what Session raises for a model that cannot be had here.
     """
 
-    def __init__(self, settings: dict[str, Any], timeout_s: float | None) -> None:
-        self._session = Session(Settings(**settings), progress=silent)
+    def __init__(self, settings: dict[str, JsonValue], timeout_s: float | None) -> None:
+        self._session = Session(Settings.model_validate(settings), progress=silent)
         self._timeout_s = timeout_s
         self._session.open_engine()
         self._checked: set[str] = set()
 
-    async def where(self) -> dict[str, Any]:
+    async def where(self) -> Place:
         """The host and the process of this actor, once its model is loaded."""
-        return {"host": socket.gethostname(), "pid": os.getpid()}
+        return Place(socket.gethostname(), os.getpid())
 
     async def solve(self, unit: Unit) -> tuple[Result, dict[str, bytes]]:
         """A unit's result and the files of its folder.

@@ -9,7 +9,7 @@ import os
 import re
 import socket
 from collections.abc import Sequence
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from orchestrator.batch.parcels import unpack
 from orchestrator.batch.units import Run, Unit
@@ -19,6 +19,9 @@ from orchestrator.events import EmitTask, NodeFinished
 from orchestrator.records import Result
 from orchestrator.session import Session
 from orchestrator.task.artifacts import Artifacts
+
+if TYPE_CHECKING:
+    from orchestrator.batch.ray_actor import Place
 
 Outcome = tuple[Result, dict[str, bytes]]
 
@@ -55,7 +58,7 @@ class RayExecutor:
         self._timeout_s = timeout_s
         self._progress = session.progress
         self._load: dict[Any, int] = {}
-        self._names: dict[Any, dict[str, Any]] = {}
+        self._names: dict[Any, Place] = {}
         self._ray: Any = None
 
     @property
@@ -64,7 +67,7 @@ class RayExecutor:
         return TASKS_PER_ACTOR * len(self._load)
 
     @property
-    def places(self) -> list[dict[str, Any]]:
+    def places(self) -> "list[Place]":
         """Host and process of each actor, as they were when it came up."""
         return list(self._names.values())
 
@@ -99,7 +102,7 @@ class RayExecutor:
             except self._ray.exceptions.RayError as error:
                 raise ClusterFailed(f"an actor did not come up: {_last_line(error)}") from error
             place = self._names[actor]
-            self._progress(f"actor on {place['host']}, process {place['pid']}", number, number)
+            self._progress(f"actor on {place.host}, process {place.pid}", number, number)
 
     async def solve(self, unit: Unit, emit: EmitTask) -> Result:
         """A unit's result, its files written into its run's folder.

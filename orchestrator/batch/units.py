@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from orchestrator.errors import ConfigError
 from orchestrator.run_config import RunConfig
@@ -26,7 +27,7 @@ class Run:
     dataset: str
     fingerprint: str
     made_by: str
-    determinants: dict[str, Any] = field(repr=False)
+    determinants: dict[str, JsonValue] = field(repr=False)
 
 
 @dataclass(frozen=True)

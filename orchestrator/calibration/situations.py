@@ -8,7 +8,6 @@ a run; here it is when asked for, since the variants static and dynamic steer wi
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from orchestrator.errors import ConfigError
 from orchestrator.policy.decisions import DOMAINS, Domain, Regime
@@ -104,7 +103,7 @@ def situations(
 
 
 def _prompt(
-    domain: Any, config: RunConfig, issue: str, found: _Found, finding: str, shown: Sequence[Example]
+    domain: str, config: RunConfig, issue: str, found: _Found, finding: str, shown: Sequence[Example]
 ) -> NodePrompt:
     if domain == "test_reasoning":
         sections = [f"# Report\n{issue}", f"# Code\n{found.context}".strip(), f"# Task\n{_TEST_TASK}"]
@@ -115,7 +114,8 @@ def _prompt(
     if domain == "patch_writing" and found.target:
         region = "\n".join(found.target.shown(found.source)) if config.rag else ""
         rewrite = Rewrite(found.target.place, region, found.target.opening(found.source))
-    return node_prompt(domain, issue, context=found.context, finding=finding, rewrite=rewrite, examples=shown)
+    (node,) = (each for each in DOMAINS if each == domain)
+    return node_prompt(node, issue, context=found.context, finding=finding, rewrite=rewrite, examples=shown)
 
 
 def _look(session: Session, config: RunConfig, instance: Instance) -> _Found:

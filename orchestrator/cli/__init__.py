@@ -6,7 +6,7 @@ when they are called, so that --help answers at once.
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -120,7 +120,7 @@ def _exit_code(error: Exception) -> int | None:
     return None
 
 
-def _one_line(error: Any) -> str:
+def _one_line(error: Exception) -> str:
     from pydantic import ValidationError
 
     if isinstance(error, ValidationError):

@@ -44,7 +44,7 @@ def settings(**flags: Any) -> "Settings":
     return chosen
 
 
-def check_model(chosen: Any) -> None:
+def check_model(chosen: "Settings") -> None:
     """Raise ModelUnavailable for a name that no place can have, before anything large is imported."""
     from vectors.models.loading import check
 

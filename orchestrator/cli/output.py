@@ -1,7 +1,6 @@
 """What commands print at the end: one JSON document, or tables and a coloured patch."""
 
 import json
-from typing import Any
 
 import click
 from rich.console import Console
@@ -12,7 +11,7 @@ from orchestrator.cli.terminal import visible
 from orchestrator.records import Graded, Result
 
 
-def print_json(document: Any) -> None:
+def print_json(document: object) -> None:
     """The only thing on stdout under --json."""
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 

@@ -1,7 +1,7 @@
 """`orchestrate retrieve`."""
 
 import sys
-from typing import Any
+from pathlib import Path
 
 import click
 
@@ -24,11 +24,12 @@ from orchestrator.cli.help import Command
     "--top", type=click.IntRange(1, 1000), default=10, show_default=True, metavar="K", help="Files to list."
 )
 @options.as_json
-def command(instance_id: str, as_json: bool, dataset: str, repos: Any, top: int) -> int:
+def command(instance_id: str, as_json: bool, dataset: str, repos: Path | None, top: int) -> int:
     """Rank the files of an instance's repository at its base commit. No model is loaded."""
     from orchestrator.cli.output import print_json
     from orchestrator.cli.terminal import visible
     from orchestrator.cli.view import view_for
+    from orchestrator.records import Hit
     from orchestrator.run_config import RunConfig
     from orchestrator.session import Session
     from orchestrator.task.jobs import instance_job
@@ -40,12 +41,13 @@ def command(instance_id: str, as_json: bool, dataset: str, repos: Any, top: int)
     ):
         job = instance_job(session, RunConfig(), dataset, instance_id)
         found = session.retriever(job.repository).search(job.commit, job.task.problem_statement, top_k=top)
-    hits: list[dict[str, Any]] = [{"path": hit.path, "score": round(hit.score, 4)} for hit in found.hits]
+    hits = [Hit(path=hit.path, score=round(hit.score, 4)) for hit in found.hits]
     seconds = {"index": round(found.seconds_index, 3), "query": round(found.seconds_query, 4)}
     if as_json:
-        print_json({"instance_id": instance_id, "hits": hits, "seconds": seconds})
+        listed = [hit.model_dump() for hit in hits]
+        print_json({"instance_id": instance_id, "hits": listed, "seconds": seconds})
         return 0
     for hit in hits:
-        click.echo(f"{hit['score']:7.3f}  {visible(hit['path'])}")
+        click.echo(f"{hit.score:7.3f}  {visible(hit.path)}")
     click.echo(f"index {seconds['index']:.2f} s, query {seconds['query'] * 1000:.1f} ms", err=True)
     return 0

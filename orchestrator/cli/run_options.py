@@ -1,6 +1,6 @@
 """The flags of a run, made from the fields of RunConfig, where name, bounds, default and help are said."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -46,17 +46,19 @@ def run_options(*, several: Collection[str] = ()) -> Callable[[Decorated], Decor
     return decorate
 
 
-def run_config(flags: dict[str, Any]) -> RunConfig:
+def run_config(flags: Mapping[str, object]) -> RunConfig:
     """The configuration that a command's flags say; other flags are left alone."""
-    return RunConfig(**{name: flags[name] for name in RunConfig.model_fields})
+    return RunConfig.model_validate({name: flags[name] for name in RunConfig.model_fields})
 
 
-def run_configs(flags: dict[str, Any], several: Iterable[str]) -> list[RunConfig]:
+def run_configs(flags: Mapping[str, object], several: Iterable[str]) -> list[RunConfig]:
     """Every combination of the values of the flags in `several`, each once, the first of them slowest."""
     found = [{name: flags[name] for name in RunConfig.model_fields}]
     for name in several:
-        found = [each | {name: value} for each in found for value in dict.fromkeys(flags[name])]
-    return [RunConfig(**each) for each in found]
+        values = flags[name]
+        assert isinstance(values, tuple)
+        found = [each | {name: value} for each in found for value in dict.fromkeys(values)]
+    return [RunConfig.model_validate(each) for each in found]
 
 
 def _option(name: str, field: FieldInfo, several: bool) -> Callable[[Decorated], Decorated]:

@@ -77,7 +77,7 @@ async def run_task(
     return _result(await run_graph(build_graph(saver), tools, emit), tools)
 
 
-def claimed(folder: Path, name: str) -> AcquireReturnProxy[Any]:
+def claimed(folder: Path, name: str) -> AcquireReturnProxy[FileLock]:
     """A context in which no other process works on `name` in a folder; raises AlreadyRunning if one does."""
     try:
         return FileLock(folder / f".{name}.lock").acquire(timeout=0)

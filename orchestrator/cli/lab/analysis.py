@@ -4,13 +4,20 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from orchestrator.cli import options
 from orchestrator.cli.interruption import after_imports
 from orchestrator.cli.vectors.common import open_session, summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from orchestrator.session import Session
+    from vectors.domains.domain_vector import DomainVector
+    from vectors.statistics.estimates import Estimate
 
 prompts = click.option(
     "--prompts",
@@ -75,7 +82,7 @@ integers, numbers = _numbers(int), _numbers(float)
 
 
 @contextmanager
-def opened(model: str | None) -> Iterator[Any]:
+def opened(model: str | None) -> "Iterator[Session]":
     """A session whose progress is on the screen. Ctrl-C says that nothing was kept, and exits with 130."""
     from orchestrator.cli.view import view_for
 
@@ -91,7 +98,7 @@ def opened(model: str | None) -> Iterator[Any]:
         raise click.exceptions.Exit(130) from None
 
 
-def provenance(session: Any, vectors: Sequence[Any], **settings: Any) -> dict[str, Any]:
+def provenance(session: "Session", vectors: "Sequence[DomainVector]", **settings: object) -> dict[str, Any]:
     """What a result was measured on and with."""
     model = session.model
     return {
@@ -110,12 +117,12 @@ def heading(facts: Mapping[str, Any]) -> str:
     return f"{domains} on {facts['model']} ({facts['dtype']})"
 
 
-def shown(estimate: Any, form: str = ".2f") -> str:
+def shown(estimate: "Estimate", form: str = ".2f") -> str:
     """An estimate in a table: the value and its interval."""
     return f"{estimate.value:{form}} ({estimate.low:{form}} … {estimate.high:{form}})"
 
 
-def draw(figure: Any, path: Path) -> None:
+def draw(figure: "Figure", path: Path) -> None:
     """Write a figure and say where."""
     from vectors.lab.figures.figures import save
 

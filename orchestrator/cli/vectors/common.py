@@ -1,12 +1,17 @@
 """What several of the laboratory's commands share: the opened model, and a vector's facts in brief."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.cli import options
 from vectors.formats.registry import BUILT_IN, names
+
+if TYPE_CHECKING:
+    from orchestrator.cli.view import View
+    from orchestrator.session import Session
+    from vectors.domains.domain_vector import DomainVector
 
 
 class FormatName(click.Choice[str]):
@@ -38,21 +43,21 @@ def check_input(model: str | None, *names: str) -> None:
     options.check_model(options.settings(model=model))
 
 
-def open_session(model: str | None, view: Any, folder: Path | None = None) -> Any:
+def open_session(model: str | None, view: "View", folder: Path | None = None) -> "Session":
     """A session whose progress goes to a view."""
     from orchestrator.session import Session
 
     return Session(options.settings(model=model, vectors=folder), progress=view.progress)
 
 
-def vector_of(session: Any, name: str) -> Any:
+def vector_of(session: "Session", name: str) -> "DomainVector":
     """A domain's vector, or one from a file; raises VectorFileError or PromptSetError."""
     if name.endswith(".safetensors"):
         return session.vectors.load(Path(name), session.model)
     return session.vectors.get(session.model, name, progress=session.progress)
 
 
-def summary(vector: Any) -> dict[str, Any]:
+def summary(vector: "DomainVector") -> dict[str, Any]:
     """Where and how strongly a vector steers by default, and its hash."""
     steering = vector.steering()
     return {

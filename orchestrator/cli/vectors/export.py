@@ -84,25 +84,26 @@ def command(
     with view_for(sys.stderr.isatty(), nodes=()) as view, open_session(model, view) as opened:
         exported = vector_of(opened, vector)
         said = export_vector(exported, opened.model, name, out, layers=layers, alpha=alpha, mode=mode)
+        rows = [
+            {
+                "layer": steering.layer,
+                "alpha": round(steering.alpha, 4),
+                "relative_alpha": round(exported.relative_alpha(steering), 4),
+            }
+            for steering in said
+        ]
         facts = {
             "file": str(out),
             "format": name,
             "domain": exported.domain,
             "model": opened.model.model_id,
             "mode": mode,
-            "layers": [
-                {
-                    "layer": steering.layer,
-                    "alpha": round(steering.alpha, 4),
-                    "relative_alpha": round(exported.relative_alpha(steering), 4),
-                }
-                for steering in said
-            ],
+            "layers": rows,
         }
     if as_json:
         print_json(facts)
         return
-    for row in facts["layers"]:
+    for row in rows:
         share = f"{row['relative_alpha']:.0%} of the residual norm"
         click.echo(f"layer {row['layer']:>2}, α {row['alpha']:.4g} ({share})")
     if layers == "all" and name == "gguf":
