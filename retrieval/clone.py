@@ -1,8 +1,6 @@
 """Makes a bare clone that other processes see whole or not at all."""
 
-import re
 import shutil
-import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,8 +9,6 @@ from filelock import FileLock
 from retrieval import gitio
 from retrieval.errors import GitFailed
 from retrieval.progress import Progress
-
-_COUNTED = re.compile(r"\((\d+)/(\d+)\)")
 
 
 def clone(url: str, to: Path, progress: Progress) -> Path:
@@ -43,30 +39,15 @@ def clone(url: str, to: Path, progress: Progress) -> Path:
 
 
 def _clone(url: str, to: Path, protocol: str, progress: Progress, label: str) -> None:
-    command = ["git", "clone", "--bare", "--progress", "--", url, str(to)]
+    import git  # late: only a machine that lacks the repository needs it
+
+    def told(_operation: int, done: str | float, total: str | float | None, _message: str) -> None:
+        progress(label, int(float(done)), int(float(total or 0)))
+
     try:
-        process = subprocess.Popen(
-            command,
-            env=gitio.environment(protocol),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        )
-    except OSError as error:
-        raise gitio.cannot_start(error) from None
-    said = ""
-    with process:
-        assert process.stderr is not None
-        try:
-            for line in process.stderr:  # text mode takes the \r after a count for a line's end
-                if counted := _COUNTED.search(line):
-                    progress(label, int(counted[1]), int(counted[2]))
-                elif "fatal" in line or "error" in line:
-                    said = said or line.strip()
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode != 0:
-        raise GitFailed(said or f"git clone failed ({process.returncode})")
+        git.Repo.clone_from(url, to, progress=told, env=gitio.environment(protocol), bare=True).close()
+    except git.GitCommandNotFound:
+        raise GitFailed("git cannot be run: install git, or put it on PATH") from None
+    except git.GitCommandError as error:
+        said = [line for line in str(error.stderr).splitlines() if "fatal" in line or "error" in line]
+        raise GitFailed(said[0].strip() if said else f"git clone failed ({error.status})") from None
