@@ -2,8 +2,7 @@
 
 import re
 import sys
-import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,11 +10,14 @@ from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
 from orchestrator.cli.vectors.common import check_input
 
+if TYPE_CHECKING:
+    from orchestrator.policy.decisions import Regime
+
 _METRICS = ("likelihood", "gold", "validity", "keywords", "degeneration")
 _REGIMES = ("zero-shot", "few-shot", "rag")
 
 
-def _layers(_context: Any, _option: Any, value: str | None) -> list[int] | None:
+def _layers(_context: click.Context, _option: click.Parameter, value: str | None) -> list[int] | None:
     """`10,13,16` or `10-16`."""
     if value is None:
         return None
@@ -28,7 +30,7 @@ def _layers(_context: Any, _option: Any, value: str | None) -> list[int] | None:
     return found
 
 
-def _shares(_context: Any, _option: Any, value: str) -> list[float]:
+def _shares(_context: click.Context, _option: click.Parameter, value: str) -> list[float]:
     """`0.05,0.1`."""
     try:
         found = [float(part) for part in value.split(",")]
@@ -89,7 +91,9 @@ def _shares(_context: Any, _option: Any, value: str) -> list[float]:
     help="Instead measure how often vectors from shuffled labels are certified; on short prompts.",
 )
 @options.as_json
-def command(domain: str, regimes: tuple[str, ...], runs: int | None, as_json: bool, **flags: Any) -> None:
+def command(
+    domain: str, regimes: "tuple[Regime, ...]", runs: int | None, as_json: bool, **flags: Any
+) -> None:
     """Find where and how strongly DOMAIN's vector helps, and certify it on texts held out from the search.
 
     The certificates are kept beside the vector, also those that say that nothing helps. `solve --variant
@@ -106,70 +110,28 @@ def command(domain: str, regimes: tuple[str, ...], runs: int | None, as_json: bo
         view_for(sys.stderr.isatty(), nodes=()) as view,
         Session(settings, progress=view.progress) as opened,
     ):
-        report = [_calibrated(opened, domain, regime, runs, flags) for regime in dict.fromkeys(regimes)]
+        from orchestrator.calibration.calibrating import Asked, calibrated
+
+        report = [
+            calibrated(
+                opened,
+                Asked(
+                    domain,
+                    regime,
+                    metric=flags["metric"],
+                    shares=flags["shares"],
+                    layers=flags["layers"],
+                    n=flags["n"],
+                    dataset=flags["dataset"],
+                    texts=flags["texts"],
+                    seed=flags["seed"],
+                    shuffled_runs=runs,
+                ),
+            )
+            for regime in dict.fromkeys(regimes)
+        ]
     if as_json:
         print_json(report)
         return
     for regime in report:
         (print_rate if runs else print_calibration)(regime)
-
-
-def _calibrated(opened: Any, domain: str, regime: Any, runs: int | None, flags: Any) -> dict[str, Any]:
-    from dataclasses import asdict, replace
-
-    from orchestrator.calibration.trials import CHEAP, Size, build_trial
-    from vectors.calibration.calibrator import Calibrator
-    from vectors.calibration.certificates import store
-    from vectors.calibration.controls import Controls
-    from vectors.calibration.false_rate import false_certification_rate
-    from vectors.domains.heldout import load_heldout
-    from vectors.domains.prompt_sets import load_prompt_set
-    from vectors.progress import silent
-
-    started, progress = time.perf_counter(), opened.progress
-    prompt_set = load_prompt_set(domain)
-    if flags["metric"] == "likelihood":
-        load_heldout(domain, flags["texts"])  # what is wrong with it is told before a model is loaded
-    size = replace(CHEAP if runs else Size(), n=flags["n"])
-    vector = opened.vectors.get(opened.model, domain, progress=progress)
-    trial = build_trial(
-        opened,
-        domain,
-        regime,
-        flags["metric"],
-        size,
-        dataset=flags["dataset"],
-        texts=flags["texts"],
-        seed=flags["seed"],
-    )
-    controls = Controls(opened.model, prompt_set, flags["seed"], progress)
-    calibrator = Calibrator(opened.model, opened.engine, trial, controls, silent if runs else progress)
-    layers = flags["layers"] or _default_layers(vector, single=runs is not None)
-    report = {
-        "domain": domain,
-        "regime": regime,
-        "metric": flags["metric"],
-        "model": opened.model.model_id,
-        "situations": len({each.situation for each in trial.certification}),
-        "n": {"proposal": len(trial.proposal), "certification": len(trial.certification)},
-    }
-    if runs:
-        found = false_certification_rate(
-            calibrator, controls, vector, layers, flags["shares"], runs, progress
-        )
-        report |= {"runs": runs, "rate": asdict(found.rate)}
-        report["outcomes"] = [{"certified": each.certified, "reason": each.reason} for each in found.outcomes]
-    else:
-        certificates = calibrator.run(vector, layers, flags["shares"])
-        file = store(opened.vectors.path(opened.model, domain), certificates)
-        report |= {"certified": any(each.certified for each in certificates), "file": str(file)}
-        report["certificates"] = [each.as_dict() for each in certificates]
-    seconds = time.perf_counter() - started
-    return report | {"forward_tokens": calibrator.tokens, "seconds": round(seconds, 1)}
-
-
-def _default_layers(vector: Any, *, single: bool) -> list[int]:
-    """The domain's default layer; in a grid also those at two and at four thirds of its depth."""
-    layer, last = vector.default_layer, len(vector.directions) - 1
-    around = [layer] if single else [round(layer * 2 / 3), layer, min(last, round(layer * 4 / 3))]
-    return sorted(set(around))
