@@ -2,17 +2,15 @@
 
 import sys
 import time
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from orchestrator.batch.tally import Counts, Tally
 from orchestrator.cli.terminal import visible
-from orchestrator.cli.view import QUIET_S, PlainView, View
+from orchestrator.cli.view import QUIET_S, PlainView, RedrawnView, View
 from orchestrator.events import BatchStarted, Event, InUnit, Progressed, UnitFinished
 
 _SHOWN_RUNNING = 12
@@ -56,24 +54,13 @@ class PlainBatchView(View):
             print(visible(line), file=sys.stderr, flush=True)
 
 
-class LiveBatchView(View):
+class LiveBatchView(RedrawnView):
     """A table of the runs and of what is being worked on, redrawn as it changes."""
 
     def __init__(self, console: Console) -> None:
         self._tally = Tally()
-        self._progress = ""
         self._failures: list[str] = []
-        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4)
-
-    def __enter__(self) -> Self:
-        self._live.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress = ""
-        self._live.__exit__(kind, error, trace)
+        super().__init__(console, refresh_per_second=4)
 
     def show(self, event: Event) -> None:
         """Take one event into the table."""

@@ -120,14 +120,12 @@ class _Row:
     note: str = ""
 
 
-class LiveView(View):
-    """A table of the nodes that is redrawn as they work."""
+class RedrawnView(View):
+    """What a terminal shows, redrawn as it changes; `_progress` is a line about long work that goes on."""
 
-    def __init__(self, console: Console, nodes: Sequence[str]) -> None:
-        self._rows = {node: _Row() for node in nodes}
-        self._hits: list[Hit] = []
+    def __init__(self, console: Console, refresh_per_second: int) -> None:
         self._progress = ""
-        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=8)
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=refresh_per_second)
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -138,6 +136,18 @@ class LiveView(View):
     ) -> None:
         self._progress = ""
         self._live.__exit__(kind, error, trace)
+
+    @abstractmethod
+    def _render(self) -> RenderableType: ...
+
+
+class LiveView(RedrawnView):
+    """A table of the nodes that is redrawn as they work."""
+
+    def __init__(self, console: Console, nodes: Sequence[str]) -> None:
+        self._rows = {node: _Row() for node in nodes}
+        self._hits: list[Hit] = []
+        super().__init__(console, refresh_per_second=8)
 
     def show(self, event: Event) -> None:
         """Take one event into the table."""
