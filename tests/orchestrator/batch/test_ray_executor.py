@@ -62,7 +62,7 @@ async def test_a_killed_actor_loses_nothing_and_repeats_nothing_that_was_finishe
     tasks = [each.task for each in found.instances.values()]
     ledger, finished = ledger_of(session, found, tmp_path / "out"), []
     async with RayExecutor(session, [], 2, None) as executor:
-        victims = [place["pid"] for place in executor.places]
+        victims = [place.pid for place in executor.places]
 
         def kill_after_each_of_the_first(event):
             if event.kind == "unit_finished":
