@@ -73,7 +73,7 @@ async def test_a_killed_actor_loses_nothing_and_repeats_nothing_that_was_finishe
         await evaluate([ledger], tasks, executor, kill_after_each_of_the_first)
     assert not victims
     assert sorted(finished) == sorted(found.instances)
-    assert not [result["reason"] for result in ledger.results.values() if result["reason"]]
+    assert not [result.reason for result in ledger.results.values() if result.reason]
     assert predictions(tmp_path / "out") == await done_here(session, found, tmp_path / "here")
     for name in found.instances:
         assert (tmp_path / "out" / name / "trajectory" / "code_reading-0.json").is_file()
