@@ -1,10 +1,5 @@
 """The state machine: code_reading, retrieve, bug_analysis, patch_writing, validate, and one retry edge."""
 
-import os
-
-# Checkpoints are read back from disk: only plain data may come out of them. LangGraph reads this on import.
-os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
-
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph

@@ -1,5 +1,8 @@
 """A run that stops between what a node wrote and its step's checkpoint goes on after that node."""
 
+import subprocess
+import sys
+
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
@@ -38,3 +41,12 @@ async def test_a_run_stopped_before_any_checkpoint_goes_on_and_asks_nothing_twic
     assert state["check"]["applies"]
     assert run.engine.answers == []
     assert [record["name"] for record in state["nodes"]] == ["code_reading", "bug_analysis", "patch_writing"]
+
+
+@pytest.mark.parametrize(
+    "first", ["orchestrator.task.solve", "orchestrator.batch.work", "orchestrator.task.graph"]
+)
+def test_only_plain_data_comes_out_of_a_checkpoint_whichever_module_is_imported_first(first):
+    asked = f"import orchestrator.{first}, langgraph.checkpoint.serde._msgpack as m; print(m.STRICT_MSGPACK_ENABLED)"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
