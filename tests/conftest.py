@@ -1,5 +1,6 @@
 """What every room's tests share: the cache folder of this machine, the embedded model, and no clocks."""
 
+import logging
 import os
 import signal
 from pathlib import Path
@@ -24,6 +25,16 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("no_clock")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was():
+    """A command that a test calls sends all logging to that test's stderr, which is gone afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
