@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel
 
 from orchestrator.session import Session
 from services.api.access import LOCAL
@@ -52,7 +52,7 @@ class Row(BaseModel):
 class Measured(BaseModel):
     """`bench serve --json`."""
 
-    machine: dict[str, JsonValue]
+    machine: dict[str, str | bool | int | float | tuple[str, ...]]
     model: dict[str, str]
     rows: list[Row]
 
