@@ -7,8 +7,10 @@ gold patches change (5-fold cross-validation: 38 % at rank 1, 70 % in the first 
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 from retrieval.bm25 import Floats
+from retrieval.definitions import Definition
 from retrieval.index import Index
 from retrieval.question import Question
 from retrieval.tokens import count_terms
@@ -22,18 +24,22 @@ _PER_FILE = 3
 
 
 @dataclass(frozen=True)
-class DefinitionHit:
-    """A function, method, class or module (what of a file is in no definition, named "").
-
-    `name` is qualified; lines are 1-based, inclusive, decorators included, and those of a module are 0, 0.
-    """
+class DefinitionHit(Definition):
+    """A definition of the file `path`, or what of that is in none: kind "module", no name, lines 0 to 0."""
 
     path: str
-    name: str
-    kind: str
-    start_line: int
-    end_line: int
     score: float
+
+    @classmethod
+    def of(cls, definition: Definition, path: str, score: float) -> Self:
+        """A definition that was found in a file."""
+        lines = definition.start_line, definition.end_line
+        return cls(definition.name, definition.kind, *lines, path, score)
+
+    @classmethod
+    def of_module(cls, path: str, score: float) -> Self:
+        """What of a file is in no definition."""
+        return cls("", "module", 0, 0, path, score)
 
 
 def definition_hits(
@@ -57,7 +63,7 @@ def definition_hits(
         def score(chunk: int, of_file: float = of_file) -> float:
             return of_file + WEIGHTS["text"] * float(text[chunk]) + WEIGHTS["title"] * float(title[chunk])
 
-        modules.append(DefinitionHit(index.paths[file], "", "module", 0, 0, score(module)))
+        modules.append(DefinitionHit.of_module(index.paths[file], score(module)))
         for chunk, definition in enumerate(index.definitions[file], start=module + 1):
             unqualified = definition.name.rsplit(".", 1)[-1]
             terms = count_terms(definition.name).keys()
@@ -68,12 +74,7 @@ def definition_hits(
                 "length": math.log1p(definition.end_line - definition.start_line),
             }
             own = sum(WEIGHTS[name] * value for name, value in signals.items())
-            hits.append(
-                DefinitionHit(
-                    index.paths[file], definition.name, definition.kind,
-                    definition.start_line, definition.end_line, score(chunk) + own,
-                )
-            )  # fmt: skip
+            hits.append(DefinitionHit.of(definition, index.paths[file], score(chunk) + own))
     hits.sort(key=lambda hit: -hit.score)
     modules.sort(key=lambda hit: -hit.score)
     return tuple(hits[: _PER_FILE * len(best)]), tuple(modules)

@@ -18,13 +18,19 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Definition:
-    """`name` is qualified (Class.method); `kind` is function, method or class; lines are 1-based, inclusive,
-    and begin at the first decorator. A function inside a function is part of the outer one."""
+    """Lines of a text: this room's one type for them, whose file is known where it is read (`DefinitionHit`).
+
+    `name` is qualified (Class.method); `kind` is function, method or class; lines are 1-based, inclusive, and
+    begin at the first decorator. A function inside a function is part of the outer one.
+    """
 
     name: str
     kind: str
     start_line: int
     end_line: int
+
+    def __contains__(self, line: int) -> bool:
+        return self.start_line <= line <= self.end_line
 
 
 def lines_of(text: str) -> list[str]:

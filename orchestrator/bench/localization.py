@@ -113,7 +113,7 @@ def _rates(what: str, ranks: Sequence[int | None], cutoffs: Iterable[int]) -> di
 def _in_functions(index: Index, gold: Gold) -> bool:
     """Whether the patch changes a line of any function that there is."""
     return any(
-        definition.kind != "class" and definition.start_line <= line <= definition.end_line
+        definition.kind != "class" and line in definition
         for path, definitions in zip(index.paths, index.definitions, strict=True)
         for line in gold.lines.get(path, ())
         for definition in definitions
@@ -121,4 +121,4 @@ def _in_functions(index: Index, gold: Gold) -> bool:
 
 
 def _touches(hit: DefinitionHit, gold: Gold) -> bool:
-    return any(hit.start_line <= line <= hit.end_line for line in gold.lines.get(hit.path, ()))
+    return any(line in hit for line in gold.lines.get(hit.path, ()))

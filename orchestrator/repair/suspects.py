@@ -77,7 +77,7 @@ def suspects(
 
 def _runs(hit: DefinitionHit, executed: Mapping[str, frozenset[int]]) -> bool:
     lines = executed.get(hit.path, frozenset())
-    return any(hit.start_line <= line <= hit.end_line for line in lines)
+    return any(line in hit for line in lines)
 
 
 def _lines(hit: DefinitionHit, executed: Mapping[str, frozenset[int]] | None) -> frozenset[int] | None:
@@ -94,7 +94,7 @@ def _unlisted(
 ) -> list[DefinitionHit]:
     listed = {(hit.path, hit.start_line) for hit in hits}
     every = [
-        DefinitionHit(path, each.name, each.kind, each.start_line, each.end_line, score)
+        DefinitionHit.of(each, path, score)
         for path in executed
         for each in find_definitions(sources.get(path, ""))
         if each.kind not in _NOT_TRACED and (path, each.start_line) not in listed

@@ -50,7 +50,7 @@ class Base:
 
     def _names(self, path: str, lines: set[int]) -> set[str]:
         functions = [each for each in self._read(path) if each.kind != "class"]
-        within = {f.name: {line for line in lines if f.start_line <= line <= f.end_line} for f in functions}
+        within = {f.name: {line for line in lines if line in f} for f in functions}
         outside = lines.difference(*within.values())
         return {name for name, own in within.items() if own} | ({""} if outside else set())
 

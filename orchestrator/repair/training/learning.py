@@ -99,11 +99,10 @@ def _bare(source: str) -> str:
 
 
 def _hit(repair: MinedRepair, code: Code) -> DefinitionHit:
-    holding = [d for d in find_definitions(code.source) if d.start_line <= repair.line <= d.end_line]
+    holding = [d for d in find_definitions(code.source) if repair.line in d]
     if not holding:
-        return whole(DefinitionHit(repair.path, "", "module", 0, 0, 0.0), code)
-    inner = holding[-1]
-    return DefinitionHit(repair.path, inner.name, inner.kind, inner.start_line, inner.end_line, 0.0)
+        return whole(DefinitionHit.of_module(repair.path, 0.0), code)
+    return DefinitionHit.of(holding[-1], repair.path, 0.0)
 
 
 def fit(found: Sequence[Sample]) -> dict[str, Any]:

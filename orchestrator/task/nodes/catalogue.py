@@ -65,7 +65,7 @@ async def catalogue_edits(runtime: Runtime[Tools]) -> State:
 
 def _suspects(tools: Tools) -> tuple[dict[str, str], list[Suspect]]:
     listed = tools.artifacts.read_record("retrieval.json", Ranking).definitions
-    hits = [DefinitionHit(each.path, each.name, each.kind, *each.lines, each.score) for each in listed]
+    hits = [DefinitionHit(each.name, each.kind, *each.lines, each.path, each.score) for each in listed]
     reproduction = usable_reproduction(tools)
     executed = reproduction.executed if reproduction else None
     known = {file.path for file in tools.repository.files(tools.commit)}

@@ -48,7 +48,7 @@ DEFAULT = Table()
 
 
 def hit(kind, start, end, score=1.0, path="m.py"):
-    return DefinitionHit(path, kind, kind, start, end, score)
+    return DefinitionHit(kind, kind, start, end, path, score)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ async def test_a_run_stopped_before_any_checkpoint_goes_on_and_asks_nothing_twic
 )
 def test_only_plain_data_comes_out_of_a_checkpoint_whichever_module_is_imported_first(first):
     asked = (
-        f"import orchestrator.{first}, langgraph.checkpoint.serde._msgpack as read\n"
+        f"import {first}, langgraph.checkpoint.serde._msgpack as read\n"
         "print(read.STRICT_MSGPACK_ENABLED)"
     )
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)

@@ -21,7 +21,7 @@ def hits(source: str, path: str = "m.py") -> list[DefinitionHit]:
     for node in ast.parse(source).body:
         start = min([node.lineno, *(d.lineno for d in node.decorator_list)])
         kind = "class" if isinstance(node, ast.ClassDef) else "function"
-        found.append(DefinitionHit(path, node.name, kind, start, node.end_lineno, 1.0))
+        found.append(DefinitionHit(node.name, kind, start, node.end_lineno, path, 1.0))
     return found
 
 
@@ -43,7 +43,7 @@ def test_a_short_function_is_rewritten_below_its_decorator_signature_and_docstri
 
 def test_a_method_is_shown_from_the_left_margin():
     source = "class C:\n    def f(self):\n        return 1\n"
-    hit = DefinitionHit("m.py", "C.f", "method", 2, 3, 1.0)
+    hit = DefinitionHit("C.f", "method", 2, 3, "m.py", 1.0)
     _, body = targets([hit], {"m.py": source}, "", 40)
     assert body.shown(source) == ["def f(self):", "    return 1"]
 
@@ -99,12 +99,12 @@ def test_classes_and_files_that_could_not_be_read_are_passed_over():
 
 
 def test_a_file_that_does_not_parse_gives_no_region():
-    hit = DefinitionHit("m.py", "f", "function", 1, 3, 1.0)
+    hit = DefinitionHit("f", "function", 1, 3, "m.py", 1.0)
     assert targets([hit], {"m.py": "def f(a):\n    print 'python 2'\n    return a\n"}, "", 40) == []
 
 
 def test_a_form_feed_or_a_byte_order_mark_does_not_shift_the_lines():
     source = "\ufeffx = 1\n\f\ndef f(a):\n    return a\n"
-    hit = DefinitionHit("m.py", "f", "function", 3, 4, 1.0)
+    hit = DefinitionHit("f", "function", 3, 4, "m.py", 1.0)
     _, body = targets([hit], {"m.py": source}, "", 40)
     assert body.shown(source) == ["def f(a):", "    return a"]
