@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from orchestrator.session import Session
 from services.api.access import LOCAL
