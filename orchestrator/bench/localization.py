@@ -1,6 +1,6 @@
 """How often what must change is found: files and functions of gold patches in the first k of the ranking.
 
-Only this benchmark reads gold patches; the search itself is given the report and the commit.
+Only this benchmark reads gold patches; the search itself is given the issue and the commit.
 """
 
 from collections import defaultdict
@@ -44,7 +44,7 @@ class Found:
 def locate(retriever: Retriever, instance: Instance, extra: Sequence[str] = ()) -> Found:
     """Rank the files of an instance's base commit, and look up where the gold patch's stand.
 
-    `extra` is searched for beside the report.
+    `extra` is searched for beside the issue.
     """
     task, gold = instance.task, Gold.of(instance.patch)
     result = retriever.search(task.base_commit, task.problem_statement, extra=extra, top_k=max(CUTOFFS))

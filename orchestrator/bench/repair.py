@@ -1,6 +1,6 @@
 """How far up the edit that a gold patch makes stands among all edits of the catalogue, and what stands first.
 
-Only this benchmark reads gold patches; the ranking itself is given the report and the commit.
+Only this benchmark reads gold patches; the ranking itself is given the issue and the commit.
 """
 
 import time

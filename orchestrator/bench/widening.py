@@ -1,6 +1,6 @@
-"""Whether it helps the search to look for what the model says of a report as well: measured, task by task.
+"""Whether it helps the search to look for what the model says of an issue as well: measured, task by task.
 
-A run with `widen` searches with the findings of code_reading beside the report. Here those of many tasks are
+A run with `widen` searches with the findings of code_reading beside the issue. Here those of many tasks are
 made in batches, steered as in a run, and the ranks with and without them are compared.
 """
 
@@ -19,7 +19,7 @@ from vectors.statistics.tests import mcnemar
 
 
 def findings(session: Session, instances: Sequence[Instance]) -> list[str]:
-    """What code_reading says of each report, as in a run with the default settings. Loads the model."""
+    """What code_reading says of each issue, as in a run with the default settings. Loads the model."""
     config, model = RunConfig(), session.model
     decision = session.policy(config).decide(PromptContents("code_reading", model.name, 0, 0))
     steering = None

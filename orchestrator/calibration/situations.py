@@ -31,7 +31,7 @@ _TEST_STOP = ("\n\n",)
 
 @dataclass(frozen=True)
 class Situation:
-    """A node's prompt for one task, and the strings its answer ends at; `shown` is the report and the code.
+    """A node's prompt for one task, and the strings its answer ends at; `shown` is the issue and the code.
 
     `target` and the text of its file are what patch_writing is to rewrite, None for the others.
     """
@@ -57,7 +57,7 @@ def situations(
     session: Session, domain: str, regime: Regime, instances: Sequence[Instance], issue_tokens: int
 ) -> list[Situation]:
     """The domain's prompts in a regime, one for each task; a task without a region to rewrite has none for
-    patch_writing. Reports are cut to `issue_tokens`.
+    patch_writing. Issues are cut to `issue_tokens`.
 
     Raises ConfigError for test_reasoning with examples, and for what is neither it nor a node's domain.
     """

@@ -36,7 +36,7 @@ _NAME = re.compile(r"`([^`\n]{1,200})`")
 class Size:
     """How much is measured: at most n observations to certify on and proposal_n to choose on.
 
-    issue_tokens: what a report is cut to. situations: only so many tasks, those with the shortest prompts.
+    issue_tokens: what an issue is cut to. situations: only so many tasks, those with the shortest prompts.
     watched: situations on which greedy answers are watched for degeneration.
     """
 
@@ -48,7 +48,7 @@ class Size:
 
 
 CHEAP = Size(proposal_n=16, issue_tokens=48, situations=8, watched=4)
-"""For many calibrations of one trial: short reports, few of them."""
+"""For many calibrations of one trial: short issues, few of them."""
 
 
 def build_trial(

@@ -1,6 +1,6 @@
 """What tells a likely repair from an unlikely one before any model is asked.
 
-Most of it is about names: a repair often brings in one that the report mentions. The weights were learned
+Most of it is about names: a repair often brings in one that the issue mentions. The weights were learned
 from the history of repositories (see `learning`), never from the tasks that the system is measured on.
 """
 
@@ -25,7 +25,7 @@ _STRING = re.compile(r"""'([^'\n]*)'|"([^"\n]*)\"""")
 _FENCED = re.compile(r"^```.*?^```|^[ \t]*(?:>>>|\.\.\.|File \").*$", re.MULTILINE | re.DOTALL)
 _MOST = 3
 """Counts beyond this say nothing more."""
-_LEAST_QUOTED = 12  # characters of a line that a report can be said to quote
+_LEAST_QUOTED = 12  # characters of a line that an issue can be said to quote
 _TRACED = re.compile(r'^\s*File "[^"\n]+", line \d+, in .+\n(.+)$', re.MULTILINE)
 _HEADS = ("def ", "async def ", "class ", "@", "import ", "from ", "raise ")
 _STATEMENTS: dict[str, type[ast.stmt] | tuple[type[ast.stmt], ...]] = {
@@ -38,22 +38,22 @@ _STATEMENTS: dict[str, type[ast.stmt] | tuple[type[ast.stmt], ...]] = {
     "in_import": (ast.Import, ast.ImportFrom),
 }
 NAMES = (
-    "new_in_title",  # names that come in and that the report's first line has
+    "new_in_title",  # names that come in and that the issue's first line has
     "new_in_prose",  # that its text names as code
     "new_in_code",  # that its code has, and only that
     "new_elsewhere",  # that it does not mention
     "gone_in_title",
-    "gone_in_report",
+    "gone_in_issue",
     "gone_elsewhere",
     "new_in_function",  # names that come in and that the function has elsewhere
     "new_in_file",  # names that come in and that the file lacks
     "new_frequency",  # ln(1 + how often the file has the most frequent name that comes in)
     "text_in_title",  # a string that comes in and that the first line has
-    "text_in_report",
+    "text_in_issue",
     "text_elsewhere",
-    "line_terms",  # terms that the line shares with the report, each by its rarity in the region
+    "line_terms",  # terms that the line shares with the issue, each by its rarity in the region
     "line_title",  # the same with its first line
-    "line_quoted",  # whether the report quotes the line, and it is no head of a definition and no raise
+    "line_quoted",  # whether the issue quotes the line, and it is no head of a definition and no raise
     "line_traced",  # whether such a line is in a traceback
     "growth",  # ln(1 + characters more or less)
     "lines",  # whether lines are added
@@ -67,8 +67,8 @@ NAMES = (
 
 
 @dataclass(frozen=True)
-class Report:
-    """A report as the features read it: names and terms of its title, its text and its code."""
+class Issue:
+    """An issue as the features read it: names and terms of its title, its text and its code."""
 
     text: str
 
@@ -109,14 +109,14 @@ class Report:
 
 
 def features(
-    code: Code, edits: Sequence[Edit], report: Report, first_line: int, last_line: int
+    code: Code, edits: Sequence[Edit], issue: Issue, first_line: int, last_line: int
 ) -> NDArray[np.float64]:
     """The features [len(edits), len(NAMES)] of edits in the lines first_line..last_line of a file."""
     region = code.source[code.start_of_line(first_line) : code.start_of_line(last_line + 1)]
     lines = region.split("\n")
     in_file, in_region = Counter(_NAME.findall(code.source)), set(_NAME.findall(region))
-    shared = _shared_terms(lines, set(count_terms(report.text)))
-    with_title = _shared_terms(lines, set(count_terms(report.title)))
+    shared = _shared_terms(lines, set(count_terms(issue.text)))
+    with_title = _shared_terms(lines, set(count_terms(issue.title)))
     statements = _statements(code, first_line, last_line)
     kinds = Counter(edit.kind for edit in edits)
     numbers = [min(code.line_of(edit.start) - first_line, len(lines) - 1) for edit in edits]
@@ -125,8 +125,8 @@ def features(
     for edit, number in zip(edits, numbers, strict=True):
         before, after, texts = _whole_names(code.source, edit)
         new, gone = after - before, before - after
-        in_title, in_prose = new & report.title_names, (new & report.prose_names) - report.title_names
-        mentioned = new & report.names
+        in_title, in_prose = new & issue.title_names, (new & issue.prose_names) - issue.title_names
+        mentioned = new & issue.names
         line = lines[number].strip()
         rows.append(
             [
@@ -134,19 +134,19 @@ def features(
                 min(len(in_prose), _MOST),
                 min(len(mentioned - in_title - in_prose), _MOST),
                 min(len(new - mentioned), _MOST),
-                min(len(gone & report.title_names), _MOST),
-                min(len(gone & report.later_names), _MOST),
-                min(len(gone - report.names), _MOST),
+                min(len(gone & issue.title_names), _MOST),
+                min(len(gone & issue.later_names), _MOST),
+                min(len(gone - issue.names), _MOST),
                 min(len(new & in_region), _MOST),
                 min(len(new - in_file.keys()), _MOST),
                 max((math.log1p(in_file[name]) for name in new), default=0.0),
-                float(any(text in report.title for text in texts)),
-                float(any(text in report.text for text in texts)),
-                float(any(text not in report.text for text in texts)),
+                float(any(text in issue.title for text in texts)),
+                float(any(text in issue.text for text in texts)),
+                float(any(text not in issue.text for text in texts)),
                 shared[number],
                 with_title[number],
-                float(_tells(line) and line in report.quoted),
-                float(_tells(line) and line in report.traced),
+                float(_tells(line) and line in issue.quoted),
+                float(_tells(line) and line in issue.traced),
                 math.log1p(abs(len(edit.text) - (edit.end - edit.start))),
                 float("\n" in edit.text),
                 float(edit.start == edit.end),

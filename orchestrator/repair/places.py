@@ -20,7 +20,7 @@ def ranges(code: Code, hit: DefinitionHit, asked: set[str]) -> list[tuple[int, i
     """The line ranges (1-based, inclusive) of a hit, at most MOST_LINES each, in the order of the text.
 
     Of a class or a module those that are in no definition inside it. Where there are too many, the ranges
-    that share most terms with the report (`asked`) are taken.
+    that share most terms with the issue (`asked`) are taken.
     """
     own = hit.kind in {"class", "module"}
     whole = _own(code, hit) if own else [(hit.start_line, hit.end_line)]

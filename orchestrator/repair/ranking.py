@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from orchestrator.repair.features import NAMES, Report, features
+from orchestrator.repair.features import NAMES, Issue, features
 from orchestrator.repair.places import ranges, reached_lines
 from orchestrator.repair.tokens import TokenizedText
 from retrieval.definition_hits import DefinitionHit
@@ -53,7 +53,7 @@ class Suspect:
 
     Args:
         prior: Log-probability that the fault is there.
-        code: The file, parsed with what the report mentions.
+        code: The file, parsed with what the issue mentions.
         most: Edits that the model is asked about, those with the best features; None for all.
         executed: Lines that are known to run when the fault shows; only statements with one are edited.
         kinds: What proposes edits.
@@ -64,7 +64,7 @@ class Suspect:
         prior: float,
         hit: DefinitionHit,
         code: Code,
-        report: Report,
+        issue: Issue,
         weights: Mapping[str, Any] = WEIGHTS,
         most: int | None = MOST_SCREENED,
         executed: frozenset[int] | None = None,
@@ -74,13 +74,13 @@ class Suspect:
         self.prior = prior
         self._code = code
         self._weights = weights
-        self._title = report.title[:200]
-        self.ranges = ranges(code, hit, set(count_terms(report.text)))
+        self._title = issue.title[:200]
+        self.ranges = ranges(code, hit, set(count_terms(issue.text)))
         edits = [edit for first, last in self.ranges for edit in propose(code, first, last, kinds)]
         if executed is not None:
             reached = reached_lines(code, executed)
             edits = [edit for edit in edits if code.line_of(edit.start) in reached]
-        found = features(code, edits, report, hit.start_line, hit.end_line)
+        found = features(code, edits, issue, hit.start_line, hit.end_line)
         scores = found @ np.array([weights["features"][name] for name in NAMES])
         scores += np.array([weights["kinds"].get(edit.kind, 0.0) for edit in edits])
         order = np.argsort(-scores, kind="stable")
@@ -115,7 +115,7 @@ class Suspect:
                     asked.setdefault(place, {})[token] = None
         return scoring(prompt, there.ids, alternatives={place: tuple(ids) for place, ids in asked.items()})
 
-    def heard(
+    def model_features(
         self, requests: Sequence[GenerationRequest], answers: Sequence[Generation]
     ) -> NDArray[np.float64]:
         """What the model says of each edit, in nats, [len(edits), 2]: preference, and surprise at what stands
@@ -139,8 +139,8 @@ class Suspect:
         """The edits with their scores, by the answers to this suspect's requests."""
         if not self.edits:
             return []
-        heard = self.heard(requests, answers)
-        liked = heard_or_default(heard) @ np.array(self._weights["likelihood"])
+        said = self.model_features(requests, answers)
+        liked = filled(said) @ np.array(self._weights["likelihood"])
         chances = log_softmax(self._scores + liked)
         return [
             RankedEdit(
@@ -149,15 +149,15 @@ class Suspect:
                 self._code.line_of(edit.start),
                 edit,
                 self.prior + float(chance),
-                None if np.isnan(heard[index, 0]) or index >= len(self._asked) else float(heard[index, 0]),
+                None if np.isnan(said[index, 0]) or index >= len(self._asked) else float(said[index, 0]),
             )
             for index, (edit, chance) in enumerate(zip(self.edits, chances, strict=True))
         ]
 
 
-def heard_or_default(heard: NDArray[np.float64]) -> NDArray[np.float64]:
+def filled(model_features: NDArray[np.float64]) -> NDArray[np.float64]:
     """What the model says of each edit, [n, 2], where it was not asked as though it found it impossible."""
-    return np.where(np.isnan(heard), [-_MOST_PREFERENCE, 0.0], heard)
+    return np.where(np.isnan(model_features), [-_MOST_PREFERENCE, 0.0], model_features)
 
 
 def best(found: Sequence[Sequence[RankedEdit]]) -> list[RankedEdit]:

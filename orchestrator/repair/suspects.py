@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from scipy.special import log_softmax
 
-from orchestrator.repair.features import Report
+from orchestrator.repair.features import Issue
 from orchestrator.repair.ranking import Suspect
 from retrieval.definition_hits import LOGIT, DefinitionHit
 from retrieval.definitions import find_definitions
@@ -33,7 +33,7 @@ _MOST_QUOTED = 20
 def suspects(
     definitions: Sequence[DefinitionHit],
     sources: Mapping[str, str],
-    report: str,
+    issue: str,
     executed: Mapping[str, frozenset[int]] | None = None,
     kinds: Sequence[Kind] = KINDS,
 ) -> list[Suspect]:
@@ -44,7 +44,7 @@ def suspects(
             not run are left out, and those that run and are in no hit come after the others.
         kinds: What proposes edits there.
     """
-    deepest = _deepest_frame(definitions, report)
+    deepest = _deepest_frame(definitions, issue)
 
     def logit(hit: DefinitionHit) -> float:
         return LOGIT * hit.score + _BIAS.get(hit.kind, 0.0) + _DEEPEST_FRAME * (hit == deepest)
@@ -61,14 +61,14 @@ def suspects(
         if hit.path not in sources or len(found) == most:
             continue
         if hit.path not in parsed:
-            parsed[hit.path] = parsed_with(sources[hit.path], report)
+            parsed[hit.path] = parsed_with(sources[hit.path], issue)
         code = parsed[hit.path]
         if code:
             found.append((whole(hit, code), code))
     if not found:
         return []
     priors = log_softmax([logit(hit) for hit, _ in found])
-    read = Report(report)
+    read = Issue(issue)
     return [
         Suspect(float(prior), hit, code, read, executed=_lines(hit, executed), kinds=kinds)
         for prior, (hit, code) in zip(priors, found, strict=True)
@@ -107,8 +107,8 @@ def whole(hit: DefinitionHit, code: Code) -> DefinitionHit:
     return replace(hit, start_line=1, end_line=code.n_lines) if hit.kind == "module" else hit
 
 
-def _deepest_frame(definitions: Sequence[DefinitionHit], report: str) -> DefinitionHit | None:
-    for file, function in reversed(_FRAME.findall(report)):
+def _deepest_frame(definitions: Sequence[DefinitionHit], issue: str) -> DefinitionHit | None:
+    for file, function in reversed(_FRAME.findall(issue)):
         ends = file.replace("\\", "/")
         for hit in definitions:
             inside = hit.path.split("/", 1)[-1]
@@ -117,11 +117,11 @@ def _deepest_frame(definitions: Sequence[DefinitionHit], report: str) -> Definit
     return None
 
 
-def parsed_with(source: str, report: str) -> Code | None:
-    """A file with what the report mentions; None for one that does not parse (Python 2, or a template)."""
-    quoted = list(dict.fromkeys(_QUOTED.findall(report)))[:_MOST_QUOTED]
-    symbols, dotted = sorted(mentioned_symbols(report)), _DOTTED.findall(report)
+def parsed_with(source: str, issue: str) -> Code | None:
+    """A file with what the issue mentions; None for one that does not parse (Python 2, or a template)."""
+    quoted = list(dict.fromkeys(_QUOTED.findall(issue)))[:_MOST_QUOTED]
+    symbols, dotted = sorted(mentioned_symbols(issue)), _DOTTED.findall(issue)
     try:
-        return Code(source, symbols, quoted, dotted, shown_by(report))
+        return Code(source, symbols, quoted, dotted, shown_by(issue))
     except SyntaxError:
         return None

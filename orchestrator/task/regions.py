@@ -2,7 +2,7 @@
 
 A small model can rewrite a few dozen lines and no more, and a very small one a single line. So each
 definition gives two kinds of region: its most suspicious line, and its body (of a long definition, the run of
-statements that shares most words with the report). They take turns, by rank. The line comes first: it is
+statements that shares most words with the issue). They take turns, by rank. The line comes first: it is
 cheap to try.
 """
 
@@ -159,7 +159,7 @@ def _runs(body: Sequence[ast.stmt], max_lines: int) -> Iterator[tuple[int, int]]
 def _line(
     body: Target, node: ast.FunctionDef | ast.AsyncFunctionDef, lines: Sequence[str], words: set[str]
 ) -> Target | None:
-    """The line of the body with most words of the report and most operations, which are what breaks."""
+    """The line of the body with most words of the issue and most operations, which are what breaks."""
     operations = Counter(
         inner.lineno for inner in ast.walk(node) if isinstance(inner, _OPERATIONS | ast.stmt)
     )

@@ -1,4 +1,4 @@
-"""The code of a task's report on the task's repository: which names it may use, and how long it may run."""
+"""The code of a task's issue on the task's repository: which names it may use, and how long it may run."""
 
 from retrieval.paths import is_test
 from retrieval.search import Retriever
@@ -13,7 +13,7 @@ TIMEOUT_S = 20.0
 def reproduction_of(
     task: Task, commit: str, repository: Repository, retriever: Retriever, test_bed: TestBed
 ) -> Reproduction:
-    """The report's own code; nothing runs before it is asked what it shows.
+    """The issue's own code; nothing runs before it is asked what it shows.
 
     The task's environment is made by the test bed; raises what that raises.
     """

@@ -72,7 +72,7 @@ class Tools:
     retriever: Retriever
     artifacts: Artifacts
     reproduction: Reproduction | None
-    """The report's own code; None where the user does not allow running any."""
+    """The issue's own code; None where the user does not allow running any."""
     test_bed: TestBed
     """Where the existing tests run."""
     edit_kinds: Sequence[Kind] = KINDS

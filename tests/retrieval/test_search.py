@@ -21,7 +21,7 @@ PROJECT = {
     "docs/money.py": "parse_amount currency amount\n" * 3,
     "README.md": "parse_amount",
 }
-REPORT = "parse_amount loses the currency: `parse_amount('1.50', 'EUR')` in pkg/money.py rounds the amount"
+ISSUE = "parse_amount loses the currency: `parse_amount('1.50', 'EUR')` in pkg/money.py rounds the amount"
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def paths(result) -> list[str]:
 
 
 def test_the_file_and_the_definition_a_report_is_about_come_first(project, tmp_path):
-    result = Retriever(project.repository(), tmp_path / "cache").search("HEAD", REPORT)
+    result = Retriever(project.repository(), tmp_path / "cache").search("HEAD", ISSUE)
     assert result.hits[0].path == "pkg/money.py"
     best = result.definitions[0]
     assert (best.path, best.name, best.kind, best.start_line, best.end_line) == (
@@ -52,16 +52,16 @@ def test_the_file_and_the_definition_a_report_is_about_come_first(project, tmp_p
 
 
 def test_tests_and_other_languages_are_left_out_and_documentation_comes_last(project, tmp_path):
-    found = paths(Retriever(project.repository(), tmp_path).search("HEAD", REPORT, top_k=50))
+    found = paths(Retriever(project.repository(), tmp_path).search("HEAD", ISSUE, top_k=50))
     assert set(found) == {path for path in PROJECT if path.endswith(".py") and not path.startswith("tests/")}
     assert "src/_pytest/python.py" in found
-    scores = [hit.score for hit in Retriever(project.repository(), tmp_path).search("HEAD", REPORT).hits]
+    scores = [hit.score for hit in Retriever(project.repository(), tmp_path).search("HEAD", ISSUE).hits]
     assert scores == sorted(scores, reverse=True)
     assert found.index("docs/money.py") > found.index("src/_pytest/python.py")
 
 
 def test_no_more_than_top_k_files_and_only_their_definitions(project, tmp_path):
-    result = Retriever(project.repository(), tmp_path).search("HEAD", REPORT, top_k=2)
+    result = Retriever(project.repository(), tmp_path).search("HEAD", ISSUE, top_k=2)
     assert len(result.hits) == 2
     assert {definition.path for definition in result.definitions} <= set(paths(result))
     assert len(result.definitions) <= 6
@@ -77,11 +77,11 @@ def test_what_came_after_the_commit_never_influences_the_result(workshop, tmp_pa
         whole.commit({"pkg/dates.py": f"# {whole.now}\nparse_amount = currency = 1\n"})
     whole.git("tag", "later")
     one, other = (
-        Retriever(work.repository(), tmp_path / work.folder.name / "cache").search(base, REPORT, top_k=50)
+        Retriever(work.repository(), tmp_path / work.folder.name / "cache").search(base, ISSUE, top_k=50)
         for work in (whole, truncated)
     )
     assert (one.hits, one.definitions) == (other.hits, other.definitions)
-    after = Retriever(whole.repository(), tmp_path / "cache").search("later", REPORT, top_k=50)
+    after = Retriever(whole.repository(), tmp_path / "cache").search("later", ISSUE, top_k=50)
     assert after.hits != one.hits, "the later commits do change what is found at the later commits"
 
 
@@ -148,23 +148,23 @@ def test_a_shallow_clone_is_searched_with_what_history_it_has(project, tmp_path)
         check=True,
     )
     repository = RepoStore([tmp_path], tmp_path / "cache").open("owner/name")
-    assert Retriever(repository, tmp_path / "cache").search("HEAD", REPORT).hits[0].path == "pkg/money.py"
+    assert Retriever(repository, tmp_path / "cache").search("HEAD", ISSUE).hits[0].path == "pkg/money.py"
 
 
 def test_the_next_commit_costs_only_the_blobs_that_changed(project, tmp_path):
     told: list[tuple[str, int, int]] = []
     repository = project.repository()
-    Retriever(repository, tmp_path).search("HEAD", REPORT, progress=lambda *step: told.append(step))
+    Retriever(repository, tmp_path).search("HEAD", ISSUE, progress=lambda *step: told.append(step))
     assert told[-1][1:] == (6, 6)
     told.clear()
     project.commit({"pkg/views.py": "def render(page):\n    return None\n"})
-    Retriever(repository, tmp_path).search("HEAD", REPORT, progress=lambda *step: told.append(step))
+    Retriever(repository, tmp_path).search("HEAD", ISSUE, progress=lambda *step: told.append(step))
     assert told == [("indexing", 1, 1)]
 
 
 def test_a_warm_cache_a_cold_cache_and_a_damaged_cache_give_the_same_result(project, tmp_path):
     def search():
-        result = Retriever(project.repository(), tmp_path / "cache").search("HEAD", REPORT)
+        result = Retriever(project.repository(), tmp_path / "cache").search("HEAD", ISSUE)
         return result.hits, result.definitions
 
     cold = search()
@@ -177,8 +177,8 @@ def test_a_warm_cache_a_cold_cache_and_a_damaged_cache_give_the_same_result(proj
 
 def test_a_report_of_two_megabytes_is_answered_by_its_beginning(project, tmp_path):
     retriever = Retriever(project.repository(), tmp_path)
-    long = REPORT.ljust(MAX_QUERY_CHARACTERS) + "DateParser parse_iso " * 100_000
-    result, short = retriever.search("HEAD", long), retriever.search("HEAD", REPORT)
+    long = ISSUE.ljust(MAX_QUERY_CHARACTERS) + "DateParser parse_iso " * 100_000
+    result, short = retriever.search("HEAD", long), retriever.search("HEAD", ISSUE)
     assert result.hits == short.hits
     assert result.seconds_query < 5
 
@@ -193,7 +193,7 @@ def test_further_text_helps_but_counts_less_than_the_report(project, tmp_path):
     retriever = Retriever(project.repository(), tmp_path)
     helped = retriever.search("HEAD", "it is wrong", extra=["DateParser", "parse_iso splits text"])
     assert helped.hits[0].path == "pkg/dates.py"
-    outweighed = retriever.search("HEAD", REPORT, extra=["DateParser parse_iso"])
+    outweighed = retriever.search("HEAD", ISSUE, extra=["DateParser parse_iso"])
     assert outweighed.hits[0].path == "pkg/money.py"
 
 
@@ -201,12 +201,12 @@ def test_a_repository_without_python_files_says_so(workshop, tmp_path):
     work = workshop()
     work.commit({"main.c": "int main;", "tests/test_a.py": "x"})
     with pytest.raises(NoPythonFiles, match="project"):
-        Retriever(work.repository(), tmp_path).search("HEAD", REPORT)
+        Retriever(work.repository(), tmp_path).search("HEAD", ISSUE)
 
 
 def test_a_commit_that_is_missing_says_so_before_any_work(workshop, tmp_path):
     with pytest.raises(CommitMissing):
-        Retriever(workshop().repository(), tmp_path / "cache").search("HEAD", REPORT)
+        Retriever(workshop().repository(), tmp_path / "cache").search("HEAD", ISSUE)
     assert not (tmp_path / "cache").exists()
 
 
@@ -229,7 +229,7 @@ def test_binary_huge_empty_and_badly_encoded_files_are_ranked_by_their_paths(wor
 def test_threads_that_share_a_retriever_get_the_same_answer(project, tmp_path):
     retriever, found = Retriever(project.repository(), tmp_path), []
     threads = [
-        threading.Thread(target=lambda: found.append(retriever.search("HEAD", REPORT).hits)) for _ in range(4)
+        threading.Thread(target=lambda: found.append(retriever.search("HEAD", ISSUE).hits)) for _ in range(4)
     ]
     for thread in threads:
         thread.start()
@@ -247,7 +247,7 @@ def test_processes_that_share_a_cache_get_the_same_answer(project, tmp_path):
         "result = retriever.search('HEAD', sys.argv[3])\n"
         "print(result.hits, result.definitions)"
     )
-    command = [sys.executable, "-c", code, str(project.folder), str(tmp_path / "cache"), REPORT]
+    command = [sys.executable, "-c", code, str(project.folder), str(tmp_path / "cache"), ISSUE]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     answers = {process.communicate(timeout=60)[0] for process in running}
     assert len(answers) == 1

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from orchestrator.repair.features import NAMES, Report
-from orchestrator.repair.ranking import Suspect, heard_or_default
+from orchestrator.repair.features import NAMES, Issue
+from orchestrator.repair.ranking import Suspect, filled
 from orchestrator.repair.suspects import parsed_with, whole
 from orchestrator.repair.training.mining import MinedRepair, mined_repairs
 from orchestrator.settings import Settings
@@ -39,12 +39,12 @@ _L2 = 0.003
 _FOLDS = 5
 _SET = {"line_quoted": 2.0, "line_traced": 1.0}
 """Weights that commits cannot teach: their messages quote little and hold no tracebacks. Of the lines that
-203 real reports quote of the files that their patches change, 26 of 98 are changed themselves, and 3 of 29 in
+203 real issues quote of the files that their patches change, 26 of 98 are changed themselves, and 3 of 29 in
 a traceback; of heads of definitions 4 of 72, of raise statements 0 of 5.
 """
 _SET_KINDS = {"shown": 1.0, "shown function": 4.0, "shown method": 5.0, "removal": -1.0}
 """Kinds of which commits teach nothing, or something else. In the files that 203 real patches change, 6 of 8
-functions, 1 of 29 statements and the methods of 2 of 4 reports that show some are where the patch is; and of
+functions, 1 of 29 statements and the methods of 2 of 4 issues that show some are where the patch is; and of
 90 real patches of at most three lines one only removes, of 494 mined ones 58.
 """
 _SHIFTS = {"in_raise": -1.2, "in_expression": -1.0, "in_return": 0.6}
@@ -60,13 +60,13 @@ Floats = NDArray[np.float64]
 class Sample:
     """A mined repair that the catalogue reaches.
 
-    `features` is [n_edits, n_features], `heard` what the model says, [n_edits, 2]; `gold` are the edits that
-    make the file what it became.
+    `features` is [n_edits, n_features], `model_features` what the model says, [n_edits, 2]; `gold` are the
+    edits that make the file what it became.
     """
 
     repository: str
     features: Floats
-    heard: Floats
+    model_features: Floats
     kinds: tuple[str, ...]
     gold: tuple[int, ...]
 
@@ -76,10 +76,10 @@ def samples(
 ) -> Iterator[Sample]:
     """Those of a repository's repairs that are one edit of the catalogue, scored by the model."""
     for repair in repairs:
-        code = parsed_with(repair.before, repair.report) if len(repair.before) <= _MOST_CHARACTERS else None
+        code = parsed_with(repair.before, repair.issue) if len(repair.before) <= _MOST_CHARACTERS else None
         if code is None or same_code(repair.before, repair.after):
             continue
-        suspect = Suspect(0.0, _hit(repair, code), code, Report(repair.report), _SCREENING, most=None)
+        suspect = Suspect(0.0, _hit(repair, code), code, Issue(repair.issue), _SCREENING, most=None)
         gold = [
             number
             for number, edit in enumerate(suspect.edits)
@@ -89,9 +89,9 @@ def samples(
         if gold:
             requests = suspect.requests(model.encode)
             answers = [ticket.result() for ticket in engine.submit_all(requests)]
-            heard = suspect.heard(requests, answers)
+            said = suspect.model_features(requests, answers)
             kinds = tuple(edit.kind for edit in suspect.edits)
-            yield Sample(name, suspect.features, heard, kinds, tuple(gold))
+            yield Sample(name, suspect.features, said, kinds, tuple(gold))
 
 
 def _bare(source: str) -> str:
@@ -157,7 +157,7 @@ def cross_validated(found: Sequence[Sample]) -> list[int]:
 
 def _inputs(sample: Sample, kinds: Sequence[str]) -> Floats:
     chosen = np.array([[kind == each for each in kinds] for kind in sample.kinds], dtype=np.float64)
-    return np.hstack([sample.features, heard_or_default(sample.heard), chosen])
+    return np.hstack([sample.features, filled(sample.model_features), chosen])
 
 
 def _repositories(found: Sequence[Sample]) -> str:

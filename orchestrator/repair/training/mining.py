@@ -1,7 +1,7 @@
 """Small repairs from the history of repositories: what the ranking of edits is learned from.
 
 A commit counts when its message speaks of a fault and it changes a few lines of one Python file that is no
-test. The message and the lines it adds to tests stand in for the report, since reports show code as tests do.
+test. The message and the lines it adds to tests stand in for the issue, since issues show code as tests do.
 """
 
 import re
@@ -28,10 +28,10 @@ _TRAILER = re.compile(r"^(?:signed-off-by|co-authored-by|reviewed-by|git-svn-id|
 
 @dataclass(frozen=True)
 class MinedRepair:
-    """A file before and after, and what stands in for the report; `line` is the first changed one, from 1."""
+    """A file before and after, and what stands in for the issue; `line` is the first changed one, from 1."""
 
     commit: str
-    report: str
+    issue: str
     path: str
     before: str
     after: str
@@ -78,8 +78,8 @@ def _repair(git: Git, record: str) -> MinedRepair | None:
         return None
     line = _first_changed(before, after)
     tests = [count[2] for count in counts if is_test(count[2]) and count[2].endswith(".py")]
-    report = _TRAILER.sub("", message).strip() + _added(git, commit, tests)
-    return MinedRepair(commit, report, path, before, after, line)
+    issue = _TRAILER.sub("", message).strip() + _added(git, commit, tests)
+    return MinedRepair(commit, issue, path, before, after, line)
 
 
 def _text(git: Git, blob: str) -> str:

@@ -1,4 +1,4 @@
-"""bug_analysis: reads the report and the retrieved code, and says where the fault is and what must change."""
+"""bug_analysis: reads the issue and the retrieved code, and says where the fault is and what must change."""
 
 from langgraph.runtime import Runtime
 

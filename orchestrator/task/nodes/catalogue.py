@@ -30,7 +30,7 @@ MOST_UNTESTED = 10
 """Candidates where no code is run: the first that applies is handed in, the others show what came next.
 Looking at one takes a tenth of a second and more, in which the engine stands still for all other tasks."""
 MOST_REPRODUCED = 4000
-"""Edits on which the report's own code is run, best first."""
+"""Edits on which the issue's own code is run, best first."""
 REPRODUCING_S = 180.0
 MOST_TRACED_FILES = 60
 
@@ -58,7 +58,7 @@ async def catalogue_edits(runtime: Runtime[Tools]) -> State:
     name = tools.artifacts.write_records("candidates/0.json", candidates)
     trajectory = {**record, "seconds_ranking": round(seconds_ranking, 3), "asked": [s.place for s in found]}
     if not_run:
-        trajectory["time_bound"] = f"the report's code ran on {not_run} edits too few in {REPRODUCING_S:g} s"
+        trajectory["time_bound"] = f"the issue's code ran on {not_run} edits too few in {REPRODUCING_S:g} s"
     tools.artifacts.write_json("trajectory/patch_writing-0.json", trajectory)
     return {"candidates": name, "attempt": 1, "nodes": [record]}
 
@@ -101,8 +101,8 @@ async def _asked(
 def _promising(tools: Tools, ranked: list[RankedEdit]) -> tuple[list[RankedEdit], int]:
     """The edits worth a candidate, best first, and how many there was no time to try.
 
-    Where the report's own code shows the fault, those are the ones that change what it shows, and first those
-    that make it show what the report expects. What became of the others is written down beside them.
+    Where the issue's own code shows the fault, those are the ones that change what it shows, and first those
+    that make it show what the issue expects. What became of the others is written down beside them.
     """
     reproduction = usable_reproduction(tools)
     if reproduction is None:

@@ -1,4 +1,4 @@
-"""code_reading: reads the report alone and names what it points to; its findings can widen the query."""
+"""code_reading: reads the issue alone and names what it points to; its findings can widen the query."""
 
 from langgraph.runtime import Runtime
 
@@ -10,7 +10,7 @@ from vectors.engine.sampling import Sampling
 
 
 async def code_reading(state: State, runtime: Runtime[Tools]) -> State:
-    """Ask which files and symbols the report points to; the prompt never holds retrieved code."""
+    """Ask which files and symbols the issue points to; the prompt never holds retrieved code."""
     del state
     tools = runtime.context
     runtime.stream_writer(NodeStarted(node="code_reading"))

@@ -103,8 +103,8 @@ async def steering_for(
     decision = tools.policy.decide(contents)
     if decision.vector is None:
         return None, SteeringRecord(applied=False, reason=decision.reason, code=decision.code)
-    report = progress_of(runtime)
-    vector = await asyncio.to_thread(tools.vectors.get, tools.model, decision.vector, progress=report)
+    progress = progress_of(runtime)
+    vector = await asyncio.to_thread(tools.vectors.get, tools.model, decision.vector, progress=progress)
     evidence = decision.evidence
     if evidence and evidence.facts.vector_sha256 != vector.sha256:
         return None, SteeringRecord(
@@ -160,5 +160,5 @@ def shown_context(state: State, tools: Tools) -> tuple[str, int]:
 
 
 def usable_reproduction(tools: Tools) -> Reproduction | None:
-    """The report's own code, where the user allows running code and it shows the fault."""
+    """The issue's own code, where the user allows running code and it shows the fault."""
     return tools.reproduction if tools.reproduction and tools.reproduction.usable else None

@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
-    """Search with the report, or with the findings too; choose the regions that a patch may rewrite."""
+    """Search with the issue, or with the findings too; choose the regions that a patch may rewrite."""
     tools, started = runtime.context, time.perf_counter()
     runtime.stream_writer(NodeStarted(node="retrieve"))
     found = await asyncio.to_thread(

@@ -1,6 +1,6 @@
 """validate: takes the first candidate that applies to a clean tree and parses.
 
-Where the user allows running code, it must change what the report's own code shows, if that runs and shows
+Where the user allows running code, it must change what the issue's own code shows, if that runs and shows
 the fault, and the repository's existing tests must pass. Hidden tests are never seen here: the task that the
 graph is given does not hold them.
 """
@@ -29,8 +29,8 @@ TEST_TIMEOUT_S = 60.0
 async def validate(state: State, runtime: Runtime[Tools]) -> State:
     """Check the attempt's candidates in order and accept the first that holds.
 
-    Where the report's own code shows the fault, a candidate must change what it prints, and the first one
-    that makes it print what the report expects wins over those that only change it.
+    Where the issue's own code shows the fault, a candidate must change what it prints, and the first one
+    that makes it print what the issue expects wins over those that only change it.
     """
     tools, started = runtime.context, time.perf_counter()
     runtime.stream_writer(NodeStarted(node="validate", attempt=state["attempt"] - 1))

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.repair.features import NAMES, Report, features
+from orchestrator.repair.features import NAMES, Issue, features
 from orchestrator.repair.places import MOST_LINES, ranges
 from orchestrator.repair.ranking import WEIGHTS, RankedEdit, best
 from orchestrator.repair.suspects import suspects
@@ -63,7 +63,7 @@ def test_a_place_is_what_belongs_to_no_definition_inside_it(kind, start, end, ex
     assert ranges(Code(MODULE), hit(kind, start, end), set()) == expected
 
 
-def test_a_long_function_is_read_in_ranges_and_those_with_the_reports_terms_are_taken():
+def test_a_long_function_is_read_in_ranges_and_those_with_the_issues_terms_are_taken():
     lines = ["def look(key):"] + [f"    row{n} = {n}" for n in range(5 * MOST_LINES)]
     lines[3 * MOST_LINES + 5] = "    harbour = 1"
     source = "\n".join(lines) + "\n"
@@ -85,8 +85,8 @@ def test_an_edit_that_brings_in_what_the_title_names_has_that_feature():
     code = Code(TEXT)
     start = TEXT.index("len(text)")
     edits = [Edit("name", start, start + 3, name) for name in ("width", "size", "other")]
-    report = Report("`width` is wrong\n\nSee `size` here.")
-    found = features(code, edits, report, 4, 8)
+    issue = Issue("`width` is wrong\n\nSee `size` here.")
+    found = features(code, edits, issue, 4, 8)
     shown = {name: list(found[:, place]) for place, name in enumerate(NAMES)}
     assert shown["new_in_title"] == [1, 0, 0]
     assert shown["new_in_prose"] == [0, 1, 0]
@@ -124,8 +124,8 @@ def test_only_commits_that_mend_a_few_lines_of_one_file_are_mined(history):
     (found,) = mined_repairs(Git(history / ".git"))
     assert (found.path, found.line) == ("words.py", 6)
     assert (">= width" in found.before, ">= width" in found.after) == (True, False)
-    assert found.report.startswith("Fix width of shorten\n\nIt cut one too many.")
-    assert "shorten('abc', 3)" in found.report
+    assert found.issue.startswith("Fix width of shorten\n\nIt cut one too many.")
+    assert "shorten('abc', 3)" in found.issue
     assert list(mined_repairs(Git(history / ".git"), before="2001-01-01")) == []
 
 
@@ -135,8 +135,8 @@ def test_the_mined_edit_is_found_among_those_of_its_place_and_scored_by_the_mode
     with Engine(smollm2.model, smollm2.tokenizer) as engine:
         (sample,) = samples("words", mined_repairs(Git(history / ".git")), smollm2, engine)
     assert [sample.kinds[place] for place in sample.gold] == ["comparison"]
-    assert sample.heard.shape == (len(sample.kinds), 2)
-    assert np.isfinite(sample.heard[sample.gold[0]]).all()
+    assert sample.model_features.shape == (len(sample.kinds), 2)
+    assert np.isfinite(sample.model_features[sample.gold[0]]).all()
 
 
 def planted(repository, seed):
@@ -169,7 +169,7 @@ def test_of_a_method_that_a_class_lacks_only_the_best_place_is_kept():
 
 
 @pytest.mark.parametrize(
-    ("line", "report", "feature"),
+    ("line", "issue", "feature"),
     [
         ("return key < self.width", "I see\n\n    return key < self.width\n", "line_quoted"),
         (
@@ -181,9 +181,9 @@ def test_of_a_method_that_a_class_lacks_only_the_best_place_is_kept():
         ("return key < self.width", "It returns too much.", None),
     ],
 )
-def test_a_line_that_the_report_quotes_is_told_from_one_in_a_traceback(line, report, feature):
+def test_a_line_that_the_issue_quotes_is_told_from_one_in_a_traceback(line, issue, feature):
     code = Code(f"def find(self, key):\n    {line}\n")
-    (row,) = features(code, [Edit("name", 26, 27, "x")], Report(report), 1, 2)
+    (row,) = features(code, [Edit("name", 26, 27, "x")], Issue(issue), 1, 2)
     told = {name for name, value in zip(NAMES, row, strict=True) if value and name.startswith("line_")}
     assert told & {"line_quoted", "line_traced"} == ({feature} - {None})
 

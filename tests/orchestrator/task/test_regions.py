@@ -48,7 +48,7 @@ def test_a_method_is_shown_from_the_left_margin():
     assert body.shown(source) == ["def f(self):", "    return 1"]
 
 
-def test_the_line_has_most_words_of_the_report_and_operations():
+def test_the_line_has_most_words_of_the_issue_and_operations():
     source = "def f(width, text):\n    n = 1\n    if width > 3:\n        n = 2\n    return n\n"
     line, _ = line_and_body(source, issue="the width is ignored")
     assert (line.region.start_line, line.region.end_line, line.is_line) == (3, 3, True)
@@ -60,7 +60,7 @@ def test_lines_and_bodies_of_the_ranked_definitions_take_turns():
     assert order == [("f", True), ("f", False), ("g", True), ("g", False)]
 
 
-def test_a_long_function_gives_the_part_that_shares_most_words_with_the_report():
+def test_a_long_function_gives_the_part_that_shares_most_words_with_the_issue():
     line, body = line_and_body(LONG, issue="step_70 is wrong, and so are step_71 and step_72")
     assert "step_71 = value + 71" in body.shown(LONG)
     assert body.region.start_line <= line.region.start_line <= line.region.end_line <= body.region.end_line

@@ -1,4 +1,4 @@
-"""Repairs that a report spells out are proposed where the code is like them, and nowhere else."""
+"""Repairs that an issue spells out are proposed where the code is like them, and nowhere else."""
 
 import ast
 
@@ -31,41 +31,41 @@ Thank you.
 """
 
 
-def edited(source: str, report: str, kind: str) -> list[str]:
-    code = Code(source, shown=shown_by(report))
+def edited(source: str, issue: str, kind: str) -> list[str]:
+    code = Code(source, shown=shown_by(issue))
     return [edit.apply(source) for edit in propose(code, 1, code.n_lines) if edit.kind == kind]
 
 
 @pytest.mark.parametrize(
-    "report",
+    "issue",
     [
         "I would write\n\n    return self.pages[number - 1]\n\nthere.",
         "```diff\n-        return self.pages[number]\n+        return self.pages[number - 1]\n```",
         "Should it not be `return self.pages[number - 1]`?",
     ],
 )
-def test_a_line_of_the_report_replaces_the_one_like_it(report: str) -> None:
-    assert PAGES.replace("[number]", "[number - 1]") in edited(PAGES, report, "shown")
+def test_a_line_of_the_issue_replaces_the_one_like_it(issue: str) -> None:
+    assert PAGES.replace("[number]", "[number - 1]") in edited(PAGES, issue, "shown")
 
 
-def test_a_condition_of_the_report_replaces_the_one_like_it() -> None:
+def test_a_condition_of_the_issue_replaces_the_one_like_it() -> None:
     source = "if not isinstance(value, Expression):\n    wrap(value)\n"
-    report = "if not isinstance(value, (Expression, F)):\n    ..."
-    assert edited(source, report, "shown") == [source.replace("Expression", "(Expression, F)")]
+    issue = "if not isinstance(value, (Expression, F)):\n    ..."
+    assert edited(source, issue, "shown") == [source.replace("Expression", "(Expression, F)")]
 
 
 def test_a_line_of_a_traceback_is_quoted_and_not_proposed() -> None:
-    report = '  File "pages.py", line 6, in page\n    return self.pages[number - 1]\nIndexError\n'
-    assert not edited(PAGES, report, "shown")
+    issue = '  File "pages.py", line 6, in page\n    return self.pages[number - 1]\nIndexError\n'
+    assert not edited(PAGES, issue, "shown")
 
 
-def test_a_function_of_the_report_replaces_the_one_of_its_name_that_is_like_it() -> None:
-    report = "    def page(self, number):\n        return self.pages[number] or None\n"
-    assert PAGES.replace("[number]", "[number] or None") in edited(PAGES, report, "shown function")
+def test_a_function_of_the_issue_replaces_the_one_of_its_name_that_is_like_it() -> None:
+    issue = "    def page(self, number):\n        return self.pages[number] or None\n"
+    assert PAGES.replace("[number]", "[number] or None") in edited(PAGES, issue, "shown function")
     assert not edited(PAGES, "def page(a):\n    send(a, a, everything=True, to='all')\n", "shown function")
 
 
-def test_a_method_of_the_report_comes_into_the_class_that_has_what_it_uses() -> None:
+def test_a_method_of_the_issue_comes_into_the_class_that_has_what_it_uses() -> None:
     found = edited(PAGES, METHOD, "shown method")
     assert found
     for source in found:
@@ -76,24 +76,24 @@ def test_a_method_of_the_report_comes_into_the_class_that_has_what_it_uses() -> 
         assert len(book.body) == 1
 
 
-def test_a_function_that_is_called_in_the_report_is_put_around_a_value() -> None:
+def test_a_function_that_is_called_in_the_issue_is_put_around_a_value() -> None:
     source = "import re\n\n\ndef look(prefix):\n    return re.compile(prefix)\n"
     found = edited(source, "The fix is to use re.escape().", "missing call")
     assert source.replace("(prefix)\n", "(re.escape(prefix))\n") in found
 
 
 @pytest.mark.parametrize(
-    "report", ["The pages are gone.", "def page(self, number):\n    ...\n", "def page(:", "x" * 99]
+    "issue", ["The pages are gone.", "def page(self, number):\n    ...\n", "def page(:", "x" * 99]
 )
-def test_words_and_definitions_without_a_body_are_no_code(report: str) -> None:
-    shown = shown_by(report)
+def test_words_and_definitions_without_a_body_are_no_code(issue: str) -> None:
+    shown = shown_by(issue)
     assert not shown.functions
     assert not shown.statements
 
 
 @given(st.text(alphabet=st.sampled_from("def f(self):\n\t return`=+>. 1#'\"\\"), max_size=200))
-def test_whatever_a_report_holds_what_is_shown_parses(report: str) -> None:
-    shown = shown_by(report)
+def test_whatever_an_issue_holds_what_is_shown_parses(issue: str) -> None:
+    shown = shown_by(issue)
     for function in shown.functions:
         assert isinstance(ast.parse(function).body[0], ast.FunctionDef)
     for kind, text in shown.statements:

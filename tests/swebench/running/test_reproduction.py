@@ -1,4 +1,4 @@
-"""Code of a report, run on real trees before and after a patch."""
+"""Code of an issue, run on real trees before and after a patch."""
 
 import subprocess
 
@@ -11,7 +11,7 @@ from swebench.running.reproduction import Form, Reproduction
 from tests.swebench.conftest import HERE
 
 SOURCE = "def half(n):\n    return n // 2\n\n\ndef fail(n):\n    return 1 / n\n"
-REPORT = """\
+ISSUE = """\
 half() of an odd number is cut off
 
     >>> half(3)
@@ -32,9 +32,9 @@ def git(tmp_path):
     return Git(folder / ".git")
 
 
-def reproduction(git, report=REPORT, timeout_s=20):
+def reproduction(git, issue=ISSUE, timeout_s=20):
     return Reproduction(
-        report,
+        issue,
         git,
         git("rev-parse", "HEAD").decode().strip(),
         ["halves"],
@@ -48,42 +48,42 @@ def patched(old, new):
     return unified_diff("halves/__init__.py", SOURCE, SOURCE.replace(old, new))
 
 
-def test_sessions_and_scripts_are_read_in_the_order_of_the_report():
+def test_sessions_and_scripts_are_read_in_the_order_of_the_issue():
     script, session = "```python\nx = 1\nprint(x)\n```", "```\n>>> x + 1\n2\n```"
-    report = f"See\n{script}\nthen\n{session}\nand `y`\n```\nnot code at all\n```"
-    assert [(cell.kind, cell.source) for cell in cells_of(report)] == [
+    issue = f"See\n{script}\nthen\n{session}\nand `y`\n```\nnot code at all\n```"
+    assert [(cell.kind, cell.source) for cell in cells_of(issue)] == [
         ("exec", "x = 1\nprint(x)\n"),
         ("single", "x + 1\n"),
     ]
 
 
 def test_a_block_in_another_language_is_no_code_and_hides_none():
-    report = "```sh\nmake\n```\nand\n```python\nprint(1)\n```\n"
-    assert [cell.source for cell in cells_of(report)] == ["print(1)\n"]
+    issue = "```sh\nmake\n```\nand\n```python\nprint(1)\n```\n"
+    assert [cell.source for cell in cells_of(issue)] == ["print(1)\n"]
 
 
-def test_a_report_of_a_megabyte_is_read_in_part(git):
-    report = REPORT + "\n    >>> half(3)\n    1\n" * 40_000
-    assert reproduction(git, report).usable
+def test_an_issue_of_a_megabyte_is_read_in_part(git):
+    issue = ISSUE + "\n    >>> half(3)\n    1\n" * 40_000
+    assert reproduction(git, issue).usable
 
 
 @pytest.mark.parametrize("written", ["no json", "[1, 2]", "[]", '[["a", ""], ["b", ""]]'])
 def test_code_that_writes_in_the_drivers_place_is_not_believed(git, written):
-    report = f"```python\nimport atexit, sys\natexit.register(print, '\\x1e' + {written!r} + '\\x1e')\n```\n"
-    assert not reproduction(git, report).usable
+    issue = f"```python\nimport atexit, sys\natexit.register(print, '\\x1e' + {written!r} + '\\x1e')\n```\n"
+    assert not reproduction(git, issue).usable
 
 
-@pytest.mark.parametrize("report", ["", "```", ">>> (", "```python\nif\n```", "text >>> x\n" * 3])
-def test_a_report_without_code_that_compiles_has_no_cells(report):
-    assert cells_of(report) == []
+@pytest.mark.parametrize("issue", ["", "```", ">>> (", "```python\nif\n```", "text >>> x\n" * 3])
+def test_an_issue_without_code_that_compiles_has_no_cells(issue):
+    assert cells_of(issue) == []
 
 
-def test_code_that_shows_what_the_report_quotes_is_usable_and_imports_may_be_left_out(git):
+def test_code_that_shows_what_the_issue_quotes_is_usable_and_imports_may_be_left_out(git):
     assert reproduction(git).usable
 
 
 @pytest.mark.parametrize(
-    "report",
+    "issue",
     [
         pytest.param(">>> half(4)\n7\n", id="shows something else"),
         pytest.param(">>> unknown(3)\n1\n", id="names what there is not"),
@@ -91,15 +91,15 @@ def test_code_that_shows_what_the_report_quotes_is_usable_and_imports_may_be_lef
         pytest.param("```python\nwhile True: pass\n```\n", id="never ends", marks=pytest.mark.slow),
     ],
 )
-def test_code_that_does_not_show_the_fault_is_not_usable(git, report):
-    found = reproduction(git, report)
+def test_code_that_does_not_show_the_fault_is_not_usable(git, issue):
+    found = reproduction(git, issue)
     found._timeout_s = 2
     assert not found.usable
 
 
-def test_an_error_that_the_report_names_shows_the_fault(git):
-    report = "```python\nfail(0)\n```\nZeroDivisionError, where I expect nothing"
-    assert reproduction(git, report).usable
+def test_an_error_that_the_issue_names_shows_the_fault(git):
+    issue = "```python\nfail(0)\n```\nZeroDivisionError, where I expect nothing"
+    assert reproduction(git, issue).usable
 
 
 @pytest.mark.parametrize(
@@ -152,14 +152,14 @@ def test_more_forms_than_one_command_can_be_given_are_all_run(git):
     assert reproduction(git).outcomes([long] * 5, budget_s=60) == ["unchanged"] * 5
 
 
-def test_a_call_in_backticks_is_code_of_the_report(git):
+def test_a_call_in_backticks_is_code_of_the_issue(git):
     assert [cell.source for cell in cells_of("`half(3)` gives 1, ``x()`` and `two words`")] == ["half(3)\n"]
     found = reproduction(git, "`fail(0)` ends in a ZeroDivisionError")
     assert found.usable
     assert found.outcome(patched("1 / n", "n and 1 / n")) == "changed"
 
 
-def test_a_name_that_the_report_does_not_import_is_taken_from_where_it_is_defined(git, tmp_path):
+def test_a_name_that_the_issue_does_not_import_is_taken_from_where_it_is_defined(git, tmp_path):
     inner = tmp_path / "project/halves/inner.py"
     inner.write_text("def hidden():\n    raise LookupError\n")
     subprocess.run(["git", "add", "-A"], cwd=tmp_path / "project", check=True)
@@ -168,7 +168,7 @@ def test_a_name_that_the_report_does_not_import_is_taken_from_where_it_is_define
     assert reproduction(git, "`hidden()` ends in a LookupError").usable
 
 
-def test_a_short_result_is_expected_only_where_the_report_says_so(git):
+def test_a_short_result_is_expected_only_where_the_issue_says_so(git):
     long = "It happens with 1.5 and others.\n\n>>> half(3)\n1\n"
     assert reproduction(git, long).outcome(patched("//", "/")) == "changed"
     assert reproduction(git, long + "That should be 1.5, no?").outcome(patched("//", "/")) == "expected"
@@ -185,9 +185,9 @@ def test_the_lines_that_run_are_told(git):
 
 
 def test_a_block_of_values_is_what_is_expected_and_no_code(git):
-    report = "```python\nprint([half(3), half(5)])\n```\ngives\n```\n[1, 2]\n```\nbut\n```\n[1.5, 2.5]\n```\n"
-    assert len(cells_of(report)) == 1
-    found = reproduction(git, report)
+    issue = "```python\nprint([half(3), half(5)])\n```\ngives\n```\n[1, 2]\n```\nbut\n```\n[1.5, 2.5]\n```\n"
+    assert len(cells_of(issue)) == 1
+    found = reproduction(git, issue)
     assert found.usable
     assert found.outcome(patched("//", "/")) == "expected"
     assert found.outcome(patched("// 2", "// 1")) == "changed"
