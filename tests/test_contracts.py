@@ -51,6 +51,7 @@ HOUSE = {
         "orchestrator.session": "orchestrator.task",
         "orchestrator.batch": "orchestrator.grading",
         "orchestrator.bench": "orchestrator.cli",
+        "orchestrator.lab": "orchestrator.cli",
     },
     "services": {
         "services.store": "services.work",

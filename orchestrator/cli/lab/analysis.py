@@ -1,7 +1,7 @@
-"""What the analysing commands share: their options, what identifies a result, tables and interruption."""
+"""What the analysing commands share: their options, how a result is shown, and interruption."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,13 +10,11 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.interruption import after_imports
-from orchestrator.cli.vectors.common import open_session, summary
+from orchestrator.cli.vectors.common import open_session
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+    from orchestrator.lab.provenance import Analysis
     from orchestrator.session import Session
-    from vectors.domains.domain_vector import DomainVector
     from vectors.statistics.estimates import Estimate
 
 prompts = click.option(
@@ -29,6 +27,7 @@ seed = click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show
 
 _WIDEST = 1000
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_Analysis = TypeVar("_Analysis", bound="Analysis")
 
 
 def _figure_name(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
@@ -98,36 +97,22 @@ def opened(model: str | None) -> "Iterator[Session]":
         raise click.exceptions.Exit(130) from None
 
 
-def provenance(session: "Session", vectors: "Sequence[DomainVector]", **settings: object) -> dict[str, Any]:
-    """What a result was measured on and with."""
-    model = session.model
-    return {
-        "model": model.model_id,
-        "model_revision": model.revision,
-        "model_digest": model.digest,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "vectors": [summary(vector) for vector in vectors],
-        "settings": settings,
-    }
-
-
-def heading(facts: Mapping[str, Any]) -> str:
-    """The first line of a table or figure: vectors, model and dtype."""
-    domains = ", ".join(vector["domain"] for vector in facts["vectors"])
-    return f"{domains} on {facts['model']} ({facts['dtype']})"
-
-
 def shown(estimate: "Estimate", form: str = ".2f") -> str:
     """An estimate in a table: the value and its interval."""
     return f"{estimate.value:{form}} ({estimate.low:{form}} … {estimate.high:{form}})"
 
 
-def draw(figure: "Figure", path: Path) -> None:
-    """Write a figure and say where."""
-    from vectors.lab.figures.figures import save
+def finish(found: _Analysis, figure: Path | None, as_json: bool, table: Callable[[_Analysis], None]) -> None:
+    """Draw a result where a file is named for it, and print it: as one document, or as its table."""
+    if figure:
+        found.draw(figure)
+        click.echo(f"figure: {figure}", err=True)
+    if as_json:
+        from orchestrator.cli.output import print_json
 
-    save(figure, path)
-    click.echo(f"figure: {path}", err=True)
+        print_json(found.model_dump())
+    else:
+        table(found)
 
 
 def print_table(

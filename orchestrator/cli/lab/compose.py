@@ -1,15 +1,19 @@
 """`orchestrate lab compose`."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
 from orchestrator.cli.lab import analysis
-from orchestrator.cli.vectors.common import check_input, vector_of
+from orchestrator.cli.vectors.common import check_input
+
+if TYPE_CHECKING:
+    from orchestrator.lab.composition import CompositionResult
+    from vectors.lab.steering.composition import Condition, Mode
 
 
 @click.command(
@@ -47,7 +51,7 @@ from orchestrator.cli.vectors.common import check_input, vector_of
 def command(
     domains: tuple[str, ...],
     model: str | None,
-    modes: tuple[Any, ...],
+    modes: "tuple[Mode, ...]",
     weights: tuple[float, ...],
     out: Path | None,
     prompts: Path | None,
@@ -74,43 +78,28 @@ def command(
     if out and out.suffix != ".safetensors":
         raise click.UsageError(f"--out {out.name}: a vector file ends in .safetensors")
     check_input(model, *domains)
-    from orchestrator.cli.output import print_json
-    from vectors.domains.heldout import domains_with_texts, load_heldout
-    from vectors.lab.steering.composition import compare, composed, weights_of
-    from vectors.measuring.probes import load_probes
-
-    probes = load_probes(prompts, limit)
-    pairs = {domain: load_heldout(domain).proposal for domain in domains if domain in domains_with_texts()}
     with analysis.opened(model) as session:
-        vectors = [vector_of(session, domain) for domain in domains]
-        made = composed(vectors, weights_of(modes[0], vectors, weights))
-        conditions = compare(
-            session.engine,
-            session.model,
-            vectors,
-            modes,
-            probes,
-            pairs,
+        from orchestrator.lab.composition import compose_domains
+
+        found = compose_domains(
+            session,
+            domains,
+            modes=modes,
             weights=weights,
+            prompts=prompts,
+            limit=limit,
             tokens=tokens,
-            progress=session.progress,
+            out=out,
         )
-        settings = {"modes": modes, "weights": weights, "tokens": tokens, "prompts": probes}
-        facts = analysis.provenance(session, vectors, **settings)
     if out:
-        from vectors.domains.library import save
-
-        save(made, out)
         click.echo(f"vector: {out}", err=True)
-    if figure:
-        from vectors.lab.figures.charts import composition_figure
+    analysis.finish(found, figure, as_json, _print)
 
-        analysis.draw(composition_figure(conditions, analysis.heading(facts)), figure)
-    if as_json:
-        print_json(facts | {"conditions": [asdict(each) for each in conditions]})
-        return
+
+def _print(found: "CompositionResult") -> None:
+    domains, conditions = [vector.domain for vector in found.provenance.vectors], found.conditions
     analysis.print_table(
-        analysis.heading(facts),
+        found.heading,
         [
             "steered by",
             *(f"{domain}: {what}" for domain in domains for what in ("hits", "− single", "text, nats/token")),
@@ -122,7 +111,7 @@ def command(
     )
 
 
-def _row(condition: Any, domains: tuple[str, ...]) -> list[str]:
+def _row(condition: "Condition", domains: Sequence[str]) -> list[str]:
     row = [condition.name]
     for domain in domains:
         text = condition.text_nats.get(domain)

@@ -1,15 +1,18 @@
 """`orchestrate lab demo`."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
 from orchestrator.cli.lab import analysis
-from orchestrator.cli.vectors.common import check_input, vector_of
+from orchestrator.cli.vectors.common import check_input
+
+if TYPE_CHECKING:
+    from orchestrator.lab.scenarios import DemoResult
+    from vectors.lab.steering.demo import Row
 
 
 @click.command(
@@ -59,37 +62,23 @@ def command(
     The work is 36 × --reports × --seeds answers of --tokens: by default 144, a minute or a few on a CPU.
     """
     check_input(model)
-    from orchestrator.cli.output import print_json
-    from vectors.lab.steering.demo import METRICS, VARIANTS, demo, demo_domains
-
     with analysis.opened(model) as session:
-        vectors = {domain: vector_of(session, domain) for domain in demo_domains()}
-        rows = demo(
-            session.engine,
-            session.model,
-            vectors,
-            reports=reports,
-            seeds=range(seed, seed + seeds),
-            tokens=tokens,
-            temperature=temperature,
-            progress=session.progress,
-        )
-        settings = {"reports": reports, "seeds": list(range(seed, seed + seeds))}
-        facts = analysis.provenance(
-            session, list(vectors.values()), **settings, tokens=tokens, temperature=temperature
-        )
-    if figure:
-        from vectors.lab.figures.charts import demo_figure
+        from orchestrator.lab.scenarios import play_scenarios
 
-        analysis.draw(demo_figure(rows, f"Demo scenarios on {facts['model']} ({facts['dtype']})"), figure)
-    if as_json:
-        print_json(facts | {"rows": [asdict(row) for row in rows]})
-        return
-    by_scenario: dict[str, dict[str, Any]] = {}
-    for row in rows:
+        found = play_scenarios(
+            session, reports=reports, seeds=seeds, tokens=tokens, temperature=temperature, seed=seed
+        )
+    analysis.finish(found, figure, as_json, _print)
+
+
+def _print(found: "DemoResult") -> None:
+    from vectors.lab.steering.demo import METRICS, VARIANTS
+
+    by_scenario: dict[str, dict[str, Row]] = {}
+    for row in found.rows:
         by_scenario.setdefault(row.scenario, {})[row.variant] = row
     analysis.print_table(
-        f"Demo scenarios on {facts['model']} ({facts['dtype']}): means, differences paired by report",
+        f"{found.heading}: means, differences paired by report",
         ["scenario", "n", "metric", *VARIANTS, "static − baseline", "dynamic − baseline"],
         [
             [
@@ -105,6 +94,6 @@ def command(
         [
             "hits: distinct keywords of a step's domain. coherence: share of consecutive steps that "
             "share a word of over four letters. degenerate: share of steps that repeat or are empty.",
-            analysis.evidence(*(row.metrics["hits"].n for row in rows)),
+            analysis.evidence(*(row.metrics["hits"].n for row in found.rows)),
         ],
     )

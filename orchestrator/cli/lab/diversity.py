@@ -1,14 +1,17 @@
 """`orchestrate lab diversity`."""
 
-from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
 from orchestrator.cli.lab import analysis
-from orchestrator.cli.vectors.common import check_input, vector_of
+from orchestrator.cli.vectors.common import check_input
+
+if TYPE_CHECKING:
+    from orchestrator.lab.diversity import DiversityResult
 
 
 @click.command(
@@ -45,34 +48,19 @@ def command(
     answers: by default 360, a minute or a few on a CPU.
     """
     check_input(model, vector_name)
-    from orchestrator.cli.output import print_json
-    from vectors.lab.steering.diversity import TEMPERATURES, diversity
-    from vectors.measuring.probes import load_probes
-
-    probes = load_probes(prompts, limit)
     with analysis.opened(model) as session:
-        vector = vector_of(session, vector_name)
-        rows = diversity(
-            session.engine,
-            session.model,
-            vector.steering(),
-            probes,
-            samples=samples,
-            tokens=tokens,
-            seed=seed,
-            progress=session.progress,
-        )
-        settings = {"temperatures": TEMPERATURES, "samples": samples, "tokens": tokens, "seed": seed}
-        facts = analysis.provenance(session, [vector], **settings, prompts=probes)
-    if figure:
-        from vectors.lab.figures.charts import diversity_figure
+        from orchestrator.lab.diversity import measure_diversity
 
-        analysis.draw(diversity_figure(rows, analysis.heading(facts)), figure)
-    if as_json:
-        print_json(facts | {"temperatures": [asdict(row) for row in rows]})
-        return
+        found = measure_diversity(
+            session, vector_name, samples=samples, prompts=prompts, limit=limit, tokens=tokens, seed=seed
+        )
+    analysis.finish(found, figure, as_json, _print)
+
+
+def _print(found: "DiversityResult") -> None:
+    rows = found.temperatures
     analysis.print_table(
-        f"{analysis.heading(facts)}: unique answers / samples",
+        f"{found.heading}: unique answers / samples",
         ["T", "unsteered", "steered", "difference, paired", "degenerate, difference"],
         [
             [

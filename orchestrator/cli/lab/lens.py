@@ -1,14 +1,19 @@
 """`orchestrate lab lens`."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
 from orchestrator.cli.lab import analysis
-from orchestrator.cli.vectors.common import check_input, vector_of
+from orchestrator.cli.terminal import visible
+from orchestrator.cli.vectors.common import check_input
+
+if TYPE_CHECKING:
+    from orchestrator.lab.lenses import LensResult
 
 
 @click.command(
@@ -42,35 +47,24 @@ def command(
     seconds.
     """
     check_input(model, vector_name)
-    from orchestrator.cli.output import print_json
-    from orchestrator.cli.terminal import visible
-    from vectors.lab.steering.lens import logit_lens
-    from vectors.lab.steering.sweep import default_layers
-
     with analysis.opened(model) as session:
-        vector = vector_of(session, vector_name)
-        layers = layers or tuple(default_layers(session.model.n_layers))
-        lenses = {
-            layer: logit_lens(session.model, vector.steering(layer).vector, top) for layer in sorted(layers)
-        }
-        facts = analysis.provenance(session, [vector], layers=layers, top=top)
-    if figure:
-        from vectors.lab.figures.lenses import lens_figure
+        from orchestrator.lab.lenses import read_through_lens
 
-        analysis.draw(lens_figure(lenses, analysis.heading(facts)), figure)
-    if as_json:
-        print_json(facts | {"layers": {layer: asdict(lens) for layer, lens in lenses.items()}})
-        return
+        found = read_through_lens(session, vector_name, layers=layers, top=top)
+    analysis.finish(found, figure, as_json, _print)
 
-    def listed(tokens: tuple[str, ...], scores: tuple[float, ...]) -> str:
-        return "  ".join(f"{visible(repr(t))} {z:+.1f}" for t, z in zip(tokens, scores, strict=True))
 
+def _print(found: "LensResult") -> None:
     analysis.print_table(
-        f"{analysis.heading(facts)}: tokens and their scores, in standard deviations",
+        f"{found.heading}: tokens and their scores, in standard deviations",
         ["layer", "promoted", "suppressed"],
         [
-            [str(layer), listed(each.promoted, each.promoted_z), listed(each.suppressed, each.suppressed_z)]
-            for layer, each in lenses.items()
+            [str(layer), _listed(each.promoted, each.promoted_z), _listed(each.suppressed, each.suppressed_z)]
+            for layer, each in found.layers.items()
         ],
         [],
     )
+
+
+def _listed(tokens: Sequence[str], scores: Sequence[float]) -> str:
+    return "  ".join(f"{visible(repr(t))} {z:+.1f}" for t, z in zip(tokens, scores, strict=True))

@@ -1,15 +1,17 @@
 """`orchestrate lab sweep`."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
 from orchestrator.cli.lab import analysis
-from orchestrator.cli.vectors.common import check_input, vector_of
+from orchestrator.cli.vectors.common import check_input
+
+if TYPE_CHECKING:
+    from orchestrator.lab.sweeping import SweepResult
 
 
 @click.command(
@@ -61,45 +63,28 @@ def command(
     if shares and alphas:
         raise click.UsageError("--shares and --alphas exclude each other")
     check_input(model, domain)
-    from orchestrator.cli.output import print_json
-    from vectors.domains.heldout import load_heldout
-    from vectors.lab.steering.sweep import SHARES, ZONE_RULE, default_layers, grid, sweep
-    from vectors.measuring.probes import load_probes
-
-    probes, pairs = load_probes(prompts, limit), load_heldout(domain).proposal
-    shares = () if alphas else shares or SHARES
     with analysis.opened(model) as session:
-        vector = vector_of(session, domain)
-        layers = layers or tuple(default_layers(session.model.n_layers))
-        points = grid(vector, layers, shares=shares, alphas=alphas)
-        swept = sweep(
-            session.engine,
-            session.model,
-            vector,
-            points,
-            probes,
-            pairs,
+        from orchestrator.lab.sweeping import sweep_vector
+
+        found = sweep_vector(
+            session,
+            domain,
+            layers=layers,
+            shares=shares,
+            alphas=alphas,
+            prompts=prompts,
+            limit=limit,
             tokens=tokens,
-            progress=session.progress,
         )
-        settings = {"layers": layers, "shares": shares, "alphas": alphas, "tokens": tokens, "prompts": probes}
-        facts = analysis.provenance(session, [vector], **settings)
-    if figure:
-        from vectors.lab.figures.heatmaps import sweep_figure
-
-        analysis.draw(sweep_figure(swept, analysis.heading(facts), shares=not alphas), figure)
-    zones = swept.zones()
-    if as_json:
-        cells = [asdict(cell) | {"zone": cell.zone} for cell in swept.cells]
-        print_json(facts | asdict(swept) | {"cells": cells, "zone_rule": ZONE_RULE, "zones": zones})
-    else:
-        _print(swept, zones, analysis.heading(facts), ZONE_RULE)
+    analysis.finish(found, figure, as_json, _print)
 
 
-def _print(swept: Any, zones: Any, heading: str, rule: str) -> None:
-    shown = analysis.shown
+def _print(found: "SweepResult") -> None:
+    from vectors.lab.steering.sweep import ZONE_RULE
+
+    shown, swept, zones = analysis.shown, found.swept, found.swept.zones()
     analysis.print_table(
-        heading,
+        found.heading,
         ["layer", "α", "of norm", "changed", "KL, bits", "text, nats/token", "degenerate", "zone"],
         [
             [
@@ -122,7 +107,7 @@ def _print(swept: Any, zones: Any, heading: str, rule: str) -> None:
                 f"{zone}: layers {', '.join(str(layer) for layer, of in zones.items() if of == zone)}"
                 for zone in dict.fromkeys(zones.values())
             ),
-            f"({rule})",
+            f"({ZONE_RULE})",
             analysis.evidence(swept.repeat_change_rate.n, swept.unsteered_task_nats.n),
         ],
     )

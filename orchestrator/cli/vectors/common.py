@@ -1,4 +1,4 @@
-"""What several of the laboratory's commands share: the opened model, and a vector's facts in brief."""
+"""What several of the laboratory's commands share: what is checked first, and the opened model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,6 @@ from vectors.formats.registry import BUILT_IN, names
 if TYPE_CHECKING:
     from orchestrator.cli.view import View
     from orchestrator.session import Session
-    from vectors.domains.domain_vector import DomainVector
 
 
 class FormatName(click.Choice[str]):
@@ -48,22 +47,3 @@ def open_session(model: str | None, view: "View", folder: Path | None = None) ->
     from orchestrator.session import Session
 
     return Session(options.settings(model=model, vectors=folder), progress=view.progress)
-
-
-def vector_of(session: "Session", name: str) -> "DomainVector":
-    """A domain's vector, or one from a file; raises VectorFileError or PromptSetError."""
-    if name.endswith(".safetensors"):
-        return session.vectors.load(Path(name), session.model)
-    return session.vectors.get(session.model, name, progress=session.progress)
-
-
-def summary(vector: "DomainVector") -> dict[str, Any]:
-    """Where and how strongly a vector steers by default, and its hash."""
-    steering = vector.steering()
-    return {
-        "domain": vector.domain,
-        "layer": steering.layer,
-        "alpha": round(steering.alpha, 4),
-        "relative_alpha": round(vector.relative_alpha(steering), 4),
-        "sha256": vector.sha256,
-    }

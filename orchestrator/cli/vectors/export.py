@@ -2,17 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors.common import FormatName, check_input, open_session, vector_of
+from orchestrator.cli.vectors.common import FormatName, check_input, open_session
 from vectors.operations import OPERATIONS
 
+_Layers = tuple[int, ...] | Literal["all"]
 
-def _layers(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
+
+def _layers(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> _Layers:
     if given == ("all",):
         return "all"
     try:
@@ -58,7 +60,7 @@ def command(
     vector: str,
     model: str | None,
     name: str,
-    layers: Any,
+    layers: _Layers,
     alpha: float | None,
     mode: str,
     out: Path,
@@ -79,33 +81,16 @@ def command(
     check_input(model, vector)
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
-    from vectors.formats.exchange import export_vector
+    from orchestrator.lab.exchange import export_to
 
     with view_for(sys.stderr.isatty(), nodes=()) as view, open_session(model, view) as opened:
-        exported = vector_of(opened, vector)
-        said = export_vector(exported, opened.model, name, out, layers=layers, alpha=alpha, mode=mode)
-        rows = [
-            {
-                "layer": steering.layer,
-                "alpha": round(steering.alpha, 4),
-                "relative_alpha": round(exported.relative_alpha(steering), 4),
-            }
-            for steering in said
-        ]
-        facts = {
-            "file": str(out),
-            "format": name,
-            "domain": exported.domain,
-            "model": opened.model.model_id,
-            "mode": mode,
-            "layers": rows,
-        }
+        exported = export_to(opened, vector, name, out, layers=layers, alpha=alpha, mode=mode)
     if as_json:
-        print_json(facts)
+        print_json(exported.model_dump(mode="json"))
         return
-    for row in rows:
-        share = f"{row['relative_alpha']:.0%} of the residual norm"
-        click.echo(f"layer {row['layer']:>2}, α {row['alpha']:.4g} ({share})")
+    for row in exported.layers:
+        share = f"{row.relative_alpha:.0%} of the residual norm"
+        click.echo(f"layer {row.layer:>2}, α {row.alpha:.4g} ({share})")
     if layers == "all" and name == "gguf":
         click.echo("block 0 is left out: no control vector of llama.cpp can hold it")
     click.echo(f"{name}: {out}")

@@ -2,13 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors.common import check_input, open_session, summary
+from orchestrator.cli.vectors.common import check_input, open_session
+
+if TYPE_CHECKING:
+    from vectors.domains.activations import Token
+    from vectors.domains.extraction import Method
 
 
 @click.command(
@@ -38,30 +42,23 @@ from orchestrator.cli.vectors.common import check_input, open_session, summary
 )
 @options.as_json
 def command(
-    domains: tuple[str, ...], model: str | None, method: Any, token: Any, out: Path | None, as_json: bool
+    domains: tuple[str, ...],
+    model: str | None,
+    method: "Method",
+    token: "Token",
+    out: Path | None,
+    as_json: bool,
 ) -> None:
     """Extract the vectors of DOMAINS (all, if none is named) from a model."""
     check_input(model, *domains)
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
-    from vectors.domains.extraction import extract as extract_vector
-    from vectors.domains.prompt_sets import domain_names, load_prompt_set
+    from orchestrator.lab.extracting import extract_vectors
 
-    sets = [load_prompt_set(domain) for domain in domains or domain_names()]
     with view_for(sys.stderr.isatty(), nodes=()) as view, open_session(model, view, out) as opened:
-        rows = []
-        for prompt_set in sets:
-            vector = extract_vector(
-                opened.model,
-                prompt_set,
-                method=method,
-                token=token,
-                progress=view.progress,
-            )
-            path = opened.vectors.save(vector, opened.model)
-            rows.append(summary(vector) | {"file": str(path)})
+        rows = extract_vectors(opened, domains, method=method, token=token)
     if as_json:
-        print_json(rows)
+        print_json([row.model_dump(mode="json") for row in rows])
         return
     for row in rows:
-        click.echo(f"{row['domain']:22} layer {row['layer']:>2}, α {row['alpha']:.2f}  {row['file']}")
+        click.echo(f"{row.domain:22} layer {row.layer:>2}, α {row.alpha:.2f}  {row.file}")

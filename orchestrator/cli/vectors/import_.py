@@ -8,7 +8,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors.common import FormatName, check_input, open_session, summary
+from orchestrator.cli.vectors.common import FormatName, check_input, open_session
 
 
 def _domain(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
@@ -55,8 +55,7 @@ def command(
     from orchestrator.cli.output import print_json
     from orchestrator.cli.terminal import visible
     from orchestrator.cli.view import view_for
-    from vectors.domains.library import save
-    from vectors.formats.exchange import import_vector
+    from orchestrator.lab.exchange import import_from
     from vectors.formats.files import detect
     from vectors.formats.registry import OWN
 
@@ -66,18 +65,13 @@ def command(
     if out and out.suffix != ".safetensors":
         raise click.UsageError(f"--out {out.name}: a vector file ends in .safetensors")
     with view_for(sys.stderr.isatty(), nodes=()) as view, open_session(model, view) as opened:
-        vector = import_vector(file, opened.model, name, domain, progress=opened.progress)
-        if out:
-            save(vector, out)
-        else:
-            out = opened.vectors.save(vector, opened.model)
-        layers = [layer for layer, direction in enumerate(vector.directions) if direction.any()]
-        facts = summary(vector) | {"format": name, "layers": layers, "file": str(out)}
+        imported = import_from(opened, file, name, domain, out)
+        n_layers = opened.model.n_layers
     if as_json:
-        print_json(facts)
+        print_json(imported.model_dump(mode="json"))
         return
     click.echo(
-        f"{visible(vector.domain)}: a vector at {len(layers)} of {len(vector.directions)} layers; default: "
-        f"layer {facts['layer']}, α {facts['alpha']:.4g} ({facts['relative_alpha']:.0%} of the residual norm)"
+        f"{visible(imported.domain)}: a vector at {len(imported.layers)} of {n_layers} layers; default: "
+        f"layer {imported.layer}, α {imported.alpha:.4g} ({imported.relative_alpha:.0%} of the residual norm)"
     )
-    click.echo(f"vector: {out}")
+    click.echo(f"vector: {imported.file}")

@@ -18,13 +18,13 @@ from orchestrator.cli.help import Command
 def command(as_json: bool) -> None:
     """The vectors in the cache, of every model."""
     from orchestrator.cli.output import print_json
-    from vectors.domains.library import VectorLibrary
+    from orchestrator.lab.extracting import kept_vectors
 
-    rows = VectorLibrary(options.settings().cache / "vectors").list()
+    rows = kept_vectors(options.settings().cache / "vectors")
     if as_json:
-        print_json([{"domain": row.domain, "model": row.model_id, "file": str(row.path)} for row in rows])
+        print_json([row.model_dump(mode="json") for row in rows])
         return
     for row in rows:
-        click.echo(f"{row.domain:22} {row.model_id:40} {row.path}")
+        click.echo(f"{row.domain:22} {row.model:40} {row.file}")
     if not rows:
         click.echo("none yet: `orchestrate vectors extract` makes them, and so does the first solve")

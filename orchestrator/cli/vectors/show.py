@@ -1,15 +1,16 @@
 """`orchestrate vectors show`."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors.common import check_input, open_session, summary, vector_of
+from orchestrator.cli.vectors.common import check_input, open_session
 
-SHOWN_TOKENS = 10
+if TYPE_CHECKING:
+    from orchestrator.lab.lenses import Portrait
 
 
 @click.command(
@@ -31,44 +32,33 @@ def command(vector: str, model: str | None, layer: int | None, as_json: bool) ->
     check_input(model, vector)
     from orchestrator.cli.output import print_json
     from orchestrator.cli.view import view_for
-    from vectors.domains.prompt_sets import domain_names
-    from vectors.lab.steering.lens import cosines, logit_lens
+    from orchestrator.lab.lenses import portrait
 
     with view_for(sys.stderr.isatty(), nodes=()) as view, open_session(model, view) as opened:
-        shown = vector_of(opened, vector)
-        at = shown.steering(layer=layer).layer
-        others = [vector_of(opened, domain) for domain in domain_names() if domain != shown.domain]
-        lens = logit_lens(opened.model, shown.directions[at], SHOWN_TOKENS)
-        facts = summary(shown) | {
-            "shown_layer": at,
-            "norms": [round(float(norm), 4) for norm in shown.norms()],
-            "residual_norms": [round(float(norm), 4) for norm in shown.residual_norms],
-            "promoted": lens.promoted,
-            "suppressed": lens.suppressed,
-            "cosine": cosines(shown, others, at),
-        }
-    (print_json if as_json else _print_facts)(facts)
+        facts = portrait(opened, vector, layer)
+    if as_json:
+        print_json(facts.model_dump(mode="json"))
+    else:
+        _print(facts)
 
 
-def _print_facts(facts: dict[str, Any]) -> None:
+def _print(facts: "Portrait") -> None:
     from rich.table import Table
 
     from orchestrator.cli.output import console
 
     out = console()
     out.print(
-        f"{facts['domain']}: default layer {facts['layer']}, α {facts['alpha']:.2f} "
-        f"({facts['relative_alpha']:.0%} of the residual norm)\n"
+        f"{facts.domain}: default layer {facts.layer}, α {facts.alpha:.2f} "
+        f"({facts.relative_alpha:.0%} of the residual norm)\n"
     )
     table = Table("layer", "‖v‖", "residual", "‖v‖ / residual", box=None)
-    for index, (norm, residual) in enumerate(zip(facts["norms"], facts["residual_norms"], strict=True)):
-        mark = "  ← shown" if index == facts["shown_layer"] else ""
+    for index, (norm, residual) in enumerate(zip(facts.norms, facts.residual_norms, strict=True)):
+        mark = "  ← shown" if index == facts.shown_layer else ""
         table.add_row(str(index), f"{norm:.2f}", f"{residual:.2f}", f"{norm / residual:.3f}{mark}")
     out.print(table)
-    for name in ("promoted", "suppressed"):
-        out.print(
-            f"\n{name} at layer {facts['shown_layer']}:  " + "  ".join(repr(token) for token in facts[name])
-        )
+    for name, tokens in (("promoted", facts.promoted), ("suppressed", facts.suppressed)):
+        out.print(f"\n{name} at layer {facts.shown_layer}:  " + "  ".join(map(repr, tokens)))
     out.print("\ncosine to the other domains:")
-    for domain, cosine in facts["cosine"].items():
+    for domain, cosine in facts.cosine.items():
         out.print(f"  {domain:22} {cosine:+.3f}")

@@ -1,0 +1,76 @@
+"""Several domains at once, against each alone: what `lab compose` does."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from orchestrator.lab.provenance import Analysis, Provenance, vector_of
+from orchestrator.policy.decisions import Record
+from orchestrator.session import Session
+from vectors.domains.heldout import domains_with_texts, load_heldout
+from vectors.domains.library import save
+from vectors.lab.figures.charts import composition_figure
+from vectors.lab.steering.composition import MODES, Condition, Mode, compare, composed, weights_of
+from vectors.measuring.probes import load_probes
+
+
+class CompositionSettings(Record):
+    """The ways to compose, the weights of mode weighted, and the tokens of an answer for each domain."""
+
+    modes: tuple[Mode, ...]
+    weights: tuple[float, ...]
+    tokens: int
+    prompts: tuple[str, ...]
+
+
+class CompositionResult(Analysis):
+    """What came of each way to steer the same prompts: not at all, by one vector, by several."""
+
+    settings: CompositionSettings
+    conditions: tuple[Condition, ...]
+
+    def figure(self) -> Figure:
+        """Bars by condition."""
+        return composition_figure(self.conditions, self.heading)
+
+
+def compose_domains(
+    session: Session,
+    domains: Sequence[str],
+    *,
+    modes: Sequence[Mode] = MODES,
+    weights: Sequence[float] = (),
+    prompts: Path | None = None,
+    limit: int = 12,
+    tokens: int = 16,
+    out: Path | None = None,
+) -> CompositionResult:
+    """Compare ways to steer with several domains with each of their vectors alone.
+
+    `prompts` is a file of one's own, of which the first `limit` are asked. The vector of the first mode is
+    written to `out`, a .safetensors file, once everything is measured. Raises UnfitAnalysis, PromptSetError,
+    VectorFileError, and what keeps a model from being opened.
+    """
+    probes = load_probes(prompts, limit)
+    pairs = {domain: load_heldout(domain).proposal for domain in domains if domain in domains_with_texts()}
+    vectors = [vector_of(session, domain) for domain in domains]
+    made = composed(vectors, weights_of(modes[0], vectors, weights))
+    conditions = compare(
+        session.engine,
+        session.model,
+        vectors,
+        modes,
+        probes,
+        pairs,
+        weights=weights,
+        tokens=tokens,
+        progress=session.progress,
+    )
+    if out:
+        save(made, out)
+    settings = CompositionSettings(
+        modes=tuple(modes), weights=tuple(weights), tokens=tokens, prompts=tuple(probes)
+    )
+    provenance = Provenance.of(session, vectors)
+    return CompositionResult(provenance=provenance, settings=settings, conditions=tuple(conditions))

@@ -1,0 +1,67 @@
+"""How many different answers a prompt gets, steered and not: what `lab diversity` does."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from orchestrator.lab.provenance import Analysis, Provenance, vector_of
+from orchestrator.policy.decisions import Record
+from orchestrator.session import Session
+from vectors.lab.figures.charts import diversity_figure
+from vectors.lab.steering.diversity import TEMPERATURES, Diversity, diversity
+from vectors.measuring.probes import load_probes
+
+
+class DiversitySettings(Record):
+    """How the answers were sampled: `samples` a prompt and temperature, of so many tokens."""
+
+    temperatures: tuple[float, ...]
+    samples: int
+    tokens: int
+    seed: int
+    prompts: tuple[str, ...]
+
+
+class DiversityResult(Analysis):
+    """Unique answers over samples at each temperature, steered and unsteered, paired by prompt."""
+
+    settings: DiversitySettings
+    temperatures: tuple[Diversity, ...]
+
+    def figure(self) -> Figure:
+        """Bars by temperature, and the paired differences."""
+        return diversity_figure(self.temperatures, self.heading)
+
+
+def measure_diversity(
+    session: Session,
+    vector_name: str,
+    *,
+    samples: int = 5,
+    prompts: Path | None = None,
+    limit: int = 12,
+    tokens: int = 8,
+    seed: int = 0,
+) -> DiversityResult:
+    """Sample the first `limit` prompts (of a file of one's own) steered by a vector's default and unsteered.
+
+    The vector is a domain's or in a file. Raises UnfitAnalysis, VectorFileError, PromptSetError, and what
+    keeps a model from being opened.
+    """
+    probes = load_probes(prompts, limit)
+    vector = vector_of(session, vector_name)
+    rows = diversity(
+        session.engine,
+        session.model,
+        vector.steering(),
+        probes,
+        samples=samples,
+        tokens=tokens,
+        seed=seed,
+        progress=session.progress,
+    )
+    settings = DiversitySettings(
+        temperatures=TEMPERATURES, samples=samples, tokens=tokens, seed=seed, prompts=tuple(probes)
+    )
+    provenance = Provenance.of(session, [vector])
+    return DiversityResult(provenance=provenance, settings=settings, temperatures=tuple(rows))

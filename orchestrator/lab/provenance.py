@@ -1,0 +1,94 @@
+"""What all analyses share: whose vectors they are of, what they were measured on, and how they are drawn."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from matplotlib.figure import Figure
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
+from orchestrator.policy.decisions import Record
+from orchestrator.session import Session
+from vectors.domains.domain_vector import DomainVector
+from vectors.lab.figures.figures import save
+
+
+class VectorSummary(Record):
+    """Where and how strongly a vector steers by default, and its hash.
+
+    `alpha` is absolute, `relative_alpha` its share of the mean residual norm at the layer.
+    """
+
+    domain: str
+    layer: int
+    alpha: float
+    relative_alpha: float
+    sha256: str
+
+    @classmethod
+    def of(cls, vector: DomainVector) -> Self:
+        """A vector's default steering, rounded."""
+        steering = vector.steering()
+        return cls(
+            domain=vector.domain,
+            layer=steering.layer,
+            alpha=round(steering.alpha, 4),
+            relative_alpha=round(vector.relative_alpha(steering), 4),
+            sha256=vector.sha256,
+        )
+
+
+class Provenance(Record):
+    """What a result was measured on and with."""
+
+    model: str
+    model_revision: str | None
+    model_digest: str
+    dtype: str
+    vectors: tuple[VectorSummary, ...]
+
+    @classmethod
+    def of(cls, session: Session, vectors: Sequence[DomainVector]) -> Self:
+        """The session's model and these vectors."""
+        model = session.model
+        return cls(
+            model=model.model_id,
+            model_revision=model.revision,
+            model_digest=model.digest,
+            dtype=str(model.dtype).removeprefix("torch."),
+            vectors=tuple(VectorSummary.of(vector) for vector in vectors),
+        )
+
+
+class Analysis(Record):
+    """A result with its provenance, whose fields stand first and beside its own in JSON."""
+
+    provenance: Provenance
+
+    @model_serializer(mode="wrap")
+    def _beside(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        own: dict[str, object] = dump(self)
+        del own["provenance"]
+        return self.provenance.model_dump() | own
+
+    @property
+    def heading(self) -> str:
+        """The first line of a table or figure: vectors, model and dtype."""
+        domains = ", ".join(vector.domain for vector in self.provenance.vectors)
+        return f"{domains} on {self.provenance.model} ({self.provenance.dtype})"
+
+    @abstractmethod
+    def figure(self) -> Figure:
+        """The result as a picture."""
+
+    def draw(self, path: Path) -> None:
+        """Write the picture as FILE.png or FILE.svg; equal results give equal files."""
+        save(self.figure(), path)
+
+
+def vector_of(session: Session, name: str) -> DomainVector:
+    """A domain's vector, or one from a file; raises VectorFileError or PromptSetError."""
+    if name.endswith(".safetensors"):
+        return session.vectors.load(Path(name), session.model)
+    return session.vectors.get(session.model, name, progress=session.progress)

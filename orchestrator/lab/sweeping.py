@@ -1,0 +1,90 @@
+"""What a domain's vector does at every layer and α, and where its zones are: what `lab sweep` does."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
+from orchestrator.lab.provenance import Analysis, Provenance, vector_of
+from orchestrator.policy.decisions import Record
+from orchestrator.session import Session
+from vectors.domains.heldout import load_heldout
+from vectors.lab.figures.heatmaps import sweep_figure
+from vectors.lab.steering.sweep import SHARES, ZONE_RULE, Sweep, default_layers, grid, sweep
+from vectors.measuring.probes import load_probes
+
+
+class SweepSettings(Record):
+    """The grid, how many tokens an output has, and what the model was asked."""
+
+    layers: tuple[int, ...]
+    shares: tuple[float, ...]
+    alphas: tuple[float, ...]
+    tokens: int
+    prompts: tuple[str, ...]
+
+
+class SweepResult(Analysis):
+    """The cells of the grid and what holds without steering; in JSON with the zone of each cell and layer."""
+
+    settings: SweepSettings
+    swept: Sweep
+
+    @model_serializer(mode="wrap")
+    def _beside(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        own: dict[str, object] = dump(self)
+        del own["provenance"], own["swept"]
+        return {
+            **self.provenance.model_dump(),
+            **own,
+            **asdict(self.swept),
+            "cells": [asdict(cell) | {"zone": cell.zone} for cell in self.swept.cells],
+            "zone_rule": ZONE_RULE,
+            "zones": self.swept.zones(),
+        }
+
+    def figure(self) -> Figure:
+        """Heat maps, layers × α."""
+        return sweep_figure(self.swept, self.heading, shares=not self.settings.alphas)
+
+
+def sweep_vector(
+    session: Session,
+    domain: str,
+    *,
+    layers: Sequence[int] = (),
+    shares: Sequence[float] = (),
+    alphas: Sequence[float] = (),
+    prompts: Path | None = None,
+    limit: int = 12,
+    tokens: int = 16,
+) -> SweepResult:
+    """Sweep a domain's vector over `layers` and over `alphas`, else `shares` of the residual norm.
+
+    Without `layers` there are eight over the depth, without strengths the default shares. `prompts` is a file
+    of one's own, of which the first `limit` are asked. Raises UnfitAnalysis, TextSetError, PromptSetError,
+    SteeringMismatch, and what keeps a model from being opened.
+    """
+    probes, pairs = load_probes(prompts, limit), load_heldout(domain).proposal
+    vector = vector_of(session, domain)
+    settings = SweepSettings(
+        layers=tuple(layers or default_layers(session.model.n_layers)),
+        shares=() if alphas else tuple(shares or SHARES),
+        alphas=tuple(alphas),
+        tokens=tokens,
+        prompts=tuple(probes),
+    )
+    points = grid(vector, settings.layers, shares=settings.shares, alphas=settings.alphas)
+    swept = sweep(
+        session.engine,
+        session.model,
+        vector,
+        points,
+        probes,
+        pairs,
+        tokens=tokens,
+        progress=session.progress,
+    )
+    return SweepResult(provenance=Provenance.of(session, [vector]), settings=settings, swept=swept)
