@@ -58,7 +58,7 @@ def evaluate_batch(session: Session, batch: Batch, emit: Emit) -> "Summary":
     from orchestrator.batch.evaluate import evaluate
     from orchestrator.batch.ledger import Ledger
     from orchestrator.batch.summary import summary
-    from orchestrator.grading.batches import grade_batch
+    from orchestrator.grading.batch_grading import grade_batch
     from orchestrator.task.solve import claimed
 
     out, folders = folders_of(batch.out, session.settings, found.name, batch.configs)

@@ -7,8 +7,8 @@ from orchestrator.reporting.comparison import compare, manifest_differences
 from orchestrator.reporting.document import Report, RunReport
 from orchestrator.reporting.measures import Base, Measured, measure
 from orchestrator.reporting.original import published
+from orchestrator.reporting.run_summary import official, summarise, uncertified
 from orchestrator.reporting.runs import Run
-from orchestrator.reporting.summary import official, summarise, uncertified
 from orchestrator.reporting.verdicts import Verdict
 from orchestrator.session import Session
 from retrieval.errors import RetrievalError

@@ -1,7 +1,7 @@
 """The report as headings, sentences and tables, once for Markdown and HTML."""
 
-from orchestrator.reporting.beside import comparisons, original
 from orchestrator.reporting.document import Report, RunReport, StageShare
+from orchestrator.reporting.side_by_side import comparisons, original
 from orchestrator.reporting.tables import RATES, SPENT, Section, Table, mean_text, rate_text
 
 

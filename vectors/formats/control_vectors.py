@@ -48,7 +48,7 @@ def _write(path: Path, steerings: Sequence[Steering], lm: LanguageModel) -> None
 
 
 def read_for_llama_cpp(path: Path, lm: LanguageModel) -> list[Steering]:
-    """Read what llama.cpp would add. Raises VectorFileError as `vectors.formats.files.read` does."""
+    """Read what llama.cpp would add. Raises VectorFileError as `steering_files.read` does."""
     return _read(path, lm, first_layer=1)
 
 

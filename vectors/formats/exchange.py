@@ -15,8 +15,8 @@ from vectors.domains.extraction import extract
 from vectors.domains.prompt_sets import domain_names, load_prompt_set
 from vectors.errors import NotExpressible, VectorFileError
 from vectors.formats.checks import check_suffix
-from vectors.formats.files import read, write
 from vectors.formats.registry import OWN, format_of
+from vectors.formats.steering_files import read, write
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
 from vectors.steering import Steering

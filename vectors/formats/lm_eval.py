@@ -44,7 +44,7 @@ def write(steerings: Sequence[Steering], lm: LanguageModel) -> bytes:
 
 
 def read(path: Path, lm: LanguageModel) -> list[Steering]:
-    """Read what lm-eval would add. Raises VectorFileError as `vectors.formats.files.read` does."""
+    """Read what lm-eval would add. Raises VectorFileError as `steering_files.read` does."""
     config = _load(path)
     if type(config) is not dict or len(config) > lm.n_layers:
         raise VectorFileError(f"{path.name} does not hold a dict of at most one entry a block")

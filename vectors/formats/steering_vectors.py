@@ -29,7 +29,7 @@ def write(steerings: Sequence[Steering], lm: LanguageModel) -> bytes:
 
 
 def read(path: Path, lm: LanguageModel) -> list[Steering]:
-    """Read what the library would add. Raises VectorFileError as `vectors.formats.files.read` does."""
+    """Read what the library would add. Raises VectorFileError as `steering_files.read` does."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

@@ -56,8 +56,8 @@ def command(
     from orchestrator.cli.terminal import visible
     from orchestrator.cli.view import view_for
     from orchestrator.lab.exchange import import_from
-    from vectors.formats.files import detect
     from vectors.formats.registry import OWN
+    from vectors.formats.steering_files import detect
 
     name = name or detect(file)
     if domain is None and name != OWN:

@@ -3,7 +3,7 @@
 from langgraph.runtime import Runtime
 
 from orchestrator.events import NodeStarted
-from orchestrator.task.nodes.common import ask, shown_context
+from orchestrator.task.nodes.asking import ask, shown_context
 from orchestrator.task.prompts import STOPS, node_prompt, trim_issue
 from orchestrator.task.state import State, Tools
 from vectors.engine.sampling import Sampling

@@ -17,7 +17,7 @@ from orchestrator.policy.decisions import PromptContents, SteeringRecord
 from orchestrator.records import Candidate, NodeRecord, Ranking
 from orchestrator.repair.ranking import RankedEdit, Suspect, best
 from orchestrator.repair.suspects import suspects
-from orchestrator.task.nodes.common import generated, steering_for, usable_reproduction
+from orchestrator.task.nodes.asking import generated, steering_for, usable_reproduction
 from orchestrator.task.state import State, Tools
 from retrieval.definition_hits import DefinitionHit
 from retrieval.errors import NotText

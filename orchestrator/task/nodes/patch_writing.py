@@ -12,8 +12,8 @@ from langgraph.runtime import Runtime
 
 from orchestrator.events import NodeStarted
 from orchestrator.records import Candidate
+from orchestrator.task.nodes.asking import ask, shown_context
 from orchestrator.task.nodes.catalogue import catalogue_edits
-from orchestrator.task.nodes.common import ask, shown_context
 from orchestrator.task.prompts import STOPS, NodePrompt, Rewrite, node_prompt, trim_issue
 from orchestrator.task.regions import TARGETS, Target
 from orchestrator.task.state import State, Tools

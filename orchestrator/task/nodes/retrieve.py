@@ -12,7 +12,7 @@ from langgraph.runtime import Runtime
 
 from orchestrator.events import NodeFinished, NodeStarted, Retrieved
 from orchestrator.records import FoundDefinition, Hit, Ranking, Step
-from orchestrator.task.nodes.common import progress_of
+from orchestrator.task.nodes.asking import progress_of
 from orchestrator.task.regions import TARGETS, targets
 from orchestrator.task.state import State, Tools
 from retrieval.context import build_context

@@ -13,7 +13,7 @@ from langgraph.runtime import Runtime
 
 from orchestrator.events import CandidateChecked, NodeFinished, NodeStarted
 from orchestrator.records import Candidate, Check, Step, TestsRun
-from orchestrator.task.nodes.common import usable_reproduction
+from orchestrator.task.nodes.asking import usable_reproduction
 from orchestrator.task.state import State, Tools
 from swebench.errors import NoTestsNear
 from swebench.grading.verdicts import run_existing_tests

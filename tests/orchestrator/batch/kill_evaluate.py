@@ -179,7 +179,7 @@ def main() -> None:
     given = parser.parse_args()
     if not given.model.exists():
         subprocess.run([sys.executable, "-c", MAKE_MODEL, given.model], check=True)
-    for name in ("cli.evaluate", "batch.local", "batch.executors", "grading.batches", "batch.summary"):
+    for name in ("cli.evaluate", "batch.local", "batch.executors", "grading.batch_grading", "batch.summary"):
         importlib.import_module(f"orchestrator.{name}")
     for name in (
         "vectors.engine.engine",

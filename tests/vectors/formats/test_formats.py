@@ -14,7 +14,7 @@ from vectors.domains import library
 from vectors.domains.extraction import extract
 from vectors.domains.library import VectorLibrary
 from vectors.errors import NotExpressible, SteeringMismatch, VectorFileError
-from vectors.formats import files, registry
+from vectors.formats import registry, steering_files
 from vectors.formats.exchange import export_vector, import_vector
 from vectors.steering import Steering
 
@@ -63,9 +63,9 @@ def steerings(draw, first_layer=0):
 def test_what_is_written_is_read_back_by_its_effect(name, lm, tmp_path, data):
     given_ = data.draw(steerings(registry.format_of(name).first_layer))
     path = path_for(tmp_path, name)
-    files.write(name, path, given_, lm)
-    assert_same_effect(files.read(name, path, lm), given_)
-    assert files.detect(path) == ("gguf" if name == "repeng" else name)
+    steering_files.write(name, path, given_, lm)
+    assert_same_effect(steering_files.read(name, path, lm), given_)
+    assert steering_files.detect(path) == ("gguf" if name == "repeng" else name)
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -89,16 +89,16 @@ def test_exporting_an_imported_vector_again_says_the_same(name, lm, vector, tmp_
     first, second = path_for(tmp_path / "first", name), path_for(tmp_path / "second", name)
     export_vector(vector, lm, name, first, layers=[2, 3])
     imported = import_vector(first, lm, name, "mine")
-    files.write(
+    steering_files.write(
         name, second, [imported.steering(layer, float(imported.norms()[layer])) for layer in (2, 3)], lm
     )
-    assert_same_effect(files.read(name, second, lm), files.read(name, first, lm))
+    assert_same_effect(steering_files.read(name, second, lm), steering_files.read(name, first, lm))
 
 
 def test_our_own_format_is_imported_bit_for_bit_with_what_was_chosen_as_defaults(lm, vector, tmp_path):
     path = tmp_path / "vector.safetensors"
     (said,) = export_vector(vector, lm, "safetensors", path, layers=[1], alpha=2.5)
-    imported = import_vector(path, lm, files.detect(path), None)
+    imported = import_vector(path, lm, steering_files.detect(path), None)
     assert torch.equal(imported.directions, vector.directions)
     assert torch.equal(imported.residual_norms, vector.residual_norms)
     assert (imported.domain, imported.default_layer, imported.default_alpha) == ("code_reading", 1, 2.5)
@@ -112,7 +112,9 @@ def test_all_layers_are_those_that_the_format_can_name(name, lm, vector, tmp_pat
     said = export_vector(vector, lm, name, path, layers="all")
     first = 1 if name == "gguf" else 0
     assert [steering.layer for steering in said] == list(range(first, lm.n_layers))
-    assert [steering.layer for steering in files.read(name, path, lm)] == list(range(first, lm.n_layers))
+    assert [steering.layer for steering in steering_files.read(name, path, lm)] == list(
+        range(first, lm.n_layers)
+    )
     shares = {round(vector.relative_alpha(steering), 6) for steering in said}
     assert len(shares) == 1
 
@@ -149,10 +151,10 @@ def test_the_lm_eval_file_holds_a_unit_vector_and_alpha_as_its_coefficient(lm, v
 def test_lm_eval_is_told_the_blocks_name_under_the_base_model(family, tmp_path):
     lm = folders.language_model(tmp_path / family, family)
     path = tmp_path / "vector.pt"
-    files.write("lm-eval", path, [Steering(tiny.random_vector(1), 3, 2.0)], lm)
+    steering_files.write("lm-eval", path, [Steering(tiny.random_vector(1), 3, 2.0)], lm)
     (hookpoint,) = torch.load(path, weights_only=True)
     assert hookpoint == ("h.3" if family == "gpt2" else "layers.3")
-    assert [steering.layer for steering in files.read("lm-eval", path, lm)] == [3]
+    assert [steering.layer for steering in steering_files.read("lm-eval", path, lm)] == [3]
 
 
 def test_the_steering_vectors_file_holds_the_fields_of_its_class(lm, vector, tmp_path):
@@ -183,7 +185,7 @@ GOOD = Steering(tiny.random_vector(0), 1, 4.0)
 )
 def test_what_a_format_cannot_say_is_refused_and_leaves_no_file(name, steering, complaint, lm, tmp_path):
     with pytest.raises((NotExpressible, SteeringMismatch), match=complaint) as refused:
-        files.write(name, path_for(tmp_path, name), [steering], lm)
+        steering_files.write(name, path_for(tmp_path, name), [steering], lm)
     assert "\n" not in str(refused.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -192,7 +194,7 @@ def test_what_a_format_cannot_say_is_refused_and_leaves_no_file(name, steering, 
 def test_one_layer_twice_and_none_at_all_are_refused(name, lm, tmp_path):
     for given_ in ([], [GOOD, GOOD]):
         with pytest.raises(NotExpressible, match="at least one"):
-            files.write(name, path_for(tmp_path, name), given_, lm)
+            steering_files.write(name, path_for(tmp_path, name), given_, lm)
 
 
 @pytest.mark.parametrize("name", registry.BUILT_IN)
@@ -288,5 +290,5 @@ def test_vectors_at_both_ends_of_float32_come_back(lm, tmp_path):
         given_ = [Steering(torch.ones(tiny.WIDTH), 1, 8 * scale)]
         for name in NAMES:
             path = path_for(tmp_path, name)
-            files.write(name, path, given_, lm)
-            assert_same_effect(files.read(name, path, lm), given_)
+            steering_files.write(name, path, given_, lm)
+            assert_same_effect(steering_files.read(name, path, lm), given_)

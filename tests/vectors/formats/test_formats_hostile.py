@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from tests.vectors import folders, tiny
 from vectors.errors import VectorFileError
-from vectors.formats import files, registry
+from vectors.formats import registry, steering_files
 from vectors.formats.exchange import import_vector
 from vectors.steering import Steering
 
@@ -35,7 +35,7 @@ def good(lm, tmp_path_factory):
     folder = tmp_path_factory.mktemp("good")
     for name in NAMES:
         steerings = [Steering(VECTOR, 1, 4.0), Steering(VECTOR, 2, 5.0)]
-        files.write(name, folder / f"{name}{SUFFIX[name]}", steerings, lm)
+        steering_files.write(name, folder / f"{name}{SUFFIX[name]}", steerings, lm)
     return {name: (folder / f"{name}{SUFFIX[name]}").read_bytes() for name in NAMES}
 
 
@@ -60,7 +60,7 @@ def test_junk_nothing_a_folder_and_a_missing_file_are_refused(name, lm, tmp_path
 def test_content_of_no_format_is_not_guessed_at(content, tmp_path):
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(VectorFileError, match=r"cannot be read|no format"):
-        files.detect(tmp_path / "file")
+        steering_files.detect(tmp_path / "file")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -71,7 +71,7 @@ def test_a_file_cut_short_anywhere_is_refused(name, lm, good, tmp_path, share):
     path = tmp_path / "file"
     path.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(VectorFileError):
-        files.read(name, path, lm)
+        steering_files.read(name, path, lm)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -86,7 +86,7 @@ def test_a_file_with_any_bytes_changed_is_sound_or_refused(name, lm, good, tmp_p
     path = tmp_path / "file"
     path.write_bytes(content)
     try:
-        steerings = files.read(name, path, lm)
+        steerings = steering_files.read(name, path, lm)
     except VectorFileError:
         return
     for steering in steerings:
@@ -143,7 +143,7 @@ def test_a_gguf_that_says_something_else_is_refused(tensors, complaint, lm, tmp_
 
 def test_repeng_may_steer_block_0(lm, tmp_path):
     gguf(tmp_path / "file.gguf", {"direction.0": SOUND})
-    assert [steering.layer for steering in files.read("repeng", tmp_path / "file.gguf", lm)] == [0]
+    assert [steering.layer for steering in steering_files.read("repeng", tmp_path / "file.gguf", lm)] == [0]
 
 
 def test_a_gguf_of_a_model_is_no_control_vector(lm, tmp_path):
@@ -159,7 +159,7 @@ def test_a_gguf_with_arrays_is_refused(lm, tmp_path):
 
 def test_the_hint_of_another_architecture_warns_and_no_more(lm, tmp_path, caplog):
     gguf(tmp_path / "file.gguf", {"direction.1": SOUND}, hint="mistral\x1b[2J")
-    assert len(files.read("gguf", tmp_path / "file.gguf", lm)) == 1
+    assert len(steering_files.read("gguf", tmp_path / "file.gguf", lm)) == 1
     assert "mistral" in caplog.text
     assert "\x1b" not in caplog.text
 
@@ -230,7 +230,7 @@ def test_a_pt_file_that_says_something_else_is_refused(config, complaint, lm, tm
 def test_a_pt_file_of_half_precision_and_without_optional_entries_is_read(lm, tmp_path):
     config = {"layers.1": {"steering_vector": VECTOR.bfloat16(), "action": "add"}}
     torch.save(config, tmp_path / "file.pt")
-    (steering,) = files.read("lm-eval", tmp_path / "file.pt", lm)
+    (steering,) = steering_files.read("lm-eval", tmp_path / "file.pt", lm)
     torch.testing.assert_close(steering.delta(), VECTOR.bfloat16().float())
 
 
@@ -315,7 +315,7 @@ def test_a_huge_safetensors_header_is_refused(name, lm, tmp_path):
     path.write_bytes(struct.pack("<Q", 1 << 40) + b"{}")
     refused(name, path, lm, "cannot be read")
     with pytest.raises(VectorFileError, match="no format"):
-        files.detect(path)
+        steering_files.detect(path)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -324,14 +324,14 @@ def test_a_file_made_for_a_model_of_another_width_is_refused(name, good, lm, tmp
     path.write_bytes(good[name])
     monkeypatch.setattr(lm, "d_model", 128)
     with pytest.raises(VectorFileError, match=r"\[64\], expected float32 \[128\]"):
-        files.read(name, path, lm)
+        steering_files.read(name, path, lm)
 
 
 def test_reading_leaves_the_file_as_it_was_and_can_be_removed(good, lm, tmp_path):
     for name in NAMES:
         path = tmp_path / name
         path.write_bytes(good[name])
-        steerings = files.read(name, path, lm)
+        steerings = steering_files.read(name, path, lm)
         before = [steering.vector.clone() for steering in steerings]
         assert path.read_bytes() == good[name]
         path.write_bytes(bytes(len(good[name])))  # what was read is a copy, not a view of the file

@@ -23,7 +23,7 @@ from tests.vectors import folders, tiny
 from vectors.engine.engine import Engine
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
-from vectors.formats import registry
+from vectors.formats import registry, steering_files
 from vectors.models.blocks import decoder_blocks, residual, with_residual
 from vectors.steering import Steering
 
@@ -108,7 +108,7 @@ def logits(python, model_folder, lm, tmp_path_factory):
         for case, said in steerings(lm).items():
             if said[0].layer >= facts.first_layer:
                 path = work / f"{form} {case}{facts.suffixes[0]}"
-                files.write(form, path, said, lm)
+                steering_files.write(form, path, said, lm)
                 files[f"{form}: {case}"] = (form, str(path))
     spec = work / "spec.json"
     spec.write_text(json.dumps({"model": str(model_folder), "prompt": PROMPT, "files": files}))
