@@ -4,18 +4,9 @@ import io
 
 from rich.console import Console
 
+from orchestrator import events
 from orchestrator.cli import view
 from orchestrator.cli.view import NODES, LiveView, PlainView
-from orchestrator.events import (
-    CandidateChecked,
-    Decided,
-    NodeFinished,
-    NodeStarted,
-    Progressed,
-    Resumed,
-    Retrieved,
-    Tokens,
-)
 from orchestrator.policy.decisions import Code, SteeringRecord
 from orchestrator.records import Hit
 
@@ -31,17 +22,17 @@ STEERED = SteeringRecord(
 )
 OFF = SteeringRecord(applied=False, code=Code.CONTEXT, reason="off: the prompt holds 9 tokens")
 RUN = [
-    Resumed(nodes=["code_reading"]),
-    NodeStarted(node="bug_analysis"),
-    Decided(node="bug_analysis", steering=OFF),
-    Tokens(node="bug_analysis", count=1, text="The"),
-    NodeFinished(node="bug_analysis", seconds=2.0, new_tokens=40, prompt_tokens=900),
-    NodeStarted(node="patch_writing", attempt=1),
-    Decided(node="patch_writing", steering=STEERED),
-    Retrieved(hits=[Hit(path="[bold]/a.py", score=2.5)], definitions=[]),
-    Progressed(label="indexing", done=0, total=9),
-    Progressed(label="indexing", done=0, total=9),
-    CandidateChecked(number=3, verdict="valid", path="[bold]/a.py"),
+    events.Resumed(nodes=["code_reading"]),
+    events.NodeStarted(node="bug_analysis"),
+    events.Decided(node="bug_analysis", steering=OFF),
+    events.Tokens(node="bug_analysis", count=1, text="The"),
+    events.NodeFinished(node="bug_analysis", seconds=2.0, new_tokens=40, prompt_tokens=900),
+    events.NodeStarted(node="patch_writing", attempt=1),
+    events.Decided(node="patch_writing", steering=STEERED),
+    events.Retrieved(hits=[Hit(path="[bold]/a.py", score=2.5)], definitions=[]),
+    events.Progressed(label="indexing", done=0, total=9),
+    events.Progressed(label="indexing", done=0, total=9),
+    events.CandidateChecked(number=3, verdict="valid", path="[bold]/a.py"),
 ]
 FACTS = ("layer 16", "20% of the residual", "the prompt holds 9 tokens", "[bold]/a.py", "valid")
 
@@ -78,5 +69,5 @@ def test_a_terminal_gets_the_same_facts_in_its_table():
 
 def test_a_path_cannot_drive_the_terminal(capsys):
     with PlainView() as view:
-        view.show(Retrieved(hits=[Hit(path="a\x1b[2J\x9b2J.py", score=1.0)], definitions=[]))
+        view.show(events.Retrieved(hits=[Hit(path="a\x1b[2J\x9b2J.py", score=1.0)], definitions=[]))
     assert not {"\x1b", "\x9b"} & set(capsys.readouterr().err)

@@ -6,16 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from orchestrator.events import (
-    CandidateChecked,
-    Decided,
-    NodeFinished,
-    NodeStarted,
-    Progressed,
-    Resumed,
-    Retrieved,
-    Tokens,
-)
+from orchestrator import events
 from orchestrator.policy.decisions import Code, SteeringRecord
 from orchestrator.records import FoundDefinition, Hit, NodeRecord
 from services.store import Store
@@ -95,17 +86,17 @@ def result(patch="diff --git a/a.py b/a.py\n"):
 
 
 EVERY_EVENT = [
-    NodeStarted(node="bug_analysis", attempt=1),
-    Decided(node="bug_analysis", steering=result().nodes[0].steering),
-    Tokens(node="bug_analysis", count=2, text="Zürich\n"),
-    Progressed(label="indexing", done=1, total=2),
-    Retrieved(
+    events.NodeStarted(node="bug_analysis", attempt=1),
+    events.Decided(node="bug_analysis", steering=result().nodes[0].steering),
+    events.Tokens(node="bug_analysis", count=2, text="Zürich\n"),
+    events.Progressed(label="indexing", done=1, total=2),
+    events.Retrieved(
         hits=[Hit(path="a.py", score=1.5)],
         definitions=[FoundDefinition(path="a.py", name="f", kind="function", lines=(1, 9), score=0.5)],
     ),
-    NodeFinished(node="bug_analysis", seconds=0.5, new_tokens=2, prompt_tokens=90),
-    CandidateChecked(number=1, verdict="valid", path="a.py"),
-    Resumed(nodes=["code_reading"]),
+    events.NodeFinished(node="bug_analysis", seconds=0.5, new_tokens=2, prompt_tokens=90),
+    events.CandidateChecked(number=1, verdict="valid", path="a.py"),
+    events.Resumed(nodes=["code_reading"]),
 ]
 """One of each that a run tells."""
 

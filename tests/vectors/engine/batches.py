@@ -68,6 +68,25 @@ def busy(engine):
         ticket.result(60)
 
 
+def cancelled_at_pass(number, engine, request, monkeypatch):
+    """Submit a request and cancel it as its pass `number`, from 1, begins.
+
+    Returns its generation, and of each pass that the engine ran where it went on from a reused block.
+    """
+    original, resumed = engine._forward.run, []
+
+    def count(batch, resume=None):
+        resumed.append(resume)
+        if len(resumed) == number:
+            ticket.cancel()
+        return original(batch, resume)
+
+    with busy(engine):
+        monkeypatch.setattr(engine._forward, "run", count)
+        ticket = engine.submit(request)
+    return ticket.result(60), resumed
+
+
 @contextmanager
 def stopped_after(engine, passes):
     """Let the engine do so many passes more, then hold it where it is until this is left."""

@@ -6,17 +6,7 @@ import pytest
 import torch
 from transformers import Gemma2Config, Gemma2ForCausalLM
 
-from tests.vectors.engine.batches import (
-    NEW,
-    bare,
-    busy,
-    left_behind,
-    mixed_requests,
-    oracle_logits,
-    oracle_tokens,
-    run,
-    tokens,
-)
+from tests.vectors.engine import batches
 from tests.vectors.tiny import VOCAB, byte_tokenizer, prompt, random_vector, steer, tiny_model
 from vectors.engine.engine import Engine
 from vectors.engine.requests import GenerationRequest
@@ -30,7 +20,7 @@ def test_a_callback_that_raises_fails_its_own_request_alone(qwen3, engine):
     def broken(_text):
         raise KeyError("the caller's own fault")
 
-    requests = mixed_requests(qwen3)
+    requests = batches.mixed_requests(qwen3)
     requests[1] = replace(requests[1], on_token=broken)
     tickets = engine.submit_all(requests)
     with pytest.raises(GenerationFault, match="on_token raised KeyError") as caught:
@@ -41,7 +31,7 @@ def test_a_callback_that_raises_fails_its_own_request_alone(qwen3, engine):
     assert cause.__traceback__ is None, "frames would keep the tensors of the pass"
     rest = [0, *range(2, len(requests))]
     found = [list(tickets[row].result(60).token_ids) for row in rest]
-    assert found == oracle_tokens(qwen3, [requests[row] for row in rest])
+    assert found == batches.oracle_tokens(qwen3, [requests[row] for row in rest])
 
 
 POISON = 250
@@ -56,9 +46,9 @@ def test_a_fault_inside_a_pass_fails_the_row_that_causes_it_and_changes_no_other
     monkeypatch.setattr("vectors.engine.scheduler._PROMPT_TOKENS", chunk)
     clean = [
         replace(request, prompt_ids=tuple(token % POISON for token in request.prompt_ids))
-        for request in mixed_requests(model)
+        for request in batches.mixed_requests(model)
     ]
-    poisoned = GenerationRequest((*prompt(7, 9), POISON, *prompt(8, 9)), sampling=Sampling(NEW))
+    poisoned = GenerationRequest((*prompt(7, 9), POISON, *prompt(8, 9)), sampling=Sampling(batches.NEW))
     seen = []
 
     def note(_module, args, kwargs=None):
@@ -68,7 +58,7 @@ def test_a_fault_inside_a_pass_fails_the_row_that_causes_it_and_changes_no_other
         if (seen[0] == POISON).any():
             raise RuntimeError("out of memory")
 
-    wanted = oracle_tokens(model, clean)
+    wanted = batches.oracle_tokens(model, clean)
     assert not any(POISON in row for row in wanted)
     with Engine(model, byte_tokenizer()) as engine:
         handles = [model.get_input_embeddings().register_forward_pre_hook(note)]
@@ -85,31 +75,33 @@ def test_a_fault_inside_a_pass_fails_the_row_that_causes_it_and_changes_no_other
         assert [list(ticket.result(60).token_ids) for ticket in tickets] == wanted
         for handle in handles:
             handle.remove()
-        assert tokens(run(engine, *clean)) == wanted
-    assert left_behind(engine) == (0, 0, 0)
+        assert batches.tokens(batches.run(engine, *clean)) == wanted
+    assert batches.left_behind(engine) == (0, 0, 0)
 
 
 def test_after_a_fault_the_model_is_bare_to_the_bit(model):
     ids = torch.tensor([prompt(9, 11)])
     with Engine(model, byte_tokenizer()) as engine, torch.inference_mode():
         before = model(input_ids=ids).logits
-        broken = replace(mixed_requests(model)[1], on_token=lambda _: 1 / 0)
+        broken = replace(batches.mixed_requests(model)[1], on_token=lambda _: 1 / 0)
         with pytest.raises(VectorsError):
-            run(engine, broken)
+            batches.run(engine, broken)
         assert torch.equal(model(input_ids=ids).logits, before)
     with torch.inference_mode():
-        torch.testing.assert_close(model(input_ids=ids).logits[0], oracle_logits(model, ids[0].tolist()))
+        torch.testing.assert_close(
+            model(input_ids=ids).logits[0], batches.oracle_logits(model, ids[0].tolist())
+        )
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
 def test_logits_that_are_not_finite_fail_their_row_alone_and_leave_nothing_in_the_cache(dtype):
     model = tiny_model("qwen3", dtype)
     overflow = Steering(random_vector(1), 1, 3e38, "multiply")
-    well = [GenerationRequest(prompt(row, 5 + 30 * row), sampling=Sampling(NEW)) for row in range(3)]
+    well = [GenerationRequest(prompt(row, 5 + 30 * row), sampling=Sampling(batches.NEW)) for row in range(3)]
     with Engine(model, byte_tokenizer()) as engine:
-        alone = [run(engine, each)[0].token_ids for each in well]
+        alone = [batches.run(engine, each)[0].token_ids for each in well]
     with Engine(model, byte_tokenizer()) as engine:
-        sick = [GenerationRequest(prompt(8, 60), overflow, Sampling(NEW)) for _ in range(3)]
+        sick = [GenerationRequest(prompt(8, 60), overflow, Sampling(batches.NEW)) for _ in range(3)]
         for _ in range(2):  # the second time in blocks that sick rows have had
             tickets = engine.submit_all([sick[0], well[0], sick[1], well[1], sick[2], well[2]])
             for ticket in tickets[::2]:
@@ -117,7 +109,7 @@ def test_logits_that_are_not_finite_fail_their_row_alone_and_leave_nothing_in_th
                     ticket.result(60)
             assert [ticket.result(60).token_ids for ticket in tickets[1::2]] == alone
             engine.submit(sick[0]).cancel()
-    assert left_behind(engine) == (0, 0, 0)
+    assert batches.left_behind(engine) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("passes", [1, 4])
@@ -126,28 +118,19 @@ def test_a_row_cancelled_before_anyone_knew_that_it_is_not_finite_poisons_no_lat
 ):
     monkeypatch.setattr("vectors.engine.scheduler._PROMPT_TOKENS", 16)
     sick = GenerationRequest(prompt(8, 100), Steering(random_vector(1), 1, 3e38, "multiply"))
-    well = [GenerationRequest(prompt(row, 3 + 40 * row), sampling=Sampling(NEW)) for row in range(3)]
+    well = [GenerationRequest(prompt(row, 3 + 40 * row), sampling=Sampling(batches.NEW)) for row in range(3)]
     with Engine(qwen3, byte_tokenizer(), cache_tokens=512) as engine:
-        seen, original = [], engine._forward.run
-
-        def count(batch, resume=None):
-            seen.append(batch)
-            if len(seen) == passes:
-                ticket.cancel()
-            return original(batch, resume)
-
-        with busy(engine):
-            monkeypatch.setattr(engine._forward, "run", count)
-            ticket = engine.submit(replace(sick, sampling=Sampling(NEW)))
-        assert ticket.result(60).finish_reason == "cancelled"
+        short = replace(sick, sampling=Sampling(batches.NEW))
+        generation, _ = batches.cancelled_at_pass(passes, engine, short, monkeypatch)
+        assert generation.finish_reason == "cancelled"
         while engine._prefixes.evict():  # the engine is idle
             pass
-        assert tokens(run(engine, *well)) == oracle_tokens(qwen3, well)
+        assert batches.tokens(batches.run(engine, *well)) == batches.oracle_tokens(qwen3, well)
 
 
 def test_a_tokenizer_that_cannot_decode_a_token_fails_the_row_that_chose_it(qwen3):
-    whole, other = mixed_requests(qwen3)[0], mixed_requests(qwen3)[1]
-    (wanted, rest) = oracle_tokens(qwen3, [whole, other])
+    whole, other = batches.mixed_requests(qwen3)[0], batches.mixed_requests(qwen3)[1]
+    (wanted, rest) = batches.oracle_tokens(qwen3, [whole, other])
     fatal = next(token for token in wanted[2:] if token not in rest)
 
     class Fragile:
@@ -175,7 +158,7 @@ def test_a_fault_of_the_engine_itself_leaves_nobody_waiting_and_closes_it(qwen3,
 
     ids = prompt(1, 60)
     with Engine(qwen3, byte_tokenizer(), max_rows=2) as engine:
-        run(engine, GenerationRequest(ids, sampling=Sampling(2)))
+        batches.run(engine, GenerationRequest(ids, sampling=Sampling(2)))
         monkeypatch.setattr(engine._cache, place, broken)
         lengths = (50, 20, 49, 19, 48)
         requests = [GenerationRequest(ids[:length], sampling=Sampling(3 + length % 7)) for length in lengths]
@@ -214,6 +197,6 @@ def test_a_model_that_does_not_attend_through_transformers_is_refused_and_left_a
         Engine(model, byte_tokenizer())
     assert model.config._attn_implementation == implementation
     attention.forward = plain
-    request = GenerationRequest(prompt(1, 30), steer(bare(model), 1, 0.8), Sampling(4))
+    request = GenerationRequest(prompt(1, 30), steer(batches.bare(model), 1, 0.8), Sampling(4))
     with Engine(model, byte_tokenizer()) as engine:
-        assert tokens(run(engine, request)) == oracle_tokens(model, [request])
+        assert batches.tokens(batches.run(engine, request)) == batches.oracle_tokens(model, [request])

@@ -12,17 +12,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.vectors.engine.batches import (
-    NEW,
-    bare,
-    busy,
-    left_behind,
-    mixed_requests,
-    oracle_logits,
-    oracle_tokens,
-    run,
-    tokens,
-)
+from tests.vectors.engine import batches
 from tests.vectors.tiny import CONTEXT, VOCAB, byte_tokenizer, prompt, random_vector, steer
 from vectors.engine.engine import Engine
 from vectors.engine.requests import GenerationRequest
@@ -70,8 +60,8 @@ def test_of_requests_handed_over_together_none_runs_where_one_is_wrong(engine):
 
 def test_a_prompt_may_fill_the_context_to_the_last_position(qwen3, engine):
     request = GenerationRequest(prompt(1, CONTEXT - 4), sampling=Sampling(4))
-    (generation,) = run(engine, request)
-    assert tokens([generation]) == oracle_tokens(qwen3, [request])
+    (generation,) = batches.run(engine, request)
+    assert batches.tokens([generation]) == batches.oracle_tokens(qwen3, [request])
 
 
 def test_a_request_that_the_cache_could_never_hold_is_refused_and_one_that_fills_it_runs(qwen3):
@@ -79,13 +69,13 @@ def test_a_request_that_the_cache_could_never_hold_is_refused_and_one_that_fills
         with pytest.raises(InvalidRequest, match="cache of 128"):
             engine.submit(GenerationRequest(prompt(1, 121), sampling=Sampling(8)))
         full = GenerationRequest(prompt(1, 120), sampling=Sampling(8))
-        assert tokens(run(engine, full, full)) == oracle_tokens(qwen3, [full, full])
+        assert batches.tokens(batches.run(engine, full, full)) == batches.oracle_tokens(qwen3, [full, full])
 
 
 def test_a_cache_smaller_than_a_block_still_serves(qwen3):
     request = GenerationRequest(prompt(1, 9), sampling=Sampling(4))
     with Engine(qwen3, byte_tokenizer(), cache_tokens=1) as engine:
-        assert tokens(run(engine, request)) == oracle_tokens(qwen3, [request])
+        assert batches.tokens(batches.run(engine, request)) == batches.oracle_tokens(qwen3, [request])
 
 
 # --- cancelling and closing
@@ -112,41 +102,30 @@ def test_a_cancelled_generation_stops_at_the_next_token(engine):
 
 
 def test_a_request_cancelled_while_it_waits_never_starts(engine):
-    with busy(engine):
+    with batches.busy(engine):
         waiting = engine.submit(GenerationRequest(prompt(2, 4), on_token=lambda _: pytest.fail("it started")))
         waiting.cancel()
     generation = waiting.result(60)
     assert (generation.finish_reason, generation.new_tokens, generation.seconds) == ("cancelled", 0, 0)
-    assert run(engine, GenerationRequest(prompt(2, 4), sampling=Sampling(2)))[0].new_tokens == 2
+    assert batches.run(engine, GenerationRequest(prompt(2, 4), sampling=Sampling(2)))[0].new_tokens == 2
 
 
 @pytest.mark.parametrize("passes", range(1, 8))
 def test_a_request_may_be_cancelled_at_any_pass_and_leaves_only_what_is_right(qwen3, monkeypatch, passes):
     """While it goes on from a reused block (four passes), computes its prompt (two), or decodes."""
     monkeypatch.setattr("vectors.engine.scheduler._PROMPT_TOKENS", 16)
-    ids, seen = prompt(11, 90), []
+    ids = prompt(11, 90)
     first = GenerationRequest(ids[:60], None, Sampling(4))
-    leaving = GenerationRequest(ids, steer(bare(qwen3), 1, 0.8), Sampling(4))
+    leaving = GenerationRequest(ids, steer(batches.bare(qwen3), 1, 0.8), Sampling(4))
     with Engine(qwen3, byte_tokenizer()) as engine:
-        run(engine, replace(leaving, prompt_ids=ids[:5]))  # from now on block 1 is recorded
-        run(engine, first)
-        original = engine._forward.run
-
-        def count(batch, resume=None):
-            seen.append(resume)
-            if len(seen) == passes:
-                ticket.cancel()
-            return original(batch, resume)
-
-        with busy(engine):
-            monkeypatch.setattr(engine._forward, "run", count)
-            ticket = engine.submit(leaving)
-        generation = ticket.result(60)
+        batches.run(engine, replace(leaving, prompt_ids=ids[:5]))  # from now on block 1 is recorded
+        batches.run(engine, first)
+        generation, resumed = batches.cancelled_at_pass(passes, engine, leaving, monkeypatch)
         assert generation.finish_reason == "cancelled"
-        assert (seen[passes - 1] is not None) == (passes <= 4)
-        again = run(engine, leaving, first)
-        assert tokens(again) == oracle_tokens(qwen3, [leaving, first])
-    assert left_behind(engine) == (0, 0, 0)
+        assert (resumed[passes - 1] is not None) == (passes <= 4)
+        again = batches.run(engine, leaving, first)
+        assert batches.tokens(again) == batches.oracle_tokens(qwen3, [leaving, first])
+    assert batches.left_behind(engine) == (0, 0, 0)
 
 
 def test_closing_cancels_what_runs_and_what_waits_and_then_refuses(model):
@@ -168,7 +147,7 @@ def test_closing_cancels_what_runs_and_what_waits_and_then_refuses(model):
     with pytest.raises(EngineClosed):
         engine.submit(GenerationRequest(prompt(1, 4)))
     engine.close()
-    assert left_behind(engine) == (0, 0, 0)
+    assert batches.left_behind(engine) == (0, 0, 0)
 
 
 def test_a_closed_engine_leaves_no_hook_and_no_function_of_its_own(model):
@@ -179,20 +158,20 @@ def test_a_closed_engine_leaves_no_hook_and_no_function_of_its_own(model):
 
     before = state()
     with Engine(model, byte_tokenizer()) as engine:
-        run(engine, *mixed_requests(model))
+        batches.run(engine, *batches.mixed_requests(model))
     assert state() == before
 
 
 def test_an_engine_after_another_on_the_same_model_generates_the_same(model):
-    requests = mixed_requests(model)
+    requests = batches.mixed_requests(model)
     for _ in range(2):
         with Engine(model, byte_tokenizer()) as engine:
-            assert tokens(run(engine, *requests)) == oracle_tokens(model, requests)
+            assert batches.tokens(batches.run(engine, *requests)) == batches.oracle_tokens(model, requests)
 
 
 def test_the_model_is_bare_for_other_threads_while_the_engine_steers(model):
     ids = prompt(9, 11)
-    request = replace(mixed_requests(model)[1], sampling=Sampling(200))
+    request = replace(batches.mixed_requests(model)[1], sampling=Sampling(200))
     began = threading.Event()
     with Engine(model, byte_tokenizer()) as engine:
         ticket = engine.submit(replace(request, on_token=lambda _: began.set()))
@@ -200,15 +179,18 @@ def test_the_model_is_bare_for_other_threads_while_the_engine_steers(model):
         for _ in range(5):
             with torch.inference_mode():
                 logits = model(input_ids=torch.tensor([ids])).logits[0]
-            torch.testing.assert_close(logits, oracle_logits(model, ids), atol=1e-4, rtol=0)
+            torch.testing.assert_close(logits, batches.oracle_logits(model, ids), atol=1e-4, rtol=0)
         ticket.cancel()
         found = list(ticket.result(60).token_ids)
-    assert found[:NEW] == oracle_tokens(model, [replace(request, sampling=Sampling(NEW))])[0][: len(found)]
+    assert (
+        found[: batches.NEW]
+        == batches.oracle_tokens(model, [replace(request, sampling=Sampling(batches.NEW))])[0][: len(found)]
+    )
 
 
 def test_a_thread_that_ends_for_want_of_work_never_touches_what_the_next_one_does(qwen3, engine, monkeypatch):
     """The first request's thread is held where it has decided to end, until the second request runs."""
-    first, second = mixed_requests(qwen3)[:2]
+    first, second = batches.mixed_requests(qwen3)[:2]
     second = replace(second, sampling=Sampling(60))
     running, original = threading.Event(), engine._take_arrived
 
@@ -219,7 +201,7 @@ def test_a_thread_that_ends_for_want_of_work_never_touches_what_the_next_one_doe
         return more
 
     monkeypatch.setattr(engine, "_take_arrived", held)
-    run(engine, first)
+    batches.run(engine, first)
     while engine._thread is not None:  # it has yet to find out that nothing more has come
         time.sleep(0.001)
     resting = [thread for thread in threading.enumerate() if thread.name == "steered-engine"]
@@ -227,7 +209,7 @@ def test_a_thread_that_ends_for_want_of_work_never_touches_what_the_next_one_doe
         replace(second, on_token=lambda _: (running.set(), [thread.join(60) for thread in resting]))
     )
     generation = ticket.result(60)
-    assert tokens([generation]) == oracle_tokens(qwen3, [second])
+    assert batches.tokens([generation]) == batches.oracle_tokens(qwen3, [second])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="niceness is of the whole process")
@@ -243,10 +225,10 @@ def test_only_the_engines_thread_is_nicer(model):
 
 
 def test_an_idle_engine_has_no_thread_and_works_again(qwen3, engine):
-    requests = mixed_requests(qwen3)
+    requests = batches.mixed_requests(qwen3)
     for _ in range(3):
         for request in requests:
-            assert tokens(run(engine, request)) == oracle_tokens(qwen3, [request])
+            assert batches.tokens(batches.run(engine, request)) == batches.oracle_tokens(qwen3, [request])
         while any(thread.name == "steered-engine" for thread in threading.enumerate()):
             time.sleep(0.005)
 
@@ -267,7 +249,7 @@ def test_waiting_no_longer_than_asked_raises_timeout_and_leaves_the_generation_r
 
 def test_statistics_are_of_a_moment(engine):
     before = engine.stats()
-    run(engine, GenerationRequest(prompt(1, 40), sampling=Sampling(3)))
+    batches.run(engine, GenerationRequest(prompt(1, 40), sampling=Sampling(3)))
     after = engine.stats()
     assert (before.done.rows, before.done.new_tokens, before.done.passes) == (0, 0, 0)
     assert (after.done.rows, after.done.new_tokens, after.done.prompt_tokens) == (1, 3, 40)
@@ -295,9 +277,9 @@ async def test_the_event_loop_turns_while_a_ticket_is_awaited(engine):
 
 
 async def test_many_tickets_are_awaited_together(qwen3, engine):
-    requests = mixed_requests(qwen3)
+    requests = batches.mixed_requests(qwen3)
     generations = await asyncio.gather(*(engine.submit(request) for request in requests))
-    assert tokens(generations) == oracle_tokens(qwen3, requests)
+    assert batches.tokens(generations) == batches.oracle_tokens(qwen3, requests)
 
 
 async def test_cancelling_the_task_that_awaits_stops_the_generation(engine):
@@ -342,7 +324,7 @@ def test_an_event_loop_that_ended_before_its_generation_does_not_harm_the_engine
         asyncio.run(give_up())
     hold.set()
     assert ticket.result(60).finish_reason == "cancelled"
-    assert run(engine, GenerationRequest(prompt(1, 4), sampling=Sampling(2)))[0].new_tokens == 2
+    assert batches.run(engine, GenerationRequest(prompt(1, 4), sampling=Sampling(2)))[0].new_tokens == 2
 
 
 # --- other processes
@@ -350,7 +332,7 @@ def test_an_event_loop_that_ended_before_its_generation_does_not_harm_the_engine
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_in_a_forked_process_the_engine_refuses_and_closes_at_once_and_the_parent_goes_on(qwen3, engine):
-    request = GenerationRequest(prompt(1, 4), steer(bare(qwen3), 1, 0.8), sampling=Sampling(60))
+    request = GenerationRequest(prompt(1, 4), steer(batches.bare(qwen3), 1, 0.8), sampling=Sampling(60))
     seen = threading.Semaphore(0)
     ticket = engine.submit(replace(request, on_token=lambda _: (seen.release(), time.sleep(0.005))))
     for _ in range(3):
@@ -371,15 +353,15 @@ def test_in_a_forked_process_the_engine_refuses_and_closes_at_once_and_the_paren
         os.waitpid(child, 0)
         pytest.fail("the forked process hangs")
     assert os.waitstatus_to_exitcode(ended[1]) == 7
-    assert [list(ticket.result(60).token_ids)] == oracle_tokens(qwen3, [request])
+    assert [list(ticket.result(60).token_ids)] == batches.oracle_tokens(qwen3, [request])
 
 
 def test_processes_may_be_started_while_rows_run(qwen3, engine):
-    requests = [replace(request, sampling=Sampling(60)) for request in mixed_requests(qwen3)]
+    requests = [replace(request, sampling=Sampling(60)) for request in batches.mixed_requests(qwen3)]
     tickets = engine.submit_all(requests)
     for number in range(3):
         done = subprocess.run(
             [sys.executable, "-c", f"print({number})"], capture_output=True, text=True, check=True, timeout=60
         )
         assert done.stdout == f"{number}\n"
-    assert [list(ticket.result(60).token_ids) for ticket in tickets] == oracle_tokens(qwen3, requests)
+    assert [list(ticket.result(60).token_ids) for ticket in tickets] == batches.oracle_tokens(qwen3, requests)
