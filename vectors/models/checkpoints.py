@@ -82,7 +82,8 @@ def load(folder: Path, dtype: "torch.dtype", device: str) -> "tuple[nn.Module, T
         raise ModelUnavailable(incomplete(folder, missing))
     from safetensors import SafetensorError
 
-    from vectors.models.llama import LlamaConfig, build
+    from vectors.models.llama import build
+    from vectors.models.llama_config import LlamaConfig
     from vectors.models.tokenizer import Tokenizer
 
     try:
