@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.errors import OrchestratorError
 from swebench.data import loading
-from swebench.data.loading import PINNED, InstanceSet, Progress
+from swebench.data.loading import PINNED, InstanceSet
 from swebench.data.rows import SUFFIXES, Row
 from vectors.plugins import find, load, origin
+from vectors.progress import Progress
 
 if TYPE_CHECKING:
     from retrieval.bm25 import Floats

@@ -24,7 +24,7 @@ class Workshop:
         identity = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org"}
         identity |= {"GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.org"}
         dates = {"GIT_AUTHOR_DATE": f"{self.now} +0000", "GIT_COMMITTER_DATE": f"{self.now} +0000"}
-        in_own_thread = {
+        no_settings_of_this_machine = {
             "GIT_CONFIG_GLOBAL": "/dev/null",
             "GIT_CONFIG_NOSYSTEM": "1",
             "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -32,7 +32,7 @@ class Workshop:
         done = subprocess.run(
             ["git", *arguments],
             cwd=self.folder,
-            env=identity | dates | in_own_thread,
+            env=identity | dates | no_settings_of_this_machine,
             check=True,
             capture_output=True,
             text=True,
