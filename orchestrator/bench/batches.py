@@ -7,19 +7,71 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from orchestrator.batch.evaluate import evaluate
 from orchestrator.batch.ledger import Ledger
 from orchestrator.batch.local import LocalExecutor
 from orchestrator.batch.units import runs_of
 from orchestrator.events import Emit, told
+from orchestrator.policy.decisions import Record
 from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
 from orchestrator.settings import Settings
 from swebench.data.loading import InstanceSet
 from swebench.data.tasks import Task
 from vectors.engine.scheduler import Counts
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The tasks of a data set that are done, with these settings and in this configuration."""
+
+    settings: Settings
+    found: InstanceSet
+    tasks: Sequence[Task]
+    config: RunConfig
+
+
+class StageShare(Record):
+    """Task seconds of a stage, and their share of all task seconds."""
+
+    seconds: float
+    share: float
+
+
+class EngineWork(Record):
+    """What the engine did; `in_passes` is the share of the wall time that it spent inside the model."""
+
+    in_passes: float
+    rows_a_pass: float
+    computed_tokens: int
+    reused_tokens: int
+    tokens_per_pass_second: float
+
+
+class ArmReport(Record):
+    """One way of doing all the tasks; `processor` is the share of all processors' time that it used."""
+
+    workers: int
+    seconds: float
+    tasks_per_hour: float
+    failed: int
+    stages: dict[str, StageShare]
+    processor: float
+    engine: EngineWork
+
+
+class BatchReport(Record):
+    """Both ways, how many times faster the second is, and whether they hand in the same."""
+
+    dataset: str
+    n: int
+    model: str
+    dtype: str
+    one_by_one: ArmReport
+    many_at_once: ArmReport
+    ratio: float
+    same_predictions: bool
 
 
 @dataclass(frozen=True)
@@ -37,77 +89,61 @@ class Arm:
     counts: Counts
     predictions: bytes
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, with the stages' shares of all task seconds.
-
-        `processor` is the share of all processors' time that this process used, and `in_passes` the share of
-        the wall time that the engine spent inside the model.
-        """
+    def report(self) -> ArmReport:
+        """Rounded, with shares of all that was spent."""
         total = sum(self.stages.values()) or 1.0
-        return {
-            "workers": self.workers,
-            "seconds": round(self.seconds, 1),
-            "tasks_per_hour": round(3600 * self.n / self.seconds, 1),
-            "failed": self.failed,
-            "stages": {
-                name: {"seconds": round(seconds, 1), "share": round(seconds / total, 3)}
+        return ArmReport(
+            workers=self.workers,
+            seconds=round(self.seconds, 1),
+            tasks_per_hour=round(3600 * self.n / self.seconds, 1),
+            failed=self.failed,
+            stages={
+                name: StageShare(seconds=round(seconds, 1), share=round(seconds / total, 3))
                 for name, seconds in sorted(self.stages.items())
             },
-            "processor": round(self.processor_seconds / self.seconds / (os.cpu_count() or 1), 3),
-            "engine": {
-                "in_passes": round(self.counts.pass_seconds / self.seconds, 3),
-                "rows_a_pass": round(self.counts.pieces / (self.counts.passes or 1), 1),
-                "computed_tokens": round(self.counts.computed_tokens),
-                "reused_tokens": round(self.counts.reused_tokens),
-                "tokens_per_pass_second": round(
+            processor=round(self.processor_seconds / self.seconds / (os.cpu_count() or 1), 3),
+            engine=EngineWork(
+                in_passes=round(self.counts.pass_seconds / self.seconds, 3),
+                rows_a_pass=round(self.counts.pieces / (self.counts.passes or 1), 1),
+                computed_tokens=round(self.counts.computed_tokens),
+                reused_tokens=round(self.counts.reused_tokens),
+                tokens_per_pass_second=round(
                     self.counts.computed_tokens / (self.counts.pass_seconds or 1), 1
                 ),
-            },
-        }
+            ),
+        )
 
 
-def measure(
-    settings: Settings,
-    found: InstanceSet,
-    tasks: Sequence[Task],
-    config: RunConfig,
-    workers: int,
-    emit: Emit,
-) -> dict[str, Any]:
+def measure(batch: Batch, workers: int, emit: Emit) -> BatchReport:
     """Do the tasks one by one and then `workers` at once, each on a new engine and with warm indexes."""
-    one, many = (_arm(settings, found, tasks, config, each, emit) for each in (1, workers))
-    return {
-        "dataset": found.name,
-        "n": len(tasks),
-        "model": settings.model,
-        "dtype": settings.dtype,
-        **compared(one, many),
-    }
+    one, many = (_arm(batch, each, emit) for each in (1, workers))
+    return compared(batch, one, many)
 
 
-def compared(one: Arm, many: Arm) -> dict[str, Any]:
+def compared(batch: Batch, one: Arm, many: Arm) -> BatchReport:
     """Both ways, how many times faster the second is, and whether they hand in the same."""
-    return {
-        "one_by_one": one.as_dict(),
-        "many_at_once": many.as_dict(),
-        "ratio": round(one.seconds / many.seconds, 2),
-        "same_predictions": one.predictions == many.predictions,
-    }
+    return BatchReport(
+        dataset=batch.found.name,
+        n=len(batch.tasks),
+        model=batch.settings.model,
+        dtype=batch.settings.dtype,
+        one_by_one=one.report(),
+        many_at_once=many.report(),
+        ratio=round(one.seconds / many.seconds, 2),
+        same_predictions=one.predictions == many.predictions,
+    )
 
 
-def _arm(
-    settings: Settings,
-    found: InstanceSet,
-    tasks: Sequence[Task],
-    config: RunConfig,
-    workers: int,
-    emit: Emit,
-) -> Arm:
-    with tempfile.TemporaryDirectory() as folder, Session(settings, progress=told(emit)) as session:
+def _arm(batch: Batch, workers: int, emit: Emit) -> Arm:
+    found, tasks = batch.found, batch.tasks
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Session(batch.settings, progress=told(emit)) as session,
+    ):
         for task in tasks:
             repository = session.store.open(task.repo)
             session.retriever(repository).index(task.base_commit)
-        (run,) = runs_of(session, found, [config], [Path(folder)])
+        (run,) = runs_of(session, found, [batch.config], [Path(folder)])
         ledger = Ledger(run, list(found.instances), session.facts())
         seconds, processor_seconds = asyncio.run(_timed(session, ledger, tasks, workers, emit))
         results = ledger.results.values()

@@ -3,16 +3,14 @@ colour; plain text, one after the other, where nobody sees colours."""
 
 import difflib
 import re
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from orchestrator.chat import Comparison, Prepared, Side
+from orchestrator.cli.redrawn import Redrawn
 from orchestrator.cli.terminal import visible
 
 SIDES: tuple[Side, Side] = ("unsteered", "steered")
@@ -58,8 +56,8 @@ def print_plain(found: Comparison, facts: str) -> None:
     print(f"{facts}\n{speed_line(found)}")
 
 
-class SideBySide:
-    """The answers as they grow, on a terminal; a context manager, because it must be left as it was found.
+class SideBySide(Redrawn):
+    """The answers as they grow, on a terminal.
 
     What is shown while they grow is wiped, and `finish` prints them once more to stay.
     """
@@ -69,16 +67,7 @@ class SideBySide:
         self._prompt = Text.assemble(("› ", "dim"), (visible(prompt.strip()), "bold"))
         self._texts: dict[Side, str] = dict.fromkeys(SIDES, "")
         self._status = "loading the model …"
-        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=12, transient=True)
-
-    def __enter__(self) -> Self:
-        self._live.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._live.__exit__(kind, error, trace)
+        super().__init__(console, refresh_per_second=12, transient=True)
 
     def progress(self, label: str, done: int, total: int) -> None:
         """Show what goes on before the first token."""

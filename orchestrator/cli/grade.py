@@ -1,6 +1,5 @@
 """`orchestrate grade`."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -8,6 +7,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
+from orchestrator.cli.opening import opened_session
 
 if TYPE_CHECKING:
     from orchestrator.grading.grade import GradeSummary
@@ -55,15 +55,10 @@ def command(
     if gold and backend == "docker":
         raise click.UsageError("--gold certifies this machine's environments: use it with --backend local")
     from orchestrator.cli.output import print_json
-    from orchestrator.cli.view import view_for
     from orchestrator.grading.grade import Grading, grade_predictions
-    from orchestrator.session import Session
 
     asked = Grading(dataset, file, options.ids(instances) if instances else None, backend, fresh)
-    with (
-        view_for(sys.stderr.isatty(), nodes=()) as view,
-        Session(options.settings(repos=repos), progress=view.progress) as session,
-    ):
+    with opened_session(options.settings(repos=repos)) as session:
         found = grade_predictions(session, asked)
     if as_json:
         print_json(found.document())

@@ -1,6 +1,5 @@
 """`orchestrate report`."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
+from orchestrator.cli.opening import opened_session
 
 if TYPE_CHECKING:
     from orchestrator.reporting.document import Report
@@ -49,14 +49,9 @@ def command(
     Each DIR is the folder of a run, or one with such folders in it.
     """
     from orchestrator.cli.output import print_json
-    from orchestrator.cli.view import view_for
     from orchestrator.reporting.making import report_on
-    from orchestrator.session import Session
 
-    with (
-        view_for(sys.stderr.isatty(), nodes=()) as view,
-        Session(options.settings(repos=repos), progress=view.progress) as session,
-    ):
+    with opened_session(options.settings(repos=repos)) as session:
         report = report_on(session, folders, verdicts, dataset)
         from orchestrator.reporting.writing import write_report  # pictures take a second
 

@@ -1,12 +1,12 @@
 """`orchestrate retrieve`."""
 
-import sys
 from pathlib import Path
 
 import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
+from orchestrator.cli.opening import opened_session
 
 
 @click.command(
@@ -28,17 +28,12 @@ def command(instance_id: str, as_json: bool, dataset: str, repos: Path | None, t
     """Rank the files of an instance's repository at its base commit. No model is loaded."""
     from orchestrator.cli.output import print_json
     from orchestrator.cli.terminal import visible
-    from orchestrator.cli.view import view_for
     from orchestrator.records import Hit
     from orchestrator.run_config import RunConfig
-    from orchestrator.session import Session
     from orchestrator.task.jobs import instance_job
 
     settings = options.settings(repos=repos)
-    with (
-        view_for(sys.stderr.isatty(), nodes=()) as view,
-        Session(settings, progress=view.progress) as session,
-    ):
+    with opened_session(settings) as session:
         job = instance_job(session, RunConfig(), dataset, instance_id)
         found = session.retriever(job.repository).search(job.commit, job.task.problem_statement, top_k=top)
     hits = [Hit(path=hit.path, score=round(hit.score, 4)) for hit in found.hits]

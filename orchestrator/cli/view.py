@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Literal, Self
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.redrawn import Redrawn
 from orchestrator.cli.terminal import visible
 from orchestrator.events import (
     CandidateChecked,
@@ -120,25 +120,16 @@ class _Row:
     note: str = ""
 
 
-class RedrawnView(View):
-    """What a terminal shows, redrawn as it changes; `_progress` is a line about long work that goes on."""
+class RedrawnView(Redrawn, View):
+    """A view that is redrawn as it changes; `_progress` is a line about long work that goes on."""
 
     def __init__(self, console: Console, refresh_per_second: int) -> None:
         self._progress = ""
-        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=refresh_per_second)
+        super().__init__(console, refresh_per_second)
 
-    def __enter__(self) -> Self:
-        self._live.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exit_: object) -> None:
         self._progress = ""
-        self._live.__exit__(kind, error, trace)
-
-    @abstractmethod
-    def _render(self) -> RenderableType: ...
+        super().__exit__(*exit_)
 
 
 class LiveView(RedrawnView):

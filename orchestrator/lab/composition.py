@@ -12,7 +12,6 @@ from vectors.domains.heldout import domains_with_texts, load_heldout
 from vectors.domains.library import save
 from vectors.lab.figures.charts import composition_figure
 from vectors.lab.steering.composition import MODES, Condition, Mode, compare, composed, weights_of
-from vectors.measuring.probes import load_probes
 
 
 class CompositionSettings(Record):
@@ -38,21 +37,19 @@ class CompositionResult(Analysis):
 def compose_domains(
     session: Session,
     domains: Sequence[str],
+    prompts: Sequence[str],
     *,
     modes: Sequence[Mode] = MODES,
     weights: Sequence[float] = (),
-    prompts: Path | None = None,
-    limit: int = 12,
     tokens: int = 16,
     out: Path | None = None,
 ) -> CompositionResult:
     """Compare ways to steer with several domains with each of their vectors alone.
 
-    `prompts` is a file of one's own, of which the first `limit` are asked. The vector of the first mode is
+    Each of at least two prompts is answered with `tokens` for each domain. The vector of the first mode is
     written to `out`, a .safetensors file, once everything is measured. Raises UnfitAnalysis, PromptSetError,
     VectorFileError, and what keeps a model from being opened.
     """
-    probes = load_probes(prompts, limit)
     pairs = {domain: load_heldout(domain).proposal for domain in domains if domain in domains_with_texts()}
     vectors = [vector_of(session, domain) for domain in domains]
     made = composed(vectors, weights_of(modes[0], vectors, weights))
@@ -61,7 +58,7 @@ def compose_domains(
         session.model,
         vectors,
         modes,
-        probes,
+        prompts,
         pairs,
         weights=weights,
         tokens=tokens,
@@ -70,7 +67,7 @@ def compose_domains(
     if out:
         save(made, out)
     settings = CompositionSettings(
-        modes=tuple(modes), weights=tuple(weights), tokens=tokens, prompts=tuple(probes)
+        modes=tuple(modes), weights=tuple(weights), tokens=tokens, prompts=tuple(prompts)
     )
     provenance = Provenance.of(session, vectors)
     return CompositionResult(provenance=provenance, settings=settings, conditions=tuple(conditions))

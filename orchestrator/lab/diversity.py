@@ -1,6 +1,6 @@
 """How many different answers a prompt gets, steered and not: what `lab diversity` does."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
@@ -9,7 +9,6 @@ from orchestrator.policy.decisions import Record
 from orchestrator.session import Session
 from vectors.lab.figures.charts import diversity_figure
 from vectors.lab.steering.diversity import TEMPERATURES, Diversity, diversity
-from vectors.measuring.probes import load_probes
 
 
 class DiversitySettings(Record):
@@ -36,32 +35,30 @@ class DiversityResult(Analysis):
 def measure_diversity(
     session: Session,
     vector_name: str,
+    prompts: Sequence[str],
     *,
     samples: int = 5,
-    prompts: Path | None = None,
-    limit: int = 12,
     tokens: int = 8,
     seed: int = 0,
 ) -> DiversityResult:
-    """Sample the first `limit` prompts (of a file of one's own) steered by a vector's default and unsteered.
+    """Sample at least two prompts, steered by a vector's default and unsteered.
 
     The vector is a domain's or in a file. Raises UnfitAnalysis, VectorFileError, PromptSetError, and what
     keeps a model from being opened.
     """
-    probes = load_probes(prompts, limit)
     vector = vector_of(session, vector_name)
     rows = diversity(
         session.engine,
         session.model,
         vector.steering(),
-        probes,
+        prompts,
         samples=samples,
         tokens=tokens,
         seed=seed,
         progress=session.progress,
     )
     settings = DiversitySettings(
-        temperatures=TEMPERATURES, samples=samples, tokens=tokens, seed=seed, prompts=tuple(probes)
+        temperatures=TEMPERATURES, samples=samples, tokens=tokens, seed=seed, prompts=tuple(prompts)
     )
     provenance = Provenance.of(session, [vector])
     return DiversityResult(provenance=provenance, settings=settings, temperatures=tuple(rows))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from matplotlib.figure import Figure
 from pydantic import SerializerFunctionWrapHandler, model_serializer
@@ -13,7 +12,6 @@ from orchestrator.session import Session
 from vectors.domains.heldout import load_heldout
 from vectors.lab.figures.heatmaps import sweep_figure
 from vectors.lab.steering.sweep import SHARES, ZONE_RULE, Sweep, default_layers, grid, sweep
-from vectors.measuring.probes import load_probes
 
 
 class SweepSettings(Record):
@@ -53,28 +51,27 @@ class SweepResult(Analysis):
 def sweep_vector(
     session: Session,
     domain: str,
+    prompts: Sequence[str],
     *,
     layers: Sequence[int] = (),
     shares: Sequence[float] = (),
     alphas: Sequence[float] = (),
-    prompts: Path | None = None,
-    limit: int = 12,
     tokens: int = 16,
 ) -> SweepResult:
     """Sweep a domain's vector over `layers` and over `alphas`, else `shares` of the residual norm.
 
-    Without `layers` there are eight over the depth, without strengths the default shares. `prompts` is a file
-    of one's own, of which the first `limit` are asked. Raises UnfitAnalysis, TextSetError, PromptSetError,
+    Without `layers` there are eight over the depth, without strengths the default shares. At least two
+    `prompts` are answered with `tokens` each. Raises UnfitAnalysis, TextSetError, PromptSetError,
     SteeringMismatch, and what keeps a model from being opened.
     """
-    probes, pairs = load_probes(prompts, limit), load_heldout(domain).proposal
+    pairs = load_heldout(domain).proposal
     vector = vector_of(session, domain)
     settings = SweepSettings(
         layers=tuple(layers or default_layers(session.model.n_layers)),
         shares=() if alphas else tuple(shares or SHARES),
         alphas=tuple(alphas),
         tokens=tokens,
-        prompts=tuple(probes),
+        prompts=tuple(prompts),
     )
     points = grid(vector, settings.layers, shares=settings.shares, alphas=settings.alphas)
     swept = sweep(
@@ -82,7 +79,7 @@ def sweep_vector(
         session.model,
         vector,
         points,
-        probes,
+        prompts,
         pairs,
         tokens=tokens,
         progress=session.progress,

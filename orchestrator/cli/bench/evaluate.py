@@ -2,12 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
+
+if TYPE_CHECKING:
+    from orchestrator.bench.batches import BatchReport
 
 
 @click.command(
@@ -53,36 +56,41 @@ def command(
         progress = view.progress
         found = load_instances(dataset, cache=settings.cache, progress=progress)
         tasks = choose(found, limit, options.ids(instances) if instances else None)
-        from orchestrator.bench.batches import measure  # takes seconds: wrong input has been told by now
+        from orchestrator.bench.batches import (  # takes seconds: wrong input has been told by now
+            Batch,
+            measure,
+        )
 
-        document = measure(settings, found, tasks, RunConfig(run_tests=run_tests), workers, view.show)
-    (print_json if as_json else _print)(document)
+        batch = Batch(settings, found, tasks, RunConfig(run_tests=run_tests))
+        report = measure(batch, workers, view.show)
+    if as_json:
+        print_json(report.model_dump())
+    else:
+        _print(report)
 
 
-def _print(document: dict[str, Any]) -> None:
+def _print(report: "BatchReport") -> None:
     from rich.table import Table
 
     from orchestrator.cli.output import console
 
-    arms = (document["one_by_one"], document["many_at_once"])
+    arms = (report.one_by_one, report.many_at_once)
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("")
     for arm in arms:
-        table.add_column(f"{arm['workers']} at once", justify="right")
-    table.add_row("tasks per hour", *(f"{arm['tasks_per_hour']:.1f}" for arm in arms))
-    table.add_row("seconds", *(f"{arm['seconds']:.1f}" for arm in arms))
-    table.add_row("failed", *(str(arm["failed"]) for arm in arms))
-    for stage in arms[0]["stages"]:
-        cells = (arm["stages"].get(stage, {"share": 0.0}) for arm in arms)
-        table.add_row(f"{stage}, share of task seconds", *(f"{cell['share']:.0%}" for cell in cells))
-    table.add_row("processors busy", *(f"{arm['processor']:.0%}" for arm in arms))
-    table.add_row("inside the model", *(f"{arm['engine']['in_passes']:.0%}" for arm in arms))
-    table.add_row("rows a pass", *(f"{arm['engine']['rows_a_pass']:.1f}" for arm in arms))
-    table.add_row("tokens computed", *(f"{arm['engine']['computed_tokens']:,}" for arm in arms))
-    table.add_row(
-        "tokens per second in it", *(f"{arm['engine']['tokens_per_pass_second']:.0f}" for arm in arms)
-    )
+        table.add_column(f"{arm.workers} at once", justify="right")
+    table.add_row("tasks per hour", *(f"{arm.tasks_per_hour:.1f}" for arm in arms))
+    table.add_row("seconds", *(f"{arm.seconds:.1f}" for arm in arms))
+    table.add_row("failed", *(str(arm.failed) for arm in arms))
+    for stage in report.one_by_one.stages:
+        shares = (arm.stages[stage].share if stage in arm.stages else 0.0 for arm in arms)
+        table.add_row(f"{stage}, share of task seconds", *(f"{share:.0%}" for share in shares))
+    table.add_row("processors busy", *(f"{arm.processor:.0%}" for arm in arms))
+    table.add_row("inside the model", *(f"{arm.engine.in_passes:.0%}" for arm in arms))
+    table.add_row("rows a pass", *(f"{arm.engine.rows_a_pass:.1f}" for arm in arms))
+    table.add_row("tokens computed", *(f"{arm.engine.computed_tokens:,}" for arm in arms))
+    table.add_row("tokens per second in it", *(f"{arm.engine.tokens_per_pass_second:.0f}" for arm in arms))
     out = console()
     out.print(table)
-    same = "equal" if document["same_predictions"] else "NOT equal"
-    out.print(f"ratio {document['ratio']:.2f}, n {document['n']} tasks; predictions are {same}")
+    same = "equal" if report.same_predictions else "NOT equal"
+    out.print(f"ratio {report.ratio:.2f}, n {report.n} tasks; predictions are {same}")

@@ -1,6 +1,5 @@
 """`orchestrate bench repair`."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
+from orchestrator.cli.opening import opened_session
 
 
 @click.command(
@@ -34,14 +34,9 @@ def command(
     """
     from orchestrator.bench.measuring import measure_repair
     from orchestrator.cli.output import print_json
-    from orchestrator.cli.view import view_for
-    from orchestrator.session import Session
 
     settings = options.settings(repos=repos, model=model)
-    with (
-        view_for(sys.stderr.isatty(), nodes=()) as view,
-        Session(settings, progress=view.progress) as session,
-    ):
+    with opened_session(settings) as session:
         document = measure_repair(session, dataset, limit, one_line=one_line)
     (print_json if as_json else _print)(document)
     return 0

@@ -1,8 +1,8 @@
 """What the analysing commands share: their options, how a result is shown, and interruption."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,18 +10,13 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.interruption import after_imports
-from orchestrator.cli.vectors.common import open_session
+from orchestrator.cli.opening import opened_session
 
 if TYPE_CHECKING:
     from orchestrator.lab.provenance import Analysis
     from orchestrator.session import Session
     from vectors.statistics.estimates import Estimate
 
-prompts = click.option(
-    "--prompts",
-    type=options.FILE,
-    help="Prompts of your own: a JSON list of texts, or one a line in any other file.  [default: built in]",
-)
 seed = click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 
 
@@ -47,6 +42,30 @@ figure = click.option(
 )
 
 
+def prompts(default: int, help_: str) -> Callable[[_Command], Callable[..., None]]:
+    """--prompts and --limit, which a command gets as the texts themselves; raises UnfitAnalysis."""
+
+    def with_prompts(command: _Command) -> Callable[..., None]:
+        @wraps(command)
+        def read(*, prompts: Path | None, limit: int, **others: object) -> None:
+            from vectors.measuring.probes import load_probes
+
+            command(prompts=load_probes(prompts, limit), **others)
+
+        limited = click.option(
+            "--limit", type=click.IntRange(2), default=default, show_default=True, metavar="N", help=help_
+        )
+        own = click.option(
+            "--prompts",
+            type=options.FILE,
+            help="Prompts of your own: a JSON list of texts, or one a line in any other file.  "
+            "[default: built in]",
+        )
+        return own(limited(read))
+
+    return with_prompts
+
+
 def tokens(default: int) -> Callable[[_Command], _Command]:
     """How long an output is."""
     return click.option(
@@ -55,13 +74,6 @@ def tokens(default: int) -> Callable[[_Command], _Command]:
         default=default,
         show_default=True,
         help="New tokens of an output.",
-    )
-
-
-def limit(default: int, help_: str) -> Callable[[_Command], _Command]:
-    """How many observations are made."""
-    return click.option(
-        "--limit", type=click.IntRange(2), default=default, show_default=True, metavar="N", help=help_
     )
 
 
@@ -83,14 +95,8 @@ integers, numbers = _numbers(int), _numbers(float)
 @contextmanager
 def opened(model: str | None) -> "Iterator[Session]":
     """A session whose progress is on the screen. Ctrl-C says that nothing was kept, and exits with 130."""
-    from orchestrator.cli.view import view_for
-
     try:
-        with (
-            after_imports(),
-            view_for(sys.stderr.isatty(), nodes=()) as view,
-            open_session(model, view) as session,
-        ):
+        with after_imports(), opened_session(options.settings(model=model)) as session:
             yield session
     except KeyboardInterrupt:
         click.echo("interrupted: an analysis keeps nothing until it is complete", err=True)

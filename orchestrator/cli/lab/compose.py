@@ -43,8 +43,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write the vector of the one --mode, add or weighted, as FILE.safetensors.",
 )
-@analysis.prompts
-@analysis.limit(12, "Prompts, and pairs of texts.")
+@analysis.prompts(12, "Prompts, and pairs of texts.")
 @analysis.tokens(16)
 @analysis.figure
 @options.as_json
@@ -54,8 +53,7 @@ def command(
     modes: "tuple[Mode, ...]",
     weights: tuple[float, ...],
     out: Path | None,
-    prompts: Path | None,
-    limit: int,
+    prompts: list[str],
     tokens: int,
     figure: Path | None,
     as_json: bool,
@@ -82,14 +80,7 @@ def command(
         from orchestrator.lab.composition import compose_domains
 
         found = compose_domains(
-            session,
-            domains,
-            modes=modes,
-            weights=weights,
-            prompts=prompts,
-            limit=limit,
-            tokens=tokens,
-            out=out,
+            session, domains, prompts, modes=modes, weights=weights, tokens=tokens, out=out
         )
     if out:
         click.echo(f"vector: {out}", err=True)

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 @click.argument("vector_name", metavar="DOMAIN|FILE", shell_complete=completion.vectors)
 @options.model
 @click.option("--samples", type=click.IntRange(2, 100), default=5, show_default=True, help="Per prompt.")
-@analysis.prompts
-@analysis.limit(12, "Prompts.")
+@analysis.prompts(12, "Prompts.")
 @analysis.tokens(8)
 @analysis.seed
 @analysis.figure
@@ -35,8 +34,7 @@ def command(
     vector_name: str,
     model: str | None,
     samples: int,
-    prompts: Path | None,
-    limit: int,
+    prompts: list[str],
     tokens: int,
     seed: int,
     figure: Path | None,
@@ -51,9 +49,7 @@ def command(
     with analysis.opened(model) as session:
         from orchestrator.lab.diversity import measure_diversity
 
-        found = measure_diversity(
-            session, vector_name, samples=samples, prompts=prompts, limit=limit, tokens=tokens, seed=seed
-        )
+        found = measure_diversity(session, vector_name, prompts, samples=samples, tokens=tokens, seed=seed)
     analysis.finish(found, figure, as_json, _print)
 
 

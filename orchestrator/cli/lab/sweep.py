@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     help="α as shares of the residual norm at each layer.  [default: 0.05,0.1,0.2,0.4,0.8]",
 )
 @click.option("--alphas", **analysis.numbers, help="Absolute α, instead of --shares.")
-@analysis.prompts
-@analysis.limit(12, "Prompts, and pairs of texts.")
+@analysis.prompts(12, "Prompts, and pairs of texts.")
 @analysis.tokens(16)
 @analysis.figure
 @options.as_json
@@ -42,8 +41,7 @@ def command(
     layers: tuple[int, ...],
     shares: tuple[float, ...],
     alphas: tuple[float, ...],
-    prompts: Path | None,
-    limit: int,
+    prompts: list[str],
     tokens: int,
     figure: Path | None,
     as_json: bool,
@@ -67,14 +65,7 @@ def command(
         from orchestrator.lab.sweeping import sweep_vector
 
         found = sweep_vector(
-            session,
-            domain,
-            layers=layers,
-            shares=shares,
-            alphas=alphas,
-            prompts=prompts,
-            limit=limit,
-            tokens=tokens,
+            session, domain, prompts, layers=layers, shares=shares, alphas=alphas, tokens=tokens
         )
     analysis.finish(found, figure, as_json, _print)
 

@@ -1,13 +1,13 @@
 """`orchestrate vectors calibrate`."""
 
 import re
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
+from orchestrator.cli.opening import opened_session
 from orchestrator.cli.vectors.common import check_input
 
 if TYPE_CHECKING:
@@ -102,14 +102,9 @@ def command(
     check_input(flags["model"], domain)
     from orchestrator.cli.output import print_json
     from orchestrator.cli.vectors.calibrated import print_calibration, print_rate
-    from orchestrator.cli.view import view_for
-    from orchestrator.session import Session
 
     settings = options.settings(model=flags["model"], repos=flags["repos"], vectors=flags["vectors"])
-    with (
-        view_for(sys.stderr.isatty(), nodes=()) as view,
-        Session(settings, progress=view.progress) as opened,
-    ):
+    with opened_session(settings) as opened:
         from orchestrator.calibration.calibrating import Asked, calibrated
 
         report = [

@@ -1,16 +1,12 @@
-"""What several of the laboratory's commands share: what is checked first, and the opened model."""
+"""What several of the laboratory's commands share: what is wrong with their input, told at once."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from orchestrator.cli import options
 from vectors.formats.registry import BUILT_IN, names
-
-if TYPE_CHECKING:
-    from orchestrator.cli.view import View
-    from orchestrator.session import Session
 
 
 class FormatName(click.Choice[str]):
@@ -40,10 +36,3 @@ def check_input(model: str | None, *names: str) -> None:
         elif not Path(name).is_file():
             raise VectorFileError(f"no file {name}: name a domain or a file that `vectors extract` made")
     options.check_model(options.settings(model=model))
-
-
-def open_session(model: str | None, view: "View", folder: Path | None = None) -> "Session":
-    """A session whose progress goes to a view."""
-    from orchestrator.session import Session
-
-    return Session(options.settings(model=model, vectors=folder), progress=view.progress)

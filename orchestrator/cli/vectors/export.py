@@ -1,6 +1,5 @@
 """`orchestrate vectors export`."""
 
-import sys
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +7,8 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors.common import FormatName, check_input, open_session
+from orchestrator.cli.opening import opened_session
+from orchestrator.cli.vectors.common import FormatName, check_input
 from vectors.operations import OPERATIONS
 
 _Layers = tuple[int, ...] | Literal["all"]
@@ -80,11 +80,10 @@ def command(
     """
     check_input(model, vector)
     from orchestrator.cli.output import print_json
-    from orchestrator.cli.view import view_for
     from orchestrator.lab.exchange import export_to
 
-    with view_for(sys.stderr.isatty(), nodes=()) as view, open_session(model, view) as opened:
-        exported = export_to(opened, vector, name, out, layers=layers, alpha=alpha, mode=mode)
+    with opened_session(options.settings(model=model)) as session:
+        exported = export_to(session, vector, name, out, layers=layers, alpha=alpha, mode=mode)
     if as_json:
         print_json(exported.model_dump(mode="json"))
         return

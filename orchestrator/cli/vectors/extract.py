@@ -1,6 +1,5 @@
 """`orchestrate vectors extract`."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +7,8 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors.common import check_input, open_session
+from orchestrator.cli.opening import opened_session
+from orchestrator.cli.vectors.common import check_input
 
 if TYPE_CHECKING:
     from vectors.domains.activations import Token
@@ -52,11 +52,10 @@ def command(
     """Extract the vectors of DOMAINS (all, if none is named) from a model."""
     check_input(model, *domains)
     from orchestrator.cli.output import print_json
-    from orchestrator.cli.view import view_for
     from orchestrator.lab.extracting import extract_vectors
 
-    with view_for(sys.stderr.isatty(), nodes=()) as view, open_session(model, view, out) as opened:
-        rows = extract_vectors(opened, domains, method=method, token=token)
+    with opened_session(options.settings(model=model, vectors=out)) as session:
+        rows = extract_vectors(session, domains, method=method, token=token)
     if as_json:
         print_json([row.model_dump(mode="json") for row in rows])
         return

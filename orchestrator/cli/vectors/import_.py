@@ -1,14 +1,14 @@
 """`orchestrate vectors import`."""
 
 import re
-import sys
 from pathlib import Path
 
 import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors.common import FormatName, check_input, open_session
+from orchestrator.cli.opening import opened_session
+from orchestrator.cli.vectors.common import FormatName, check_input
 
 
 def _domain(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
@@ -54,7 +54,6 @@ def command(
     check_input(model)
     from orchestrator.cli.output import print_json
     from orchestrator.cli.terminal import visible
-    from orchestrator.cli.view import view_for
     from orchestrator.lab.exchange import import_from
     from vectors.formats.registry import OWN
     from vectors.formats.steering_files import detect
@@ -64,9 +63,9 @@ def command(
         raise click.UsageError(f"a file of the format {name} does not say what it is of: add --domain NAME")
     if out and out.suffix != ".safetensors":
         raise click.UsageError(f"--out {out.name}: a vector file ends in .safetensors")
-    with view_for(sys.stderr.isatty(), nodes=()) as view, open_session(model, view) as opened:
-        imported = import_from(opened, file, name, domain, out)
-        n_layers = opened.model.n_layers
+    with opened_session(options.settings(model=model)) as session:
+        imported = import_from(session, file, name, domain, out)
+        n_layers = session.model.n_layers
     if as_json:
         print_json(imported.model_dump(mode="json"))
         return

@@ -1,13 +1,13 @@
 """`orchestrate vectors show`."""
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
-from orchestrator.cli.vectors.common import check_input, open_session
+from orchestrator.cli.opening import opened_session
+from orchestrator.cli.vectors.common import check_input
 
 if TYPE_CHECKING:
     from orchestrator.lab.lenses import Portrait
@@ -31,11 +31,10 @@ def command(vector: str, model: str | None, layer: int | None, as_json: bool) ->
     """Norm per layer, tokens promoted and suppressed through the logit lens, cosine to the other domains."""
     check_input(model, vector)
     from orchestrator.cli.output import print_json
-    from orchestrator.cli.view import view_for
     from orchestrator.lab.lenses import portrait
 
-    with view_for(sys.stderr.isatty(), nodes=()) as view, open_session(model, view) as opened:
-        facts = portrait(opened, vector, layer)
+    with opened_session(options.settings(model=model)) as session:
+        facts = portrait(session, vector, layer)
     if as_json:
         print_json(facts.model_dump(mode="json"))
     else:

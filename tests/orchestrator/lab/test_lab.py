@@ -15,6 +15,8 @@ from vectors.domains.prompt_sets import PromptSetError
 from vectors.errors import UnfitAnalysis
 from vectors.progress import silent
 
+PROMPTS = ("Go on.", "Why?")
+
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory, tiny_model):
@@ -23,16 +25,10 @@ def session(tmp_path_factory, tiny_model):
         yield session
 
 
-@pytest.fixture
-def two_prompts(tmp_path):
-    (tmp_path / "two.txt").write_text("Go on.\nWhy?\n")
-    return tmp_path / "two.txt"
-
-
-def test_a_sweep_says_what_it_was_made_with_and_is_drawn_alike_twice(session, two_prompts, tmp_path):
-    found = sweep_vector(session, "code_reading", layers=[3, 0], shares=[0.5], prompts=two_prompts, tokens=2)
+def test_a_sweep_says_what_it_was_made_with_and_is_drawn_alike_twice(session, tmp_path):
+    found = sweep_vector(session, "code_reading", PROMPTS, layers=[3, 0], shares=[0.5], tokens=2)
     assert [cell.layer for cell in found.swept.cells] == [0, 3]
-    assert found.settings.prompts == ("Go on.", "Why?")
+    assert found.settings.prompts == PROMPTS
     assert found.settings.alphas == ()
     (vector,) = found.provenance.vectors
     assert vector.sha256 == session.vectors.get(session.model, "code_reading").sha256
@@ -41,8 +37,8 @@ def test_a_sweep_says_what_it_was_made_with_and_is_drawn_alike_twice(session, tw
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "other.svg").read_bytes()
 
 
-def test_the_document_has_the_provenance_first_and_the_zone_of_each_cell(session, two_prompts):
-    found = sweep_vector(session, "code_reading", layers=[1], alphas=[2.0], prompts=two_prompts, tokens=2)
+def test_the_document_has_the_provenance_first_and_the_zone_of_each_cell(session):
+    found = sweep_vector(session, "code_reading", PROMPTS, layers=[1], alphas=[2.0], tokens=2)
     document = json.loads(json.dumps(found.model_dump()))
     names = list(document)
     assert names[:6] == ["model", "model_revision", "model_digest", "dtype", "vectors", "settings"]
@@ -59,10 +55,10 @@ def test_a_lens_reads_eight_layers_or_all_of_fewer_unless_they_are_named(session
     assert len(named.layers[2].promoted) == 3
 
 
-def test_nothing_is_written_when_domains_cannot_be_composed(session, two_prompts, tmp_path):
+def test_nothing_is_written_when_domains_cannot_be_composed(session, tmp_path):
     out = tmp_path / "both.safetensors"
     with pytest.raises(UnfitAnalysis, match="two different domains"):
-        compose_domains(session, ["code_reading"], prompts=two_prompts, out=out)
+        compose_domains(session, ["code_reading"], PROMPTS, out=out)
     assert not out.exists()
 
 
