@@ -6,10 +6,10 @@ Only this benchmark reads gold patches; the search itself is given the issue and
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from orchestrator.bench.reports import FileRates, FunctionRates, Localized, Ranks
 from retrieval.definition_hits import DefinitionHit
 from retrieval.index import Index
 from retrieval.question import Question
@@ -70,44 +70,44 @@ def locate(retriever: Retriever, instance: Instance, extra: Sequence[str] = ()) 
     )
 
 
-def report(found: Sequence[Found]) -> dict[str, Any]:
-    """All rates in percent with n and interval: of all, by repository, without each signal, of functions.
-
-    `all_gold_at` is the share of instances with every gold file among the first k; `any_gold_at` that of
-    instances with a function that the gold patch changes among the first k functions, of those whose patch
-    changes one at all.
-    """
+def report(found: Sequence[Found]) -> Localized:
+    """All rates: of all, by repository, without each signal, of functions."""
     by_repository: dict[str, list[Found]] = defaultdict(list)
     for each in found:
         by_repository[each.repository].append(each)
-    return {
-        **_rates("all_gold_at", [each.file_rank for each in found], CUTOFFS),
-        "index_s": round(float(np.median([each.seconds_index for each in found])), 3),
-        "query_ms": round(1000 * float(np.median([each.seconds_query for each in found])), 2),
-        "functions": _rates(
-            "any_gold_at", [each.definition_rank for each in found if each.has_function], DEFINITION_CUTOFFS
-        ),
-        "repositories": {
-            name: _rates("all_gold_at", [each.file_rank for each in there], CUTOFFS)
+    changed = [each.definition_rank for each in found if each.has_function]
+    functions, intervals = _within(changed, DEFINITION_CUTOFFS)
+    return Localized(
+        **dict(_file_rates([each.file_rank for each in found])),
+        index_s=round(float(np.median([each.seconds_index for each in found])), 3),
+        query_ms=round(1000 * float(np.median([each.seconds_query for each in found])), 2),
+        functions=FunctionRates(n=len(changed), any_gold_at=functions, ci95=intervals),
+        repositories={
+            name: _file_rates([each.file_rank for each in there])
             for name, there in sorted(by_repository.items())
         },
-        "without": {
-            name: _rates("all_gold_at", [each.without[name] for each in found], CUTOFFS)
+        without={
+            name: _file_rates([each.without[name] for each in found])
             for name in dict.fromkeys(name for each in found for name in each.without)
         },
-        "ranks": {
-            each.instance_id: {"file": each.file_rank, "function": each.definition_rank} for each in found
-        },
-    }
+        ranks={each.instance_id: Ranks(file=each.file_rank, function=each.definition_rank) for each in found},
+    )
 
 
-def _rates(what: str, ranks: Sequence[int | None], cutoffs: Iterable[int]) -> dict[str, Any]:
-    """Percentages within each cutoff and their 95 % intervals (Wilson 1927)."""
+def _file_rates(ranks: Sequence[int | None]) -> FileRates:
+    rates, intervals = _within(ranks, CUTOFFS)
+    return FileRates(n=len(ranks), all_gold_at=rates, ci95=intervals)
+
+
+def _within(
+    ranks: Sequence[int | None], cutoffs: Iterable[int]
+) -> tuple[dict[str, float | None], dict[str, list[float]]]:
+    """Percentages within each cutoff and their intervals."""
     rates, intervals = {}, {}
     for k in cutoffs:
         found = percent(sum(rank is not None and rank <= k for rank in ranks), len(ranks))
         rates[str(k)], intervals[str(k)] = found["percent"], found["ci95"] or [0.0, 100.0]
-    return {"n": len(ranks), what: rates, "ci95": intervals}
+    return rates, intervals
 
 
 def _in_functions(index: Index, gold: Gold) -> bool:

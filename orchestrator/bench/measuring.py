@@ -3,8 +3,9 @@
 import resource
 from collections import defaultdict
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from orchestrator.bench.reports import RepairReport, RetrievalReport, SpeedReport
 from orchestrator.errors import NothingMeasured
 from orchestrator.plugins import load_instances
 from orchestrator.session import Session
@@ -20,7 +21,7 @@ _SPEED_COMMITS = 40
 
 def measure_retrieval(
     session: Session, dataset: str, limit: int | None, *, speed: bool, widen: bool
-) -> dict[str, Any]:
+) -> RetrievalReport:
     """Rank the files of a data set's instances (the first `limit`) and look up where the gold patches' stand.
 
     `speed` also measures beside rank-bm25, and `widen` also searches with what the model says of the issues.
@@ -54,14 +55,14 @@ def measure_retrieval(
         raise NothingMeasured("; ".join(sorted(set(left_out.values()))) or "the data set is empty")
     widened = _widened(session, located) if widen else None
     peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # before the peer takes its share
-    return {
-        "dataset": dataset,
-        **report(found),
-        "peak_mb": round(peak_kb / 1024),
-        "widened": gains(found, widened) if widened else None,
-        "speed": [_speed(session, name, there) for name, there in located.items()] if speed else [],
-        "left_out": left_out,
-    }
+    return RetrievalReport(
+        dataset=dataset,
+        **dict(report(found)),
+        peak_mb=round(peak_kb / 1024),
+        widened=gains(found, widened) if widened else None,
+        speed=[_speed(session, name, there) for name, there in located.items()] if speed else [],
+        left_out=left_out,
+    )
 
 
 def _widened(session: Session, located: dict[str, list[Instance]]) -> "list[Found]":
@@ -76,16 +77,17 @@ def _widened(session: Session, located: dict[str, list[Instance]]) -> "list[Foun
     return found
 
 
-def _speed(session: Session, name: str, there: list[Instance]) -> dict[str, Any]:
+def _speed(session: Session, name: str, there: list[Instance]) -> SpeedReport:
     from retrieval.bench import measure
 
     commits = [instance.task.base_commit for instance in there[:_SPEED_COMMITS]]
     issues = [instance.task.problem_statement for instance in there]
     speed = measure(session.store.open(name), commits, issues, session.progress)
-    return asdict(speed) | {"ratios": {name: round(ratio, 1) for name, ratio in speed.ratios.items()}}
+    ratios = {name: round(ratio, 1) for name, ratio in speed.ratios.items()}
+    return SpeedReport(**asdict(speed), ratios=ratios)
 
 
-def measure_repair(session: Session, dataset: str, limit: int | None, *, one_line: bool) -> dict[str, Any]:
+def measure_repair(session: Session, dataset: str, limit: int | None, *, one_line: bool) -> RepairReport:
     """Rank the edits of a data set's instances (the first `limit`; with `one_line` of those that change one
     line for one) and look up the gold patches'. No test is run.
 
@@ -112,4 +114,6 @@ def measure_repair(session: Session, dataset: str, limit: int | None, *, one_lin
             left_out[instance.instance_id] = str(error)
     if not found:
         raise NothingMeasured("; ".join(sorted(set(left_out.values()))) or "no instance is asked for")
-    return {"dataset": dataset, "model": session.settings.model, **report(found), "left_out": left_out}
+    return RepairReport(
+        dataset=dataset, model=session.settings.model, **dict(report(found)), left_out=left_out
+    )

@@ -6,11 +6,11 @@ Only this benchmark reads gold patches; the ranking itself is given the issue an
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import unidiff
 
+from orchestrator.bench.reports import OneLine, RankedInstance, Rate, Repaired
 from orchestrator.repair.ranking import RankedEdit, Suspect, best
 from orchestrator.repair.suspects import suspects
 from retrieval.errors import NotText
@@ -23,7 +23,7 @@ from swebench.patches.source import same_code
 from swebench.patches.trees import Scratch
 from vectors.engine.engine import Engine
 from vectors.models.loading import LanguageModel
-from vectors.statistics.documents import Percent, percent
+from vectors.statistics.documents import percent
 
 CUTOFFS = (1, 10, 100)
 FILES = 10
@@ -136,39 +136,37 @@ def is_one_line(patch: str) -> bool:
     return counts == [(1, 1)]
 
 
-def report(found: Sequence[RankedGold]) -> dict[str, Any]:
-    """Rates in per cent with their 95 % intervals (Wilson): of all instances, and of one-line patches."""
+def report(found: Sequence[RankedGold]) -> Repaired:
+    """The rates of all instances, and of one-line patches."""
     one_line = [each for each in found if each.one_line]
     names = ("file", "function", "line")
-    return {
-        "n": len(found),
-        "file_found": _rate([each.file_found for each in found]),
-        "place_found": _rate([each.place_rank is not None for each in found]),
-        "first_edit": {
-            name: _rate([each.first[place] for each in found]) for place, name in enumerate(names)
-        },
-        "one_line": {
-            "n": len(one_line),
-            "place_found": _rate([each.place_rank is not None for each in one_line]),
-            "gold_edit_proposed": _rate([each.edit_rank is not None for each in one_line]),
-            "gold_edit_at": {
+    return Repaired(
+        n=len(found),
+        file_found=_rate([each.file_found for each in found]),
+        place_found=_rate([each.place_rank is not None for each in found]),
+        first_edit={name: _rate([each.first[place] for each in found]) for place, name in enumerate(names)},
+        one_line=OneLine(
+            n=len(one_line),
+            place_found=_rate([each.place_rank is not None for each in one_line]),
+            gold_edit_proposed=_rate([each.edit_rank is not None for each in one_line]),
+            gold_edit_at={
                 str(k): _rate([each.edit_rank is not None and each.edit_rank <= k for each in one_line])
                 for k in CUTOFFS
             },
-        },
-        "seconds": round(float(np.median([each.seconds for each in found])), 2),
-        "instances": [
-            {
-                "instance_id": each.instance_id,
-                "one_line": each.one_line,
-                "place_rank": each.place_rank,
-                "edit_rank": each.edit_rank,
-                "kind": each.kind,
-            }
+        ),
+        seconds=round(float(np.median([each.seconds for each in found])), 2),
+        instances=[
+            RankedInstance(
+                instance_id=each.instance_id,
+                one_line=each.one_line,
+                place_rank=each.place_rank,
+                edit_rank=each.edit_rank,
+                kind=each.kind,
+            )
             for each in found
         ],
-    }
+    )
 
 
-def _rate(hits: Sequence[bool]) -> Percent:
-    return percent(sum(hits), len(hits))
+def _rate(hits: Sequence[bool]) -> Rate:
+    return Rate(**percent(sum(hits), len(hits)))

@@ -5,9 +5,9 @@ made in batches, steered as in a run, and the ranks with and without them are co
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from orchestrator.bench.localization import CUTOFFS, Found
+from orchestrator.bench.reports import Gain, Gains
 from orchestrator.calibration.situations import answers
 from orchestrator.policy.decisions import PromptContents
 from orchestrator.run_config import RunConfig
@@ -32,24 +32,21 @@ def findings(session: Session, instances: Sequence[Instance]) -> list[str]:
     return answers(session, config, "code_reading", prompts, steering)
 
 
-def gains(plain: Sequence[Found], widened: Sequence[Found]) -> dict[str, Any]:
-    """For each cutoff, in points, how many more instances have all gold files among the first k when widened.
-
-    Both hold the same instances in the same order. Interval: bootstrap over instances; p: McNemar, exact.
-    """
-    document: dict[str, Any] = {"n": len(plain)}
+def gains(plain: Sequence[Found], widened: Sequence[Found]) -> Gains:
+    """What widening gains at each cutoff; both hold the same instances in the same order."""
+    found = {}
     for k in CUTOFFS:
         pairs = [(_within(one, k), _within(other, k)) for one, other in zip(plain, widened, strict=True)]
         test = mcnemar(pairs)
         differences = [100.0 * (other - one) for one, other in pairs]
-        document[str(k)] = {
-            "gain": round(sum(differences) / len(pairs), 1),
-            "ci95": average(differences)["ci95"],
-            "only_first": test.only_first,
-            "only_second": test.only_second,
-            "p": test.p,
-        }
-    return document
+        found[k] = Gain(
+            gain=round(sum(differences) / len(pairs), 1),
+            ci95=average(differences)["ci95"],
+            only_first=test.only_first,
+            only_second=test.only_second,
+            p=test.p,
+        )
+    return Gains(n=len(plain), at=found)
 
 
 def _within(found: Found, k: int) -> bool:

@@ -1,13 +1,16 @@
 """`orchestrate bench repair`."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
 from orchestrator.cli.opening import opened_session
+
+if TYPE_CHECKING:
+    from orchestrator.bench.reports import RepairReport
 
 
 @click.command(
@@ -37,30 +40,33 @@ def command(
 
     settings = options.settings(repos=repos, model=model)
     with opened_session(settings) as session:
-        document = measure_repair(session, dataset, limit, one_line=one_line)
-    (print_json if as_json else _print)(document)
+        report = measure_repair(session, dataset, limit, one_line=one_line)
+    if as_json:
+        print_json(report.model_dump())
+    else:
+        _print(report)
     return 0
 
 
-def _print(document: dict[str, Any]) -> None:
+def _print(report: "RepairReport") -> None:
     from orchestrator.cli.output import console
 
-    out, one_line = console(), document["one_line"]
+    out, one_line = console(), report.one_line
     lines = {
-        f"all instances, n = {document['n']}": None,
-        "all gold files among the first ten": document["file_found"],
-        "a place of the gold patch among the suspects": document["place_found"],
-        **{f"first edit in a gold {name}": rate for name, rate in document["first_edit"].items()},
-        f"patches of one line for one, n = {one_line['n']}": None,
-        "gold edit proposed": one_line["gold_edit_proposed"],
-        **{f"gold edit among the first {k}": rate for k, rate in one_line["gold_edit_at"].items()},
+        f"all instances, n = {report.n}": None,
+        "all gold files among the first ten": report.file_found,
+        "a place of the gold patch among the suspects": report.place_found,
+        **{f"first edit in a gold {name}": rate for name, rate in report.first_edit.items()},
+        f"patches of one line for one, n = {one_line.n}": None,
+        "gold edit proposed": one_line.gold_edit_proposed,
+        **{f"gold edit among the first {k}": rate for k, rate in one_line.gold_edit_at.items()},
     }
     for name, rate in lines.items():
         if rate is None:
             out.print(name, style="bold", soft_wrap=True)
-        elif rate["percent"] is not None:
-            low, high = rate["ci95"]
-            out.print(f"  {name}: {rate['percent']} % ({low:.0f}–{high:.0f})", soft_wrap=True)
-    out.print(f"{document['seconds']} s a task (median)", soft_wrap=True)
-    for name, reason in document["left_out"].items():
+        elif rate.ci95 is not None:
+            low, high = rate.ci95
+            out.print(f"  {name}: {rate.percent} % ({low:.0f}–{high:.0f})", soft_wrap=True)
+    out.print(f"{report.seconds} s a task (median)", soft_wrap=True)
+    for name, reason in report.left_out.items():
         out.print(f"left out: {name}: {reason}", style="yellow", soft_wrap=True)

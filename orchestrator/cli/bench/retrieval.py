@@ -1,13 +1,16 @@
 """`orchestrate bench retrieval`."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
 from orchestrator.cli.opening import opened_session
+
+if TYPE_CHECKING:
+    from orchestrator.bench.reports import FileRates, RetrievalReport
 
 
 @click.command(
@@ -48,58 +51,61 @@ def command(
 
     settings = options.settings(repos=repos, model=model)
     with opened_session(settings) as session:
-        document = measure_retrieval(session, dataset, limit, speed=speed, widen=widen)
-    (print_json if as_json else _print)(document)
+        report = measure_retrieval(session, dataset, limit, speed=speed, widen=widen)
+    if as_json:
+        print_json(report.model_dump())
+    else:
+        _print(report)
     return 0
 
 
-def _print(document: dict[str, Any]) -> None:
+def _print(report: "RetrievalReport") -> None:
     from rich.table import Table
 
     from orchestrator.cli.output import console
 
     out = console()
+    out.print(f"{report.dataset}: n = {report.n}, {report.peak_mb} MiB at most", soft_wrap=True)
     out.print(
-        f"{document['dataset']}: n = {document['n']}, {document['peak_mb']} MiB at most", soft_wrap=True
-    )
-    out.print(
-        f"index {document['index_s']:.2f} s, query {document['query_ms']:.1f} ms (medians, warm cache)\n",
+        f"index {report.index_s:.2f} s, query {report.query_ms:.1f} ms (medians, warm cache)\n",
         soft_wrap=True,
     )
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("all gold files in the first k, %", no_wrap=True)
     for name in ("n", "@1", "@3", "@5", "@10", "@50"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_row("all", str(document["n"]), *_cells(document, "all_gold_at"))
-    for name, rates in document["repositories"].items():
-        table.add_row(f"  {name}", str(rates["n"]), *_cells(rates, "all_gold_at"))
-    for name, rates in document["without"].items():
-        table.add_row(f"  without {name}", str(rates["n"]), *_cells(rates, "all_gold_at"))
+    table.add_row("all", str(report.n), *_cells(report))
+    for name, rates in report.repositories.items():
+        table.add_row(f"  {name}", str(rates.n), *_cells(rates))
+    for name, rates in report.without.items():
+        table.add_row(f"  without {name}", str(rates.n), *_cells(rates))
     out.print(table)
-    functions = document["functions"]
-    if functions["n"]:
-        shown = ", ".join(f"@{k} {value} %" for k, value in functions["any_gold_at"].items())
-        out.print(f"\na function of the gold patch: {shown} (n = {functions['n']})", soft_wrap=True)
-    for k, each in (document["widened"] or {"n": 0}).items():
-        if k != "n":
+    functions = report.functions
+    if functions.n:
+        shown = ", ".join(f"@{k} {value} %" for k, value in functions.any_gold_at.items())
+        out.print(f"\na function of the gold patch: {shown} (n = {functions.n})", soft_wrap=True)
+    for k, each in report.widened.at.items() if report.widened else ():
+        # Without an interval, which takes two instances, nothing can be said.
+        if each.ci95 is not None:
+            low, high = each.ci95
             out.print(
-                f"widened by the model's findings @{k}: {each['gain']:+.1f} points, 95 % "
-                f"{each['ci95'][0]:+.1f} to {each['ci95'][1]:+.1f}, p = {each['p']:.2f}",
+                f"widened by the model's findings @{k}: {each.gain:+.1f} points, 95 % "
+                f"{low:+.1f} to {high:+.1f}, p = {each.p:.2f}",
                 soft_wrap=True,
             )
-    for speed in document["speed"]:
-        ratios = ", ".join(f"{name.replace('_', ' ')} {ratio:g}×" for name, ratio in speed["ratios"].items())
+    for speed in report.speed:
+        ratios = ", ".join(f"{name.replace('_', ' ')} {ratio:g}×" for name, ratio in speed.ratios.items())
         out.print(
-            f"{speed['repository']} against rank-bm25: {ratios}; "
-            f"same first ten {speed['same_top']} of {speed['queries']}",
+            f"{speed.repository} against rank-bm25: {ratios}; "
+            f"same first ten {speed.same_top} of {speed.queries}",
             soft_wrap=True,
         )
-    for name, reason in document["left_out"].items():
+    for name, reason in report.left_out.items():
         out.print(f"left out: {name}: {reason}", style="yellow", soft_wrap=True)
 
 
-def _cells(rates: dict[str, Any], what: str) -> list[str]:
+def _cells(rates: "FileRates") -> list[str]:
     return [
         f"{value:.1f}\n{low:.0f}–{high:.0f}"
-        for value, (low, high) in zip(rates[what].values(), rates["ci95"].values(), strict=True)
+        for value, (low, high) in zip(rates.all_gold_at.values(), rates.ci95.values(), strict=True)
     ]

@@ -44,19 +44,19 @@ def test_gold_lines_are_those_removed_and_those_inserted_after_and_new_files_do_
 
 def test_rates_count_what_is_within_each_cutoff_and_never_fall():
     document = report([found(1, 2), found(4), found(30, 7), found(None)])
-    assert document["all_gold_at"] == {"1": 25.0, "3": 25.0, "5": 50.0, "10": 50.0, "50": 75.0}
-    assert document["functions"]["n"] == 2
-    assert document["functions"]["any_gold_at"] == {"1": 0.0, "5": 50.0, "10": 100.0}
+    assert document.all_gold_at == {"1": 25.0, "3": 25.0, "5": 50.0, "10": 50.0, "50": 75.0}
+    assert document.functions.n == 2
+    assert document.functions.any_gold_at == {"1": 0.0, "5": 50.0, "10": 100.0}
     for k in map(str, CUTOFFS):
-        low, high = document["ci95"][k]
-        assert 0 <= low <= document["all_gold_at"][k] <= high <= 100
+        low, high = document.ci95[k]
+        assert 0 <= low <= document.all_gold_at[k] <= high <= 100
 
 
 def test_each_repository_and_each_signal_left_out_has_its_own_rates():
     document = report([found(1), found(9, repository="c/d")])
-    assert document["repositories"]["a/b"]["all_gold_at"]["1"] == 100.0
-    assert document["repositories"]["c/d"]["all_gold_at"]["5"] == 0.0
-    assert document["without"].keys() == SIGNALS.keys()
+    assert document.repositories["a/b"].all_gold_at["1"] == 100.0
+    assert document.repositories["c/d"].all_gold_at["5"] == 0.0
+    assert document.without.keys() == SIGNALS.keys()
 
 
 def test_the_bundled_tasks_are_measured_and_are_the_only_thing_on_stdout(capsys):
@@ -73,9 +73,9 @@ def test_the_bundled_tasks_are_measured_and_are_the_only_thing_on_stdout(capsys)
 
 def test_what_widening_gains_counts_each_instance_against_itself():
     gained = gains([found(4), found(1), found(None), found(2)], [found(1), found(1), found(5), found(3)])
-    assert (gained["1"]["gain"], gained["1"]["only_first"], gained["1"]["only_second"]) == (25.0, 0, 1)
-    assert gained["5"]["gain"] == 25.0
-    low, high = gained["5"]["ci95"]
+    assert (gained.at[1].gain, gained.at[1].only_first, gained.at[1].only_second) == (25.0, 0, 1)
+    assert gained.at[5].gain == 25.0
+    low, high = gained.at[5].ci95
     assert low <= 25.0 <= high
 
 
