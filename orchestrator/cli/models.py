@@ -1,7 +1,6 @@
 """`orchestrate models`: which models there are, where they are found, and what one consists of."""
 
 import sys
-from typing import Any
 
 import click
 
@@ -80,7 +79,7 @@ def show(name: str, as_json: bool) -> None:
     options.check_model(settings)
     with Session(settings, progress=lambda *_: None) as session:
         model = session.model
-    facts: dict[str, Any] = {
+    facts: dict[str, str | int | None] = {
         "name": model.name,
         "id": model.model_id,
         "revision": model.revision,

@@ -77,19 +77,16 @@ def tokens(default: int) -> Callable[[_Command], _Command]:
     )
 
 
-def _numbers(number: type[int] | type[float]) -> Any:
-    """An option's callback that turns 1,2,3 into a tuple of numbers."""
+def numbers(flag: str, number: type[int] | type[float], help_: str) -> Callable[[_Command], _Command]:
+    """An option that takes 1,2,3 and gives a tuple, an empty one where it is not there."""
 
-    def read(_context: click.Context, _option: click.Parameter, text: str | None) -> Any:
+    def read(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[float, ...]:
         try:
             return tuple(number(part) for part in text.split(",")) if text else ()
         except ValueError:
             raise click.BadParameter(f"{text!r} is no list of numbers such as 1,2,3") from None
 
-    return {"callback": read, "metavar": "N,N,…"}
-
-
-integers, numbers = _numbers(int), _numbers(float)
+    return click.option(flag, callback=read, metavar="N,N,…", help=help_)
 
 
 @contextmanager

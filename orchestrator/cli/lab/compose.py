@@ -34,9 +34,7 @@ if TYPE_CHECKING:
     default=["add", "weighted", "switch"],
     help="Sum, weighted sum, or one vector after the other; may be repeated.  [default: all three]",
 )
-@click.option(
-    "--weights", **analysis.numbers, help="For mode weighted, one a domain.  [default: equal parts of 1]"
-)
+@analysis.numbers("--weights", float, "For mode weighted, one a domain.  [default: equal parts of 1]")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 )
 @click.argument("vector_name", metavar="DOMAIN|FILE", shell_complete=completion.vectors)
 @options.model
-@click.option("--layers", **analysis.integers, help="Layers, from 0.  [default: eight over the depth]")
+@analysis.numbers("--layers", int, "Layers, from 0.  [default: eight over the depth]")
 @click.option(
     "--top", type=click.IntRange(1, 50), default=6, show_default=True, metavar="K", help="Tokens each way."
 )

@@ -24,13 +24,11 @@ if TYPE_CHECKING:
 )
 @click.argument("domain", shell_complete=completion.domains)
 @options.model
-@click.option("--layers", **analysis.integers, help="Layers, from 0.  [default: eight over the depth]")
-@click.option(
-    "--shares",
-    **analysis.numbers,
-    help="α as shares of the residual norm at each layer.  [default: 0.05,0.1,0.2,0.4,0.8]",
+@analysis.numbers("--layers", int, "Layers, from 0.  [default: eight over the depth]")
+@analysis.numbers(
+    "--shares", float, "α as shares of the residual norm at each layer.  [default: 0.05,0.1,0.2,0.4,0.8]"
 )
-@click.option("--alphas", **analysis.numbers, help="Absolute α, instead of --shares.")
+@analysis.numbers("--alphas", float, "Absolute α, instead of --shares.")
 @analysis.prompts(12, "Prompts, and pairs of texts.")
 @analysis.tokens(16)
 @analysis.figure
