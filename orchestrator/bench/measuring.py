@@ -2,13 +2,13 @@
 
 import resource
 from collections import defaultdict
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from orchestrator.bench.reports import RepairReport, RetrievalReport, SpeedReport
+from orchestrator.bench.reports import RepairReport, RetrievalReport
 from orchestrator.errors import NothingMeasured
 from orchestrator.plugins import load_instances
 from orchestrator.session import Session
+from retrieval.bench import Speed, measure
 from retrieval.errors import RetrievalError
 from swebench.data.tasks import Instance
 from swebench.errors import InvalidTask, SwebenchError
@@ -77,14 +77,10 @@ def _widened(session: Session, located: dict[str, list[Instance]]) -> "list[Foun
     return found
 
 
-def _speed(session: Session, name: str, there: list[Instance]) -> SpeedReport:
-    from retrieval.bench import measure
-
+def _speed(session: Session, name: str, there: list[Instance]) -> Speed:
     commits = [instance.task.base_commit for instance in there[:_SPEED_COMMITS]]
     issues = [instance.task.problem_statement for instance in there]
-    speed = measure(session.store.open(name), commits, issues, session.progress)
-    ratios = {name: round(ratio, 1) for name, ratio in speed.ratios.items()}
-    return SpeedReport(**asdict(speed), ratios=ratios)
+    return measure(session.store.open(name), commits, issues, session.progress)
 
 
 def measure_repair(session: Session, dataset: str, limit: int | None, *, one_line: bool) -> RepairReport:

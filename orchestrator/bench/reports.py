@@ -3,9 +3,12 @@
 Rates are in per cent with 95 % intervals (Wilson 1927).
 """
 
-from pydantic import model_serializer
+from dataclasses import asdict
+
+from pydantic import field_serializer, model_serializer
 
 from orchestrator.policy.decisions import Record
+from retrieval.bench import Speed
 
 
 class OfDataset(Record):
@@ -75,30 +78,22 @@ class Gains(Record):
         return {"n": self.n, **{str(k): gain for k, gain in self.at.items()}}
 
 
-class SpeedReport(Record):
-    """Of one repository: `retrieval.bench.Speed`, and its ratios, above 1 where ours is faster."""
-
-    repository: str
-    n_files: int
-    index_s: float
-    bm25_index_s: float
-    peer_index_s: float
-    commits: int
-    next_commit_s: float
-    query_s: float
-    peer_query_s: float
-    queries: int
-    same_top: int
-    ratios: dict[str, float]
-
-
 class RetrievalReport(Localized, OfDataset):
     """What `bench retrieval` finds; `peak_mb` is the most memory that this process had, in MiB."""
 
     peak_mb: int
     widened: Gains | None
-    speed: list[SpeedReport]
+    speed: list[Speed]
     left_out: dict[str, str]
+
+    @field_serializer("speed")
+    def _with_ratios(self, speed: list[Speed]) -> list[dict[str, object]]:
+        return [asdict(each) | {"ratios": rounded_ratios(each)} for each in speed]
+
+
+def rounded_ratios(speed: Speed) -> dict[str, float]:
+    """The ratios of a repository, above 1 where ours is faster, to a tenth."""
+    return {name: round(ratio, 1) for name, ratio in speed.ratios.items()}
 
 
 class Rate(Record):

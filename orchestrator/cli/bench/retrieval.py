@@ -62,6 +62,7 @@ def command(
 def _print(report: "RetrievalReport") -> None:
     from rich.table import Table
 
+    from orchestrator.bench.reports import rounded_ratios
     from orchestrator.cli.output import console
 
     out = console()
@@ -94,7 +95,9 @@ def _print(report: "RetrievalReport") -> None:
                 soft_wrap=True,
             )
     for speed in report.speed:
-        ratios = ", ".join(f"{name.replace('_', ' ')} {ratio:g}×" for name, ratio in speed.ratios.items())
+        ratios = ", ".join(
+            f"{name.replace('_', ' ')} {ratio:g}×" for name, ratio in rounded_ratios(speed).items()
+        )
         out.print(
             f"{speed.repository} against rank-bm25: {ratios}; "
             f"same first ten {speed.same_top} of {speed.queries}",
