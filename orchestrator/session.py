@@ -79,8 +79,11 @@ class Session:
     def open_ahead(self) -> None:
         """Begin to load the model and to open its engine, so that something else can be imported meanwhile.
 
-        Whoever needs them first waits for them, and is told what went wrong.
+        Whoever needs them first waits for them, and is told what went wrong. torch is imported
+        at once: beside another import it would wait for the interpreter, which loading weights needs little.
         """
+        import torch  # noqa: F401
+
         pool = ThreadPoolExecutor(1, thread_name_prefix="opening")
         self._loading = loading = pool.submit(self._load_model)
         self._opening = pool.submit(lambda: self._open_engine(loading.result()))

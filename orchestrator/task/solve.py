@@ -77,10 +77,14 @@ async def run_task(
     return _result(await run_graph(build_graph(saver), tools, emit), tools)
 
 
+_LET_GO_S = 1.0
+"""A child that a killed process had just forked holds its locks too, until it becomes another program."""
+
+
 def claimed(folder: Path, name: str) -> AcquireReturnProxy[FileLock]:
     """A context in which no other process works on `name` in a folder; raises AlreadyRunning if one does."""
     try:
-        return FileLock(folder / f".{name}.lock").acquire(timeout=0)
+        return FileLock(folder / f".{name}.lock").acquire(timeout=_LET_GO_S, poll_interval=0.02)
     except Timeout:
         raise AlreadyRunning(
             f"{name} is being worked on in {folder} by another process: wait for it or choose another --out"

@@ -77,6 +77,8 @@ def _killed(arguments: list[str], chance: random.Random, most_s: float, finished
         if chance.random() < 0.9 or finished:
             _until_work_begins(told)
         for line in told if finished else ():
+            if " failed: " in line or line.startswith("orchestrate: "):
+                raise Broken(f"the batch told of a failure: {line}")
             finished -= " patched in " in line or " no_patch in " in line
             if not finished:
                 break
