@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
 from orchestrator.repair.features import NAMES, Issue, features
 from orchestrator.repair.places import ranges, reached_lines
@@ -139,6 +138,8 @@ class Suspect:
         """The edits with their scores, by the answers to this suspect's requests."""
         if not self.edits:
             return []
+        from scipy.special import log_softmax  # not needed before the first token
+
         said = self.model_features(requests, answers)
         liked = filled(said) @ np.array(self._weights["likelihood"])
         chances = log_softmax(self._scores + liked)

@@ -4,8 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from scipy.special import log_softmax
-
 from orchestrator.repair.features import Issue
 from orchestrator.repair.ranking import Suspect
 from retrieval.definition_hits import LOGIT, DefinitionHit
@@ -67,6 +65,8 @@ def suspects(
             found.append((whole(hit, code), code))
     if not found:
         return []
+    from scipy.special import log_softmax  # not needed before the first token
+
     priors = log_softmax([logit(hit) for hit, _ in found])
     read = Issue(issue)
     return [

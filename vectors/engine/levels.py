@@ -11,7 +11,7 @@ from torch import Tensor
 
 GROUP = 32
 """Weights that share a scale in GGUF's Q4_0, Q4_1 and Q8_0."""
-_CHUNK = 512  # rows whose levels are found at a time, so that they stay in the processor's cache
+_CHUNK = 256  # rows whose levels are found at a time, so that they stay in the processor's cache
 _LEVEL_ERROR = 0.15
 """How far from its level a weight may lie, in levels: bfloat16 rounds level 16 and the scale by 1/16 each."""
 
@@ -25,10 +25,12 @@ def planes(weight: Tensor) -> list[tuple[Tensor, Tensor]]:
     rows, columns = weight.shape
     if columns % GROUP or rows % GROUP:
         return []
+    pack_levels: Any = torch.ops.aten._convert_weight_to_int4pack_for_cpu
     for split, count in ((_sixteen_levels, 1), (_signed_levels, 2)):
         if not split(weight[:GROUP]):
             continue
-        levels = torch.empty(count, rows, columns, dtype=torch.int32)
+        # Packed chunk by chunk: whole integer levels would be four bytes a weight, touched once.
+        levels = torch.empty(count, rows, columns // 2, dtype=torch.uint8)
         scales = torch.empty(count, columns // GROUP, rows, 2, dtype=torch.bfloat16)
         for start in range(0, rows, _CHUNK):
             chunk = slice(start, start + _CHUNK)
@@ -36,10 +38,9 @@ def planes(weight: Tensor) -> list[tuple[Tensor, Tensor]]:
             if not found:
                 return []
             for plane, (level, scale, offset) in enumerate(found):
-                levels[plane, chunk] = level.flatten(1)
+                levels[plane, chunk] = pack_levels(level.flatten(1).int(), 1)
                 scales[plane, :, chunk] = torch.stack([scale, offset], dim=-1).transpose(0, 1)
-        pack_levels: Any = torch.ops.aten._convert_weight_to_int4pack_for_cpu
-        return [(pack_levels(level, 1), scale) for level, scale in zip(levels, scales, strict=True)]
+        return list(zip(levels, scales, strict=True))
     return []
 
 
@@ -68,7 +69,7 @@ def _signed_levels(weight: Tensor) -> list[_Plane]:
     scale = (grouped.abs().amax(dim=-1) / 127).clamp_min_(1e-12)
     exact = grouped * (1 / scale.unsqueeze(-1))
     levels = exact.round()
-    off = exact.sub_(levels).abs_().masked_fill_(levels.abs() > 16, 0)
+    off = exact.sub_(levels).abs_().mul_(levels.abs() <= 16)
     if float(off.amax()) > _LEVEL_ERROR:
         return []
     high = ((levels + 128) / 16).floor_()

@@ -95,7 +95,10 @@ def test_a_row_is_the_same_to_the_bit_wherever_it_stands_among_as_many_rows():
 
 @pytest.mark.skipif(not can_pack(torch.bfloat16, CPU), reason="no bf16 products in this processor")
 class TestFewBits:
-    @pytest.mark.parametrize(("weight", "bits"), [(on_levels(16), 4), (on_levels(255, zero=True), 8)])
+    @pytest.mark.parametrize(
+        ("weight", "bits"),
+        [(on_levels(16), 4), (on_levels(255, zero=True), 8), (on_levels(16, rows=608), 4)],  # one in chunks
+    )
     def test_weights_on_few_levels_are_kept_at_few_bits_and_lose_nothing_but_rounding(self, weight, bits):
         layer = fused(weight, None)
         assert layer.bits == bits
