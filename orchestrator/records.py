@@ -137,7 +137,7 @@ class Result(Record):
     """The outcome of one task, in the form of `solve --json`; `graded` is filled by the caller.
 
     `stages` are seconds by node, all attempts together; `time_bounds` says where a limit on time has decided
-    something, so that another run may come out differently; `reason` is why a task has failed.
+    something, so that another run may come out differently; `reason` is why a task has failed or ended early.
     """
 
     instance_id: str

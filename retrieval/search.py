@@ -23,6 +23,10 @@ from retrieval.signals import SIGNALS, Signal, ask
 from retrieval.store import Repository
 
 _SUPPORT_FACTOR = 0.01
+NOTHING_SHARED = (
+    "no file of the repository shares a word with the problem statement, so there is nothing to go by: "
+    "say more, such as the name of a function or a file, an error message, or code that shows it"
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,11 @@ class SearchResult:
     modules: tuple[DefinitionHit, ...]
     seconds_index: float
     seconds_query: float
+
+    @property
+    def nothing_shared(self) -> bool:
+        """Whether nothing speaks for any file, so that their order means nothing."""
+        return not any(hit.score > 0 for hit in self.hits)
 
 
 class Retriever:

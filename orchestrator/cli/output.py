@@ -39,7 +39,10 @@ def print_result(result: Result) -> None:
         out.print(f"{checks}   files: {visible(', '.join(result.files))}")
     else:
         out.print(
-            "No candidate passed validation; every one is in the artifacts with its reason.", style="yellow"
+            visible(result.reason)
+            or "No candidate passed validation; every one is in the artifacts with its reason.",
+            style="yellow",
+            soft_wrap=True,
         )
     if result.graded:
         out.print(_graded(result.graded))

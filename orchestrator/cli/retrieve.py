@@ -31,11 +31,14 @@ def command(instance_id: str, as_json: bool, dataset: str, repos: Path | None, t
     from orchestrator.records import Hit
     from orchestrator.run_config import RunConfig
     from orchestrator.task.jobs import instance_job
+    from retrieval.search import NOTHING_SHARED
 
     settings = options.settings(repos=repos)
     with opened_session(settings) as session:
         job = instance_job(session, RunConfig(), dataset, instance_id)
         found = session.retriever(job.repository).search(job.commit, job.task.problem_statement, top_k=top)
+    if found.nothing_shared:
+        click.echo(NOTHING_SHARED, err=True)
     hits = [Hit(path=hit.path, score=round(hit.score, 4)) for hit in found.hits]
     seconds = {"index": round(found.seconds_index, 3), "query": round(found.seconds_query, 4)}
     if as_json:

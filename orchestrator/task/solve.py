@@ -161,4 +161,5 @@ def _result(state: State, tools: Tools) -> Result:
         artifacts=str(tools.artifacts.folder),
         stages=stages,
         time_bounds=tuple(step.time_bound for step in steps if step.time_bound),
+        reason=state.get("reason", ""),
     )

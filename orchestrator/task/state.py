@@ -52,6 +52,8 @@ class State(TypedDict, total=False):
     """Name of the artifact with the accepted patch; empty while there is none."""
     check: dict[str, JsonValue]
     """What validation found about the accepted patch: a Check as plain data."""
+    reason: str
+    """Why the task ended early; there is none where it went its whole way."""
     nodes: Annotated[list[dict[str, JsonValue]], operator.add]
     """One NodeRecord per finished model node, in order, as plain data."""
 

@@ -252,3 +252,9 @@ def test_processes_that_share_a_cache_get_the_same_answer(project, tmp_path):
     answers = {process.communicate(timeout=60)[0] for process in running}
     assert len(answers) == 1
     assert "pkg/money.py" in answers.pop()
+
+
+def test_an_issue_that_shares_no_word_with_the_repository_is_told_apart(project, tmp_path):
+    retriever = Retriever(project.repository(), tmp_path)
+    assert retriever.search("HEAD", "xyzzy plugh").nothing_shared
+    assert not retriever.search("HEAD", ISSUE).nothing_shared

@@ -6,18 +6,19 @@ the repository is shown to the model.
 
 import asyncio
 import time
+from typing import Literal
 
 import structlog
 from langgraph.runtime import Runtime
 
 from orchestrator.events import NodeFinished, NodeStarted, Retrieved
-from orchestrator.records import FoundDefinition, Hit, Ranking, Step
-from orchestrator.task.nodes.asking import progress_of
+from orchestrator.records import Check, FoundDefinition, Hit, Ranking, Step
+from orchestrator.task.nodes.asking import progress_of, usable_reproduction
 from orchestrator.task.regions import TARGETS, targets
 from orchestrator.task.state import State, Tools
 from retrieval.context import build_context
 from retrieval.errors import NotText
-from retrieval.search import SearchResult
+from retrieval.search import NOTHING_SHARED, SearchResult
 
 SHOWN_HITS = 10
 
@@ -66,7 +67,16 @@ async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
     step = Step(name="retrieve", seconds=round(seconds, 3))
     tools.artifacts.write_record("trajectory/retrieve-0.json", step)
     runtime.stream_writer(NodeFinished(node="retrieve", seconds=seconds))
-    return {"context": context, "regions": TARGETS.dump_python(chosen, mode="json"), "attempt": 0}
+    told: State = {"context": context, "regions": TARGETS.dump_python(chosen, mode="json"), "attempt": 0}
+    # Where code shows the fault, what it runs says where to look.
+    if found.nothing_shared and not await asyncio.to_thread(usable_reproduction, tools):
+        return told | {"reason": NOTHING_SHARED, "patch": "", "check": Check().model_dump(mode="json")}
+    return told
+
+
+def after_retrieve(state: State) -> Literal["bug_analysis", "__end__"]:
+    """To the end where nothing was found: a patch of whatever file comes first would be worse than none."""
+    return "__end__" if state.get("reason") else "bug_analysis"
 
 
 def _sources(tools: Tools, found: SearchResult) -> dict[str, str]:

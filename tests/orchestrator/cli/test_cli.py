@@ -157,6 +157,29 @@ def test_run_tests_on_a_problem_of_ones_own_says_that_no_test_command_is_known(c
     assert "--run-tests" in line
 
 
+def test_an_issue_that_shares_no_word_with_the_repository_ends_with_a_sentence_and_without_a_patch(
+    capsys, project, tiny_model, tmp_path
+):
+    (tmp_path / "vague.txt").write_text("xyzzy plugh\n")
+    given = ["--repo", project, "--problem", "vague.txt", "--model", tiny_model, "--out", tmp_path / "out"]
+    code, out, err = run(capsys, "solve", *given, "--json")
+    result = json.loads(out)
+    assert (code, result["status"], result["patch"], result["files"]) == (1, "no_patch", "", [])
+    assert "shares a word" in result["reason"] and "say more" in result["reason"]
+    assert "bug_analysis" not in err
+    again = run(capsys, "solve", *given)
+    assert again[0] == 1 and "shares a word" in "".join(again[1:])
+
+
+def test_retrieve_says_when_the_order_of_the_files_means_nothing(capsys, tmp_path, project, monkeypatch):
+    (tmp_path / "nobody__nothing").symlink_to(project)
+    base = git(project, "rev-parse", "HEAD")
+    (tmp_path / "rows.jsonl").write_text(row(base_commit=base, problem_statement="xyzzy plugh"))
+    given = ["nobody__nothing-1", "--dataset", "rows.jsonl", "--repos", tmp_path]
+    code, _, err = run(capsys, "retrieve", *given)
+    assert code == 0 and "shares a word" in err
+
+
 def test_retrieve_prints_one_json_document_with_scores_that_fall(capsys):
     code, out, _ = run(capsys, "retrieve", INSTANCE, "--json", "--top", "3")
     found = json.loads(out)
