@@ -1,19 +1,22 @@
 """What commands print at the end: one JSON document, or tables and a coloured patch."""
 
 import json
+import sys
 
 import click
 from rich.console import Console
-from rich.syntax import Syntax
 from rich.text import Text
 
+from orchestrator.cli.patch_view import write_patch
 from orchestrator.cli.terminal import visible
 from orchestrator.records import Graded, Result
 
 
 def print_json(document: object) -> None:
-    """The only thing on stdout under --json."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    """The only thing on stdout under --json; JSON is UTF-8 whatever the locale says."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    # What UTF-8 has no bytes for, half of a surrogate pair, stays an escape.
+    click.echo(text.encode(errors="backslashreplace"))
 
 
 def console() -> Console:
@@ -22,19 +25,13 @@ def console() -> Console:
 
 
 def print_result(result: Result) -> None:
-    """The patch with syntax colours, what validation and the tests found, and where the files are."""
-    out = console()
+    """The patch, then what validation and the tests found, and where the files are.
+
+    A pipe is for the patch alone (`orchestrate solve … | git apply`), so the rest goes to stderr there.
+    """
+    out = Console(highlight=False, markup=False, stderr=not sys.stdout.isatty())
     if result.patch:
-        out.print()
-        out.print(
-            Syntax(
-                visible(result.patch),
-                "diff",
-                theme="ansi_dark",
-                background_color="default",
-                word_wrap=True,
-            )
-        )
+        write_patch(result.patch, f"{result.artifacts}/patch.diff")
         checks = f"applies: {_yes(result.applies)}   parses: {_yes(result.parses)}"
         out.print(f"{checks}   files: {visible(', '.join(result.files))}")
     else:

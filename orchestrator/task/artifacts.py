@@ -50,8 +50,8 @@ class Artifacts:
         return self.write(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
     def read(self, name: str) -> str:
-        """Read a text artifact back."""
-        return (self.folder / name).read_text("utf-8")
+        """Read a text artifact back, every line end as it was written."""
+        return (self.folder / name).read_bytes().decode()
 
     def write_records(self, name: str, records: Sequence[Record]) -> str:
         """Write records as a JSON list, without what is not known of them; returns its name."""
