@@ -98,7 +98,9 @@ class Session:
         import torch
 
         from vectors.models.loading import load_model
+        from vectors.threads import compute_with
 
+        compute_with(self.settings.threads)
         started = time.perf_counter()
         name, cache = self.settings.model, self.settings.cache
         dtype = None if self.settings.dtype == "auto" else getattr(torch, self.settings.dtype)

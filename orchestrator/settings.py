@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     model: str = "smollm2-135m"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto: bfloat16 where the processor computes in it, else float32. Exactness claims hold for float32."""
+    threads: int | None = Field(default=None, ge=1)
+    """Threads that the model computes with; by default what affinity, quota and OMP_NUM_THREADS give."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     serve: dict[str, JsonValue] = Field(default_factory=dict)
     """The table [serve], or ORCHESTRATE_SERVE__…: `services.settings` says what may stand there."""

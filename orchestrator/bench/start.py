@@ -9,12 +9,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 
 from orchestrator.errors import ConfigError, OrchestratorError
+from vectors.processors import processors
 from vectors.progress import Progress
 from vectors.statistics.estimates import mean
 
@@ -65,7 +67,7 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster this build is: geometric mean of the pairs' ratios, and its 95 % interval."""
+    """How many times longer the slower takes: geometric mean of the pairs' ratios, and its 95 % interval."""
 
     value: float
     low: float
@@ -80,26 +82,36 @@ class Start:
     this: Seconds
     other: Seconds | None = None
     ratio: Ratio | None = None
+    slowdown: Ratio | None = None
+    """How many times longer this build took than in the row before, with nothing spinning beside it."""
 
 
 def measure(
-    model: str, instance_id: str, cache: Path, against: Path | None, repeats: int, progress: Progress
+    model: str,
+    instance_id: str,
+    cache: Path,
+    against: Path | None,
+    repeats: int,
+    progress: Progress,
+    *,
+    busy: bool = False,
 ) -> list[Start]:
     """Time help, a wrong instance id, the model's load and solve's first token; a first run is not counted.
 
-    `against` is a checkout of another build, which runs with this interpreter and its libraries. Raises
+    `against` is a checkout of another build, which runs with this interpreter and its libraries. `busy`
+    times a whole solve as well, alone and beside as many spinning processes as there are processors. Raises
     ConfigError for a folder that is none, StartFailed for a process that failed.
     """
     this = Path(__file__).resolve().parents[2]
     if against is not None and not (against / "orchestrator" / "cli").is_dir():
         raise ConfigError(f"--against {against}: expected a checkout, with the folder orchestrator in it")
     builds = [this] if against is None else [this, against.resolve()]
-    rows = []
+    rows: list[Start] = []
     with tempfile.TemporaryDirectory(prefix="start-") as scratch:
 
-        def first_token(build: Path) -> float:
+        def solve(build: Path, code: int | None) -> float:
             out = tempfile.mkdtemp(dir=scratch)
-            return _run(build, cache, scratch, ["solve", instance_id, "--model", model, "--out", out], None)
+            return _run(build, cache, scratch, ["solve", instance_id, "--model", model, "--out", out], code)
 
         def whole(code: int, *arguments: str) -> Callable[[Path], float]:
             return lambda build: _run(build, cache, scratch, list(arguments), code)
@@ -108,13 +120,26 @@ def measure(
             "help": whole(0, "--help"),
             "wrong instance id": whole(2, "solve", "no-such-instance"),
             "model loaded": whole(0, "models", "show", model),
-            "first token of solve": first_token,
+            "first token of solve": lambda build: solve(build, None),
         }
-        for done, (name, take) in enumerate(timed.items()):
-            progress("timing starts", done, len(timed))
-            rounds = [[take(build) for build in builds] for _ in range(repeats + 1)][1:]
+        if busy:
+            timed |= {"whole solve": lambda build: solve(build, 0)}
+        steps = len(timed) + busy
+
+        def take(name: str, time_it: Callable[[Path], float]) -> list[list[float]]:
+            progress("timing starts", len(rows), steps)
+            rounds = [[time_it(build) for build in builds] for _ in range(repeats + 1)][1:]
             rows.append(_start(name, rounds))
-        progress("timing starts", len(timed), len(timed))
+            return rounds
+
+        for name, time_it in timed.items():
+            rounds = take(name, time_it)
+        if busy:
+            with _spinning(processors()) as beside:
+                slow = take(f"whole solve beside {beside} spinning", timed["whole solve"])
+            pairs = [(idle[0], loaded[0]) for idle, loaded in zip(rounds, slow, strict=True)]
+            rows[-1] = replace(rows[-1], slowdown=_ratio(pairs))
+        progress("timing starts", steps, steps)
     return rows
 
 
@@ -129,8 +154,23 @@ def _start(name: str, rounds: list[list[float]]) -> Start:
     )
     if not others:
         return Start(name, ours)
-    logs = mean([math.log(other / this) for this, other in rounds])
-    return Start(name, ours, others[0], Ratio(*(math.exp(x) for x in (logs.value, logs.low, logs.high))))
+    return Start(name, ours, others[0], _ratio([(this, other) for this, other in rounds]))
+
+
+def _ratio(pairs: list[tuple[float, float]]) -> Ratio:
+    logs = mean([math.log(slow / fast) for fast, slow in pairs])
+    return Ratio(*(math.exp(x) for x in (logs.value, logs.low, logs.high)))
+
+
+@contextmanager
+def _spinning(processes: int) -> Iterator[int]:
+    """So many processes that do nothing and stop for nobody."""
+    spin = [sys.executable, "-c", "while True: pass"]
+    with ExitStack() as stack:
+        for _ in range(processes):
+            process = stack.enter_context(subprocess.Popen(spin, stdin=subprocess.DEVNULL))
+            stack.callback(process.kill)
+        yield processes
 
 
 def _run(build: Path, cache: Path, folder: str, arguments: list[str], code: int | None) -> float:

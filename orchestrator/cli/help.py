@@ -19,9 +19,9 @@ SECTIONS = {
     ),
     "Measuring": (
         "regime metric n texts prompts reports shuffled-labels "
-        "rows repeats against speed install-peers backend gold top"
+        "rows repeats against busy speed install-peers backend gold top"
     ),
-    "Running": "run-tests grade executor workers timeout fresh host port data store",
+    "Running": "run-tests grade executor workers threads timeout fresh host port data store",
     "Key": "name operator",
     "Output": "format out figure verdicts json verbose version help",
 }

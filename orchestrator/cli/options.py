@@ -1,7 +1,8 @@
 """Flags that several commands share, and how they become settings."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -10,6 +11,8 @@ from orchestrator.cli.help import log_level
 
 if TYPE_CHECKING:
     from orchestrator.settings import Settings
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -25,12 +28,32 @@ repos = click.option(
     "--repos", type=FOLDER, help="Folder that holds repositories as owner__name or owner__name.git."
 )
 vectors = click.option("--vectors", type=FOLDER, help="Folder of vector files to use instead of the cache.")
-model = click.option(
+model_name = click.option(
     "--model",
     shell_complete=completion.models,
     help="Alias, hub id, folder or GGUF file.  [default: smollm2-135m]",
 )
+
+
+def _keep(context: click.Context, _: click.Parameter, value: int | None) -> None:
+    context.meta[_THREADS] = value
+
+
+_THREADS = f"{__name__}.threads"
+_threads = click.option(
+    "--threads",
+    type=click.IntRange(1),
+    metavar="N",
+    expose_value=False,  # no command does anything with it but `settings`
+    callback=_keep,
+    help="Threads that the model computes with.  [default: what the machine gives]",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+
+
+def model(command: _Command) -> _Command:
+    """The model of a command that runs one, and what it computes with."""
+    return model_name(_threads(command))
 
 
 def settings(**flags: Any) -> "Settings":
@@ -38,7 +61,9 @@ def settings(**flags: Any) -> "Settings":
     from orchestrator.logs import configure
     from orchestrator.settings import Settings
 
-    flags["log_level"] = log_level(click.get_current_context(silent=True))
+    context = click.get_current_context(silent=True)
+    flags["log_level"] = log_level(context)
+    flags["threads"] = context and context.meta.get(_THREADS)
     chosen = Settings(**{name: value for name, value in flags.items() if value is not None})
     configure(chosen.log_level)
     return chosen

@@ -10,7 +10,7 @@ from orchestrator.cli import options
 from orchestrator.cli.help import Command
 
 if TYPE_CHECKING:
-    from orchestrator.bench.start import Seconds, Start
+    from orchestrator.bench.start import Ratio, Seconds, Start
 
 
 @click.command(
@@ -18,16 +18,21 @@ if TYPE_CHECKING:
     cls=Command,
     examples=(
         "orchestrate bench start",
-        "orchestrate bench start --against ../before --repeats 9 --json",
+        "orchestrate bench start --against ../before --busy --repeats 9 --json",
     ),
 )
-@options.model
+@options.model_name
 @click.option("--against", type=options.FOLDER, help="A checkout of another build, measured in turns.")
 @click.option(
     "--repeats", type=click.IntRange(2), default=5, show_default=True, help="Processes of each kind."
 )
+@click.option(
+    "--busy",
+    is_flag=True,
+    help="A whole solve too, alone and beside as many spinning processes as processors.",
+)
 @options.as_json
-def command(model: str | None, against: Path | None, repeats: int, as_json: bool) -> None:
+def command(model: str | None, against: Path | None, repeats: int, busy: bool, as_json: bool) -> None:
     """Seconds from a new process to help, to the answer to wrong input, to a loaded model, to a first token.
 
     What a process reads is in the page cache: one run of each kind goes before and is not counted.
@@ -41,7 +46,9 @@ def command(model: str | None, against: Path | None, repeats: int, as_json: bool
 
     with view_for(sys.stderr.isatty(), nodes=()) as view:
         instance_id = next(iter(load_instances("bundled", cache=settings.cache).instances))
-        rows = measure(settings.model, instance_id, settings.cache, against, repeats, view.progress)
+        rows = measure(
+            settings.model, instance_id, settings.cache, against, repeats, view.progress, busy=busy
+        )
     if as_json:
         print_json(document(rows, settings.model, against))
     else:
@@ -58,9 +65,15 @@ def _print(rows: "list[Start]") -> None:
     for name in ("n", "this build", "the other", "other / this, 95 % interval"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        ratio = row.ratio and f"{row.ratio.value:.2f} ({row.ratio.low:.2f}–{row.ratio.high:.2f})"
-        table.add_row(row.name, str(row.this.n), _seconds(row.this), _seconds(row.other), ratio or "")
+        table.add_row(row.name, str(row.this.n), _seconds(row.this), _seconds(row.other), _ratio(row.ratio))
     console().print(table)
+    for row in rows:
+        if row.slowdown:
+            console().print(f"{row.name}: {_ratio(row.slowdown)} times as long as alone")
+
+
+def _ratio(found: "Ratio | None") -> str:
+    return "" if found is None else f"{found.value:.2f} ({found.low:.2f}–{found.high:.2f})"
 
 
 def _seconds(found: "Seconds | None") -> str:

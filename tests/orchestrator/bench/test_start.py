@@ -1,10 +1,13 @@
 """The benchmark of the start: real processes, and ratios that are those of their pairs."""
 
+import subprocess
+
 import pytest
 
 from orchestrator.bench import start
 from orchestrator.bench.start import measure
 from orchestrator.errors import ConfigError
+from vectors.processors import processors
 
 INSTANCE = "harborlab__tidetable-23"
 
@@ -36,3 +39,25 @@ def test_the_ratio_of_two_builds_is_that_of_neighbouring_processes():
 def test_a_folder_that_is_no_checkout_is_refused_before_anything_is_timed(tmp_path):
     with pytest.raises(ConfigError, match="expected a checkout"):
         measure("unused", INSTANCE, tmp_path, tmp_path, 2, silent)
+
+
+def test_a_busy_machine_is_one_with_a_spinning_process_for_each_processor(monkeypatch, tmp_path):
+    started, beside = [], []
+
+    class Watched(subprocess.Popen):
+        def __init__(self, command, **options):
+            super().__init__(command, **options)
+            started.append(self)
+
+    def run(build, cache, folder, arguments, code):
+        beside.append(sum(process.poll() is None for process in started))
+        return 3.0 if beside[-1] else 1.5
+
+    monkeypatch.setattr(start, "_run", run)
+    monkeypatch.setattr(start.subprocess, "Popen", Watched)
+    rows = measure("unused", INSTANCE, tmp_path, None, 2, silent, busy=True)
+    cores = processors()
+    assert [row.name for row in rows[-2:]] == ["whole solve", f"whole solve beside {cores} spinning"]
+    assert rows[-1].slowdown.value == pytest.approx(2.0) and rows[-2].slowdown is None
+    assert beside == [0] * (len(beside) - 3) + [cores] * 3
+    assert all(process.poll() is not None for process in started)
