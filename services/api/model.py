@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.access import Operator, Owner, RuntimeOf
 from services.api.problems import documented
+from services.bodies import Body
 from services.serving.exchange import State
 from services.serving.runtime import Runtime
 from services.work.inputs import Name
@@ -14,12 +15,10 @@ from services.work.inputs import Name
 router = APIRouter(prefix="/v1/model", tags=["model"])
 
 
-class Exchange(BaseModel):
+class Exchange(Body):
     """What is to be loaded. Running tasks may go on for `wait_s`; what then still runs is given back."""
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, json_schema_extra={"examples": [{"model": "qwen3-0.6b"}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"model": "qwen3-0.6b"}]})
 
     model: Name
     wait_s: Annotated[int, Field(ge=0, le=3600)] = 600

@@ -1,20 +1,31 @@
-"""What a chat request may hold. Fields that mean nothing here are refused, not passed over."""
+"""What a chat request may hold: what means nothing here is refused, unless it asks for nothing.
+
+Clients send fields of OpenAI's that they do not use with the value that changes nothing.
+"""
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
+from services.bodies import Body
 from services.serving.steering import SteeringRequest
 from services.texts import Text
 
 MOST_MESSAGES = 256
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+def _asks_for_nothing(value: JsonValue) -> None:
+    if value:
+        raise ValueError("it is not done here; leave it out")
 
 
-class TextPart(_Strict):
+_Unused = Annotated[
+    JsonValue, AfterValidator(_asks_for_nothing), WithJsonSchema({"enum": [False, 0, "", [], {}]})
+]
+"""A field of OpenAI's that has no meaning here, and so may only come empty."""
+
+
+class TextPart(Body):
     """A part of a message; only text is read."""
 
     type: Literal["text"]
@@ -28,18 +39,30 @@ def _joined(content: object) -> object:
     return content
 
 
-class ChatMessage(_Strict):
-    """One turn."""
+class ChatMessage(Body):
+    """One turn. One of the model's may be handed back with all that its answer came with."""
 
     role: Literal["system", "developer", "user", "assistant"]
     content: Annotated[Text, BeforeValidator(_joined, json_schema_input_type=str | list[TextPart])]
     name: Text | None = None
+    refusal: _Unused = None
+    annotations: _Unused = None
+    audio: _Unused = None
+    function_call: _Unused = None
+    tool_calls: _Unused = None
 
 
-class StreamOptions(_Strict):
+class StreamOptions(Body):
     """What a stream tells beside the text."""
 
     include_usage: bool = False
+    include_obfuscation: _Unused = None
+
+
+class ResponseFormat(Body):
+    """What the answer has to be; only text is written."""
+
+    type: Literal["text"]
 
 
 _Stop = Annotated[Text, Field(min_length=1, max_length=256)]
@@ -50,8 +73,11 @@ def _listed(stop: object) -> object:
     return [stop] if isinstance(stop, str) else stop
 
 
-class ChatRequest(_Strict):
-    """The body of POST /v1/chat/completions: OpenAI's fields that have a meaning here, and `steering`."""
+class ChatRequest(Body):
+    """The body of POST /v1/chat/completions: OpenAI's fields that have a meaning here, and `steering`.
+
+    Those from `frequency_penalty` on are taken where they ask for nothing.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -80,6 +106,23 @@ class ChatRequest(_Strict):
     logprobs: bool = False
     n: Literal[1] = 1
     user: Annotated[Text, Field(max_length=256)] | None = None
+
+    frequency_penalty: _Unused = None
+    presence_penalty: _Unused = None
+    logit_bias: _Unused = None
+    top_logprobs: _Unused = None
+    response_format: ResponseFormat | None = None
+    modalities: list[Literal["text"]] | None = None
+    audio: _Unused = None
+    prediction: _Unused = None
+    tools: _Unused = None
+    tool_choice: Literal["none", "auto"] | None = None
+    parallel_tool_calls: bool | None = None
+    functions: _Unused = None
+    function_call: Literal["none", "auto"] | None = None
+    service_tier: Literal["auto", "default"] | None = None
+    store: _Unused = None
+    metadata: _Unused = None
 
     @property
     def answer_tokens(self) -> int | None:

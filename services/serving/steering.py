@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from services.alternatives import way
+from services.bodies import Body
 from vectors.operations import OPERATIONS
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -16,7 +17,7 @@ def _known(mode: str) -> str:
     return mode
 
 
-class SteeringRequest(BaseModel):
+class SteeringRequest(Body):
     """How the answer is steered: by a domain's vector, or by one that comes with the request.
 
     α is absolute, in units of the residual stream. With a `domain`, layer and α default to the vector's own;
@@ -24,9 +25,6 @@ class SteeringRequest(BaseModel):
     """
 
     model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
         json_schema_extra={
             "oneOf": [way("domain", without=["vector"]), way("vector", "layer", "alpha", without=["domain"])]
         },

@@ -20,6 +20,7 @@ from orchestrator.task.jobs import Job, statement_job, task_job
 from retrieval.errors import RetrievalError
 from retrieval.store import RepoStore
 from services.alternatives import way
+from services.bodies import Body
 from services.errors import Invalid
 from services.settings import ServeSettings
 from services.texts import StoredText
@@ -34,7 +35,7 @@ BYTES_PER_TOKEN = 4
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
 
 
-class TaskRequest(RunConfig):
+class TaskRequest(RunConfig, Body):
     """A task: an instance of a data set, or a problem statement on a repository that the operator listed.
 
     Beside what is said here it has every field of a run's configuration. A folder of vectors is none of them:
@@ -42,8 +43,6 @@ class TaskRequest(RunConfig):
     """
 
     model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
         strict=True,
         json_schema_extra={
             "oneOf": [

@@ -9,6 +9,7 @@ import httpx
 import openai
 import pytest
 
+from services.chat.schemas import ChatRequest
 from services.errors import Busy
 from services.serving.gate import Gate
 from tests.services.conftest import until
@@ -152,9 +153,65 @@ def test_a_steering_that_does_not_fit_is_refused(client, steering, why):
     assert caught.value.body["type"] == "invalid_request_error"
 
 
+UNUSED = {
+    "frequency_penalty": 0,
+    "presence_penalty": 0.0,
+    "logit_bias": {},
+    "response_format": {"type": "text"},
+    "modalities": ["text"],
+    "tools": [],
+    "tool_choice": "auto",
+    "parallel_tool_calls": True,
+    "store": False,
+    "metadata": {},
+    "stream_options": {"include_usage": None, "include_obfuscation": False},
+}
+
+
+OPTIONAL = sorted({*ChatRequest.model_fields, "reasoning_effort"} - {"model", "messages"})
+
+
+def test_a_field_that_is_null_is_as_good_as_left_out(live):
+    for name in OPTIONAL:
+        left_out = asked(max_completion_tokens=12, seed=1)
+        left_out.pop(name, None)
+        answers = [
+            live.http.post("/v1/chat/completions", json=body) for body in (left_out, {**left_out, name: None})
+        ]
+        assert [answer.status_code for answer in answers] == [200, 200], name
+        assert answers[0].json()["choices"] == answers[1].json()["choices"], name
+
+
+def test_a_field_of_a_steering_may_be_null_too(client):
+    left_out = {"domain": "bug_analysis"}
+    nulls = {**left_out, "vector": None, "layer": None, "alpha": None, "mode": None, "positions": None}
+    first, second = (text(client, extra_body={"steering": each}) for each in (left_out, nulls))
+    assert first == second
+
+
+def test_a_field_that_asks_for_nothing_changes_nothing(client):
+    plain = text(client)
+    for name, value in UNUSED.items():
+        assert text(client, extra_body={name: value}) == plain, name
+
+
+def test_a_turn_of_the_models_is_taken_back_as_it_came(client):
+    own = client.chat.completions.create(**asked()).choices[0].message
+    turns = [*TURNS, {**own.model_dump(), "content": own.content or "x"}, TURNS[0]]
+    more = {"refusal": None, "annotations": [], "audio": None, "function_call": None, "tool_calls": []}
+    for said in (turns, [{**turns[1], **more}, TURNS[0]]):
+        assert client.chat.completions.create(**asked(messages=said)).choices
+
+
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
+        ({"frequency_penalty": 0.5}, "frequency_penalty"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"reasoning_effort": "low"}, "reasoning_effort"),
+        ({"messages": [{"role": "assistant", "content": "", "tool_calls": [{"id": "1"}]}]}, "tool_calls"),
+        ({"messages": [{"role": "user", "content": None}]}, "content"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
         ({"n": 2}, "n"),
         ({"temperature": -1}, "temperature"),
