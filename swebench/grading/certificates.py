@@ -16,6 +16,9 @@ from swebench.grading.suites import TestBed
 from swebench.grading.verdicts import Proof, certify, suite_of
 from swebench.patches.plumbing import Git
 
+_RULES = 2
+"""Part of each certificate's name: raise it when verdicts are found in another way."""
+
 
 @dataclass(frozen=True)
 class InstanceCertificate:
@@ -57,7 +60,7 @@ class Certificates:
         Raises what `swebench.grading.verdicts.grade` raises; nothing is stored then.
         """
         environment = suite_of(instance, git, test_bed).environment
-        content = json.dumps([asdict(instance), environment, timeout_s], sort_keys=True)
+        content = json.dumps([_RULES, asdict(instance), environment, timeout_s], sort_keys=True)
         digest = hashlib.sha256(content.encode()).hexdigest()[:12]
         folder = self._folder / f"{instance.instance_id}-{digest}"
         path = folder / "certificate.json"

@@ -1,31 +1,12 @@
 """What a test log says about each test: one parser for each kind of log, by the name that rows use."""
 
 import re
-from collections.abc import Callable
-from enum import StrEnum
+from collections.abc import Callable, Mapping
+
+from swebench.running.hearing import RANK, Status
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _SUMMARY = re.compile(r"^=+ short test summary info =+$")
-
-
-class Status(StrEnum):
-    """The outcome of a test, from the worst to the best; MISSING is a test of which the log says nothing."""
-
-    MISSING = "MISSING"
-    ERROR = "ERROR"
-    FAILED = "FAILED"
-    SKIPPED = "SKIPPED"
-    XPASS = "XPASS"
-    XFAIL = "XFAIL"
-    PASSED = "PASSED"
-
-    @property
-    def passes(self) -> bool:
-        """Whether the harness counts the test as passed; an expected failure is one that holds."""
-        return self in {Status.PASSED, Status.XFAIL}
-
-
-_RANK = {status: rank for rank, status in enumerate(Status)}
 
 
 def parse_pytest(log: str) -> dict[str, Status]:
@@ -43,20 +24,25 @@ def parse_pytest(log: str) -> dict[str, Status]:
         if word not in Status.__members__ or rest.startswith("["):
             continue
         test, status = _node_id(rest), Status(word)
-        found[test] = min(found.get(test, status), status, key=_RANK.__getitem__)
+        found[test] = min(found.get(test, status), status, key=RANK.__getitem__)
     return found
 
 
-def status_of(test: str, statuses: dict[str, Status]) -> Status:
+def status_of(test: str, statuses: Mapping[str, Status]) -> Status:
     """The status of a test by the id that a row gives.
 
-    The lists of SWE-bench were made by cutting each id at its first white space, so an id that is not found
-    stands for all that begin with it up to there, and has the worst of their statuses.
+    Ids of SWE-bench are cut where their parameters have white space. A cut id, of which a bracket is open,
+    stands for all that begin with it, and has a status where these agree on whether they pass.
     """
     if test in statuses:
         return statuses[test]
-    cut = [status for found, status in statuses.items() if found.split(maxsplit=1)[:1] == [test]]
-    return min(cut, key=_RANK.__getitem__, default=Status.MISSING)
+    found = [status for name, status in statuses.items() if name.startswith(test)] if _is_cut(test) else []
+    agree = len({status.passes for status in found}) == 1
+    return min(found, key=RANK.__getitem__) if agree else Status.MISSING
+
+
+def _is_cut(test: str) -> bool:
+    return test.count("[") > test.count("]")
 
 
 def _node_id(text: str) -> str:

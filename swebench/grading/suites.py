@@ -2,7 +2,7 @@
 
 A row with a `test_cmd` runs in an environment that has pytest alone. A row of SWE-bench without one names a
 repository and a version that the official package has a spec of: its tests run in an environment made from
-that spec, and the official package reads the log and judges it.
+that spec, and the official package reads what was printed and heard.
 """
 
 import functools
@@ -17,31 +17,27 @@ from typing import Protocol
 from swebench.data.tasks import Instance, Task
 from swebench.errors import NoTestsNear, NotGradeable
 from swebench.grading.environments import Environment, environment, tree_commands
-from swebench.grading.log_parsers import LOG_PARSERS, Status, parse_pytest
+from swebench.grading.evidence import Readings, Statuses, merged
+from swebench.grading.log_parsers import LOG_PARSERS, parse_pytest
 from swebench.grading.nearest import nearest_tests
 from swebench.grading.official.client import Official, Spec
 from swebench.patches.plumbing import Git
 from swebench.patches.trees import Scratch
+from swebench.running.hearing import Status
 from swebench.running.own import own_environment
-from swebench.running.runner import Surroundings, parse_command
+from swebench.running.runner import Surroundings, TestRun, parse_command
 
-Statuses = dict[str, Status]
 _EXPORT = re.compile(r"export (\w+)=(\S*)")
 
 
 @dataclass(frozen=True)
 class Suite:
-    """A test command, where it runs, and what reads its log.
-
-    `judge` is the official verdict on a log: whether it resolves the instance, with all statuses; None where
-    the statuses themselves decide. `environment` names where it ran.
-    """
+    """A test command, where it runs (`environment` names that), and what reads its runs."""
 
     command: list[str]
     within: Surroundings
-    read: Callable[[str], Statuses]
+    read: Callable[[TestRun], Readings]
     environment: str
-    judge: Callable[[str], tuple[bool, Statuses]] | None = None
 
 
 class TestBed(Protocol):
@@ -76,12 +72,7 @@ class LocalTestBed:
             return self._own(instance.task.test_cmd, LOG_PARSERS[instance.log_parser or ""])
         spec, place = self.environment(instance.task, git)
         chosen = self._official.directives(instance.repo, instance.test_patch)
-
-        def judge(log: str) -> tuple[bool, Statuses]:
-            report = self._official.grade(instance, log)
-            return report.resolved, _known(report.statuses)
-
-        return self._suite(instance.task, spec, place, chosen, judge)
+        return self._suite(instance.task, spec, place, chosen)
 
     def existing(self, task: Task, scratch: Scratch, git: Git, changed: list[str]) -> Suite:
         """All that the row's own command runs, or the official command on the test files nearest to the
@@ -99,7 +90,7 @@ class LocalTestBed:
             )
         # The official package turns the files of a patch into arguments; of a patch it reads these lines.
         header = "".join(f"diff --git a/{path} b/{path}\n" for path in files)
-        return self._suite(task, spec, place, self._official.directives(task.repo, header), None)
+        return self._suite(task, spec, place, self._official.directives(task.repo, header))
 
     def surroundings(self, task: Task, git: Git) -> Surroundings:
         """The task's environment; raises NotGradeable, EnvironmentUnavailable, CommitMissing, GitFailed."""
@@ -121,25 +112,22 @@ class LocalTestBed:
         place = environment(self._cache, git, task.repo, task.version, task.setup_commit, spec)
         return spec, place
 
-    def _own(self, command: str, read: Callable[[str], Statuses]) -> Suite:
+    def _own(self, command: str, parse: Callable[[str], Statuses]) -> Suite:
         own = own_environment(self._cache)
-        return Suite(parse_command(command), own.surroundings, read, f"own:{own.digest}")
-
-    def _suite(
-        self,
-        task: Task,
-        spec: Spec,
-        place: Environment,
-        arguments: list[str],
-        judge: Callable[[str], tuple[bool, Statuses]] | None,
-    ) -> Suite:
         return Suite(
-            _command(spec, arguments),
-            _surroundings(spec, place),
-            lambda log: _known(self._official.statuses(task.repo, log)),
-            place.digest,
-            judge,
+            parse_command(command),
+            own.surroundings,
+            lambda run: Readings(parse(run.log), dict(run.heard.tests)),
+            f"own:{own.digest}",
         )
+
+    def _suite(self, task: Task, spec: Spec, place: Environment, arguments: list[str]) -> Suite:
+        def read(run: TestRun) -> Readings:
+            # The ids of rows are what the official parser makes of a log, so what was heard goes through it.
+            said, *heard = map(_known, self._official.statuses(task.repo, [run.log, *run.heard.lines()]))
+            return Readings(said, merged(heard))
+
+        return Suite(_command(spec, arguments), _surroundings(spec, place), read, place.digest)
 
 
 def _surroundings(spec: Spec, place: Environment) -> Surroundings:

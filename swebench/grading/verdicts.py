@@ -1,18 +1,22 @@
 """Verdicts: hidden tests on a patch, the certificate of an instance, and the existing tests for a solver.
 
-How tests are run and where is a test bed's to say (`swebench/grading/suites.py`). As in SWE-bench, an
-instance is resolved when all of FAIL_TO_PASS and PASS_TO_PASS pass. An instance counts only where, in this
-very environment, its gold patch resolves it and an empty patch does not: that is what a certificate says.
+How tests are run and where is a test bed's to say (`swebench/grading/suites.py`). As in SWE-bench 5, an
+instance is resolved when all of FAIL_TO_PASS pass and all of PASS_TO_PASS pass or are skipped, and where the
+evidence does not agree there is no verdict. An instance counts only where, in this very environment, its gold
+patch resolves it and an empty patch does not: that is what a certificate says.
 """
 
 from dataclasses import dataclass
 
 from swebench.data.tasks import Instance, Task
 from swebench.errors import NotGradeable, PatchDoesNotApply, UnsafePath
-from swebench.grading.log_parsers import LOG_PARSERS, Status, status_of
-from swebench.grading.suites import Statuses, Suite, TestBed
+from swebench.grading.evidence import Statuses, disagreement
+from swebench.grading.infrastructure import TIMED_OUT, label
+from swebench.grading.log_parsers import LOG_PARSERS, status_of
+from swebench.grading.suites import Suite, TestBed
 from swebench.patches.plumbing import Git
 from swebench.patches.trees import Scratch
+from swebench.running.hearing import Status
 from swebench.running.runner import TestRun, parse_command, run_tests
 
 TIMEOUT_S = 900.0
@@ -20,15 +24,21 @@ TIMEOUT_S = 900.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of grading one patch; `f2p` and `p2p` hold the status of each test."""
+    """The outcome of grading one patch; `f2p` and `p2p` hold the status of each test.
+
+    Without `evidence` there is none, and `resolved` is false: `reason` says why, and `infrastructure` what in
+    the log speaks of the machine instead.
+    """
 
     resolved: bool
     applied: bool
-    f2p: dict[str, Status]
-    p2p: dict[str, Status]
+    f2p: Statuses
+    p2p: Statuses
     reason: str
     seconds: float
     log: str
+    evidence: bool = True
+    infrastructure: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,11 +55,10 @@ class Proof:
 
     @property
     def empty_fails(self) -> bool:
-        """Whether without a patch every FAIL_TO_PASS test fails and every PASS_TO_PASS test passes."""
-        fails = {Status.FAILED, Status.ERROR, Status.MISSING}
-        return all(status in fails for status in self.empty.f2p.values()) and all(
-            status.passes for status in self.empty.p2p.values()
-        )
+        """Whether without a patch every FAIL_TO_PASS test fails and every PASS_TO_PASS test is kept."""
+        f2p, p2p = self.empty.f2p.values(), self.empty.p2p.values()
+        fail = not any(status.passes for status in f2p)
+        return self.empty.evidence and fail and all(map(_kept, p2p))
 
     @property
     def certified(self) -> bool:
@@ -68,7 +77,7 @@ class ExistingTests:
     ok: bool
     passed: int
     failed: tuple[str, ...]
-    statuses: dict[str, Status]
+    statuses: Statuses
     run: TestRun
     seconds: float
 
@@ -131,8 +140,9 @@ def grade(
             if patched == scratch.base:
                 raise
             return _verdict(instance, {}, applied=False, reason=f"the patch cannot be used: {unsafe}")
-    resolved, statuses = suite.judge(run.log) if suite.judge else (None, suite.read(run.log))
-    return _verdict(instance, statuses, run, reason=_fault(run, statuses, timeout_s), official=resolved)
+    readings = suite.read(run)
+    fault = disagreement(run, readings, (*instance.fail_to_pass, *instance.pass_to_pass), timeout_s)
+    return _verdict(instance, readings.heard, run, fault=fault)
 
 
 def certify(instance: Instance, git: Git, *, test_bed: TestBed, timeout_s: float = TIMEOUT_S) -> Proof:
@@ -157,27 +167,27 @@ def run_existing_tests(
         changed = [change.path for change in scratch.changes(scratch.base, patched)]
         suite = test_bed.existing(task, scratch, git, changed)
         run = run_tests(scratch, patched, suite.command, timeout_s, suite.within)
-        statuses = suite.read(run.log)
+        readings = suite.read(run)
+        statuses = readings.heard or readings.said
         passed = sum(status.passes for status in statuses.values())
-        if run.exit_code == 0 or run.timed_out:
-            return ExistingTests(run.exit_code == 0, passed, (), statuses, run, run.seconds)
+        clean = not disagreement(run, readings, (), timeout_s)
+        if run.timed_out or (clean and run.exit_code == 0):
+            return ExistingTests(not run.timed_out, passed, (), statuses, run, run.seconds)
         before = run_tests(scratch, scratch.base, suite.command, timeout_s, suite.within)
+    earlier = suite.read(before)
     failed = tuple(
         test
-        for test, status in suite.read(before.log).items()
-        if status.passes and not statuses.get(test, Status.MISSING).passes
+        for test, status in (earlier.heard or earlier.said).items()
+        if status.passes and not _kept(statuses.get(test, Status.MISSING))
     )
-    ok = not failed and not before.timed_out and (bool(statuses) or run.exit_code == before.exit_code)
+    ran = clean or (run.exit_code == before.exit_code and run.heard.fault == before.heard.fault)
+    ok = ran and not failed and not before.timed_out
     return ExistingTests(ok, passed, failed, statuses, run, run.seconds + before.seconds)
 
 
-def _fault(run: TestRun, statuses: Statuses, timeout_s: float) -> str:
-    if run.timed_out:
-        return f"the tests did not end within {timeout_s:g} s"
-    if not statuses:
-        last = (run.log.strip().splitlines() or ["no output"])[-1]
-        return f"the log reports no test (exit code {run.exit_code}): {last[:200]}"
-    return ""
+def _kept(status: Status) -> bool:
+    """Whether a test that passed before is no worse off."""
+    return status.passes or status is Status.SKIPPED
 
 
 def _verdict(
@@ -187,15 +197,31 @@ def _verdict(
     *,
     applied: bool = True,
     reason: str = "",
-    official: bool | None = None,
+    fault: str = "",
 ) -> Verdict:
     f2p, p2p = (
         {test: status_of(test, statuses) for test in tests}
         for tests in (instance.fail_to_pass, instance.pass_to_pass)
     )
-    bad = [sum(not status.passes for status in tests.values()) for tests in (f2p, p2p)]
-    resolved = not reason and (not any(bad) if official is None else official)
-    if not reason:
+    bad = [sum(not status.passes for status in f2p.values()), sum(not _kept(each) for each in p2p.values())]
+    resolved = not reason and not fault and not any(bad)
+    if fault:
+        reason = f"no verdict: {fault}"
+    elif not reason:
         of_f2p, of_p2p = f"{bad[0]} of {len(f2p)} FAIL_TO_PASS", f"{bad[1]} of {len(p2p)} PASS_TO_PASS"
         reason = "all tests pass" if resolved else f"{of_f2p} and {of_p2p} tests do not pass"
-    return Verdict(resolved, applied, f2p, p2p, reason, run.seconds if run else 0.0, run.log if run else "")
+    return Verdict(
+        resolved,
+        applied,
+        f2p,
+        p2p,
+        reason,
+        run.seconds if run else 0.0,
+        run.log if run else "",
+        evidence=not fault,
+        infrastructure=_infrastructure(run) if run and fault else "",
+    )
+
+
+def _infrastructure(run: TestRun) -> str:
+    return label(run.log) or (TIMED_OUT if run.timed_out else "")

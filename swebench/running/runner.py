@@ -26,6 +26,7 @@ from swebench.errors import NotGradeable
 from swebench.patches.export import export
 from swebench.patches.trees import Scratch
 from swebench.running import confine
+from swebench.running.hearing import Heard, hearing
 
 MAX_LOG_BYTES = 16 << 20
 
@@ -41,7 +42,8 @@ class TestRun:
     """What a test command did: exit code (negative or over 128 for a signal), output (its last 16 MiB), wall
     time.
 
-    `isolated` says whether it ran without the network, in namespaces of its own.
+    `isolated` says whether it ran without the network, in namespaces of its own; `heard` is what a reporter
+    says of its tests, which nothing that the tree prints can change.
     """
 
     exit_code: int
@@ -49,6 +51,7 @@ class TestRun:
     seconds: float
     timed_out: bool
     isolated: bool
+    heard: Heard
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,10 @@ def run_tests(
 
     Raises UnsafePath for a tree that cannot be written out.
     """
-    with tempfile.TemporaryDirectory(prefix="tests-", ignore_cleanup_errors=True) as temporary:
+    with (
+        tempfile.TemporaryDirectory(prefix="tests-", ignore_cleanup_errors=True) as temporary,
+        hearing(Path(temporary, "reporter"), Path(temporary, "report")) as reporter,
+    ):
         folder, home, log = (Path(temporary, name) for name in ("tree", "home", "log"))
         folder.mkdir()
         home.mkdir()
@@ -113,13 +119,14 @@ def run_tests(
         if within.prepare:
             within.prepare(folder)
         limits = json.dumps(_LIMITS | {"CPU": math.ceil(timeout_s) * (os.cpu_count() or 1)})
+        kept = json.dumps([str(path) for path in (*within.kept, reporter.folder)])
         prefix = isolation()
         started = time.monotonic()
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*prefix, *_CONFINE, limits, json.dumps([str(path) for path in within.kept]), *command],
+                [*prefix, *_CONFINE, limits, kept, *command],
                 cwd=folder,
-                env=_environment(folder, home, within),
+                env=_environment(folder, home, reporter.folder, within),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -132,12 +139,12 @@ def run_tests(
                 except subprocess.TimeoutExpired:
                     timed_out = True
         seconds = time.monotonic() - started
-        return TestRun(process.returncode, _tail(log), seconds, timed_out, bool(prefix))
+        return TestRun(process.returncode, _tail(log), seconds, timed_out, bool(prefix), reporter.read())
 
 
-def _environment(folder: Path, home: Path, within: Surroundings) -> dict[str, str]:
-    # The layouts that repositories keep their packages in.
-    sources = [folder, *(path for path in (folder / "src", folder / "lib") if path.is_dir())]
+def _environment(folder: Path, home: Path, reporter: Path, within: Surroundings) -> dict[str, str]:
+    # The layouts that repositories keep their packages in; the reporter is before all of them.
+    sources = [reporter, folder, *(path for path in (folder / "src", folder / "lib") if path.is_dir())]
     return {
         "PATH": os.pathsep.join([*map(str, within.programs), *_SYSTEM]),
         "HOME": str(home),

@@ -1,7 +1,7 @@
 """What runs inside the official package's environment: one JSON request on stdin, one JSON answer on stdout.
 
 Started as a script with `python -I`; we use nothing of it but its path. The package's `__init__` files load
-its Docker and data-set code, which has dozens of dependencies and no part in specs, parsers or grading; they
+its Docker and data-set code, which has dozens of dependencies and no part in specs or parsers; they
 are left out by naming the package's folders to the import system. What it would fetch from the code host,
 requirement files at a commit, is read from the local repository instead.
 """
@@ -12,7 +12,6 @@ import json
 import posixpath
 import subprocess
 import sys
-import tempfile
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -84,25 +83,10 @@ def directives(repo: str, test_patch: str) -> list[str]:
     return found
 
 
-def statuses(repo: str, log: str) -> dict[str, str]:
-    """The status of each test that a log speaks of."""
-    found: dict[str, str] = _official("log_parsers").MAP_REPO_TO_PARSER[repo](log, None)
-    return found
-
-
-def grade(row: dict[str, object], log: str) -> dict[str, object]:
-    """The official report of a test log, and the statuses it was made from."""
-    constants, grading = _official("constants"), _official("grading")
-    unused: dict[str, object] = {f"{name}_script_list": [] for name in ("repo", "eval", "env")}
-    unused |= {"arch": "x86_64", "language": "py", "docker_specs": {}, "namespace": None}
-    test_spec = _official("test_spec.test_spec").TestSpec(**row, **unused)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", errors="replace") as file:
-        file.write(f"{constants.START_TEST_OUTPUT}\n{log}\n{constants.END_TEST_OUTPUT}\n")
-        file.flush()
-        prediction = {"instance_id": row["instance_id"], "model_name_or_path": "", "model_patch": "given"}
-        report = grading.get_eval_report(test_spec, prediction, file.name, include_tests_status=True)
-        found, _ = grading.get_logs_eval(test_spec, file.name)
-    return {"report": report[row["instance_id"]], "statuses": found}
+def statuses(repo: str, logs: list[str]) -> list[dict[str, str]]:
+    """The status of each test that a log speaks of, for each log."""
+    parse = _official("log_parsers").MAP_REPO_TO_PARSER[repo]
+    return [parse(log, None) for log in logs]
 
 
 if __name__ == "__main__":
@@ -112,6 +96,5 @@ if __name__ == "__main__":
         "spec": spec,
         "directives": directives,
         "statuses": statuses,
-        "grade": grade,
     }
     json.dump(operations[request.pop("do")](**request), sys.stdout)

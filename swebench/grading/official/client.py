@@ -1,17 +1,17 @@
 """The official package as an object: its environment is made on first use, and asked in JSON.
 
-Of its dependencies only what specs, parsers and grading need is installed; the code itself is whole.
+Of its dependencies only what specs and parsers need is installed; the code itself is whole.
 """
 
 import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from swebench.data.tasks import Instance
 from swebench.errors import EnvironmentUnavailable, NotGradeable
 from swebench.grading.official import bridge
 from swebench.patches.plumbing import Git
@@ -41,14 +41,6 @@ class Spec:
     install: str
     eval_commands: tuple[str, ...]
     test_cmd: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """The official verdict on a test log, and the status of every test that the log speaks of."""
-
-    resolved: bool
-    statuses: dict[str, str]
 
 
 class Official:
@@ -81,22 +73,10 @@ class Official:
         found: list[str] = self._ask({"do": "directives", "repo": repo, "test_patch": test_patch})
         return found
 
-    def statuses(self, repo: str, log: str) -> dict[str, str]:
-        """The status of each test in a log of the repository's test command."""
-        found: dict[str, str] = self._ask({"do": "statuses", "repo": repo, "log": log})
+    def statuses(self, repo: str, logs: Sequence[str]) -> list[dict[str, str]]:
+        """The status of each test in each of some logs, or lines, of the repository's test command."""
+        found: list[dict[str, str]] = self._ask({"do": "statuses", "repo": repo, "logs": list(logs)})
         return found
-
-    def grade(self, instance: Instance, log: str) -> Report:
-        """The official report of a log of the instance's tests."""
-        row = {
-            "instance_id": instance.instance_id,
-            "repo": instance.repo,
-            "version": instance.task.version,
-            "FAIL_TO_PASS": instance.fail_to_pass,
-            "PASS_TO_PASS": instance.pass_to_pass,
-        }
-        found = self._ask({"do": "grade", "row": row, "log": log})
-        return Report(found["report"]["resolved"], found["statuses"])
 
     def harness(self) -> Path:
         """The interpreter of a second environment that has the whole harness with all its dependencies."""

@@ -14,9 +14,9 @@ from retrieval.gitio import Git
 from swebench.data.bundles import bundled_files, ensure_repositories
 from swebench.data.loading import load_instances
 from swebench.data.rows import read_rows
-from swebench.grading.log_parsers import Status
 from swebench.grading.verdicts import grade
 from swebench.patches.validity import check_patch
+from swebench.running.hearing import Status
 from tests.swebench.grading.hostile import corpus, new
 
 INSTANCE = load_instances("bundled").get("cobaltkit__routekit-17")
@@ -44,7 +44,9 @@ class Watched(tempfile.TemporaryDirectory):
         root = Path(self.name)
         if root.is_dir() and root.name.startswith(("scratch-", "tests-")):
             allowed = (
-                {"objects", "index", "work"} if root.name.startswith("scratch") else {"tree", "home", "log"}
+                {"objects", "index", "work"}
+                if root.name.startswith("scratch")
+                else {"tree", "home", "log", "reporter", "report"}
             )
             self.strays += [str(path) for path in root.iterdir() if path.name not in allowed]
             self.strays += [str(path) for path in (root / "work").glob("*")]
