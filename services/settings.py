@@ -46,6 +46,11 @@ class ServeSettings(BaseModel):
     """Longest prompt of a chat request, and longest problem statement of a task."""
     requests_per_minute: int = Field(default=600, ge=1)
     """For each key; a burst may use up a minute's share at once."""
+    system_prompts: tuple[str, ...] = ()
+    """The operator's own, word for word: what is computed of them is reused for whoever sends them."""
+    one_owner: bool = False
+    """All keys are of one trusted owner: what is computed for one is reused for all, and its count and time
+    tell each of them how far a text agrees with another's."""
     steering_norm: float = Field(default=10_000.0, gt=0)
     """Largest |α| of a request, and largest norm of an uploaded direction."""
 
@@ -63,6 +68,10 @@ class ServeSettings(BaseModel):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    def sharing(self, owner: str) -> str:
+        """Among whom what is computed for an owner is reused: see `GenerationRequest`."""
+        return "" if self.one_owner else owner
 
     @property
     def where(self) -> Path | str:

@@ -24,13 +24,17 @@ PROBLEM_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Job:
-    """A task with the repository and the full commit id it was checked against."""
+    """A task with the repository and the full commit id it was checked against.
+
+    What the engine computes for it is reused for jobs of the same `owner` alone.
+    """
 
     task: Task
     repository: Repository
     commit: str
     dataset: str
     dataset_fingerprint: str
+    owner: str = ""
 
 
 def instance_job(

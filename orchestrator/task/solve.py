@@ -123,6 +123,7 @@ def _tools(job: Job, session: Session, config: RunConfig, artifacts: Artifacts) 
         if config.run_tests
         else None,
         test_bed=session.test_bed,
+        owner=job.owner,
         edit_kinds=session.edit_kinds,
     )
 

@@ -77,5 +77,7 @@ class Tools:
     """The issue's own code; None where the user does not allow running any."""
     test_bed: TestBed
     """Where the existing tests run."""
+    owner: str = ""
+    """Who alone may reuse what the engine computes for the task; see `GenerationRequest`."""
     edit_kinds: Sequence[Kind] = KINDS
     """What proposes edits: the catalogue, and what plug-ins add to it."""

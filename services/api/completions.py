@@ -17,9 +17,10 @@ from orchestrator.policy.decisions import Code
 from services.api.access import Owner, RuntimeOf
 from services.api.problems import documented, error_response
 from services.chat import answers
-from services.chat.generate import Answer, Prepared, Token, prepare
+from services.chat.generate import Answer, Token, prepare
 from services.chat.schemas import ChatRequest
 from services.errors import ServiceError
+from vectors.engine.requests import GenerationRequest
 
 router = APIRouter(prefix="/v1", tags=["chat"])
 _ERRORS = documented(400, 401, 403, 404, 429, 500, 503, openai=True)
@@ -57,12 +58,11 @@ async def complete(
 ) -> answers.ChatCompletion | Response:
     """Answer a conversation, whole or as a stream of chunks."""
     served = runtime.models.serving()
-    limit = runtime.settings.prompt_tokens
-    prepared = await anyio.to_thread.run_sync(prepare, served, limit, owner, body)
+    prepared = await anyio.to_thread.run_sync(prepare, served, runtime.settings, owner, body)
     stamp = answers.Stamp(served.name, served.lm.digest)
     with ExitStack() as held:
-        held.enter_context(runtime.gate.enter(prepared.tokens))
-        answer = Answer(runtime, served, prepared)
+        held.enter_context(runtime.gate.enter(prepared.most_tokens))
+        answer = Answer(runtime, served, prepared, held.enter_context(runtime.revocations.heeded(owner)))
         await anyio.to_thread.run_sync(answer.submit, asyncio.get_running_loop())
         held.callback(answer.cancel)
         runtime.metrics.steered(applied=prepared.steering is not None, code=Code.REQUEST)
@@ -74,7 +74,7 @@ async def complete(
 
 
 async def _whole(
-    request: Request, stamp: answers.Stamp, prepared: Prepared, answer: Answer
+    request: Request, stamp: answers.Stamp, prepared: GenerationRequest, answer: Answer
 ) -> answers.ChatCompletion | Response:
     async def collect() -> list[Token]:
         return [token async for tokens in answer.tokens() for token in tokens]

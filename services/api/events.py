@@ -57,7 +57,7 @@ _FRAME = {
 
 
 class Closing(Record):
-    """The server stops: the stream ends here, and goes on elsewhere or later. It has no number."""
+    """The stream ends before the task does, for a reason that is no event of it. It has no number."""
 
     kind: Literal["closing"] = "closing"
     reason: str = "the server stops; come back with Last-Event-ID"
@@ -89,20 +89,21 @@ async def events(
 
 
 async def _followed(runtime: Runtime, task: StoredTask, since: int) -> AsyncIterator[bytes]:
-    found, over = await anyio.to_thread.run_sync(runtime.store.events.after, task.number, since)
-    while True:
-        if found:
-            since = found[-1].seq
-            yield b"".join(map(_framed, found))
-        if over:
-            return
-        if runtime.feed.closed:
-            closing = Closing()
-            yield format_sse_event(event=closing.kind, data_str=closing.model_dump_json())
-            return
-        found, over = await runtime.feed.next(task.number, since, _KEEP_ALIVE_S)
-        if not (found or over or runtime.feed.closed):
-            yield KEEPALIVE_COMMENT
+    with runtime.revocations.heeded(task.owner) as revoked:
+        found, over = await anyio.to_thread.run_sync(runtime.store.events.after, task.number, since)
+        while True:
+            if found:
+                since = found[-1].seq
+                yield b"".join(map(_framed, found))
+            if over:
+                return
+            if runtime.feed.closed or revoked.is_set():
+                closing = Closing(reason="the key was revoked") if revoked.is_set() else Closing()
+                yield format_sse_event(event=closing.kind, data_str=closing.model_dump_json())
+                return
+            found, over = await runtime.feed.next(task.number, since, _KEEP_ALIVE_S)
+            if not (found or over or runtime.feed.closed or revoked.is_set()):
+                yield KEEPALIVE_COMMENT
 
 
 def _framed(stored: StoredEvent) -> bytes:

@@ -1,9 +1,12 @@
-"""/v1/tasks: create, look up, list, cancel, resume, and what a task leaves: its patch and its trajectory.
+"""/v1/tasks: create, look up, list, cancel, resume, forget, and what a task leaves: patch and trajectory.
 
 The functions are plain ones, which the framework runs in threads: all of them wait for the store.
 """
 
 import json
+import shutil
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
@@ -94,12 +97,28 @@ def get(task: OwnedTask) -> TaskAnswer:
     return TaskAnswer.of(task)
 
 
-@router.delete("/{task_id}", responses=documented(*_ERRORS, 404))
-def cancel(task: OwnedTask, runtime: RuntimeOf) -> TaskAnswer:
-    """Cancel a task: at once if it waits, at the next token if it runs, not at all if it is over."""
+@router.delete(
+    "/{task_id}",
+    response_model=TaskAnswer,
+    responses={
+        204: {"description": "Nothing is known of the task any more."},
+        **documented(*_ERRORS, 404, 409),
+    },
+)
+def cancel(task: OwnedTask, runtime: RuntimeOf, forget: bool = False) -> TaskAnswer | Response:
+    """Cancel a task: at once if it waits, at the next token if it runs. `forget` deletes one that is over."""
+    if forget:
+        folder = folder_of(runtime.settings.data, task)
+        runtime.store.tasks.forget(task.owner, task.id, lambda: _remove(folder))
+        return Response(status_code=204)
     cancelled = runtime.store.tasks.cancel(task.owner, task.id)
     runtime.cancel(task.number)
     return TaskAnswer.of(cancelled)
+
+
+def _remove(folder: Path) -> None:
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)
 
 
 @router.post("/{task_id}/resume", status_code=202, responses=documented(*_ERRORS, 404, 409, 503))

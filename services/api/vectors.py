@@ -73,6 +73,12 @@ def get_vector(model: str, domain: str, runtime: RuntimeOf, owner: Owner) -> Vec
     return VectorAnswer.of(model, domain, runtime.models.serving().vectors.get(owner, model, domain))
 
 
+@router.delete("/{model}/{domain}", status_code=204, responses=documented(401, 403, 404, 409, 422, 429, 503))
+def delete_vector(model: str, domain: str, runtime: RuntimeOf, owner: Owner) -> None:
+    """Delete a vector of the caller's own."""
+    runtime.models.serving().vectors.delete(owner, model, domain)
+
+
 _FILE: dict[str, JsonValue] = {
     "requestBody": {
         "required": True,

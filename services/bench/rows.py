@@ -5,7 +5,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from pydantic import BaseModel, JsonValue
 
@@ -15,8 +15,8 @@ from services.bench.loopback import Body, Client, serving
 from services.chat.generate import prepare
 from services.chat.schemas import ChatRequest
 from services.serving.exchange import Served
+from services.settings import ServeSettings
 from vectors.bench.machine import describe
-from vectors.engine.requests import GenerationRequest
 from vectors.progress import Progress
 
 _AT_ONCE = 16
@@ -117,16 +117,16 @@ def _first_tokens(served: Served, client: Client, repetition: int) -> tuple[floa
 
 
 def _engine_s(served: Served, body: Body) -> float:
-    prepared = prepare(served, served.lm.context_length, LOCAL, ChatRequest.model_validate(body))
+    settings = ServeSettings(prompt_tokens=served.lm.context_length)
+    prepared = prepare(served, settings, LOCAL, ChatRequest.model_validate(body))
     told: list[float] = []
 
     def note(piece: str) -> None:
         if piece:
             told.append(time.perf_counter())
 
-    request = GenerationRequest(prepared.prompt_ids, prepared.steering, prepared.sampling, on_token=note)
     began = time.perf_counter()
-    served.engine.submit(request).result()
+    served.engine.submit(replace(prepared, on_token=note)).result()
     return (told[0] if told else time.perf_counter()) - began
 
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer
 
-from services.chat.generate import Prepared, Token, TokenLogprob
-from vectors.engine.requests import Generation
+from services.chat.generate import Token, TokenLogprob
+from vectors.engine.requests import Generation, GenerationRequest
 from vectors.engine.row import FinishReason
 
 
@@ -117,7 +117,9 @@ def usage(generation: Generation) -> Usage:
     )
 
 
-def whole(stamp: Stamp, prepared: Prepared, tokens: list[Token], generation: Generation) -> ChatCompletion:
+def whole(
+    stamp: Stamp, prepared: GenerationRequest, tokens: list[Token], generation: Generation
+) -> ChatCompletion:
     """The answer as one document."""
     assert generation.finish_reason != "cancelled"
     scored = [token.logprob for token in tokens if token.logprob is not None]
@@ -138,7 +140,7 @@ def whole(stamp: Stamp, prepared: Prepared, tokens: list[Token], generation: Gen
     )
 
 
-def steered(prepared: Prepared) -> Steered | None:
+def steered(prepared: GenerationRequest) -> Steered | None:
     """What was applied."""
     found = prepared.steering
     if found is None:

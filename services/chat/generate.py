@@ -7,36 +7,24 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from pydantic import BaseModel
 
 from services.chat.schemas import ChatRequest
-from services.errors import Invalid, NotFound, Unavailable
+from services.errors import Invalid, NotFound, Unauthorized, Unavailable
 from services.serving.exchange import Served
 from services.serving.runtime import Runtime
+from services.settings import ServeSettings
 from vectors.engine.requests import Generation, GenerationRequest, Ticket
 from vectors.engine.sampling import Sampling
 from vectors.errors import EngineClosed, InvalidRequest
-from vectors.steering import Steering
+from vectors.models.loading import LanguageModel
 
 DEFAULT_ANSWER_TOKENS = 512
 _MOST_CHARS_PER_TOKEN = 16
 """A prompt with more characters than this for each token that is allowed is not even tokenized."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A request that was checked and tokenized; `tokens` is the most that it can take."""
-
-    prompt_ids: tuple[int, ...]
-    steering: Steering | None
-    sampling: Sampling
-
-    @property
-    def tokens(self) -> int:
-        """Prompt and answer."""
-        return len(self.prompt_ids) + self.sampling.max_new_tokens
 
 
 class TokenLogprob(BaseModel):
@@ -56,8 +44,9 @@ class Token:
     logprob: TokenLogprob | None
 
 
-def prepare(served: Served, limit: int, owner: str, asked: ChatRequest) -> Prepared:
+def prepare(served: Served, settings: ServeSettings, owner: str, asked: ChatRequest) -> GenerationRequest:
     """Check a request against the model and the longest prompt. Blocks; raises Invalid, NotFound."""
+    limit = settings.prompt_tokens
     if asked.model != served.name:
         raise NotFound(f"model {asked.model[:100]!r} is not in memory here: ask for {served.name!r}")
     lm = served.lm
@@ -91,14 +80,32 @@ def prepare(served: Served, limit: int, owner: str, asked: ChatRequest) -> Prepa
         )
     except InvalidRequest as error:
         raise Invalid(str(error)) from None
-    return Prepared(prompt_ids, steering, sampling)
+    first = turns[0]
+    public = first["role"] == "system" and first["content"] in settings.system_prompts
+    return GenerationRequest(
+        prompt_ids,
+        steering,
+        sampling,
+        owner=settings.sharing(owner),
+        public_tokens=_system_tokens(lm, first, prompt_ids) if public else 0,
+    )
+
+
+def _system_tokens(lm: LanguageModel, system: dict[str, str], prompt_ids: tuple[int, ...]) -> int:
+    """How many of a prompt's first tokens say nothing but that it begins with this system turn."""
+    others = [lm.chat_ids([system, {"role": "user", "content": text}]) for text in ("a", "b")]
+    alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(prompt_ids, *others, strict=False))
+    return len(list(alike))
 
 
 class Answer:
     """An answer as it is generated. Who stops reading calls `cancel`: the engine stops at the next token."""
 
-    def __init__(self, runtime: Runtime, served: Served, prepared: Prepared) -> None:
+    def __init__(
+        self, runtime: Runtime, served: Served, prepared: GenerationRequest, revoked: asyncio.Event
+    ) -> None:
         self._runtime, self._served, self._prepared = runtime, served, prepared
+        self._revoked = revoked
         self._before = time.perf_counter()
         self._pieces: asyncio.Queue[tuple[str, float] | None] = asyncio.Queue()
         self.ticket: Ticket
@@ -114,8 +121,7 @@ class Answer:
         def pass_on(piece: str) -> None:
             loop.call_soon_threadsafe(self._pieces.put_nowait, (piece, time.perf_counter()))
 
-        asked = self._prepared
-        request = GenerationRequest(asked.prompt_ids, asked.steering, asked.sampling, on_token=pass_on)
+        request = replace(self._prepared, on_token=pass_on)
         try:
             self.ticket = self._served.engine.submit(request)
         except EngineClosed:
@@ -125,8 +131,10 @@ class Answer:
     async def tokens(self) -> AsyncIterator[list[Token]]:
         """Yield the tokens as they come, all that are there at once: a busy loop sends fewer, larger pieces.
 
-        Raises what the generation fails with, Unavailable if it is cut off.
+        Raises what the generation fails with, Unavailable if it is cut off, Unauthorized for a revoked key.
         """
+        revoked = asyncio.ensure_future(self._revoked.wait())
+        revoked.add_done_callback(lambda _: self.ticket.cancel())
         ended = asyncio.ensure_future(self.ticket)
         ended.add_done_callback(lambda _: self._pieces.put_nowait(None))
         number, over = 0, False
@@ -144,6 +152,9 @@ class Answer:
             self.generation = await ended
         finally:
             ended.cancel()
+            revoked.cancel()
+        if self._revoked.is_set():
+            raise Unauthorized("the key was revoked")
         if self.generation.finish_reason == "cancelled":
             raise Unavailable(
                 "the server is stopping, or loads another model; send the request again", retry_after_s=5

@@ -50,8 +50,12 @@ class Feed:
         return sum(map(len, self._waiting.values()))
 
     def close(self) -> None:
-        """Wake everybody; nobody waits from now on."""
+        """Nobody waits any more, from now on."""
         self.closed = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Have everybody who waits look around, with nothing new."""
         for position in list(self._waiting):
             self._tell(position, News([], over=False))
 

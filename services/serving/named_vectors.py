@@ -59,11 +59,7 @@ class Vectors:
         """A vector by its address. Raises NotFound, for another owner's as for none."""
         if model == self._model_name and domain in self._built_in:
             return Named("built-in", self._built_in[domain])
-        path = self._path(owner, domain)
-        if model != self._model_name or path is None or not path.is_file():
-            near = did_you_mean(domain[:100], [name for name, _ in self.names(owner)])
-            raise NotFound(f"there is no vector {model[:100]}/{domain[:100]}: see GET /v1/vectors{near}")
-        return Named("uploaded", self._read(path, domain))
+        return Named("uploaded", self._read(self._uploaded(owner, model, domain), domain))
 
     def put(self, owner: str, model: str, domain: str, data: bytes) -> tuple[Named, bool]:
         """Keep an owner's vector; the flag says whether it is new. Raises NotFound, Conflict, Invalid."""
@@ -82,6 +78,12 @@ class Vectors:
             vector = self._read(staged, domain)
             staged.replace(path)
         return Named("uploaded", vector), new
+
+    def delete(self, owner: str, model: str, domain: str) -> None:
+        """Delete an owner's vector. Raises NotFound, and Conflict for one of the project's own."""
+        if model == self._model_name and domain in self._built_in:
+            raise Conflict(f"{domain} is one of the project's own domains: only uploads can be deleted")
+        self._uploaded(owner, model, domain).unlink(missing_ok=True)
 
     def steering(self, owner: str, asked: SteeringRequest) -> Steering:
         """What a request asks for, as a steering that fits the model. Raises Invalid, NotFound."""
@@ -117,6 +119,13 @@ class Vectors:
                 f"the largest norm or α is {largest:g}, at most {self._settings.steering_norm:g} is taken"
             )
         return replace(vector, domain=domain)
+
+    def _uploaded(self, owner: str, model: str, domain: str) -> Path:
+        path = self._path(owner, domain)
+        if model != self._model_name or path is None or not path.is_file():
+            near = did_you_mean(domain[:100], [name for name, _ in self.names(owner)])
+            raise NotFound(f"there is no vector {model[:100]}/{domain[:100]}: see GET /v1/vectors{near}")
+        return path
 
     def _path(self, owner: str, domain: str) -> Path | None:
         if not _NAME.fullmatch(domain):

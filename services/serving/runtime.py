@@ -15,6 +15,7 @@ from services.serving.exchange import Models
 from services.serving.feed import Feed
 from services.serving.gate import Gate
 from services.serving.limits import Rates
+from services.serving.revocations import Revocations
 from services.settings import ServeSettings
 from services.store import Store
 from services.store.records import Limits
@@ -37,6 +38,7 @@ class Runtime:
         self.store = Store(settings.where, lease_s=settings.lease_s)
         self.metrics = Metrics()
         self.feed = Feed(self.store.events)
+        self.revocations = Revocations(self.store.keys, self.feed.wake)
         self.rates = Rates(settings.requests_per_minute)
         self.gate = Gate(settings.chat_requests, settings.chat_tokens)
         self.inputs = Inputs(session.settings, settings)

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +81,12 @@ class Keys:
         # An unknown id costs the same comparison as a wrong secret.
         right = hmac.compare_digest(_hash(match["secret"]), row.secret_sha256 if row else _NOBODY)
         return row.id if row is not None and right and row.revoked_at is None else None
+
+    def revoked(self, owners: Collection[str]) -> set[str]:
+        """Those of the owners whose key is revoked."""
+        chosen = sa.select(KEYS.c.id).where(KEYS.c.id.in_(owners), KEYS.c.revoked_at.is_not(None))
+        with self._database.read() as connection:
+            return set(connection.execute(chosen).scalars())
 
     def operates(self, owner: str) -> bool:
         """Whether this owner's key may change the server itself."""

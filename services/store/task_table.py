@@ -1,18 +1,22 @@
-"""Tasks as their owners see them: create once, look up, list, cancel, resume. Nobody sees another's."""
+"""Tasks as their owners see them: create once, look up, list, cancel, resume, forget.
+
+Nobody sees another's.
+"""
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 
 from services.errors import Busy, Conflict, Invalid
 from services.store.database import Database
 from services.store.event_table import append
-from services.store.records import Limits, NewTask, State, StoredTask
-from services.store.schema import TASKS
+from services.store.records import FINAL, Limits, NewTask, State, StoredTask
+from services.store.schema import EVENTS, TASKS
 from services.store.telling import Cancelled, Queued
 
+_NOBODY = ""
 _ID = re.compile(r"task-[0-9a-f]{24}")
 
 
@@ -110,6 +114,35 @@ class Tasks:
                 .values(cancel_requested=True)
             )
             return StoredTask.of(connection.execute(sa.select(TASKS).where(_of(owner, task_id))).one())
+
+    def forget(self, owner: str, task_id: str, remove: Callable[[], None]) -> None:
+        """Delete all that is known of a task that is over; `remove` deletes what lies outside the store.
+
+        An empty row keeps its number, so that nobody who still knows it meets another task there.
+        The task must be there. Raises Conflict for one that is not over, and what `remove` raises; then
+        nothing is deleted here.
+        """
+        with self._database.write() as connection:
+            self._database.lock(connection)
+            found = connection.execute(sa.select(TASKS).where(_of(owner, task_id)).with_for_update()).one()
+            if found.state not in FINAL:
+                raise Conflict(f"the task is {found.state}: cancel it first")
+            remove()
+            connection.execute(sa.delete(EVENTS).where(EVENTS.c.task == found.number))
+            connection.execute(
+                sa.update(TASKS)
+                .where(TASKS.c.number == found.number)
+                .values(
+                    owner=_NOBODY,
+                    instance_id="",
+                    request={},
+                    body_sha256="",
+                    idempotency_key=None,
+                    last_event=0,
+                    result=None,
+                    error=None,
+                )
+            )
 
     def resume(self, owner: str, task_id: str, limits: Limits) -> StoredTask:
         """Queue a failed or cancelled task again; it goes on with the node it was in.

@@ -6,6 +6,7 @@ A request names things, it never brings them: instances and repositories that th
 import hashlib
 import json
 import threading
+from dataclasses import replace
 from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
@@ -111,8 +112,12 @@ class Inputs:
             )
         return name, tokens
 
-    def job(self, stored: dict[str, JsonValue]) -> tuple[Job, RunConfig]:
+    def job(self, owner: str, stored: dict[str, JsonValue]) -> tuple[Job, RunConfig]:
         """The job of a request that was queued. Blocks; raises what the orchestrator raises for it."""
+        job, config = self._job(stored)
+        return replace(job, owner=self._settings.sharing(owner)), config
+
+    def _job(self, stored: dict[str, JsonValue]) -> tuple[Job, RunConfig]:
         request = TaskRequest.model_validate(stored)
         config = request.config
         if request.instance_id is not None:

@@ -24,7 +24,7 @@ class Solver:
 
     async def __call__(self, task: StoredTask, emit: EmitTask) -> TaskResult:
         """Solve a task. Raises what the orchestrator raises."""
-        job, config = await asyncio.to_thread(self._inputs.job, task.request)
+        job, config = await asyncio.to_thread(self._inputs.job, task.owner, task.request)
         result = await solve(job, self._session, config, folder_of(self._data, task), fresh=False, emit=emit)
         model = self._session.model
         return TaskResult(

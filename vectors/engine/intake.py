@@ -61,6 +61,8 @@ class Intake:
             wants_distribution=request.distribution,
             wants_alternatives=request.alternatives,
             on_token=request.on_token,
+            owner=request.owner,
+            public_tokens=request.public_tokens,
         )
 
 

@@ -4,6 +4,9 @@ A row's cache depends on its steering only after the block that is steered. So r
 none, share a prefix whole; any two rows share it up to the block where the first of them steers, and the
 second goes on from the residual stream there (recorded before the steering). Rows that are still computing
 their prompts are donors too, so that requests which arrive together share.
+
+What is reused tells by its time, and by its count, how far two texts agree. So rows of different owners share
+no more than what both say is public.
 """
 
 from collections import OrderedDict
@@ -27,10 +30,12 @@ class Prefix:
     """Tokens whose keys and values lie in a block.
 
     `steering` is what steered them, None where nothing did. `records` are residual streams of the first
-    `recorded` tokens, by layer, in pieces.
+    `recorded` tokens, by layer, in pieces. Rows of others than `owner` may use the first `public` tokens.
     """
 
     tokens: NDArray[np.int64]
+    owner: str
+    public: int
     block: Block
     steering: RowSteering | None
     records: dict[int, list[Tensor]]
@@ -45,10 +50,21 @@ class Prefix:
         """Whether whatever can use `other` can use this one as well."""
         return (
             self.key == other.key
+            and self.owner == other.owner
+            and self.public >= other.public
             and self.recorded >= other.recorded
             and self.records.keys() >= other.records.keys()
             and _shared(self.tokens, other.tokens) == len(other.tokens)
         )
+
+
+class Wanted(NamedTuple):
+    """What a row looks for: tokens, steered like that, of its owner; the first `public` may be anybody's."""
+
+    tokens: NDArray[np.int64]
+    steering: RowSteering | None
+    owner: str
+    public: int
 
 
 class Match(NamedTuple):
@@ -74,19 +90,20 @@ class PrefixStore:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def best(self, tokens: NDArray[np.int64], steering: RowSteering | None) -> Match | None:
-        """The kept prefix that saves most for a row with `tokens` and `steering`."""
-        matches = [self.match(prefix, len(prefix.tokens), tokens, steering) for prefix in self._kept]
+    def best(self, wanted: Wanted) -> Match | None:
+        """The kept prefix that saves most."""
+        matches = [self.match(prefix, len(prefix.tokens), wanted) for prefix in self._kept]
         best = max((match for match in matches if match), key=lambda match: match.saved, default=None)
         if best:
             self._kept.move_to_end(best.prefix)
         return best
 
-    def match(
-        self, prefix: Prefix, computed: int, tokens: NDArray[np.int64], steering: RowSteering | None
-    ) -> Match | None:
+    def match(self, prefix: Prefix, computed: int, wanted: Wanted) -> Match | None:
         """What a row could use of a prefix once its first `computed` tokens are there."""
-        shared = _shared(prefix.tokens[:computed], tokens)
+        steering = wanted.steering
+        if prefix.owner != wanted.owner:
+            computed = min(computed, prefix.public, wanted.public)
+        shared = _shared(prefix.tokens[:computed], wanted.tokens)
         if shared < MIN_TOKENS:
             return None
         if prefix.key == (steering.key if steering else b""):

@@ -21,6 +21,9 @@ class GenerationRequest:
     the log-probabilities of every token as the first new one; `alternatives` for those of a few tokens in the
     place of a new one, by its number from 0. What would have gone on differently after many places of a text
     costs one pass over it.
+
+    What is computed of a prompt is reused for prompts of the same `owner` that begin alike, and for those of
+    others as far as both say by `public_tokens`: how many of the prompt's first tokens are nobody's secret.
     """
 
     prompt_ids: tuple[int, ...]
@@ -29,6 +32,13 @@ class GenerationRequest:
     on_token: Callable[[str], None] | None = None
     distribution: bool = False
     alternatives: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    owner: str = ""
+    public_tokens: int = 0
+
+    @property
+    def most_tokens(self) -> int:
+        """Of prompt and answer."""
+        return len(self.prompt_ids) + self.sampling.max_new_tokens
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,6 +37,8 @@ class Row:
     wants_distribution: bool = False
     wants_alternatives: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     on_token: Callable[[str], None] | None = None
+    owner: str = ""
+    public_tokens: int = 0
 
     cancelled: bool = False
     block: Block | None = None

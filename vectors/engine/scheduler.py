@@ -132,7 +132,15 @@ class Scheduler:
                 row.resume = (match.layer, inherited[match.layer])
                 row.records |= {layer: [] for layer in recorded if layer > match.layer}
             self.counts.reused_tokens += tokens * depth / n_layers
-        prefix = Prefix(row.shared_tokens(), block, row.shared_steering, row.records, row.prompt_len)
+        prefix = Prefix(
+            tokens=row.shared_tokens(),
+            owner=row.owner,
+            public=row.public_tokens,
+            block=block,
+            steering=row.shared_steering,
+            records=row.records,
+            recorded=row.prompt_len,
+        )
         self._running.append(Running(row, prefix))
         self.counts.rows += 1
         self.counts.prompt_tokens += row.prompt_len

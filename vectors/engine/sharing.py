@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from vectors.engine.prefixes import MIN_TOKENS, Match, Prefix, PrefixStore
+from vectors.engine.prefixes import MIN_TOKENS, Match, Prefix, PrefixStore, Wanted
 from vectors.engine.row import Row
 
 _RECORDED_LAYERS = 12
@@ -45,14 +45,14 @@ class Sharing:
         return [layer for layer in self._layers if layer <= row.first_steered(self.n_layers)]
 
     def match(self, row: Row, running: Sequence[Running]) -> Match | None:
-        """What `row` could reuse now of its prompt; the prompt's last token has to pass for what follows."""
+        """What `row` could reuse now of its prompt."""
         if not self.reusable:
             return None
-        tokens, steering = row.shared_tokens()[: row.prompt_len - 1], row.shared_steering
-        matches = [self.prefixes.best(tokens, steering)]
+        wanted = _wanted(row)
+        matches = [self.prefixes.best(wanted)]
         for donor in running:
             done = min(donor.row.computed, donor.row.prompt_len)
-            matches.append(self.prefixes.match(donor.prefix, done, tokens, steering))
+            matches.append(self.prefixes.match(donor.prefix, done, wanted))
         return max((match for match in matches if match), key=lambda match: match.saved, default=None)
 
     def worth_waiting(self, row: Row, match: Match | None, running: Sequence[Running]) -> bool:
@@ -60,10 +60,10 @@ class Sharing:
         if not self.reusable:
             return False
         saved = match.saved if match else 0.0
-        tokens, steering = row.shared_tokens()[: row.prompt_len - 1], row.shared_steering
+        wanted = _wanted(row)
         for donor in running:
             if donor.row.computed < donor.row.prompt_len:
-                later = self.prefixes.match(donor.prefix, donor.row.prompt_len, tokens, steering)
+                later = self.prefixes.match(donor.prefix, donor.row.prompt_len, wanted)
                 if later and later.saved >= saved + MIN_TOKENS:
                     return True
         return False
@@ -73,5 +73,15 @@ class Sharing:
         if not self.resumable or row.shared_steering is None or self.match(row, running):
             return row
         begin = row.known[:MIN_TOKENS]
-        alike = (other for other in waiting if other.known[:MIN_TOKENS] == begin and len(begin) == MIN_TOKENS)
+        alike = (
+            other
+            for other in waiting
+            if other.owner == row.owner and other.known[:MIN_TOKENS] == begin and len(begin) == MIN_TOKENS
+        )
         return max(chain([row], alike), key=lambda each: each.first_steered(self.n_layers))
+
+
+def _wanted(row: Row) -> Wanted:
+    """What a row can reuse: the prompt's last token has to pass for what follows."""
+    tokens = row.shared_tokens()[: row.prompt_len - 1]
+    return Wanted(tokens, row.shared_steering, row.owner, row.public_tokens)

@@ -5,7 +5,7 @@ import contextvars
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from langgraph.runtime import Runtime
 
@@ -86,7 +86,7 @@ async def ask(
 async def generated(tools: Tools, requests: Sequence[GenerationRequest]) -> tuple[Generation, ...]:
     """The engine's answers; whoever stops waiting for them cancels them all."""
     # All at once: what a batch holds, and so what bfloat16 rounds to, does not hang on when each one arrives.
-    tickets = tools.engine.submit_all(requests)
+    tickets = tools.engine.submit_all([replace(request, owner=tools.owner) for request in requests])
     try:
         return tuple([await ticket for ticket in tickets])
     except BaseException:

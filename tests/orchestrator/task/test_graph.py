@@ -1,6 +1,7 @@
 """The graph on a real repository with scripted answers: what is shown, tried, kept and recorded."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -282,3 +283,10 @@ async def test_the_trajectory_holds_prompt_answer_and_decision_of_every_model_no
         assert written["messages"]
         assert written["answers"][0]["text"]
         assert written["steering"]["reason"]
+
+
+async def test_whatever_a_task_asks_of_the_engine_is_its_owners(project, tmp_path):
+    run = Run(project, tmp_path, [READING, ANALYSIS, GOOD])
+    run.tools = replace(run.tools, owner="ada")
+    await run.go()
+    assert {request.owner for request in run.engine.requests} == {"ada"}

@@ -44,6 +44,29 @@ def test_events_are_replayed_exactly_from_any_number_on(live):
         assert events(live, task, headers={"Last-Event-ID": str(since)}) == whole[since:]
 
 
+def test_a_task_that_is_over_is_deleted_with_all_that_is_known_of_it(live, script, tmp_path):
+    key = {"Idempotency-Key": "monday-1"}
+    with held(script):
+        task = live.create(**key)
+        path = f"/v1/tasks/{task['id']}"
+        live.wait(task["id"], "running")
+        refused = live.http.delete(path, params={"forget": True})
+        assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    live.wait(task["id"], "completed")
+    artifacts = tmp_path / "service" / "tasks" / task["id"]
+    (artifacts / "a").mkdir(parents=True)
+    assert live.http.delete(path).json()["state"] == "completed"
+    assert live.http.delete(path, params={"forget": True}).status_code == 204
+    assert not artifacts.exists()
+    for gone in (path, f"{path}/patch", f"{path}/events", f"{path}/trajectory"):
+        assert live.http.get(gone).status_code == 404
+    assert live.http.delete(path, params={"forget": True}).status_code == 404
+    assert live.http.get("/v1/tasks").json()["data"] == []
+    again = live.create(**key)
+    assert again["id"] != task["id"]
+    assert live.wait(again["id"], "completed")
+
+
 def test_a_reader_that_has_everything_is_told_not_to_come_back(live):
     task = live.create()
     last = events(live, task)[-1][0]

@@ -67,6 +67,20 @@ def test_a_vector_is_its_owners_alone(live, own):
     assert "mine" not in names
 
 
+def test_a_vector_of_ones_own_can_be_deleted_and_nobody_elses(live, own):
+    _, ada = live.runtime.store.keys.create("ada")
+    _, bob = live.runtime.store.keys.create("bob")
+    mine, theirs = ({"Authorization": f"Bearer {key}", **BINARY} for key in (ada, bob))
+    put(live, own(), headers=mine)
+    path = f"/v1/vectors/{MODEL}/mine"
+    assert live.http.delete(path, headers=theirs).status_code == 404
+    assert live.http.delete(path, headers=mine).status_code == 204
+    assert live.http.delete(path, headers=mine).status_code == 404
+    assert live.http.get(path, headers=mine).status_code == 404
+    assert live.http.delete(f"/v1/vectors/{MODEL}/code_reading", headers=mine).status_code == 409
+    assert live.http.get(f"/v1/vectors/{MODEL}/code_reading", headers=mine).status_code == 200
+
+
 def test_a_domain_of_the_project_cannot_be_replaced(live, own):
     assert put(live, own(), name="code_reading").status_code == 409
 

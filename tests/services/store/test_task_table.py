@@ -135,3 +135,27 @@ def test_what_is_not_over_cannot_be_resumed(store):
     task, _ = store.tasks.create(new(), ROOM)
     with pytest.raises(Conflict, match="queued"):
         store.tasks.resume("ada", task.id, ROOM)
+
+
+def test_a_task_that_is_forgotten_keeps_its_number_and_nothing_else(store):
+    task, _ = store.tasks.create(new(), ROOM)
+    store.tasks.cancel(task.owner, task.id)
+    store.tasks.forget(task.owner, task.id, lambda: None)
+    assert store.tasks.get(task.owner, task.id) is None
+    assert store.events.after(task.number, 0) == ([], True)
+    assert store.tasks.create(new(), ROOM)[0].number > task.number
+    with store.database.read() as connection:
+        rows = connection.exec_driver_sql("SELECT * FROM tasks WHERE owner = ''").mappings().all()
+    assert task.instance_id not in str(rows)
+
+
+def test_a_task_whose_files_cannot_be_deleted_is_still_there(store):
+    def full():
+        raise OSError("no")
+
+    task, _ = store.tasks.create(new(), ROOM)
+    store.tasks.cancel(task.owner, task.id)
+    with pytest.raises(OSError):
+        store.tasks.forget(task.owner, task.id, full)
+    assert store.tasks.get(task.owner, task.id)
+    assert store.events.after(task.number, 0).events

@@ -167,6 +167,57 @@ def test_whatever_came_before_a_row_is_what_it_is_alone(data):
     assert left_behind(engine) == (0, 0, 0)
 
 
+# --- of different owners
+
+
+def computed(engine, *requests):
+    """What the requests, run together, reused each and computed in all."""
+    before = engine.stats().done.computed_tokens
+    found = run(engine, *requests)
+    return [each.reused_tokens for each in found], engine.stats().done.computed_tokens - before
+
+
+@pytest.mark.parametrize("layers", [(None, None), (None, 2), (1, 3), (2, 2)])
+def test_nothing_that_one_owner_computed_changes_what_another_reuses_or_computes(resumable, layers):
+    theirs, mine = (
+        replace(request(resumable, layer), owner=name) for layer, name in zip(layers, "ab", strict=True)
+    )
+    other = replace(theirs, prompt_ids=tiny.prompt(12, len(LONG)))
+    measured = []
+    for before in (theirs, other):
+        with Engine(resumable, tiny.byte_tokenizer()) as engine:
+            run(engine, request(resumable, 1, ids=tiny.prompt(5, 6)))
+            computed(engine, before)
+            measured.append(computed(engine, mine))
+            assert computed(engine, mine)[0] == [whole(mine)]  # its own it reuses
+    assert measured[0] == measured[1] == ([0], pytest.approx(len(LONG) + NEW - 1))
+
+
+def test_rows_of_different_owners_that_arrive_together_do_not_wait_for_one_another(resumable, monkeypatch):
+    monkeypatch.setattr("vectors.engine.scheduler._PROMPT_TOKENS", 64)
+    alike = [
+        replace(request(resumable, layer), owner=name)
+        for layer, name in zip((None, 2, 3), "abc", strict=True)
+    ]
+    unlike = [replace(each, prompt_ids=tiny.prompt(n + 20, len(LONG))) for n, each in enumerate(alike)]
+    measured = []
+    for requests in (alike, unlike):
+        with Engine(resumable, tiny.byte_tokenizer()) as engine:
+            measured.append((*computed(engine, *requests), engine.stats().done.passes))
+    assert measured[0] == measured[1]
+    assert measured[0][0] == [0, 0, 0]
+
+
+def test_owners_share_what_both_say_is_public_and_no_token_more(resumable):
+    public = 70
+    mine, theirs = (replace(request(resumable), owner=name, public_tokens=public) for name in "ab")
+    secretive = replace(request(resumable), owner="c")
+    with Engine(resumable, tiny.byte_tokenizer()) as engine:
+        found = [run(engine, each)[0] for each in (mine, theirs, secretive)]
+    assert [each.reused_tokens for each in found] == [0, public, 0]
+    assert tokens(found) == oracle_tokens(resumable, [mine]) * 3
+
+
 # --- at the same time
 
 
