@@ -74,11 +74,13 @@ def show(name: str, as_json: bool) -> None:
     """Load a model and print what identifies it and its shape."""
     from orchestrator.cli.output import print_json
     from orchestrator.session import Session
+    from vectors.engine.intake import end_of_sequence_ids
 
     settings = options.settings(model=name)
     options.check_model(settings)
     with Session(settings, progress=lambda *_: None) as session:
         model = session.model
+    ends = sorted(end_of_sequence_ids(model.model, model.tokenizer))
     facts: dict[str, str | int | None] = {
         "name": model.name,
         "id": model.model_id,
@@ -88,6 +90,8 @@ def show(name: str, as_json: bool) -> None:
         "blocks": model.n_layers,
         "d_model": model.d_model,
         "context_tokens": model.context_length,
+        "chat_template": "own" if model.tokenizer.chat_template else "none: headed paragraphs",
+        "ends_at": " ".join(str(token) for token in model.tokenizer.tokens(ends)),
     }
     if as_json:
         print_json(facts)

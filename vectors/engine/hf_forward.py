@@ -7,6 +7,7 @@ model is bare: its attention is torch's and its hooks return nothing.
 
 import functools
 import threading
+from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 import torch
@@ -19,6 +20,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from vectors.engine.packing import pack
 from vectors.engine.ragged import Pass
+from vectors.engine.soundness import Attend, check_options, watched
 from vectors.errors import SteeringNotApplied, UnsupportedModel
 from vectors.models.blocks import decoder_blocks, n_layers, residual, with_residual
 
@@ -26,10 +28,10 @@ _NAME = "steered_ragged"
 
 
 class _Current(threading.local):
-    """The pass that runs on this thread, or the shapes that a probe is collecting."""
+    """The pass that runs on this thread, or what watches the model's own attention."""
 
     batch: Pass | None = None
-    probe: dict[int, tuple[int, int]] | None = None
+    probe: Attend | None = None
     attended: set[int]
 
 
@@ -111,24 +113,29 @@ class HFForward:
 
     def _probe(self) -> set[tuple[int, int]]:
         """The key heads and their width, as every attention layer hands them over."""
-        device = next(self._model.parameters()).device
-        _current.probe = {}
-        try:
-            with torch.inference_mode():
-                self._model(input_ids=torch.zeros(1, 2, dtype=torch.long, device=device), use_cache=False)
-            seen = _current.probe
-        finally:
-            _current.probe = None
+        seen = watched(self._model, self._bare_logits, _bare, self._convolutions)
         self._attending = set(seen)
         without = set(range(n_layers(self._model))) - self._attending
         without -= {int(module.layer_idx) for module in self._convolutions}  # type: ignore[arg-type]
-        if without or len(set(seen.values())) != 1:
+        shapes = set(seen.values())
+        if without or len(shapes) != 1:
             raise UnsupportedModel(
                 f"{type(self._model).__name__}: blocks {sorted(without)} do not attend through transformers' "
-                f"attention interface, or key heads differ ({sorted(set(seen.values()))}); "
+                f"attention interface, or key heads differ ({sorted(shapes)}); "
                 "use a model whose blocks all do, with heads of one kind"
             )
-        return set(seen.values())
+        return shapes
+
+    def _bare_logits(self, attend: Attend, token_ids: Tensor) -> Tensor:
+        """The logits [1, tokens, vocab] of the model's own forward pass, with `attend` for its attention."""
+        device = next(self._model.parameters()).device
+        _current.probe = attend
+        try:
+            with torch.inference_mode():
+                logits: Tensor = self._model(input_ids=token_ids.to(device), use_cache=False).logits
+        finally:
+            _current.probe = None
+        return logits
 
 
 @functools.cache
@@ -148,24 +155,24 @@ def _attend(
     **options: Any,
 ) -> tuple[Tensor, None]:
     """What transformers calls for attention: query [1, heads, tokens, dim] → [1, tokens, heads, dim]."""
-    if odd := [name for name in ("softcap", "s_aux", "position_bias") if options.get(name) is not None]:
-        raise UnsupportedModel(
-            f"{type(module).__name__} needs {', '.join(odd)} in its attention; not supported"
-        )
-    if _current.probe is not None:
-        _current.probe[module.layer_idx] = (key.shape[1], key.shape[3])
+    check_options(module, options)
+    asked = {**options, "scaling": scaling, "sliding_window": sliding_window}
     batch = _current.batch
     if batch is None:
-        bare = ALL_ATTENTION_FUNCTIONS["sdpa"]
-        output: tuple[Tensor, None] = bare(
-            module, query, key, value, attention_mask, scaling=scaling, **options
-        )
-        return output
+        return (_current.probe or _bare)(module, query, key, value, attention_mask, asked), None
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    heads = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]
+    heads = [each[0].transpose(0, 1) for each in (query, key, value)]
     seen = batch.attend(module.layer_idx, heads[0], heads[1], heads[2], scale, sliding_window)
     _current.attended.add(module.layer_idx)
     return seen.unsqueeze(0), None
+
+
+def _bare(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, options: Mapping[str, Any]
+) -> Tensor:
+    """Attention as the model has it without an engine."""
+    output: Tensor = ALL_ATTENTION_FUNCTIONS["sdpa"](module, query, key, value, mask, **options)[0]
+    return output
 
 
 def _after(layer: int, output: object) -> object:

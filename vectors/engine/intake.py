@@ -12,6 +12,7 @@ from vectors.engine.sampling import Sampler
 from vectors.engine.textstream import TextStream
 from vectors.errors import InvalidRequest
 from vectors.models.blocks import context_length, d_model, embedding, n_layers
+from vectors.models.chat import Chat
 from vectors.models.tokenizer import Tokenizer
 from vectors.steering import RowSteering
 
@@ -67,14 +68,21 @@ class Intake:
 
 
 class _Ends(Protocol):
-    """What is read of a generation config."""
+    """What is read of a config."""
 
     eos_token_id: int | list[int] | None
 
 
 def end_of_sequence_ids(model: nn.Module, tokenizer: Tokenizer) -> frozenset[int]:
-    """Return every token id that ends a generation, of the model's generation config and of the tokenizer."""
-    config = cast("_Ends | None", model.generation_config)
-    ids = config.eos_token_id if config is not None else None
-    listed = ids if isinstance(ids, list) else [ids]
-    return frozenset(token for token in (*listed, tokenizer.eos_token_id) if token is not None)
+    """Return every token id that ends a generation.
+
+    Of the model's generation config and config, of the tokenizer, and of the chat template, which may end a
+    turn with a token that none of the others names.
+    """
+    ids: list[int | None] = [tokenizer.eos_token_id]
+    for config in (model.generation_config, model.config):
+        found = cast("_Ends", config).eos_token_id if hasattr(config, "eos_token_id") else None
+        ids += found if isinstance(found, list) else [found]
+    if isinstance(tokenizer, Tokenizer):  # another's, of which no more is known, will do
+        ids.append(Chat(tokenizer).end_of_turn_id)
+    return frozenset(token for token in ids if token is not None)

@@ -7,6 +7,7 @@ where a text ends inside a character, it holds bytes that are no text for as lon
 where a decoder changes what it has given out.
 """
 
+import re
 from collections.abc import Sequence
 
 from vectors.models.tokenizer import Tokenizer
@@ -14,17 +15,23 @@ from vectors.models.tokenizer import Tokenizer
 _REPLACEMENT = "\ufffd"  # what a decoder shows for bytes that do not make up a character yet
 _MAX_UNFINISHED_TOKENS = 4  # a UTF-8 character has at most four bytes, and a token at least one
 
+_MARKS = 0xD800  # the first surrogate; a model has far fewer special tokens than there are of them
+_UNWRITTEN = re.compile("[\ud800-\udfff]")
+
 
 class TextStream:
     """The text of one row, cut before the first stop string.
 
     A piece is handed out only when it is certain: no character is unfinished in it, and it cannot turn out
-    to be the beginning of a stop string. The pieces joined are the row's text.
+    to be the beginning of a stop string. The pieces joined are the row's text. Special tokens are no text,
+    but a stop string may name them: each then stands in the held text as a lone surrogate, which no text can
+    hold, and is taken out of what is handed out.
     """
 
     def __init__(self, tokenizer: Tokenizer, stop: Sequence[str]) -> None:
         self._tokenizer = tokenizer
-        self._stop = stop
+        self._stop = list(stop)
+        self._marks: dict[int, str] = {}
         self._tokens: list[int] = []
         self._window = 0  # tokens before this one are out of the window
         self._read = 0  # tokens before this one have given their text
@@ -33,14 +40,17 @@ class TextStream:
 
     def push(self, token: int) -> str:
         """Add a token and return the text that has become certain, perhaps none."""
+        before = ""
+        if mark := self._mark(token):
+            before = self._release(self._decode(len(self._tokens), whole=True)) + self._release(mark)
         self._tokens.append(token)
-        return self._release(self._decode(len(self._tokens)))
+        return before + self._release(self._decode(len(self._tokens)))
 
     def finish(self) -> str:
         """Return the text still held back; no token follows."""
         piece = self._release(self._decode(len(self._tokens), whole=True))
         rest, self._held = self._held, ""
-        return piece + rest
+        return piece + _UNWRITTEN.sub("", rest)
 
     def _decode(self, end: int, *, whole: bool = False) -> str:
         before, now = self._text(self._read), self._text(end)
@@ -56,6 +66,18 @@ class TextStream:
         self._read = end
         return piece
 
+    def _mark(self, token: int) -> str:
+        """What stands for a special token that a stop string names; "" for every other token."""
+        if not self._stop:
+            return ""
+        if token not in self._marks:
+            spelled = self._tokenizer.decode([token])
+            hidden = spelled and not self._tokenizer.decode([token], skip_special_tokens=True)
+            naming = [stop for stop in self._stop if hidden and spelled in stop]
+            self._marks[token] = chr(_MARKS + sum(map(bool, self._marks.values()))) if naming else ""
+            self._stop += [stop.replace(spelled, self._marks[token]) for stop in naming]
+        return self._marks[token]
+
     def _text(self, end: int) -> str:
         return self._tokenizer.decode(self._tokens[self._window : end], skip_special_tokens=True)
 
@@ -66,10 +88,10 @@ class TextStream:
         found = [at for at in (text.find(stop) for stop in self._stop) if at >= 0]
         if found:
             self.stopped, self._held = True, ""
-            return text[: min(found)]
+            return _UNWRITTEN.sub("", text[: min(found)])
         certain = len(text) - max((_overlap(text, stop) for stop in self._stop), default=0)
         self._held = text[certain:]
-        return text[:certain]
+        return _UNWRITTEN.sub("", text[:certain])
 
 
 def _overlap(text: str, stop: str) -> int:

@@ -69,11 +69,13 @@ def context_length(model: nn.Module) -> int:
     """Count the positions a row may take, prompt and new tokens together.
 
     A rotary embedding that changes once a row outgrows the original context (LongRoPE, arXiv 2402.13753)
-    would make a cache of two kinds: such a model has its original context.
+    would make a cache of two kinds: such a model has its original context. One that leaves positions out of
+    its attention from some length on (Doge) has that length.
     """
     config = text_config(model)
     rope = getattr(config, "rope_parameters", None) or {}
     longest = int(config.max_position_embeddings)
+    longest = min(longest, getattr(config, "keep_window_size", None) or longest)
     if rope.get("rope_type") == "longrope":
         original = rope.get("original_max_position_embeddings", longest)
         return min(longest, cast("int", original))

@@ -2,12 +2,15 @@
 
 What a message says is data: a special token spelled out in an issue or a source file is encoded as the
 characters it is written with, and cannot end a turn or begin another. Thinking is off where a chat template
-knows it, because a small model's thinking takes minutes.
+knows it, and closed where one opens it regardless, because a small model's thinking takes minutes. What a
+system turn says goes before the user's where a template has no such turn.
 """
 
 import re
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from enum import Flag, auto
 from functools import cached_property
 
 from tokenizers import Tokenizer as Backend
@@ -18,6 +21,13 @@ from vectors.models.tokenizer import Tokenizer
 Message = Mapping[str, str]
 """A turn: {"role": "system" | "user" | "assistant", "content": text}."""
 
+_PROBE: tuple[Message, ...] = (
+    {"role": "system", "content": "5b9d1c"},
+    {"role": "user", "content": "c4e7a2"},
+)
+_THINKS = re.compile(r"(?s)([<\[])((?:\w+:)?(?:think|thinking|thought|reasoning)[>\]])\s*\Z", re.IGNORECASE)
+"""What an answer begins with where its template makes the model think."""
+
 
 class Chat:
     """Encodes for one tokenizer; safe to use from several threads."""
@@ -26,10 +36,41 @@ class Chat:
         self._tokenizer = tokenizer
         self._backend = tokenizer.backend
 
-    @property
+    @cached_property
     def thinking(self) -> str:
-        """ "off" for a template that can switch thinking off, "none" for one without it."""
-        return "off" if "enable_thinking" in (self._tokenizer.chat_template or "") else "none"
+        """ "off" for a template that knows thinking, "none" for one without it."""
+        if not (template := self._tokenizer.chat_template):
+            return "none"
+        from vectors.models.templates import THINKING, names_in
+
+        if names_in(template) & {*THINKING}:
+            return "off"
+        with suppress(InvalidRequest):
+            if _THINKS.search(self._render(_PROBE, answer=True, closed=False)):
+                return "off"
+        return "none"
+
+    @cached_property
+    def date(self) -> str | None:
+        """The day that the template writes into a prompt; None where it writes none."""
+        if not (template := self._tokenizer.chat_template):
+            return None
+        from vectors.models.templates import DAY, names_in
+
+        return DAY.date().isoformat() if "strftime_now" in names_in(template) else None
+
+    @cached_property
+    def end_of_turn_id(self) -> int | None:
+        """The token that the template ends an answer with; None where it ends with none."""
+        mark = _unguessable()
+        turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": mark}]
+        try:
+            after = self._render(turns, answer=False).rpartition(mark)[2].lstrip()
+        except InvalidRequest:
+            return None
+        added = self._backend.get_added_tokens_decoder().items()
+        ending = [(len(token.content), id_) for id_, token in added if after.startswith(token.content)]
+        return max(ending)[1] if ending else None
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of `text` and nothing else, special tokens in it spelled out."""
@@ -70,18 +111,41 @@ class Chat:
         start = next(i for i, (_, end) in enumerate(encoded.offsets) if end > len(before))
         return [*self._leading, *encoded.ids], len(self._leading) + start
 
-    def _render(self, messages: Sequence[Message], *, answer: bool) -> str:
+    def _render(self, messages: Sequence[Message], *, answer: bool, closed: bool = True) -> str:
         if not self._tokenizer.chat_template:
             turns = [f"### {message['role'].title()}\n{message['content']}\n\n" for message in messages]
             return "".join(turns) + ("### Assistant\n" if answer else "")
-        from jinja2 import TemplateError
+        try:
+            text = self._in_form(self._form, messages, answer=answer)
+        except InvalidRequest:
+            # A template may take a system turn in front, and refuse one that comes later.
+            folded = _Form.FOLDED | self._form
+            if folded == self._form or all(message["role"] != "system" for message in messages):
+                raise
+            text = self._in_form(folded, messages, answer=answer)
+        opened = _THINKS.search(text) if answer and closed else None
+        return f"{text.rstrip()}\n\n{opened[1]}/{opened[2]}\n\n" if opened else text
 
+    @cached_property
+    def _form(self) -> "_Form":
+        """The plainest form of messages of which the template loses nothing; else as they are."""
+        for form in (_Form(0), _Form.FOLDED, _Form.PARTS, _Form.FOLDED | _Form.PARTS):
+            with suppress(InvalidRequest):
+                text = self._in_form(form, _PROBE, answer=True)
+                if all(message["content"] in text for message in _PROBE):
+                    return form
+        return _Form(0)
+
+    def _in_form(self, form: "_Form", messages: Sequence[Message], *, answer: bool) -> str:
         from vectors.models.templates import render
 
-        template, special = self._tokenizer.chat_template, self._tokenizer.special
+        given: Sequence[Mapping[str, object]] = _folded(messages) if _Form.FOLDED in form else messages
+        if _Form.PARTS in form:
+            given = [{**each, "content": [{"type": "text", "text": each["content"]}]} for each in given]
+        template, special = self._tokenizer.chat_template or "", self._tokenizer.special
         try:
-            return render(template, messages, answer=answer, variables=special)
-        except TemplateError as error:
+            return render(template, given, answer=answer, variables=special)
+        except Exception as error:  # a template is code of strangers, and raises what it likes
             raise InvalidRequest(f"the model's chat template refuses these messages: {error}") from error
 
     @cached_property
@@ -113,6 +177,30 @@ class Chat:
     @staticmethod
     def _ids(backend: Backend, text: str) -> list[int]:
         return backend.encode(text, add_special_tokens=False).ids
+
+
+class _Form(Flag):
+    """How messages are given to a template that does not take them as they are."""
+
+    FOLDED = auto()
+    """System turns as the beginning of the user's."""
+    PARTS = auto()
+    """Contents as lists of parts, of which text is one kind."""
+
+
+def _folded(messages: Sequence[Message]) -> list[Message]:
+    """What system turns say, at the beginning of the user's turn that comes next."""
+    turns: list[Message] = []
+    waiting: list[str] = []
+    for message in messages:
+        if message["role"] == "system":
+            waiting.append(message["content"])
+        elif message["role"] == "user":
+            turns.append({**message, "content": "\n\n".join([*waiting, message["content"]])})
+            waiting = []
+        else:
+            turns.append(message)
+    return [*turns, {"role": "user", "content": "\n\n".join(waiting)}] if waiting else turns
 
 
 def _unguessable() -> str:

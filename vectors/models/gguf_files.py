@@ -18,6 +18,8 @@ from filelock import FileLock
 from vectors.errors import UnsupportedModel
 from vectors.progress import Progress
 
+_FORMAT = 2
+"""Part of what a converted folder is known by: raise it whenever the same file gives another folder."""
 SOURCE_FILE = "source.json"
 """Written into a converted folder: the sha256 of the GGUF file that the folder was made from."""
 
@@ -29,7 +31,7 @@ def converted(gguf: Path, models: Path, progress: Progress) -> Path:
     cost more than loading them. Raises UnsupportedModel for a file that cannot be converted.
     """
     facts = gguf.resolve().stat()
-    key = f"{gguf.resolve()}\0{facts.st_size}\0{facts.st_mtime_ns}"
+    key = f"{gguf.resolve()}\0{facts.st_size}\0{facts.st_mtime_ns}\0{_FORMAT}"
     folder = models / f"{gguf.stem}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     if not folder.exists():
         models.mkdir(parents=True, exist_ok=True)
@@ -81,9 +83,18 @@ def _convert(gguf: Path, folder: Path, progress: Progress) -> None:
     tensors = _weights(reader, model, progress)
     config.dtype = "float32"
     config.save_pretrained(folder)
-    GenerationConfig.from_model_config(config).save_pretrained(folder)
+    generation = GenerationConfig.from_model_config(config)
+    generation.eos_token_id = _ends(reader, tokenizer.eos_token_id)
+    generation.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _ends(reader: Any, eos_token_id: int | None) -> list[int] | None:
+    """The tokens that end a text, a turn or a message: many files name the first and mean the second."""
+    fields = [reader.get_field(f"tokenizer.ggml.{role}_token_id") for role in ("eot", "eom")]
+    named = [int(field.contents()) for field in fields if field is not None]
+    return sorted({*named, *([] if eos_token_id is None else [eos_token_id])}) or None
 
 
 def _weights(reader: Any, model: Any, progress: Progress) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class LlamaConfig:
     rope_parameters: dict[str, Any]
     hidden_act: str = "silu"
     model_type: str = "llama"
+    eos_token_id: int | list[int] | None = None
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Self | None:
@@ -59,6 +60,7 @@ class LlamaConfig:
             rms_norm_eps=data.get("rms_norm_eps", 1e-6),
             tie_word_embeddings=data.get("tie_word_embeddings", False),
             rope_parameters=rope,
+            eos_token_id=data.get("eos_token_id"),
         )
 
 

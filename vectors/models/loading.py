@@ -6,6 +6,7 @@ wherever it came from.
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ ALIASES = {
     "gemma-3-1b": "google/gemma-3-1b-it",
     "phi-3-mini": "microsoft/Phi-3-mini-4k-instruct",
 }
+_log = logging.getLogger(__name__)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -68,7 +70,8 @@ class LanguageModel:
     @cached_property
     def tokenizer_digest(self) -> str:
         """sha256 of the tokenizer and its chat template, which decide where a prompt's tokens lie."""
-        parts = (self.tokenizer.backend.to_str(), self.tokenizer.chat_template or "")
+        parts = [self.tokenizer.backend.to_str(), self.tokenizer.chat_template or ""]
+        parts += [self.chat.date] if self.chat.date else []
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def encode(self, text: str) -> list[int]:
@@ -154,6 +157,12 @@ def load_model(
         device = "cuda" if torch.cuda.is_available() else "cpu"
         dtype = dtype or default_dtype(device)
         model, tokenizer = in_own_thread(checkpoints.load, source.folder, dtype, device)
+    if not tokenizer.chat_template:
+        _log.warning(
+            "%s has no chat template, as base models have none: it is asked in paragraphs headed "
+            "### User and ### Assistant",
+            source.model_id,
+        )
     from vectors.models.blocks import context_length, d_model, decoder_blocks
 
     return LanguageModel(

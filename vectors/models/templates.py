@@ -2,6 +2,7 @@
 
 The template comes with the model and is code of strangers: it runs in Jinja's sandbox, sees nothing but plain
 data, and may not touch what is Python's own. The names and filters are those that templates are written for.
+What a template writes depends on the messages alone: one that writes today's date writes DAY.
 """
 
 import json
@@ -10,16 +11,21 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from jinja2 import Template, TemplateError, nodes
+from jinja2 import Template, TemplateError, meta, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
+DAY = datetime(2026, 1, 1, 12)
+"""The moment that every template takes for now, so that a prompt is the same whatever the day."""
+THINKING = ("enable_thinking", "thinking")
+"""The variables by which templates are told whether to have the model think."""
+
 
 def render(
-    template: str, messages: Sequence[Mapping[str, str]], *, answer: bool, variables: Mapping[str, str]
+    template: str, messages: Sequence[Mapping[str, object]], *, answer: bool, variables: Mapping[str, str]
 ) -> str:
     """Render a conversation, up to the beginning of the next answer if `answer`, with thinking off.
 
@@ -30,24 +36,39 @@ def render(
         tools=None,
         documents=None,
         add_generation_prompt=answer,
-        enable_thinking=False,
+        **dict.fromkeys(THINKING, False),
         **variables,
     )
 
 
 @cache
+def names_in(template: str) -> frozenset[str]:
+    """The variables and functions that a template asks for; none where it is no template."""
+    environment = _environment()
+    environment.globals.clear()  # else what they hold would not be told
+    try:
+        return frozenset(meta.find_undeclared_variables(environment.parse(template)))
+    except TemplateError:
+        return frozenset()
+
+
+@cache
 def _compiled(template: str) -> Template:
+    return _environment().from_string(template)
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
     )
     environment.filters["tojson"] = _tojson
     environment.globals |= {
         "raise_exception": _raise_exception,
-        "strftime_now": lambda form: datetime.now().strftime(form),
+        "strftime_now": DAY.strftime,
         "dict": _Dict(),
         "namespace": _Namespace,
     }
-    return environment.from_string(template)
+    return environment
 
 
 class _Generation(Extension):

@@ -49,11 +49,7 @@ class Tokenizer:
         lacking = [token for token in special.values() if backend.token_to_id(token) is None]
         if lacking or any(config.get(name) is not None for name in ("add_bos_token", "add_eos_token")):
             return None
-        template = folder / "chat_template.jinja"
-        written = template.read_text("utf-8") if template.is_file() else config.get("chat_template")
-        if not isinstance(written, str | None) or (folder / "additional_chat_templates").is_dir():
-            return None  # several, by name
-        return cls(backend, special, written)
+        return cls(backend, special, _template(folder, config))
 
     @classmethod
     def by_transformers(cls, folder: Path) -> Self:
@@ -65,9 +61,7 @@ class Tokenizer:
     @classmethod
     def of(cls, tokenizer: TransformersTokenizer) -> Self:
         """What transformers has read."""
-        template = tokenizer.chat_template
-        if isinstance(template, dict):
-            template = template.get("default")
+        template = _chosen(tokenizer.chat_template)
         special = {role: str(token) for role, token in tokenizer.special_tokens_map.items() if role in _ROLES}
         return cls(tokenizer.backend_tokenizer, special, template)
 
@@ -114,6 +108,24 @@ class Tokenizer:
     def _id(self, role: str) -> int | None:
         token = self.special.get(role)
         return None if token is None else self.backend.token_to_id(token)
+
+
+def _template(folder: Path, config: Mapping[str, object]) -> str | None:
+    """The chat template of a folder: a file of its own, or in the config, or in a table of its own."""
+    own = folder / "chat_template.jinja"
+    if own.is_file():
+        return own.read_text("utf-8")
+    return _chosen(config.get("chat_template") or _json(folder / "chat_template.json").get("chat_template"))
+
+
+def _chosen(template: object) -> str | None:
+    """The one called `default` where there are several, by name; else the first."""
+    if isinstance(template, list):  # as files have them
+        entries = [entry for entry in template if isinstance(entry, dict)]
+        template = {entry.get("name"): entry.get("template") for entry in entries}
+    if isinstance(template, dict):
+        template = template.get("default", next(iter(template.values()), None))
+    return template if isinstance(template, str) else None
 
 
 def _json(path: Path) -> dict[str, object]:

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models
 from transformers import RepetitionPenaltyLogitsProcessor
 
-from tests.vectors.tiny import EOS, byte_tokenizer
+from tests.vectors.tiny import EOS, PAD, byte_tokenizer
 from vectors.engine.sampling import Sampler, Sampling, choose
 from vectors.engine.textstream import TextStream
 from vectors.errors import InvalidRequest
@@ -274,6 +274,46 @@ def test_a_stop_string_is_noticed_at_the_token_that_completes_it():
 def test_special_tokens_give_no_text():
     out = TextStream(byte_tokenizer(), ())
     assert [out.push(token) for token in (ord("a"), EOS, ord("b"))] == ["a", "", "b"]
+
+
+def test_a_stop_string_that_is_a_special_token_stops_there_and_is_not_in_the_text():
+    out = TextStream(byte_tokenizer(), ("<pad>",))
+    assert [out.push(token) for token in (*b"It is four.", PAD)][-1] == ""
+    assert out.stopped
+    whole = TextStream(byte_tokenizer(), ("<pad>",))
+    assert "".join([*(whole.push(token) for token in (*b"It is four.", PAD, *b"user")), whole.finish()]) == (
+        "It is four."
+    )
+
+
+@pytest.mark.parametrize(
+    ("stop", "tokens", "text"),
+    [
+        ("<pad>user", (*b"a", PAD, *b"user b"), "a"),
+        ("end<pad>", (*b"a end", PAD, *b"b"), "a "),
+        ("<pad>\n<eos>", (*b"a", PAD, *b"\n", EOS, *b"b"), "a"),
+        ("<pad>user", (*b"a", PAD, *b"usual"), "ausual"),
+        ("<pad>", b"a <pad> b", "a "),
+        ("<pad>user", (*b"\xe2\x82", PAD, *b"user"), "\ufffd"),
+    ],
+    ids=["before text", "after text", "two", "another", "spelled out", "inside a character"],
+)
+def test_a_stop_string_may_hold_special_tokens_beside_text(stop, tokens, text):
+    out = TextStream(byte_tokenizer(), ("unheard of", stop))
+    pieces = []
+    for token in tokens:
+        pieces.append(out.push(token))
+        if out.stopped:
+            break
+    assert "".join([*pieces, out.finish()]) == text
+
+
+def test_every_token_may_be_met_before_the_special_one_that_stops():
+    out = TextStream(byte_tokenizer(), ("<pad>",))
+    for token in range(128):
+        out.push(token)
+    out.push(PAD)
+    assert out.stopped
 
 
 def test_a_special_token_between_words_does_not_cost_the_space_after_it():

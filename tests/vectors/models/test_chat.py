@@ -68,6 +68,73 @@ def test_thinking_is_switched_off_where_the_template_knows_it():
     assert (chat.thinking, Chat(CHATML).thinking) == ("off", "none")
 
 
+REFUSES = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
+    "[{{ m.role }}] {{ m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"
+)
+DROPS = REFUSES.replace("{{ raise_exception('no system turn') }}", "{% continue %}")
+ONLY_FIRST = REFUSES.replace("m.role == 'system'", "m.role == 'system' and not loop.first").replace(
+    "no system turn", "no"
+)
+PARTS = "{% for m in messages %}[{{ m.role }}] {{ m.content[0]['text'] }}{% endfor %}"
+SYSTEM, HI = {"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}
+ANSWER, MORE = {"role": "assistant", "content": "yes"}, {"role": "system", "content": "be long"}
+
+
+def written(template, *messages):
+    return bytes(Chat(folders.tokenizer(template)).encode_chat(messages, "")).decode()
+
+
+@pytest.mark.parametrize("template", [REFUSES, DROPS], ids=["refuses a system turn", "drops it"])
+def test_the_system_text_goes_before_the_first_user_turn_where_the_template_has_no_turn_for_it(template):
+    assert written(template, SYSTEM, HI) == "[user] be brief\n\nhi[assistant]"
+    assert written(template, SYSTEM, ANSWER, HI, ANSWER, HI) == (
+        "[assistant] yes[user] be brief\n\nhi[assistant] yes[user] hi[assistant]"
+    )
+    assert written(template, SYSTEM) == "[user] be brief[assistant]"
+
+
+def test_a_system_turn_stays_one_where_the_template_takes_it():
+    assert written(ONLY_FIRST, SYSTEM, HI) == "[system] be brief[user] hi[assistant]"
+    assert written(ONLY_FIRST, SYSTEM, HI, ANSWER, MORE, HI) == (
+        "[user] be brief\n\nhi[assistant] yes[user] be long\n\nhi[assistant]"
+    )
+
+
+def test_a_template_that_wants_contents_in_parts_is_given_them():
+    assert written(PARTS, SYSTEM, HI) == "[system] be brief[user] hi"
+
+
+@pytest.mark.parametrize(
+    ("opens", "closed"),
+    [("<think>\n", "<think>\n\n</think>\n\n"), ("[THINK]", "[THINK]\n\n[/THINK]\n\n"), ("think>", "think>")],
+)
+def test_an_answer_that_the_template_begins_with_thinking_begins_after_it(opens, closed):
+    template = "{{ messages[-1].content }}{% if add_generation_prompt %}" + opens + "{% endif %}"
+    assert written(template, HI) == f"hi{closed}"
+    assert Chat(folders.tokenizer(template)).thinking == ("off" if closed != opens else "none")
+
+
+def test_the_day_that_a_template_writes_is_always_the_same_and_is_told():
+    template = "{{ strftime_now('%d %b %Y') }} {{ messages[-1].content }}"
+    assert written(template, HI) == "01 Jan 2026 hi"
+    assert Chat(folders.tokenizer(template)).date == "2026-01-01"
+    assert (Chat(CHATML).date, Chat(PLAIN).date) == (None, None)
+
+
+def test_the_token_that_ends_a_turn_is_read_off_the_template():
+    assert Chat(CHATML).end_of_turn_id == END
+    trailing = with_specials("{% for m in messages %}{{ m.content }} <|im_end|>{% endfor %}")
+    assert Chat(trailing).end_of_turn_id == trailing.backend.token_to_id("<|im_end|>")
+    assert Chat(PLAIN).end_of_turn_id is None
+    assert Chat(folders.tokenizer("{{ raise_exception('never') }}")).end_of_turn_id is None
+
+
+def test_whatever_a_template_stumbles_over_is_told_in_one_line():
+    with pytest.raises(InvalidRequest, match="chat template refuses"):
+        written("{{ messages[0].content + 1 }}", HI)
+
+
 def test_messages_that_a_template_refuses_are_an_invalid_request():
     strict = folders.tokenizer("{{ raise_exception('roles must alternate') }}")
     with pytest.raises(InvalidRequest, match="roles must alternate"):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.vectors import folders, tiny
+from vectors.engine.intake import end_of_sequence_ids
 from vectors.errors import UnsupportedModel
 from vectors.models import gguf_files
 from vectors.models import loading as models
@@ -18,7 +19,7 @@ def permuted(weight, heads):
     return weight.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
 
-def write_gguf(path, model, *, leave_out=()):
+def write_gguf(path, model, *, leave_out=(), also=lambda writer: None):
     """A GGUF file of a tiny Llama, written with llama.cpp's own library."""
     tokenizer = folders.transformers_tokenizer()
     config, writer = model.config, gguf.GGUFWriter(path, "llama")
@@ -45,6 +46,7 @@ def write_gguf(path, model, *, leave_out=()):
     writer.add_unk_token_id(tiny.PAD)
     writer.add_pad_token_id(tiny.PAD)
     writer.add_chat_template(folders.CHATML)
+    also(writer)
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
     for name, weight in model.named_parameters():
         values = weight.detach().numpy()
@@ -75,6 +77,15 @@ def test_a_gguf_file_gives_the_same_logits_as_the_model_it_was_written_from(tmp_
     assert loaded.model_id == "tiny.gguf"
     assert loaded.encode("a12") == [*b"a12"]
     assert loaded.tokenizer.eos_token_id == tiny.EOS
+
+
+def test_a_file_that_names_the_end_of_a_text_and_of_a_turn_ends_at_either(tmp_path, llama):
+    def also(writer):
+        writer.add_eot_token_id(tiny.PAD)
+
+    write_gguf(tmp_path / "tiny.gguf", llama, also=also)
+    loaded = models.load_model(str(tmp_path / "tiny.gguf"), cache=tmp_path / "cache", dtype=torch.float32)
+    assert end_of_sequence_ids(loaded.model, loaded.tokenizer) == {tiny.EOS, tiny.PAD}
 
 
 def test_a_file_is_converted_once_however_many_ask_at_the_same_time(tmp_path, llama):

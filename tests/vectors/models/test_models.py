@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel
 
 from tests.vectors import folders, tiny
+from vectors.engine.intake import end_of_sequence_ids
 from vectors.errors import ModelUnavailable, UnsupportedModel
 from vectors.models import checkpoints
 from vectors.models import loading as models
@@ -76,6 +78,31 @@ def test_a_hub_model_that_cannot_be_had_is_refused_at_once_naming_the_places(tmp
     assert "Qwen/Qwen3-0.6B" in line
     assert str(tmp_path / "hub-home") in line
     assert "model folder" in line
+
+
+def test_a_generation_ends_at_what_config_generation_config_tokenizer_and_template_name(tmp_path):
+    folders.save(tmp_path)
+    tokenizer = folders.transformers_tokenizer(folders.CHATML)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tokenizer.save_pretrained(tmp_path)
+    for name, ends in (("config.json", 7), ("generation_config.json", [8, 9])):
+        path = tmp_path / name
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token_id": ends}))
+    loaded = load(tmp_path, dtype=torch.float32)
+    turn = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert end_of_sequence_ids(loaded.model, loaded.tokenizer) == {7, 8, 9, tiny.EOS, turn}
+
+
+def test_what_is_done_in_place_of_a_chat_template_is_said_once(tmp_path, caplog):
+    folders.save(tmp_path / "base")
+    folders.save(tmp_path / "chat", template=folders.CHATML)
+    base = load(tmp_path / "base")
+    base.chat_ids([{"role": "user", "content": "hi"}])
+    load(tmp_path / "chat")
+    assert [record.message for record in caplog.records] == [
+        "base has no chat template, as base models have none: it is asked in paragraphs headed ### User and "
+        "### Assistant"
+    ]
 
 
 def test_an_incomplete_folder_is_refused_naming_what_is_missing(tmp_path):

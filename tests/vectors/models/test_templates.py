@@ -35,7 +35,7 @@ TEMPLATES = {
     "ChatML": folders.CHATML,
     "indented blocks, alternating roles": BLOCKS,
     "marked generations": GENERATION,
-    "the date": "{{ strftime_now('%Y') }}{{ messages | length }}{{ bos_token }}",
+    "a date": "{{ strftime_now('%Y-%m-%d') | length }}{{ messages | length }}{{ bos_token }}",
     "JSON": "{% for m in messages %}{{ m | tojson }}{{ m | tojson(indent=2) }}{% endfor %}",
     "loop controls": (
         "{% for m in messages %}{% if loop.index > 2 %}{% break %}{% endif %}{{ m.content }};{% endfor %}"
@@ -122,6 +122,37 @@ def test_a_folder_is_read_as_transformers_reads_it(tmp_path):
     assert ours.backend.to_str() == theirs.backend.to_str()
     assert (ours.special, ours.chat_template) == (theirs.special, theirs.chat_template)
     assert (ours.eos_token_id, ours.pad_token_id, ours.bos_token_id) == (tiny.EOS, tiny.PAD, None)
+
+
+SEVERAL = [{"name": "tool_use", "template": "tools"}, {"name": "default", "template": folders.CHATML}]
+
+
+@pytest.mark.parametrize(
+    ("in_config", "used"),
+    [
+        (SEVERAL, folders.CHATML),
+        ({each["name"]: each["template"] for each in SEVERAL}, folders.CHATML),
+        (SEVERAL[:1], "tools"),
+        ([], None),
+        ([{"name": "default"}, "no entry"], None),
+    ],
+    ids=["a list", "a table", "none called default", "an empty list", "no templates"],
+)
+def test_of_several_chat_templates_the_one_called_default_is_used(tmp_path, in_config, used):
+    folders.transformers_tokenizer().save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"chat_template": in_config}))
+    assert Tokenizer.read(tmp_path).chat_template == used
+
+
+def test_a_template_in_a_file_of_its_own_comes_before_all_others(tmp_path):
+    folders.transformers_tokenizer(folders.CHATML).save_pretrained(tmp_path)
+    (tmp_path / "additional_chat_templates").mkdir()
+    (tmp_path / "additional_chat_templates" / "tool_use.jinja").write_text("tools")
+    (tmp_path / "chat_template.json").write_text(json.dumps({"chat_template": "older"}))
+    assert Tokenizer.read(tmp_path).chat_template == folders.CHATML
+    (tmp_path / "chat_template.jinja").unlink()
+    assert Tokenizer.read(tmp_path).chat_template == "older"
 
 
 @pytest.mark.parametrize("name", ["add_bos_token", "eos_token"])
