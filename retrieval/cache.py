@@ -13,7 +13,7 @@ from pathlib import Path
 from retrieval import tokens
 from retrieval.features import Features
 
-_FORMAT = 1
+_FORMAT = 2
 _log = logging.getLogger(__name__)
 
 

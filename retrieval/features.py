@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 from retrieval.bm25 import Ints
+from retrieval.decoding import decoded
 from retrieval.definitions import Definition, find_definitions, lines_of
 from retrieval.tokens import count_terms
 
@@ -46,10 +47,14 @@ EMPTY = Features((), (), np.zeros((3, 0), dtype=np.int32))
 
 
 def extract(data: bytes) -> Features:
-    """The features of a Python file; bytes that are not UTF-8 are replaced, binary files are empty."""
+    """The features of a Python file in the encoding it declares; where it is no text in that, the bytes that
+    are not UTF-8 are replaced, and binary files are empty."""
     if b"\0" in data:
         return EMPTY
-    text = data.decode("utf-8", errors="replace")
+    try:
+        text = decoded(data)
+    except (SyntaxError, UnicodeError, LookupError):
+        text = data.decode("utf-8", errors="replace")
     definitions = find_definitions(text)
     numbering: dict[str, int] = {}
     postings: list[tuple[int, int, int]] = []

@@ -7,12 +7,12 @@ what a base commit's descendants changed stays invisible.
 import functools
 import io
 import re
-import tokenize
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval.clone import clone
+from retrieval.decoding import decoded
 from retrieval.errors import (
     BadRepositoryName,
     CommitMissing,
@@ -109,11 +109,11 @@ class Repository:
         """
         data = self.data(commit, path)
         try:
-            declared, _ = tokenize.detect_encoding(io.BytesIO(data if path.endswith(".py") else b"").readline)
-            return data.decode(declared.removesuffix("-sig"))
-        except (SyntaxError, UnicodeError, LookupError):
+            return decoded(data) if path.endswith((".py", ".pyi")) else data.decode()
+        except (SyntaxError, UnicodeError, LookupError) as fault:
             raise NotText(
-                f"{path} of {self.name} at {commit[:12]} is not text in UTF-8 or in the encoding it declares"
+                f"{path} of {self.name} at {commit[:12]} is not text in UTF-8 or in the encoding it declares "
+                f"({fault})"
             ) from None
 
     def _read_tree(self, sha: str) -> dict[str, TreeFile]:

@@ -1,10 +1,10 @@
 """Where things stand in a file: characters, lines, and the places that syntax trees name by line and byte."""
 
 import ast
-import re
 from bisect import bisect_right
 
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
+from swebench.patches.line_ends import split_lines
+
 Node = ast.expr | ast.stmt | ast.ExceptHandler
 
 
@@ -14,7 +14,7 @@ class Layout:
     def __init__(self, source: str) -> None:
         self.source = source
         mark = int(source.startswith("\ufeff"))
-        self._lines: list[str] = _LINE.findall(source[mark:])
+        self._lines = split_lines(source[mark:])
         self._starts = [mark]
         for line in self._lines:
             self._starts.append(self._starts[-1] + len(line))
@@ -40,7 +40,7 @@ class Layout:
 
     def indentation(self, node: ast.stmt) -> str:
         """The blanks before a statement's first line."""
-        line: str = self._lines[node.lineno - 1]
+        line = self._lines[node.lineno - 1]
         return line[: len(line) - len(line.lstrip())]
 
     def start_of_line(self, line: int) -> int:

@@ -2,10 +2,12 @@
 
 import ast
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from swebench.catalogue import calls, exceptions, literals, operators, reuse, scope, shown, statements
 from swebench.catalogue.code import Code
 from swebench.catalogue.edit import Edit
+from swebench.patches.line_ends import put_in
 
 Kind = Callable[[ast.AST, Code], Iterable[Edit]]
 """Proposes edits that begin at a node."""
@@ -43,7 +45,8 @@ def propose(code: Code, first_line: int, last_line: int, kinds: Sequence[Kind] =
     """Every edit of these kinds that begins in the lines first_line..last_line (1-based, inclusive).
 
     In the order of the text, none twice, none that leaves the text as it is, and none in an annotation, which
-    runs nothing. Not each of them parses or means anything: that is the gate's to say.
+    runs nothing. Lines that come in end as those around them do. Not each of them parses or means anything:
+    that is the gate's to say.
     """
     edits = {
         (edit.start, edit.end, edit.text): edit
@@ -54,7 +57,8 @@ def propose(code: Code, first_line: int, last_line: int, kinds: Sequence[Kind] =
         if code.source[edit.start : edit.end] != edit.text and not code.is_annotation(edit.start, edit.end)
     }
     inside = [edit for edit in edits.values() if first_line <= code.line_of(edit.start) <= last_line]
-    return sorted(inside, key=lambda edit: (edit.start, edit.end))
+    inside.sort(key=lambda edit: (edit.start, edit.end))
+    return [replace(e, text=put_in(code.source, e.start, e.end, e.text)) for e in inside]
 
 
 def _first(node: ast.AST) -> int:

@@ -34,7 +34,8 @@ def guard(node: ast.AST, code: Code) -> Iterator[Edit]:
         start, indent = code.span(node)[0], code.indentation(node)
         for name in [*code.assigned_before(node), *code.parameters(function)]:
             for condition, answer in ((f"{name} is None", "None"), (f"not {name}", name)):
-                yield Edit("guard", start, start, f"if {condition}:\n{indent}    return {answer}\n{indent}")
+                inner = indent + ("\t" if indent.endswith("\t") else "    ")
+                yield Edit("guard", start, start, f"if {condition}:\n{inner}return {answer}\n{indent}")
 
 
 def returned(node: ast.AST, code: Code) -> Iterator[Edit]:

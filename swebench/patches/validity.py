@@ -1,5 +1,5 @@
-"""Whether a patch is valid: it applies to a clean tree of the base commit, what parsed still parses, it
-changes something, and it stays within what a source patch may do.
+"""Whether a patch is valid: it applies to a clean tree of the base commit, what Python compiled it still
+compiles, it changes something, every name is bound as before, and it stays within what a source patch may do.
 
 SWE-bench's harness applies a patch with git; a patch is checked here with git too, but against an index, so
 that no checkout is needed and nothing is written outside a temporary folder.
@@ -8,9 +8,10 @@ that no checkout is needed and nothing is written outside a temporary folder.
 from dataclasses import dataclass
 
 from swebench.errors import PatchDoesNotApply
+from swebench.patches.gate import newly_unbound
 from swebench.patches.paths import path_problem
 from swebench.patches.plumbing import Git
-from swebench.patches.source import is_python, same_code, syntax_fault
+from swebench.patches.source import file_fault, is_python, same_code
 from swebench.patches.trees import ABSENT, EXECUTABLE, REGULAR, Change, Scratch
 
 MAX_PATCH_BYTES = 1 << 20
@@ -20,7 +21,7 @@ MAX_PATCH_BYTES = 1 << 20
 class PatchCheck:
     """What was found about a patch; `problems` holds one line for each thing that makes it invalid.
 
-    `files` are the changed paths; `parses` says that every Python file that parsed before still does.
+    `files` are the changed paths; `parses` says that every Python file that compiled before still does.
     """
 
     applies: bool
@@ -74,17 +75,23 @@ def _forbidden(change: Change) -> list[str]:
 
 
 def _contents(scratch: Scratch, changes: tuple[Change, ...], files: tuple[str, ...]) -> PatchCheck:
-    problems, same = [], True
+    problems: list[str] = []
+    unbound: list[str] = []
+    same = True
     for change in changes:
         before = b"" if change.old_mode == ABSENT else next(scratch.blobs([change.old_blob]))
         after = b"" if change.new_mode == ABSENT else next(scratch.blobs([change.new_blob]))
         if b"\0" in after:
             problems.append(f"{change.path}: it becomes a binary file")
-        elif is_python(change.path) and syntax_fault(before) is None and (fault := syntax_fault(after)):
-            problems.append(f"{change.path}, line {fault.lineno}: it no longer parses: {fault.msg}")
+        elif is_python(change.path) and file_fault(before) is None:
+            if fault := file_fault(after):
+                problems.append(f"{change.path}, line {fault.lineno}: it no longer parses: {fault.msg}")
+            elif names := newly_unbound(before, after):
+                unbound.append(f"{change.path}: nothing binds {', '.join(names)[:200]}")
         kept = change.old_mode == change.new_mode
         same = same and kept and is_python(change.path) and same_code(before, after)
     parses = not problems
+    problems += unbound
     if same:
         problems.append("it changes nothing but layout or comments" if changes else "it changes nothing")
     return PatchCheck(True, parses, same, files, tuple(problems))

@@ -63,7 +63,7 @@ def _preload(given: "dict[str, Any]") -> None:
 
 
 def _start(
-    given: "dict[str, Any]", form: "tuple[str, list[tuple[int, int, str]]] | None"
+    given: "dict[str, Any]", form: "tuple[str, list[tuple[int, int, str]], str] | None"
 ) -> "tuple[int, int]":
     pipe, end = os.pipe()
     process = os.fork()
@@ -100,7 +100,7 @@ def _say(number: int, answer: bytes) -> None:
 
 
 def _run(
-    given: "dict[str, Any]", form: "tuple[str, list[tuple[int, int, str]]] | None"
+    given: "dict[str, Any]", form: "tuple[str, list[tuple[int, int, str]], str] | None"
 ) -> "dict[str, object]":
     if form:
         _edit(*form)
@@ -151,7 +151,7 @@ def _tracer(lines: "dict[str, set[int]]") -> Any:
     return trace
 
 
-def _edit(path: str, changes: "list[tuple[int, int, str]]") -> None:
+def _edit(path: str, changes: "list[tuple[int, int, str]]", encoding: str) -> None:
     """Let the importer see a file with characters start..end replaced, for each change, the last first."""
     wanted = os.path.realpath(path)
     loader = importlib.machinery.SourceFileLoader
@@ -161,10 +161,10 @@ def _edit(path: str, changes: "list[tuple[int, int, str]]") -> None:
         data = plain(self, name)
         if os.path.realpath(name) != wanted:
             return data
-        text = data.decode()
+        text = data.decode(encoding)
         for start, end, new in changes:
             text = text[:start] + new + text[end:]
-        return text.encode()
+        return text.encode(encoding)
 
     loader.get_data = get_data  # type: ignore[assignment]
 

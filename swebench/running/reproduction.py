@@ -36,10 +36,12 @@ _MAX_FORMS_BYTES = 90_000
 
 @dataclass(frozen=True)
 class Form:
-    """A file of the tree in which characters start..end (exclusive) are replaced, for each change in turn."""
+    """A file of the tree, in its encoding, in which characters start..end (exclusive) are replaced, for each
+    change in turn."""
 
     path: str
     changes: tuple[tuple[int, int, str], ...]
+    encoding: str = "utf-8"
 
 
 Seen = tuple[tuple[str, str], ...]
@@ -180,7 +182,7 @@ class Reproduction:
             "cells": [[cell.kind, cell.source] for cell in self._cells],
             "packages": self._packages,
             "names": self._names,
-            "forms": [form and [form.path, form.changes] for form in forms],
+            "forms": [form and [form.path, form.changes, form.encoding] for form in forms],
             "trace": trace,
             "timeout_s": self._timeout_s,
             "workers": os.cpu_count() or 1,
@@ -195,7 +197,8 @@ class Reproduction:
 
 def _fitting(forms: Sequence[Form]) -> Sequence[Form]:
     """As many of the first forms as one command can be given; at least one."""
-    sizes = itertools.accumulate(len(json.dumps([form.path, form.changes])) + 2 for form in forms)
+    given = (json.dumps([form.path, form.changes, form.encoding]) for form in forms)
+    sizes = itertools.accumulate(len(text) + 2 for text in given)
     return forms[: max(sum(1 for size in sizes if size <= _MAX_FORMS_BYTES), 1)]
 
 

@@ -210,6 +210,20 @@ def test_a_commit_that_is_missing_says_so_before_any_work(workshop, tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
+def test_a_file_is_ranked_by_its_words_in_its_own_encoding(workshop, tmp_path):
+    work = workshop()
+    sha = work.commit(
+        {
+            "a.py": "x = 1\n",
+            "b.py": "# coding: latin-1\ndef größe(): pass\n".encode("latin-1"),
+            "c.py": "# coding: gb18030\nNAME = '温度'\n".encode("gb18030"),
+        }
+    )
+    retriever = Retriever(work.repository(), tmp_path / "cache")
+    assert paths(retriever.search(sha, "größe is wrong"))[0] == "b.py"
+    assert paths(retriever.search(sha, "温度"))[0] == "c.py"
+
+
 def test_binary_huge_empty_and_badly_encoded_files_are_ranked_by_their_paths(workshop, tmp_path):
     work = workshop()
     work.commit(

@@ -153,6 +153,7 @@ def test_a_path_that_is_no_file_of_the_commit_is_missing(workshop, path):
         ("x = 'é'\r\n".encode(), "utf-8"),
         ("# coding: latin-1\nx = 'é'\n".encode("latin-1"), "latin-1"),
         (b"\xef\xbb\xbfx = 1\n", "utf-8"),
+        (b"# \xe9 coding: latin-1\rx = 1\r", "latin-1"),
         (b"", "utf-8"),
     ],
 )
@@ -163,7 +164,16 @@ def test_a_python_file_is_read_in_its_declared_encoding_and_encodes_back(worksho
     assert work.repository().data(sha, "a.py") == data
 
 
-@pytest.mark.parametrize("data", [b"x = '\xe9'\n", b"# coding: no-such\n", b"# coding: hex\n00\n"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"x = '\xe9'\n",
+        b"# coding: no-such\n",
+        b"# coding: hex\n00\n",
+        b"# coding: utf-7\nx = '+AOk-'\n",
+        b"\xef\xbb\xbf# coding: latin-1\n",
+    ],
+)
 def test_a_file_that_is_not_in_its_encoding_says_so(workshop, data):
     work = workshop()
     sha = work.commit({"a.py": data})

@@ -7,7 +7,7 @@ reads the repository's code, so without retrieved context there is no such attem
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from langgraph.runtime import Runtime
@@ -24,6 +24,7 @@ from retrieval.errors import NotText
 from swebench.patches.diffs import unified_diff
 from swebench.patches.edits import Region
 from swebench.patches.gate import refusal
+from swebench.patches.source import encoding_of
 from swebench.running.reproduction import Form
 
 MOST_UNTESTED = 10
@@ -42,7 +43,7 @@ async def catalogue_edits(runtime: Runtime[Tools]) -> State:
     sources, found = await asyncio.to_thread(_suspects, tools)
     read_tokens, ranked, steered = await _asked(runtime, found)
     seconds_ranking = time.perf_counter() - started
-    promising, not_run = await asyncio.to_thread(_promising, tools, ranked)
+    promising, not_run = await asyncio.to_thread(_promising, tools, ranked, sources)
     most = tools.config.edits if tools.config.run_tests else min(tools.config.edits, MOST_UNTESTED)
     candidates = await asyncio.to_thread(lambda: list(_candidates(promising, sources, most)))
     seconds = time.perf_counter() - started
@@ -98,7 +99,9 @@ async def _asked(
     return tokens, ranked, steered
 
 
-def _promising(tools: Tools, ranked: list[RankedEdit]) -> tuple[list[RankedEdit], int]:
+def _promising(
+    tools: Tools, ranked: list[RankedEdit], sources: Mapping[str, str]
+) -> tuple[list[RankedEdit], int]:
     """The edits worth a candidate, best first, and how many there was no time to try.
 
     Where the issue's own code shows the fault, those are the ones that change what it shows, and first those
@@ -108,7 +111,8 @@ def _promising(tools: Tools, ranked: list[RankedEdit]) -> tuple[list[RankedEdit]
     if reproduction is None:
         return ranked, 0
     tried = ranked[:MOST_REPRODUCED]
-    forms = [Form(each.path, each.edit.changes) for each in tried]
+    encodings = {path: encoding_of(sources[path]) for path in {each.path for each in tried}}
+    forms = [Form(each.path, each.edit.changes, encodings[each.path]) for each in tried]
     outcomes = reproduction.outcomes(forms, REPRODUCING_S)
     tools.artifacts.write_json(
         "candidates/0-reproduced.json",

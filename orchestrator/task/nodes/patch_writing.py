@@ -19,6 +19,7 @@ from orchestrator.task.regions import TARGETS, Target
 from orchestrator.task.state import State, Tools
 from swebench.patches.diffs import unified_diff
 from swebench.patches.edits import EditRejected, apply_replacement
+from swebench.patches.gate import refusal
 from vectors.engine.requests import Generation
 from vectors.engine.sampling import Sampling
 
@@ -152,7 +153,9 @@ def _candidate(generation: Generation, score: float, target: Target, source: str
         verdict = "truncated"
     else:
         try:
-            patch = unified_diff(target.path, source, apply_replacement(source, target.region, written))
+            after = apply_replacement(source, target.region, written)
+            verdict = refusal(source, after)
+            patch = "" if verdict else unified_diff(target.path, source, after)
         except EditRejected as rejected:
             verdict = rejected.reason
     return Candidate(

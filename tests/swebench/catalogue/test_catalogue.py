@@ -275,3 +275,21 @@ def test_a_span_is_the_text_of_its_node(text: str) -> None:
             assert ast.literal_eval(code.text(node)) == text
         elif isinstance(node, ast.Name):
             assert code.text(node) == node.id
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_lines_that_an_edit_brings_in_end_as_those_around_them_do(end):
+    body = "first = key\nif key is None:\n    raise ValueError(key)\nfirst.sort()\nreturn start"
+    source = with_body(body).replace("\n", end)
+    code = Code(source)
+    edits = propose(code, 1, code.n_lines)
+    assert {edit.kind for edit in edits if end in edit.text} >= {"guard", "order"}
+    for edit in edits:
+        assert "\n" not in edit.apply(source).replace("\r\n", "")
+        assert end == "\r\n" or "\n" not in edit.apply(source)
+
+
+def test_in_a_file_that_mixes_line_ends_a_new_line_ends_as_its_neighbour_does():
+    source = "def f(a):\n    b = a\r\n    return b\n"
+    afters = {edit.apply(source) for edit in propose(Code(source), 2, 2) if edit.kind == "guard"}
+    assert "def f(a):\n    if a is None:\r\n        return None\r\n    b = a\r\n    return b\n" in afters

@@ -43,13 +43,15 @@ def git_applies(folder: Path, path: str, before: str, patch: str) -> str:
         cwd=folder,
         input=patch.encode(),
         check=True,
-        env={
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "GIT_CEILING_DIRECTORIES": str(folder.parent),
-            "HOME": str(folder),
-        },
+        env=git_env(folder),
     )
     return file.read_bytes().decode()
+
+
+def git_env(folder: Path) -> dict[str, str]:
+    """What git gets, so that it finds no repository above the folder."""
+    path = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder)}
+    return path | {"GIT_CEILING_DIRECTORIES": str(folder.parent)}
 
 
 @settings(max_examples=80)

@@ -24,3 +24,8 @@ def test_a_name_that_was_unbound_before_is_no_reason():
     before = "def f():\n    return unknown + 1\n"
     assert refusal(before, before.replace("1", "2")) == ""
     assert refusal(before, before.replace("1", "unknown")) == "undefined_name"
+
+
+def test_code_too_deep_to_be_looked_through_is_no_crash():
+    before = "a = 1\nx = " + " + ".join(["a"] * 700) + "\n"
+    assert refusal(before, before.replace("a = 1", "a = 2")) == ""

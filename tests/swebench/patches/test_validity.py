@@ -127,6 +127,18 @@ def test_a_python_file_that_parsed_must_still_parse(repository):
     assert "calc.py, line 2" in checked.problems[0]
 
 
+def test_a_python_file_that_compiled_must_still_compile(repository):
+    checked = check_patch(*repository, patch_of("calc.py", CALC["calc.py"], "return 1\n" + CALC["calc.py"]))
+    assert checked.applies and not checked.parses and "outside function" in checked.problems[0]
+
+
+def test_a_name_that_nothing_binds_any_more_is_a_problem_of_a_patch_that_parses(repository):
+    checked = check_patch(
+        *repository, patch_of("calc.py", CALC["calc.py"], CALC["calc.py"].replace("- b", "- c"))
+    )
+    assert checked.parses and not checked.valid and checked.problems == ("calc.py: nothing binds c",)
+
+
 def test_a_new_python_file_must_parse(repository):
     new = "diff --git a/n.py b/n.py\nnew file mode 100644\n--- /dev/null\n+++ b/n.py\n@@ -0,0 +1 @@\n+def (\n"
     assert not check_patch(*repository, new).parses

@@ -191,3 +191,14 @@ def test_a_block_of_values_is_what_is_expected_and_no_code(git):
     assert found.usable
     assert found.outcome(patched("//", "/")) == "expected"
     assert found.outcome(patched("// 2", "// 1")) == "changed"
+
+
+def test_an_edited_form_is_read_in_the_encoding_of_its_file(git):
+    source = "# coding: latin-1\r\nNAME = 'é'\r\n" + SOURCE
+    folder = git.directory.parent
+    (folder / "halves/__init__.py").write_bytes(source.encode("latin-1"))
+    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    subprocess.run(["git", *identity, "commit", "-qam", "latin"], cwd=folder, check=True)
+    start = source.index("//")
+    form = Form("halves/__init__.py", ((start, start + 2, "/"),), "iso-8859-1")
+    assert reproduction(git).outcomes([form], 20) == ["expected"]
