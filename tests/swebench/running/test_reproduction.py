@@ -48,20 +48,6 @@ def patched(old, new):
     return unified_diff("halves/__init__.py", SOURCE, SOURCE.replace(old, new))
 
 
-def test_sessions_and_scripts_are_read_in_the_order_of_the_issue():
-    script, session = "```python\nx = 1\nprint(x)\n```", "```\n>>> x + 1\n2\n```"
-    issue = f"See\n{script}\nthen\n{session}\nand `y`\n```\nnot code at all\n```"
-    assert [(cell.kind, cell.source) for cell in cells_of(issue)] == [
-        ("exec", "x = 1\nprint(x)\n"),
-        ("single", "x + 1\n"),
-    ]
-
-
-def test_a_block_in_another_language_is_no_code_and_hides_none():
-    issue = "```sh\nmake\n```\nand\n```python\nprint(1)\n```\n"
-    assert [cell.source for cell in cells_of(issue)] == ["print(1)\n"]
-
-
 def test_an_issue_of_a_megabyte_is_read_in_part(git):
     issue = ISSUE + "\n    >>> half(3)\n    1\n" * 40_000
     assert reproduction(git, issue).usable
@@ -71,11 +57,6 @@ def test_an_issue_of_a_megabyte_is_read_in_part(git):
 def test_code_that_writes_in_the_drivers_place_is_not_believed(git, written):
     issue = f"```python\nimport atexit, sys\natexit.register(print, '\\x1e' + {written!r} + '\\x1e')\n```\n"
     assert not reproduction(git, issue).usable
-
-
-@pytest.mark.parametrize("issue", ["", "```", ">>> (", "```python\nif\n```", "text >>> x\n" * 3])
-def test_an_issue_without_code_that_compiles_has_no_cells(issue):
-    assert cells_of(issue) == []
 
 
 def test_code_that_shows_what_the_issue_quotes_is_usable_and_imports_may_be_left_out(git):
