@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,6 +102,24 @@ async def test_a_cluster_that_is_not_there_is_one_line(session, monkeypatch):
     with pytest.raises(ClusterFailed, match=r"127\.0\.0\.1:9") as told:
         await RayExecutor(session, [], 1, None).__aenter__()
     assert "\n" not in str(told.value)
+
+
+async def test_a_cluster_that_lets_nobody_in_without_a_token_is_told_what_to_do(session, monkeypatch):
+    ray = pytest.importorskip("ray", reason="the optional extra ray is not installed")
+    from orchestrator.batch.ray_cluster import ClusterFailed, RayExecutor
+
+    def refused(**_):
+        raise ConnectionError("Failed to connect to Ray cluster")
+
+    monkeypatch.setattr(ray, "init", refused)
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{head.getsockname()[1]}")
+        monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+        with pytest.raises(ClusterFailed, match="set RAY_AUTH_MODE=token"):
+            await RayExecutor(session, [], 1, None).__aenter__()
+        monkeypatch.setenv("RAY_AUTH_MODE", "token")
+        with pytest.raises(ClusterFailed, match="Ray cluster$"):
+            await RayExecutor(session, [], 1, None).__aenter__()
 
 
 def test_files_arrive_as_they_were_sent(tmp_path):
