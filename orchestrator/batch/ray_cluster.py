@@ -29,7 +29,7 @@ TASKS_PER_ACTOR = 4
 """Tasks that an actor works on at once: their model calls meet in its engine."""
 CONNECT_S = 10.0
 _HOST_PORT = re.compile(r"(?:ray://)?(?P<host>[\w.-]+):(?P<port>\d{1,5})")
-_TOKEN = "; if it asks for a token, set RAY_AUTH_MODE=token and have the head's ~/.ray/auth_token here"
+_IF_REFUSED = "; if it asks for a token, set RAY_AUTH_MODE=token and have the head's ~/.ray/auth_token here"
 RETRIES = 3
 """How often a unit is run again after its actor died; one that takes its actor with it must end some time."""
 
@@ -158,7 +158,7 @@ def _started() -> Any:
         ray.init(address=address, log_to_driver=False, logging_level="error", **own)
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = f"the Ray cluster {address} cannot be reached" if address else "Ray cannot be started here"
-        told = "" if not address or "RAY_AUTH_MODE" in os.environ else _TOKEN
+        told = "" if not address or "RAY_AUTH_MODE" in os.environ else _IF_REFUSED
         raise ClusterFailed(f"{where}: {_last_line(error)}{told}") from error
     return ray
 

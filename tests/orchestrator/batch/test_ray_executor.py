@@ -118,7 +118,7 @@ async def test_a_cluster_that_lets_nobody_in_without_a_token_is_told_what_to_do(
         with pytest.raises(ClusterFailed, match="set RAY_AUTH_MODE=token"):
             await RayExecutor(session, [], 1, None).__aenter__()
         monkeypatch.setenv("RAY_AUTH_MODE", "token")
-        with pytest.raises(ClusterFailed, match="Ray cluster$"):
+        with pytest.raises(ClusterFailed, match=r"Ray cluster$"):
             await RayExecutor(session, [], 1, None).__aenter__()
 
 
