@@ -18,9 +18,10 @@ import numpy as np
 from rank_bm25 import BM25Okapi
 
 from retrieval import tokens
-from retrieval.bm25 import BM25, Floats
+from retrieval.bm25 import BM25, Floats, okapi_idf
 from retrieval.cache import FeatureCache
 from retrieval.corpus import PATH_WEIGHT, Corpus, Numbering
+from retrieval.features import text_of
 from retrieval.index import Indexer, source_files
 from retrieval.progress import Progress, silent
 from retrieval.store import Repository
@@ -109,9 +110,9 @@ def _peer(repository: Repository, sha: str) -> BM25Okapi:
     documents = []
     for file in files:
         path = file.path.removesuffix(".py")
-        text = blobs.get(file.blob, b"").decode("utf-8", errors="replace")
-        own = [term for word in _words(text) for term in split(word)]
-        documents.append(own + [term for word in _words(path) for term in split(word)] * PATH_WEIGHT)
+        text = text_of(blobs.get(file.blob, b""))
+        own = [term for word in tokens.words(text) for term in split(word)]
+        documents.append(own + [term for word in tokens.words(path) for term in split(word)] * PATH_WEIGHT)
     return BM25Okapi(documents)
 
 
@@ -123,16 +124,12 @@ def _bm25_alone(repository: Repository, sha: str) -> BM25:
     tokens.terms_of_word.cache_clear()
     parts = []
     for position, file in enumerate(files):
-        counts = tokens.count_terms(blobs.get(file.blob, b"").decode("utf-8", errors="replace"))
+        counts = tokens.count_terms(text_of(blobs.get(file.blob, b"")))
         for term, n in tokens.count_terms(file.path.removesuffix(".py")).items():
             counts[term] += PATH_WEIGHT * n
         numbered = numbering.numbered(counts)
         parts.append(np.vstack([np.full((1, len(counts)), position, dtype=np.int32), numbered]))
-    return BM25(np.concatenate(parts, axis=1), len(files), len(numbering.vocabulary))
-
-
-def _words(text: str) -> list[str]:
-    return [word for word in tokens.WORD.findall(text) if len(word) <= tokens.MAX_WORD]
+    return BM25(np.concatenate(parts, axis=1), len(files), len(numbering.vocabulary), okapi_idf)
 
 
 def _timed(

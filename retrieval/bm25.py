@@ -1,10 +1,11 @@
-"""BM25 over postings in numpy: ranks as rank-bm25's BM25Okapi does, without walking every document per term.
+"""BM25 over postings in numpy: scores as rank-bm25 does, without walking every document per term.
 
-The formula, the defaults (k1 1.5, b 0.75) and the floor for terms in more than half of the documents (ε 0.25
-times the mean idf) are BM25Okapi's; a test holds the two together.
+The formula and the defaults (k1 1.5, b 0.75) are those of rank-bm25's BM25Okapi. Its own idf is 0 for a term
+in half of the documents, and so finds nothing in a repository of two files; Lucene's, which is used here, is
+above 0 for every term. A test holds each to its peer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,28 @@ Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
 
+def lucene_idf(document_frequencies: Ints, n_documents: int) -> Floats:
+    """log(1 + (N − df + 0.5) / (df + 0.5)), as Lucene has it since version 6."""
+    idf: Floats = np.log1p((n_documents - document_frequencies + 0.5) / (document_frequencies + 0.5))
+    return idf
+
+
+def okapi_idf(document_frequencies: Ints, n_documents: int) -> Floats:
+    """BM25Okapi's: log((N − df + 0.5) / (df + 0.5)), and a quarter of the mean where that is below 0."""
+    idf: Floats = np.log(n_documents - document_frequencies + 0.5) - np.log(document_frequencies + 0.5)
+    occurring = document_frequencies > 0
+    if occurring.any():
+        idf[idf < 0] = 0.25 * idf[occurring].mean()
+    return idf
+
+
 class BM25:
     """Scores documents for a query; all arithmetic that does not depend on the query is done once.
 
     Args:
         postings: [3, n]: document, term and occurrences; a pair of document and term may come several times.
         n_documents, n_terms: Bounds of the two numberings.
+        idf: What a term in so many documents [n_terms] of so many weighs.
     """
 
     def __init__(
@@ -26,9 +43,9 @@ class BM25:
         postings: Ints,
         n_documents: int,
         n_terms: int,
+        idf: Callable[[Ints, int], Floats] = lucene_idf,
         k1: float = 1.5,
         b: float = 0.75,
-        epsilon: float = 0.25,
     ) -> None:
         from scipy.sparse import coo_array  # late: it takes longer to import than a wrong input to tell
 
@@ -42,8 +59,8 @@ class BM25:
         mean_length = lengths.mean() if lengths.any() else 1.0
         penalty = k1 * (1 - b + b * lengths / mean_length)
         saturated = frequencies * (k1 + 1) / (frequencies + penalty[self._documents])
-        idf = _idf(document_frequencies, n_documents, epsilon)
-        self._weights: Floats = np.repeat(idf, document_frequencies) * saturated
+        weights = idf(document_frequencies, n_documents)
+        self._weights: Floats = np.repeat(weights, document_frequencies) * saturated
 
     def scores(self, query: Mapping[int, float]) -> Floats:
         """Score of every document [n_documents]; `query` maps term to how often (or how much) it is asked.
@@ -57,11 +74,3 @@ class BM25:
             here = slice(self._starts[term], self._starts[term + 1])
             scores[self._documents[here]] += weight * self._weights[here]
         return scores
-
-
-def _idf(document_frequencies: Ints, n_documents: int, epsilon: float) -> Floats:
-    idf: Floats = np.log(n_documents - document_frequencies + 0.5) - np.log(document_frequencies + 0.5)
-    occurring = document_frequencies > 0
-    if occurring.any():
-        idf[idf < 0] = epsilon * idf[occurring].mean()
-    return idf

@@ -43,18 +43,23 @@ class Features:
         return cls(tuple(Definition(*definition) for definition in definitions), tuple(terms), postings)
 
 
+def text_of(data: bytes) -> str:
+    """A Python file in the encoding that it declares; where it is no text in that, bytes that are not UTF-8 are
+    replaced."""
+    try:
+        return decoded(data)
+    except (SyntaxError, UnicodeError, LookupError):
+        return data.decode("utf-8", errors="replace")
+
+
 EMPTY = Features((), (), np.zeros((3, 0), dtype=np.int32))
 
 
 def extract(data: bytes) -> Features:
-    """The features of a Python file in the encoding it declares; where it is no text in that, the bytes that
-    are not UTF-8 are replaced, and binary files are empty."""
+    """The features of a Python file; binary files are empty."""
     if b"\0" in data:
         return EMPTY
-    try:
-        text = decoded(data)
-    except (SyntaxError, UnicodeError, LookupError):
-        text = data.decode("utf-8", errors="replace")
+    text = text_of(data)
     definitions = find_definitions(text)
     numbering: dict[str, int] = {}
     postings: list[tuple[int, int, int]] = []

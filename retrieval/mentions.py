@@ -6,17 +6,18 @@ Each mention is looked up among what the repository really holds; one that fits 
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from unicodedata import normalize
 
-_PATH = re.compile(r"[\w./\\-]{1,300}\.py\b")
-_DOTTED = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+from retrieval.tokens import apart
+
+_PATH = re.compile(r"[\w./\\-]{1,300}\.py(?![A-Za-z0-9_])")
+_DOTTED = re.compile(r"\b[^\W\d]\w*(?:\.[^\W\d]\w*)+")
 _IMPORT = re.compile(r"\bfrom[ \t]+([\w.]+)[ \t]+import[ \t]+\(?([\w, \t]+)")
-_CODE_WORD = re.compile(r"[A-Za-z_]\w*")
+_CODE_WORD = re.compile(r"[^\W\d]\w*")
 _LOOKS_LIKE_CODE = re.compile(r"_|[a-z][A-Z]|[A-Z]{2,}[a-z]|[A-Z][a-z]+[A-Z0-9]")
 _MAX_SYMBOL = 64
 _MAX_DEPTH = 12
-_IN_CODE = re.compile(
-    r"`([^`\n]{1,200})`|\b([A-Za-z_]\w*)\(|\bin ([A-Za-z_]\w*)$|\.([A-Za-z_]\w*)", re.MULTILINE
-)
+_IN_CODE = re.compile(r"`([^`\n]{1,200})`|\b([^\W\d]\w*)\(|\bin ([^\W\d]\w*)$|\.([^\W\d]\w*)", re.MULTILINE)
 
 
 def mentioned_files(text: str, paths: Sequence[str], modules: Mapping[str, int]) -> dict[int, float]:
@@ -26,18 +27,19 @@ def mentioned_files(text: str, paths: Sequence[str], modules: Mapping[str, int])
     """
     by_name: dict[str, list[int]] = defaultdict(list)
     for position, path in enumerate(paths):
-        by_name[path.rsplit("/", 1)[-1]].append(position)
+        by_name[normalize("NFKC", path).rsplit("/", 1)[-1]].append(position)
     found: dict[int, float] = {}
-    for mention in set(_PATH.findall(text)):
+    for mention in {mention for view in _views(text) for mention in _PATH.findall(view)}:
         parts = mention.replace("\\", "/").strip("./").split("/")
-        depth = {p: _common_end(parts, paths[p].split("/")) for p in by_name.get(parts[-1], ())}
+        named = {p: normalize("NFKC", paths[p]).split("/") for p in by_name.get(parts[-1], ())}
+        depth = {position: _common_end(parts, path) for position, path in named.items()}
         deepest = max(depth.values(), default=0)
         if deepest < min(len(parts), 2):
             continue
         fitting = [position for position, d in depth.items() if d == deepest]
         for position in fitting:
             found[position] = max(found.get(position, 0.0), 1 / len(fitting))
-    for dotted in _dotted_names(text):
+    for dotted in {name for view in _views(text) for name in _dotted_names(view)}:
         module = _module_position(dotted, modules)
         if module is not None:
             found[module] = 1.0
@@ -46,8 +48,11 @@ def mentioned_files(text: str, paths: Sequence[str], modules: Mapping[str, int])
 
 def mentioned_symbols(text: str) -> set[str]:
     """Identifiers that stand as code: compound names, calls, attributes, words in backticks."""
-    words = {word for word in _words(text) if _LOOKS_LIKE_CODE.search(word)}
-    return words.union(*(_words(group) for groups in _IN_CODE.findall(text) for group in groups))
+    found: set[str] = set()
+    for view in _views(text):
+        found |= {word for word in _words(view) if _LOOKS_LIKE_CODE.search(word)}
+        found = found.union(*(_words(group) for groups in _IN_CODE.findall(view) for group in groups))
+    return found
 
 
 def defining_files(symbols: Mapping[str, float], defined_in: Mapping[str, Sequence[int]]) -> dict[int, float]:
@@ -58,6 +63,14 @@ def defining_files(symbols: Mapping[str, float], defined_in: Mapping[str, Sequen
         for position in positions:
             found[position] += weight / len(positions)
     return found
+
+
+def _views(text: str) -> set[str]:
+    """A text, and where it is in a script without spaces, with what is in another script set apart.
+
+    In the form that Python has identifiers in (NFKC), as definitions come from its parser.
+    """
+    return {normalize("NFKC", text), apart(text)}
 
 
 def _words(text: str) -> set[str]:

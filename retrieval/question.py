@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from retrieval.mentions import mentioned_files, mentioned_symbols
+from retrieval.titles import title_of
 from retrieval.tokens import count_terms
 
 MAX_QUERY_CHARACTERS = 50_000
@@ -32,7 +33,7 @@ class Question:
         """Read an issue and what else is known of it.
 
         A term said n times weighs 1 + ln n: what a traceback repeats is not that much more to the point. The
-        title is the first line, and what is left when the issue holds nothing else.
+        title is the first line that says something (see `title_of`).
         """
         terms: dict[str, float] = defaultdict(float)
         files: dict[int, float] = defaultdict(float)
@@ -46,5 +47,5 @@ class Question:
                 files[position] += weight * clarity
             for symbol in mentioned_symbols(words):
                 symbols[symbol] += weight
-        title = next((line for line in issue[:MAX_QUERY_CHARACTERS].splitlines() if line.strip()), "")
+        title = title_of(issue[:MAX_QUERY_CHARACTERS])
         return cls(terms, dict(count_terms(title)), files, symbols)

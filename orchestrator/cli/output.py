@@ -1,6 +1,7 @@
 """What commands print at the end: one JSON document, or tables and a coloured patch."""
 
 import json
+import math
 import sys
 
 import click
@@ -11,17 +12,33 @@ from orchestrator.cli.patch_view import write_patch
 from orchestrator.cli.terminal import visible
 from orchestrator.records import Graded, Result
 
+_WIDEST = 1000
+
 
 def print_json(document: object) -> None:
-    """The only thing on stdout under --json; JSON is UTF-8 whatever the locale says."""
-    text = json.dumps(document, indent=2, ensure_ascii=False)
+    """The only thing on stdout under --json; JSON is UTF-8 whatever the locale says.
+
+    It has no infinities: the end of an interval that a single observation leaves open is null.
+    """
+    text = json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False)
     # What UTF-8 has no bytes for, half of a surrogate pair, stays an escape.
     click.echo(text.encode(errors="backslashreplace"))
 
 
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def console() -> Console:
-    """Results go to stdout."""
-    return Console(highlight=False, markup=False)
+    """Results go to stdout, in a pipe or a narrow terminal too at their full width.
+
+    A name or a figure that is broken in two is worse than a long line.
+    """
+    return Console(width=_WIDEST, highlight=False, markup=False)
 
 
 def print_result(result: Result) -> None:

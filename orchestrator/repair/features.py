@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.mentions import mentioned_symbols
-from retrieval.tokens import count_terms
+from retrieval.titles import title_of
+from retrieval.tokens import apart, count_terms
 from swebench.catalogue import Code, Edit
 
-_NAME = re.compile(r"[A-Za-z_]\w*")
+_NAME = re.compile(r"[^\W\d]\w*")
 _STRING = re.compile(r"""'([^'\n]*)'|"([^"\n]*)\"""")
 _FENCED = re.compile(r"^```.*?^```|^[ \t]*(?:>>>|\.\.\.|File \").*$", re.MULTILINE | re.DOTALL)
 _MOST = 3
@@ -74,13 +75,13 @@ class Issue:
 
     @functools.cached_property
     def title(self) -> str:
-        """The first line with something in it."""
-        return next((line for line in self.text.splitlines() if line.strip()), "")
+        """The first line that says something."""
+        return title_of(self.text)
 
     @functools.cached_property
     def title_names(self) -> frozenset[str]:
         """Every word of the title."""
-        return frozenset(_NAME.findall(self.title))
+        return frozenset(_NAME.findall(apart(self.title)))
 
     @functools.cached_property
     def prose_names(self) -> frozenset[str]:
@@ -90,7 +91,7 @@ class Issue:
     @functools.cached_property
     def names(self) -> frozenset[str]:
         """Every word."""
-        return frozenset(_NAME.findall(self.text))
+        return frozenset(_NAME.findall(apart(self.text)))
 
     @functools.cached_property
     def later_names(self) -> frozenset[str]:

@@ -24,7 +24,7 @@ _DEEPEST_FRAME = 1.0
 """Log-odds of the last function of a traceback that is among the hits; it held the fault in 7 of 19."""
 _FRAME = re.compile(r'File "([^"\n]{1,300}\.py)", line \d+, in (\w+)')
 _QUOTED = re.compile(r"""["'`]([\w.-]{2,40})["'`]""")
-_DOTTED = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+_DOTTED = re.compile(r"\b[^\W\d]\w*(?:\.[^\W\d]\w*)+")
 _MOST_QUOTED = 20
 
 

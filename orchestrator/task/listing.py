@@ -8,11 +8,13 @@ from orchestrator.settings import Settings
 from retrieval.errors import BadRepositoryName
 from retrieval.gitio import Git
 from retrieval.store import RepoStore
+from retrieval.titles import title_of
 from swebench.data.bundles import ensure_repositories
 from swebench.data.tasks import Instance, Task
-from swebench.data.titles import title_of
 from swebench.errors import NotGradeable
 from swebench.grading.verdicts import ensure_gradeable
+
+_MOST_CHARS = 200
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def list_tasks(settings: Settings, dataset: str, limit: int | None = None) -> li
     found = load_instances(dataset, cache=settings.cache)
     places = _Places(settings)
     return [
-        Listed(name, title_of(each.task.problem_statement), each.repo, places.of(each.repo) is not None)
+        Listed(name, _title(each.task), each.repo, places.of(each.repo) is not None)
         for name, each in list(found.instances.items())[:limit]
     ]
 
@@ -57,13 +59,18 @@ def show_task(settings: Settings, dataset: str, instance_id: str) -> Shown:
     instance = found.get(instance_id)
     return Shown(
         task=instance.task,
-        title=title_of(instance.task.problem_statement),
+        title=_title(instance.task),
         dataset=found.name,
         repository=_Places(settings).of(instance.repo),
         fail_to_pass=len(instance.fail_to_pass),
         pass_to_pass=len(instance.pass_to_pass),
         not_gradeable=_not_gradeable(instance),
     )
+
+
+def _title(task: Task) -> str:
+    title = title_of(task.problem_statement)
+    return title if len(title) <= _MOST_CHARS else title[: _MOST_CHARS - 1] + "…"
 
 
 class _Places:

@@ -17,9 +17,10 @@ from pydantic import TypeAdapter
 
 from retrieval.definition_hits import DefinitionHit
 from retrieval.definitions import lines_of
+from retrieval.tokens import apart
 from swebench.patches.edits import Region
 
-_WORD = re.compile(r"[A-Za-z_]\w{2,}")
+_WORD = re.compile(r"[^\W\d]\w{2,}")
 _OPERATIONS = ast.Compare | ast.BoolOp | ast.BinOp | ast.UnaryOp | ast.Subscript | ast.Call | ast.Slice
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -77,7 +78,7 @@ def targets(
     Classes are passed over, since their methods are definitions of their own, and so are definitions of files
     that `sources` (path to text) does not hold.
     """
-    words = set(_WORD.findall(issue))
+    words = set(_WORD.findall(apart(issue)))
     functions = {
         path: _functions(sources[path])
         for path in dict.fromkeys(definition.path for definition in definitions)

@@ -4,16 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rank_bm25 import BM25Okapi
 
-from retrieval.bm25 import BM25
+from retrieval.bm25 import BM25, lucene_idf, okapi_idf
 
 WORDS = list("abcdefgh")
 documents = st.lists(st.lists(st.sampled_from(WORDS), max_size=12), min_size=1, max_size=12).filter(any)
 queries = st.lists(st.sampled_from(WORDS), max_size=12)
 
 
-def engine(corpus: list[list[str]]) -> BM25:
+def engine(corpus: list[list[str]], idf=okapi_idf) -> BM25:
     postings = [(i, WORDS.index(word), 1) for i, document in enumerate(corpus) for word in document]
-    return BM25(np.array(postings, dtype=np.int32).reshape(-1, 3).T, len(corpus), len(WORDS))
+    return BM25(np.array(postings, dtype=np.int32).reshape(-1, 3).T, len(corpus), len(WORDS), idf)
 
 
 def counted(query: list[str]) -> dict[int, float]:
@@ -31,6 +31,17 @@ def test_the_ranking_is_that_of_rank_bm25_but_for_ties(corpus, query):
     expected = BM25Okapi(corpus).get_scores(query)
     ranking = np.argsort(-engine(corpus).scores(counted(query)))
     assert np.all(np.diff(expected[ranking]) <= 1e-6)
+
+
+@given(documents, queries)
+def test_every_document_that_holds_an_asked_term_scores_above_nothing(corpus, query):
+    scores = engine(corpus, lucene_idf).scores(counted(query))
+    assert [score > 0 for score in scores] == [bool({*query} & {*document}) for document in corpus]
+
+
+def test_idf_is_that_of_lucene():
+    idf = lucene_idf(np.array([1, 2, 4]), 4)
+    assert np.exp(idf) - 1 == pytest.approx([3.5 / 1.5, 2.5 / 2.5, 0.5 / 4.5])
 
 
 def test_a_term_asked_twice_counts_twice():

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from retrieval.tokens import count_terms
 
+GROESSE = {"grösse", "grosse", "groesse"}
+
 
 @pytest.mark.parametrize(
     ("word", "terms"),
@@ -19,7 +21,18 @@ from retrieval.tokens import count_terms
         ("queries", {"query"}),
         ("LookupClasses", {"lookupclasse", "lookup", "classe"}),
         ("status", {"status"}),
-        ("Größe", {"größe", "gr", "e"}),
+        ("Größe", GROESSE),
+        (
+            "größeÄndern",
+            {*["grösseändern", "grosseandern", "groesseaendern", "ändern", "andern", "aendern"], *GROESSE},
+        ),
+        ("café_münze", {"café_münze", "cafe_munze", "café", "cafe", "münze", "munze", "muenze"}),
+        ("風速計", {"風速", "速計"}),
+        ("節", {"節"}),
+        ("風速計KNOT単位", {"風速", "速計", "knot", "単位"}),
+        ("바람을", {"바람", "람을"}),
+        ("हिन्दी", {"हिन्दी"}),
+        ("ＫＮＯＴ", {"knot"}),
     ],
 )
 def test_a_word_is_kept_whole_and_a_compound_is_also_split(word, terms):

@@ -40,13 +40,16 @@ def rate(hits: int, n: int, method: Literal["wilson", "exact"] = "wilson") -> Es
 
 
 def mean(values: Sequence[float], at_least: float = -math.inf, at_most: float = math.inf) -> Estimate:
-    """The mean of at least two observations with Student's t interval (Student 1908).
+    """The mean of observations with Student's t interval (Student 1908).
 
-    `at_least` and `at_most` cut off the parts of the interval that the quantity cannot reach.
+    `at_least` and `at_most` cut off the parts of the interval that the quantity cannot reach. One observation
+    says nothing of the spread: its interval is all that lies between them.
     """
+    n, value = len(values), fmean(values)
+    if n == 1:
+        return Estimate(value, at_least, at_most, n)
     from scipy.stats import t as student
 
-    n, value = len(values), fmean(values)
     half = float(student.ppf((1 + CONFIDENCE) / 2, n - 1)) * stdev(values) / math.sqrt(n)
     return Estimate(value, max(at_least, value - half), min(at_most, value + half), n)
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 seed = click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 
-
-_WIDEST = 1000
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Analysis = TypeVar("_Analysis", bound="Analysis")
 
@@ -101,7 +99,9 @@ def opened(model: str | None) -> "Iterator[Session]":
 
 
 def shown(estimate: "Estimate", form: str = ".2f") -> str:
-    """An estimate in a table: the value and its interval."""
+    """An estimate in a table: the value and its interval, which one observation does not give."""
+    if estimate.n < 2:
+        return f"{estimate.value:{form}} (n = {estimate.n})"
     return f"{estimate.value:{form}} ({estimate.low:{form}} … {estimate.high:{form}})"
 
 
@@ -122,16 +122,16 @@ def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], notes: Sequence[str]
 ) -> None:
     """A table of results on stdout, with what it was measured on above and what must be known below."""
-    from rich.console import Console
     from rich.table import Table
+
+    from orchestrator.cli.output import console
 
     table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    # At its full width, also in a pipe or a narrow terminal: a figure that is cut is worse than a long line.
-    out = Console(width=_WIDEST, highlight=False, markup=False)
+    out = console()
     for part in (title, table, *notes):
         out.print(part)
 

@@ -4,6 +4,7 @@ Drawn without a display, on the figure itself and not through pyplot, whose stat
 of Okabe and Ito, which people with any of the common colour-blindnesses tell apart.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -60,8 +61,9 @@ def bars(
     width = 0.8 / len(series)
     for index, (name, estimates) in enumerate(series.items()):
         places = [group + (index - (len(series) - 1) / 2) * width for group in range(len(groups))]
-        below = [estimate.value - estimate.low for estimate in estimates]
-        above = [estimate.high - estimate.value for estimate in estimates]
+        # One observation has no interval to draw.
+        below = [each.value - each.low if each.n > 1 else math.nan for each in estimates]
+        above = [each.high - each.value if each.n > 1 else math.nan for each in estimates]
         axes.bar(
             places,
             [estimate.value for estimate in estimates],
