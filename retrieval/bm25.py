@@ -1,8 +1,8 @@
 """BM25 over postings in numpy: scores as rank-bm25 does, without walking every document per term.
 
 The formula and the defaults (k1 1.5, b 0.75) are those of rank-bm25's BM25Okapi. Its own idf is 0 for a term
-in half of the documents, and so finds nothing in a repository of two files; Lucene's, which is used here, is
-above 0 for every term. A test holds each to its peer.
+in half of the documents, and so finds nothing in a repository of two files; with Lucene's, which is used
+here, every term counts. A test holds the peer's to the peer.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,18 +14,22 @@ Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
 
-def lucene_idf(document_frequencies: Ints, n_documents: int) -> Floats:
-    """log(1 + (N − df + 0.5) / (df + 0.5)), as Lucene has it since version 6."""
-    idf: Floats = np.log1p((n_documents - document_frequencies + 0.5) / (document_frequencies + 0.5))
-    return idf
-
-
 def okapi_idf(document_frequencies: Ints, n_documents: int) -> Floats:
     """BM25Okapi's: log((N − df + 0.5) / (df + 0.5)), and a quarter of the mean where that is below 0."""
     idf: Floats = np.log(n_documents - document_frequencies + 0.5) - np.log(document_frequencies + 0.5)
     occurring = document_frequencies > 0
     if occurring.any():
         idf[idf < 0] = 0.25 * idf[occurring].mean()
+    return idf
+
+
+def positive_idf(document_frequencies: Ints, n_documents: int) -> Floats:
+    """Lucene's, log(1 + (N − df + 0.5) / (df + 0.5)), above 0 for every term; not below Okapi's.
+
+    Okapi's floor for common terms is kept, because the weights of all signals were fitted with it.
+    """
+    lucene = np.log1p((n_documents - document_frequencies + 0.5) / (document_frequencies + 0.5))
+    idf: Floats = np.maximum(lucene, okapi_idf(document_frequencies, n_documents))
     return idf
 
 
@@ -43,7 +47,7 @@ class BM25:
         postings: Ints,
         n_documents: int,
         n_terms: int,
-        idf: Callable[[Ints, int], Floats] = lucene_idf,
+        idf: Callable[[Ints, int], Floats] = positive_idf,
         k1: float = 1.5,
         b: float = 0.75,
     ) -> None:

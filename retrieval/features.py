@@ -44,8 +44,7 @@ class Features:
 
 
 def text_of(data: bytes) -> str:
-    """A Python file in the encoding that it declares; where it is no text in that, bytes that are not UTF-8 are
-    replaced."""
+    """A Python file in the encoding that it declares, or else as UTF-8 with replacements."""
     try:
         return decoded(data)
     except (SyntaxError, UnicodeError, LookupError):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rank_bm25 import BM25Okapi
 
-from retrieval.bm25 import BM25, lucene_idf, okapi_idf
+from retrieval.bm25 import BM25, okapi_idf, positive_idf
 
 WORDS = list("abcdefgh")
 documents = st.lists(st.lists(st.sampled_from(WORDS), max_size=12), min_size=1, max_size=12).filter(any)
@@ -35,13 +35,16 @@ def test_the_ranking_is_that_of_rank_bm25_but_for_ties(corpus, query):
 
 @given(documents, queries)
 def test_every_document_that_holds_an_asked_term_scores_above_nothing(corpus, query):
-    scores = engine(corpus, lucene_idf).scores(counted(query))
+    scores = engine(corpus, positive_idf).scores(counted(query))
     assert [score > 0 for score in scores] == [bool({*query} & {*document}) for document in corpus]
 
 
-def test_idf_is_that_of_lucene():
-    idf = lucene_idf(np.array([1, 2, 4]), 4)
-    assert np.exp(idf) - 1 == pytest.approx([3.5 / 1.5, 2.5 / 2.5, 0.5 / 4.5])
+def test_idf_is_that_of_lucene_and_never_below_that_of_okapi():
+    assert np.exp(positive_idf(np.array([1, 2, 4]), 4)) - 1 == pytest.approx(
+        [3.5 / 1.5, 2.5 / 2.5, 0.5 / 4.5]
+    )
+    frequencies = np.array([1] * 50 + [80, 100])
+    assert np.all(positive_idf(frequencies, 100) >= okapi_idf(frequencies, 100))
 
 
 def test_a_term_asked_twice_counts_twice():

@@ -1,4 +1,4 @@
-"""The right file stands first whatever language it and its issue are written in, and however few there are."""
+"""The right file stands first in whatever language it and its issue are, and however few there are."""
 
 import unicodedata
 
