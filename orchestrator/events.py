@@ -75,6 +75,22 @@ class CandidateChecked(Record):
     path: str
 
 
+class TestsFound(Record):
+    """How the tests of a repository of one's own are run, where that was found (`origin`), and what they do
+    without a patch: how many pass, which fail, and which do now and then."""
+
+    __test__ = False  # no class of tests
+
+    kind: Literal["tests_found"] = "tests_found"
+    command: str
+    origin: str
+    place: str
+    passing: int
+    failing: list[str]
+    flaky: list[str]
+    seconds: float
+
+
 class Resumed(Record):
     """A killed run goes on; these nodes had finished and are not run again."""
 
@@ -83,7 +99,15 @@ class Resumed(Record):
 
 
 TaskEvent = Annotated[
-    NodeStarted | Decided | Tokens | Progressed | Retrieved | NodeFinished | CandidateChecked | Resumed,
+    NodeStarted
+    | Decided
+    | Tokens
+    | Progressed
+    | Retrieved
+    | NodeFinished
+    | CandidateChecked
+    | TestsFound
+    | Resumed,
     Field(discriminator="kind"),
 ]
 """What one task tells."""

@@ -60,7 +60,7 @@ class Session:
         self.settings = settings
         self.niceness = niceness
         self.progress = progress
-        self._retrievers: OrderedDict[tuple[Path, str], Retriever] = OrderedDict()
+        self._retrievers: OrderedDict[tuple[Path, str, str], Retriever] = OrderedDict()
         self._lock = threading.Lock()
         self._loading: Future[LanguageModel] | None = None
         self._opening: Future[Engine] | None = None
@@ -173,7 +173,7 @@ class Session:
 
     def shared_retriever(self, repository: Repository, commit: str) -> "Retriever":
         """One retriever for all tasks on a commit, so that variants of an instance share its index."""
-        key = (repository.git.directory, commit)
+        key = (repository.git.directory, repository.folder, commit)
         with self._lock:
             found = self._retrievers.pop(key, None) or self.retriever(repository)
             self._retrievers[key] = found

@@ -6,6 +6,7 @@ call home for a missing object. What is built here closes those doors for every 
 """
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ _SETTINGS = {
 """Set over the repository's own configuration. Which transports may be used is in GIT_ALLOW_PROTOCOL alone,
 which outdoes all of `protocol.*`."""
 _TO_START = {"PATH", "LD_LIBRARY_PATH", "GIT_EXEC_PATH"}
+_WHO = {f"GIT_{role}_{what}" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+_WHO |= {"GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"}
 _TO_CONNECT = ("GIT_SSL_", "GIT_PROXY_", "GIT_EXEC_PATH")
 
 
@@ -115,6 +118,30 @@ class Git:
             raise cannot_start(error) from None
         except subprocess.TimeoutExpired:
             raise GitFailed(f"git {arguments[0]} on {self.directory} took over {timeout_s:g} s") from None
+
+    def identity(self) -> dict[str, str]:
+        """Author and committer as the user's own configuration names them, as variables of a command.
+
+        Raises:
+            GitFailed: it names nobody.
+        """
+        found: dict[str, str] = {}
+        user = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in _WHO}
+        for role in ("AUTHOR", "COMMITTER"):
+            command = ["git", "-c", "safe.directory=*", "var", f"GIT_{role}_IDENT"]
+            try:
+                done = subprocess.run(
+                    command, env=user | {"GIT_DIR": str(self.directory)}, capture_output=True, check=False
+                )
+            except OSError as error:
+                raise cannot_start(error) from None
+            named = re.fullmatch(rb"(.*) <(.*)> \d+ [+-]\d+\n?", done.stdout)
+            if done.returncode != 0 or not named:
+                said = done.stderr.decode(errors="replace").strip().split("\n")[-1]
+                raise GitFailed(said.removeprefix("fatal: ") or "no name")
+            name, address = (os.fsdecode(part) for part in named.groups())
+            found |= {f"GIT_{role}_NAME": name, f"GIT_{role}_EMAIL": address}
+        return found
 
     def __call__(self, *arguments: str, stdin: bytes = b"", timeout_s: float = TIMEOUT_S) -> bytes:
         """Standard output of `git ARGUMENTS`.

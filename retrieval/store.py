@@ -40,11 +40,19 @@ class TreeFile:
 
 
 class Repository:
-    """A git repository, read only; `name` is what messages call it."""
+    """A git repository, read only.
 
-    def __init__(self, name: str, git: Git) -> None:
+    Args:
+        name: What messages call it.
+        folder: The part of it that is looked at, as git writes paths; all of it where empty.
+        checkout: Its working tree, where that is known.
+    """
+
+    def __init__(self, name: str, git: Git, folder: str = "", checkout: Path | None = None) -> None:
         self.name = name
         self.git = git
+        self.folder = folder
+        self.checkout = checkout
         self._tree = functools.lru_cache(maxsize=2)(self._read_tree)
 
     def resolve(self, commit: str) -> str:
@@ -64,8 +72,12 @@ class Repository:
         )
 
     def files(self, commit: str) -> list[TreeFile]:
-        """The regular files of a commit, in git's order; no links, no submodules, no unprintable names."""
-        return list(self._tree(self.resolve(commit)).values())
+        """The regular files of a commit, in git's order; no links, no submodules, no unprintable names.
+
+        Of a repository of which a folder is looked at, those in that.
+        """
+        inside = f"{self.folder}/" if self.folder else ""
+        return [file for file in self._tree(self.resolve(commit)).values() if file.path.startswith(inside)]
 
     def read_blobs(self, files: Iterable[TreeFile]) -> dict[str, bytes]:
         """Blob hash to content, through one git process; blobs over MAX_BLOB_BYTES are left out."""
@@ -185,8 +197,10 @@ class RepoStore:
         return None
 
     @staticmethod
-    def local(path: Path) -> Repository:
+    def local(path: Path, folder: str = "") -> Repository:
         """A repository of the user's own, named by its folder (of a checkout or a bare repository).
+
+        Of that, a sub-folder is looked at where one is given.
 
         Raises:
             RepositoryUnavailable: no git repository there.
@@ -194,4 +208,5 @@ class RepoStore:
         git = git_at(path)
         if git is None:
             raise RepositoryUnavailable(f"{path} is not the top folder of a git repository; name one that is")
-        return Repository(path.resolve().name, git)
+        checkout = None if git.directory == path.resolve() else path.resolve()
+        return Repository(path.resolve().name, git, folder, checkout)

@@ -55,3 +55,11 @@ class NoTestsNear(SwebenchError, LookupError):
 
 class EnvironmentUnavailable(SwebenchError):
     """An environment for tests, or the interpreter, package or engine it needs, that could not be had."""
+
+
+class WrongEnvironment(EnvironmentUnavailable, ValueError):
+    """An interpreter or environment that was named and is none."""
+
+
+class NoTestCommand(SwebenchError, LookupError):
+    """A project whose files do not say how it is tested."""

@@ -131,7 +131,7 @@ def test_what_the_dependencies_bring_along_has_an_exact_version_too():
 
 def test_the_version_is_one_everywhere():
     assert importlib.metadata.version(PROJECT["name"]) == PROJECT["version"]
-    newest = re.search(r"^## \[([^]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    newest = re.search(r"^## \[(\d[^]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest and newest[1] == PROJECT["version"]
     said = subprocess.run(
         [sys.executable, "-c", "from orchestrator.cli import main; main()", "--version"],

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 SECTIONS = {
-    "Task": "dataset repos limit instances one-line repo problem commit",
+    "Task": "dataset repos limit instances one-line repo problem commit subdir",
     "Model and steering": (
         "model vectors variant domain layer layers alpha alphas shares mode weights method token "
         "system tokens temperature samples seed seeds"
@@ -21,9 +21,12 @@ SECTIONS = {
         "regime metric n texts prompts reports shuffled-labels "
         "rows repeats against busy speed install-peers backend gold top"
     ),
-    "Running": "run-tests grade executor workers threads timeout fresh host port data store",
+    "Running": (
+        "run-tests test-command python environment grade executor workers threads timeout fresh host port "
+        "data store"
+    ),
     "Key": "name operator",
-    "Output": "format out figure verdicts json verbose version help",
+    "Output": "apply branch format out figure verdicts json verbose version help",
 }
 """The flags under each heading, in the order of the headings; within one, a command's own order holds."""
 

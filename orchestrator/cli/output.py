@@ -13,6 +13,7 @@ from orchestrator.cli.terminal import visible
 from orchestrator.records import Graded, Result
 
 _WIDEST = 1000
+NO_CANDIDATE = "No candidate passed validation; every one is in the artifacts with its reason."
 
 
 def print_json(document: object) -> None:
@@ -53,8 +54,7 @@ def print_result(result: Result) -> None:
         out.print(f"{checks}   files: {visible(', '.join(result.files))}")
     else:
         out.print(
-            visible(result.reason)
-            or "No candidate passed validation; every one is in the artifacts with its reason.",
+            visible(result.reason) or NO_CANDIDATE,
             style="yellow",
             soft_wrap=True,
         )

@@ -24,6 +24,7 @@ from orchestrator.events import (
     Progressed,
     Resumed,
     Retrieved,
+    TestsFound,
     Tokens,
 )
 from orchestrator.policy.decisions import SteeringRecord
@@ -31,6 +32,7 @@ from orchestrator.records import Hit
 
 NODES = ("code_reading", "retrieve", "bug_analysis", "patch_writing", "validate")
 SHOWN_FILES = 5
+SHOWN_TESTS = 3
 QUIET_S = 30.0
 """After so long a log shows a step of what goes on, so that work and a standstill can be told apart."""
 
@@ -65,6 +67,18 @@ def steering_text(steering: SteeringRecord) -> str:
     )
 
 
+def tests_lines(found: TestsFound) -> list[str]:
+    """How a repository's own tests are run, and what they do without a patch, a line each."""
+    ran = found.passing + len(found.failing) + len(found.flaky)
+    text = f"tests at the base commit: {len(found.failing)} of {ran} fail, in {found.seconds:.1f} s"
+    if found.flaky:
+        text += f"; {len(found.flaky)} do now and then, such as {found.flaky[0].splitlines()[0]}"
+    shown = [test.splitlines()[0] for test in found.failing[:SHOWN_TESTS]]
+    if shown:
+        text += f": {', '.join(shown)}" + (", …" if len(found.failing) > len(shown) else "")
+    return [f"tests: {found.command} ({found.origin}), {found.place}", text]
+
+
 class PlainView(View):
     """One line for each fact, for pipes and logs; of progress the ends, and now and then a step between."""
 
@@ -85,7 +99,8 @@ class PlainView(View):
             return
         if line and line != self._last:
             self._last, self._printed = line, now
-            print(visible(line), file=sys.stderr, flush=True)
+            for each in line.split("\n"):
+                print(visible(each), file=sys.stderr, flush=True)
 
 
 def _line(event: Event) -> str | None:
@@ -104,6 +119,8 @@ def _line(event: Event) -> str | None:
             line = f"{node}: done in {seconds:.1f} s{speed}"
         case Progressed(label=label, done=done, total=total):
             line = f"{label}: {done}/{total}"
+        case TestsFound():
+            line = "\n".join(tests_lines(event))
         case Resumed(nodes=nodes):
             line = f"going on with an earlier run; finished model nodes: {', '.join(nodes) or 'none'}"
     return line
@@ -138,6 +155,7 @@ class LiveView(RedrawnView):
     def __init__(self, console: Console, nodes: Sequence[str]) -> None:
         self._rows = {node: _Row() for node in nodes}
         self._hits: list[Hit] = []
+        self._tests: list[str] = []
         super().__init__(console, refresh_per_second=8)
 
     def show(self, event: Event) -> None:
@@ -160,6 +178,8 @@ class LiveView(RedrawnView):
                 self._rows["validate"].note = f"candidate {number}: {verdict}"
             case Progressed(label=label, done=done, total=total):
                 self._progress = "" if done >= total else f"{label} {done}/{total}"
+            case TestsFound():
+                self._tests = tests_lines(event)
             case Resumed(nodes=nodes):
                 for node in nodes:
                     self._rows[node] = _Row("done", note="finished before")
@@ -184,7 +204,8 @@ class LiveView(RedrawnView):
         files = Table(box=None, pad_edge=False, show_header=False)
         for hit in self._hits:
             files.add_row(f"{hit.score:.2f}", Text(visible(hit.path), style="cyan"))
-        parts: list[RenderableType] = [table] if self._rows else []
+        parts: list[RenderableType] = [Text(visible(line), style="dim") for line in self._tests]
+        parts += [table] if self._rows else []
         if self._hits:
             parts += [Text("\nretrieved", style="dim"), files]
         if self._progress:

@@ -6,7 +6,7 @@ Everything that can be wrong with the input is found here, before a model is loa
 import hashlib
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.errors import ConfigError
@@ -14,12 +14,27 @@ from orchestrator.plugins import load_instances
 from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
 from orchestrator.task.fewshot import refuse_too_many
+from orchestrator.task.own_code import AS_FOUND, HowTested, project_tests
 from retrieval.store import Repository, RepoStore
 from swebench.data.tasks import Task
+from swebench.grading.project_tests import ProjectTests
 from swebench.grading.verdicts import ensure_gradeable
 
 _log = logging.getLogger(__name__)
+LOCAL = "local"
+"""In the place of a data set's name, for a problem on a repository of one's own."""
 PROBLEM_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class OwnProblem:
+    """A problem statement in a file, on a repository of the user's own or a sub-folder (`subdir`) of it."""
+
+    repository: Path
+    problem: Path
+    commit: str = "HEAD"
+    subdir: str = ""
+    testing: HowTested = AS_FOUND
 
 
 @dataclass(frozen=True)
@@ -35,6 +50,8 @@ class Job:
     dataset: str
     dataset_fingerprint: str
     owner: str = ""
+    tests: ProjectTests | None = None
+    """The tests of one's own repository, where they may be run."""
 
 
 def instance_job(
@@ -75,29 +92,43 @@ def task_job(
     return job
 
 
-def local_job(config: RunConfig, folder: Path, problem: Path, commit: str) -> Job:
+def local_job(session: Session, config: RunConfig, own: OwnProblem) -> Job:
     """The job of a problem statement in a file, on a repository of the user's own.
 
     Raises ConfigError for a problem file that is too large or not UTF-8, and as `statement_job` does.
     """
-    return statement_job(config, folder, _read_problem(problem), commit)
+    statement = _read_problem(own.problem)
+    return statement_job(session, config, own.repository, statement, own.commit, own.subdir, own.testing)
 
 
-def statement_job(config: RunConfig, folder: Path, statement: str, commit: str) -> Job:
-    """The job of a problem statement on a repository of this machine.
+def statement_job(
+    session: Session,
+    config: RunConfig,
+    folder: Path,
+    statement: str,
+    commit: str,
+    subdir: str = "",
+    testing: HowTested = AS_FOUND,
+) -> Job:
+    """The job of a problem statement on a repository of this machine, or on a sub-folder of it.
 
-    Raises RepositoryUnavailable, CommitMissing, NoPythonFiles, ConfigError.
+    Raises RepositoryUnavailable, CommitMissing, NoPythonFiles, ConfigError, and to run tests what
+    `project_tests` raises.
     """
-    repository = RepoStore.local(folder)
-    digest = hashlib.sha256(statement.encode()).hexdigest()
+    repository = RepoStore.local(folder, subdir)
+    base = repository.resolve(commit)
+    digest = hashlib.sha256("\0".join([base, subdir, statement]).encode()).hexdigest()
     name = re.sub(r"[^\w.-]+", "-", folder.resolve().name).strip(".-") or "repository"
     task = Task(
         instance_id=f"{name[:100]}-{digest[:8]}",
         repo=f"local/{name}",
-        base_commit=repository.resolve(commit),
+        base_commit=base,
         problem_statement=statement,
     )
-    return _job(repository, task, config, "local", digest)
+    job = _job(repository, task, config, LOCAL, digest)
+    if not config.run_tests:
+        return job
+    return replace(job, tests=project_tests(session, repository, base, testing))
 
 
 def _job(repository: Repository, task: Task, config: RunConfig, dataset: str, fingerprint: str) -> Job:
@@ -106,7 +137,7 @@ def _job(repository: Repository, task: Task, config: RunConfig, dataset: str, fi
 
     commit = repository.resolve(task.base_commit)
     source_files(repository, commit)
-    if config.run_tests and not (task.test_cmd or task.version):
+    if config.run_tests and dataset != LOCAL and not (task.test_cmd or task.version):
         raise ConfigError(
             f"--run-tests: {task.instance_id} has neither a test_cmd nor a version of SWE-bench, "
             "so its existing tests cannot be run here: leave the flag out"

@@ -14,7 +14,7 @@ from orchestrator.records import Graded, Result
 from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
 from orchestrator.task.artifacts import Artifacts
-from orchestrator.task.jobs import Job, instance_job, local_job
+from orchestrator.task.jobs import LOCAL, Job, OwnProblem, instance_job, local_job
 from orchestrator.task.run_names import default_folder
 from vectors.models.checkpoints import garbage_kept
 
@@ -28,42 +28,45 @@ class Named:
     grade: bool = False
 
 
-@dataclass(frozen=True)
-class OwnProblem:
-    """A problem statement in a file, on a repository of the user's own."""
-
-    repository: Path
-    problem: Path
-    commit: str = "HEAD"
+def job_of(session: Session, config: RunConfig, asked: Named | OwnProblem) -> Job:
+    """What is to be worked on; raises what `instance_job` and `local_job` raise for what cannot be done."""
+    if isinstance(asked, OwnProblem):
+        return local_job(session, config, asked)
+    return instance_job(session, config, asked.dataset, asked.instance_id, to_grade=asked.grade)
 
 
 def solve_one(
     session: Session,
     config: RunConfig,
+    job: Job,
     asked: Named | OwnProblem,
     out: Path | None = None,
     *,
     fresh: bool = False,
     emit: EmitTask,
 ) -> Result:
-    """Solve one task in the folder `out`, or in the run's own below that of all runs, and grade it if asked.
+    """Solve a job in the folder `out`, or in the run's own below that of all runs, and grade it if asked.
 
-    Raises what `instance_job` and `local_job` raise for what cannot be done, and what `solve` raises.
+    Raises what `solve` raises.
     """
-    if isinstance(asked, OwnProblem):
-        job = local_job(config, asked.repository, asked.problem, asked.commit)
-    else:
-        job = instance_job(session, config, asked.dataset, asked.instance_id, to_grade=asked.grade)
     session.open_ahead()
     with garbage_kept():
         from orchestrator.task.solve import solve
 
-    out = out or session.settings.runs / default_folder(job.dataset, session.settings.model, config)
+    out = out or session.settings.runs / _folder(job, session.settings.model, config)
     result = asyncio.run(solve(job, session, config, out, fresh=fresh, emit=emit))
     if isinstance(asked, Named) and asked.grade and result.patch:
         result = _graded(session, job, asked, result)
         Artifacts(out, result.instance_id).write_record("result.json", result)
     return result
+
+
+def _folder(job: Job, model: str, config: RunConfig) -> Path:
+    """A run's own folder; for each problem on a repository of one's own, which is no part of a data set."""
+    if job.dataset != LOCAL:
+        return default_folder(job.dataset, model, config)
+    name = f"{job.task.instance_id}-{job.tests.digest[:8]}" if job.tests else job.task.instance_id
+    return Path(LOCAL) / default_folder(name, model, config)
 
 
 def _graded(session: Session, job: Job, asked: Named, result: Result) -> Result:

@@ -18,9 +18,13 @@ from orchestrator.task.artifacts import Artifacts, open_run
 from orchestrator.task.fewshot import nearest
 from orchestrator.task.graph import build_graph
 from orchestrator.task.jobs import Job
-from orchestrator.task.reproduction import reproduction_of
+from orchestrator.task.reproduction import fault_of, tests_found
 from orchestrator.task.state import State, Tools
 from swebench.data.predictions import Prediction, record_prediction
+from swebench.grading.verdicts import ExistingTests, run_existing_tests
+
+TEST_TIMEOUT_S = 60.0
+"""A candidate may loop for ever; one that the tests do not get through in this time is refused."""
 
 
 class AlreadyRunning(OrchestratorError):
@@ -38,6 +42,8 @@ async def solve(
     on the instance there.
     """
     determinants = session.determinants(config, job.dataset, job.dataset_fingerprint)
+    if job.tests:
+        determinants["tests"] = job.tests.digest
     out.mkdir(parents=True, exist_ok=True)
     with claimed(out, job.task.instance_id):
         open_run(out, determinants, session.facts(), replacing=job.task.instance_id if fresh else None)
@@ -70,6 +76,8 @@ async def run_task(
     The caller holds the instance (`claimed`) and commits the result.
     """
     artifacts = Artifacts(out, job.task.instance_id)
+    if job.tests:
+        emit(tests_found(job.tests))
     tools = await asyncio.to_thread(_tools, job, session, config, artifacts)
     if fresh:
         await saver.adelete_thread(job.task.instance_id)
@@ -107,6 +115,11 @@ def commit(out: Path, result: Result, name: str, order: Sequence[str] = ()) -> N
 
 def _tools(job: Job, session: Session, config: RunConfig, artifacts: Artifacts) -> Tools:
     retriever = session.shared_retriever(job.repository, job.commit)
+
+    def existing_tests(patch: str) -> ExistingTests:
+        git, test_bed = job.repository.git, session.test_bed
+        return run_existing_tests(job.task, git, patch, test_bed=test_bed, timeout_s=TEST_TIMEOUT_S)
+
     return Tools(
         task=job.task,
         commit=job.commit,
@@ -119,10 +132,8 @@ def _tools(job: Job, session: Session, config: RunConfig, artifacts: Artifacts) 
         repository=job.repository,
         retriever=retriever,
         artifacts=artifacts,
-        reproduction=reproduction_of(job.task, job.commit, job.repository, retriever, session.test_bed)
-        if config.run_tests
-        else None,
-        test_bed=session.test_bed,
+        reproduction=fault_of(job, retriever, session.test_bed) if config.run_tests else None,
+        existing_tests=job.tests.check if job.tests else existing_tests,
         owner=job.owner,
         edit_kinds=session.edit_kinds,
     )

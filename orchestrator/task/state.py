@@ -5,7 +5,7 @@ names. The tools are everything that cannot or must not be stored: model, engine
 """
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
@@ -19,8 +19,8 @@ from retrieval.search import Retriever
 from retrieval.store import Repository
 from swebench.catalogue import KINDS, Kind
 from swebench.data.tasks import Task
-from swebench.grading.suites import TestBed
-from swebench.running.reproduction import Reproduction
+from swebench.grading.verdicts import ExistingTests
+from swebench.running.fault import Fault
 from vectors.domains.library import VectorLibrary
 from vectors.engine.engine import Engine
 from vectors.models.loading import LanguageModel
@@ -73,10 +73,10 @@ class Tools:
     repository: Repository
     retriever: Retriever
     artifacts: Artifacts
-    reproduction: Reproduction | None
-    """The issue's own code; None where the user does not allow running any."""
-    test_bed: TestBed
-    """Where the existing tests run."""
+    reproduction: Fault | None
+    """What shows the fault when it is run; None where the user does not allow running any code."""
+    existing_tests: Callable[[str], ExistingTests]
+    """Runs the existing tests on a patch."""
     owner: str = ""
     """Who alone may reuse what the engine computes for the task; see `GenerationRequest`."""
     edit_kinds: Sequence[Kind] = KINDS

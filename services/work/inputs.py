@@ -128,7 +128,8 @@ class Inputs:
         folder = self._settings.repositories.get(request.repository)
         if folder is None:
             raise Invalid(f"repository {request.repository!r} is not on this server's list any more")
-        return statement_job(config, folder, request.problem_statement, request.commit), config
+        statement, commit = request.problem_statement, request.commit
+        return statement_job(self._session, config, folder, statement, commit), config
 
     def _instance(self, dataset: str, instance_id: str) -> Instance:
         if dataset not in self._settings.datasets:

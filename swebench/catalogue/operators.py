@@ -22,11 +22,13 @@ _COMPARISONS: dict[type[ast.cmpop], tuple[str, ...]] = {
 }
 _COMPARISON = re.compile(r"\bis\s+not\b|\bnot\s+in\b|\bis\b|\bin\b|==|!=|<=|>=|<|>")
 _OPERATIONS: dict[type[ast.operator], tuple[str, ...]] = {
-    ast.Add: ("-",),
+    ast.Add: ("-", "*"),
     ast.Sub: ("+",),
-    ast.Mult: ("/", "**"),
+    ast.Mult: ("/", "**", "+"),
     ast.Div: ("//", "*"),
-    ast.FloorDiv: ("/",),
+    ast.FloorDiv: ("/", "%", "*"),
+    ast.Mod: ("//",),
+    ast.Pow: ("*",),
     ast.BitAnd: ("|",),
     ast.BitOr: ("&",),
     ast.LShift: (">>",),
@@ -83,7 +85,9 @@ def operator(node: ast.AST, code: Code) -> Iterator[Edit]:
 
 
 def negation(node: ast.AST, code: Code) -> Iterator[Edit]:
-    """A condition turned round."""
+    """A condition turned round; a minus taken away."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        yield Edit("negation", *code.span(node), code.text(node.operand))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         yield Edit("negation", *code.span(node), code.text(node.operand))
         yield Edit("none", *code.span(node), f"{code.text(node.operand)} is None")

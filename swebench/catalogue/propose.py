@@ -44,9 +44,9 @@ KINDS: tuple[Kind, ...] = (
 def propose(code: Code, first_line: int, last_line: int, kinds: Sequence[Kind] = KINDS) -> list[Edit]:
     """Every edit of these kinds that begins in the lines first_line..last_line (1-based, inclusive).
 
-    In the order of the text, none twice, none that leaves the text as it is, and none in an annotation, which
-    runs nothing. Lines that come in end as those around them do. Not each of them parses or means anything:
-    that is the gate's to say.
+    In the order of the text, none twice, none that leaves the text as it is, none with two signs (--1), and
+    none in an annotation, which runs nothing. Lines that come in end as those around them do. Not each of
+    them parses or means anything: that is the gate's to say.
     """
     edits = {
         (edit.start, edit.end, edit.text): edit
@@ -54,7 +54,9 @@ def propose(code: Code, first_line: int, last_line: int, kinds: Sequence[Kind] =
         if _first(node) <= last_line and _last(node) >= first_line
         for kind in kinds
         for edit in kind(node, code)
-        if code.source[edit.start : edit.end] != edit.text and not code.is_annotation(edit.start, edit.end)
+        if code.source[edit.start : edit.end] != edit.text
+        and not (edit.text.startswith("-") and code.source[: edit.start].endswith("-"))
+        and not code.is_annotation(edit.start, edit.end)
     }
     inside = [edit for edit in edits.values() if first_line <= code.line_of(edit.start) <= last_line]
     inside.sort(key=lambda edit: (edit.start, edit.end))

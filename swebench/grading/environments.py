@@ -10,7 +10,6 @@ A certificate says whether that is good enough for an instance; nothing is assum
 
 import hashlib
 import json
-import os
 import re
 import shlex
 import shutil
@@ -21,8 +20,9 @@ from swebench.errors import EnvironmentUnavailable
 from swebench.grading.official.client import Spec
 from swebench.grading.requirements import conda_requirements, requirement_lines
 from swebench.patches.export import export
-from swebench.patches.plumbing import Git, output
+from swebench.patches.plumbing import Git
 from swebench.patches.trees import Scratch
+from swebench.running.products import Products, keep_products, kept_products, make_repository
 from swebench.running.venvs import complete, find_python, make_venv, pip_environment, run
 
 _RECIPE = 2
@@ -30,7 +30,6 @@ _RECIPE = 2
 _BUILD_TOOLS = ("setuptools<71", "wheel")
 """Setuptools 71 and later refuse what old packages do; on old Pythons an older one is taken anyway."""
 _MACHINE = re.compile(r"\b(apt-get|locale-gen|wget|curl|conda)\b|/etc/|/tmp/|/testbed|QHULL")
-_LEFT_BEHIND = re.compile(r"(^|/)(build|__pycache__)/|\.py[co]$")
 
 
 @dataclass(frozen=True)
@@ -51,19 +50,10 @@ class Environment:
         """The folder of its packages."""
         return tuple((self.folder / "venv" / "lib").glob("python*/site-packages"))
 
-    def add_products(self, tree: Path) -> None:
-        """Copy what installing wrote into the tree to a tree of the same repository, beside what it has.
-
-        Nothing is written through a link, or where a patch has put a file in the place of a folder.
-        """
-        products = self.folder / "products"
-        for source in sorted(products.rglob("*")):
-            inside = source.relative_to(products)
-            above = [tree / part for part in inside.parents]
-            free = not any(part.is_symlink() or part.is_file() for part in above)
-            if source.is_file() and free and not os.path.lexists(tree / inside):
-                (tree / inside).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, tree / inside)
+    @property
+    def products(self) -> Products:
+        """What installing wrote into the tree."""
+        return kept_products(self.folder / "products")
 
 
 def tree_commands(commands: tuple[str, ...]) -> list[str]:
@@ -110,12 +100,12 @@ def _build(folder: Path, python: Path, git: Git, version: str, commit: str, spec
     with Scratch(git, commit) as scratch:
         export(scratch, scratch.base, tree)
     own = git.at(tree / ".git")
-    _make_repository(own, tree, version)
+    make_repository(own, tree, version)
     # The lines are the official package's own; no value of a row is part of them.
     install = spec.install.replace("--no-use-pep517", "")
     script = "\n".join([*tree_commands(spec.pre_install), install])
     run(["bash", "-e", "-c", script], log, variables, tree)
-    _keep_products(own, tree, folder / "products")
+    keep_products(own, tree, folder / "products")
     shutil.rmtree(tree)
     return {"left_out": left_out, "python": str(python)}
 
@@ -141,26 +131,3 @@ def _installs(command: list[str], log: Path, variables: dict[str, str]) -> bool:
     except EnvironmentUnavailable:
         return False
     return True
-
-
-def _make_repository(git: Git, tree: Path, version: str) -> None:
-    """A repository of one commit, tagged with the version, for packages that ask git for theirs."""
-    who = {f"GIT_{role}_{what}": "setup" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    git.directory.mkdir()
-    for arguments in (
-        ["init", "--quiet", "--template="],
-        ["-C", str(tree), "add", "--all", "--force"],
-        ["-C", str(tree), "commit", "--quiet", "--message", "Setup commit"],
-        ["tag", version],
-    ):
-        output(git, *arguments, variables=who | {"GIT_WORK_TREE": str(tree)})
-
-
-def _keep_products(git: Git, tree: Path, products: Path) -> None:
-    listing = ("-C", str(tree), "ls-files", "--others", "-z")
-    listed = output(git, *listing, variables={"GIT_WORK_TREE": str(tree)})
-    products.mkdir()
-    for name in filter(None, listed.decode("utf-8", "surrogateescape").split("\0")):
-        if not _LEFT_BEHIND.search(name) and (tree / name).is_file():
-            (products / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(tree / name, products / name)

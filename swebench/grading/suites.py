@@ -133,7 +133,7 @@ class LocalTestBed:
 def _surroundings(spec: Spec, place: Environment) -> Surroundings:
     # Tox starts tests with a link to the interpreter, which forgets its environment: so it is told.
     return Surroundings(
-        (place.programs,), place.packages, _variables(spec), place.add_products, kept=(place.folder,)
+        (place.programs,), place.packages, _variables(spec), place.products.add, kept=(place.folder,)
     )
 
 

@@ -7,31 +7,48 @@ Each form is a fork of one process that has already imported what does not belon
 time of importing the tree alone.
 """
 
+import os
+import sys
+
+if __name__ == "__main__":
+    del sys.path[0]  # this folder; what the tree holds comes in its place once all below is loaded
+
 import builtins
 import contextlib
+import gc
 import importlib
 import importlib.machinery
 import io
 import json
-import os
+import runpy
 import select
 import signal
-import sys
 import time
 import types
 from typing import Any
 
 MARK = "\x1e"
 _MAX_ANSWER = 4 << 20
+_FUNCTION = 1
+"""CO_OPTIMIZED: set in the code of functions alone."""
 
 
 def main() -> None:
     """Write one line for each form as it ends: its number and what its cells showed, or None."""
     given = json.loads(sys.argv[1])
-    sys.path[0] = os.getcwd()
+    sys.dont_write_bytecode = True  # of a form: the next one would be taken from there
+    given["root"] = os.path.realpath(given["root"])
+    here = os.path.dirname(os.path.abspath(__file__))
+    given["launch"] = {}
+    if given["runner"]:
+        given["launch"] = runpy.run_path(os.path.join(here, "launch.py"))
+        given["launch"]["prepare"](given["runner"])
+    runpy.run_path(os.path.join(here, "entering.py"))["enter"](given["root"], given["sources"])
     forms = list(enumerate(given["forms"]))[::-1]
     if len(forms) > 1:
         _preload(given)
+    if hasattr(gc, "freeze"):  # Python 3.7
+        gc.freeze()  # forks need not look through what they share, nor copy it
     running: dict[int, tuple[int, int, float, bytes]] = {}  # pipe to number, process, deadline, what came
     while forms or running:
         while forms and len(running) < given["workers"]:
@@ -58,7 +75,7 @@ def _preload(given: "dict[str, Any]") -> None:
                 importlib.import_module(name)
     _end(pipe, process)
     for name, module in list(sys.modules.items()):
-        if _is_inside(module):
+        if _is_inside(given["root"], module):
             del sys.modules[name]
 
 
@@ -102,9 +119,13 @@ def _say(number: int, answer: bytes) -> None:
 def _run(
     given: "dict[str, Any]", form: "tuple[str, list[tuple[int, int, str]], str] | None"
 ) -> "dict[str, object]":
+    root = given["root"]
     if form:
-        _edit(*form)
+        path, changes, encoding = form
+        _edit(os.path.join(root, path), changes, encoding)
     names: dict[str, object] = {"__name__": "__main__"}
+    if given["launch"]:
+        names["outcomes"] = given["launch"]["outcomes"]
     for package in given["packages"]:
         with contextlib.suppress(BaseException):
             exec(f"from {package} import *", names)
@@ -115,7 +136,7 @@ def _run(
     seen: list[list[str]] = []
     lines: dict[str, set[int]] = {}
     if given["trace"]:
-        sys.settrace(_tracer(lines))
+        sys.settrace(_tracer(root, lines))
     for kind, source in given["cells"]:
         out = io.StringIO()
         try:
@@ -125,23 +146,28 @@ def _run(
         except BaseException as error:
             seen.append([out.getvalue(), type(error).__name__])
     sys.settrace(None)
-    ran = {os.path.relpath(path): sorted(numbers) for path, numbers in lines.items()}
+    ran = {os.path.relpath(path, root): sorted(numbers) for path, numbers in lines.items()}
     return {
         "seen": seen,
         "lines": ran,
-        "outside": [n for n, m in list(sys.modules.items()) if not _is_inside(m)],
+        "outside": [n for n, m in list(sys.modules.items()) if not _is_inside(root, m)],
     }
 
 
-def _tracer(lines: "dict[str, set[int]]") -> Any:
-    """A trace function that notes the lines of the tree's files as they run."""
+def _tracer(root: str, lines: "dict[str, set[int]]") -> Any:
+    """A trace function that notes the lines of functions of the tree as they run.
+
+    What modules and classes hold outside of functions runs on import, whatever is wrong.
+    """
     inside: dict[str, str] = {}
 
     def trace(frame: types.FrameType, event: str, argument: object) -> "Any":
         name = frame.f_code.co_filename
+        if not frame.f_code.co_flags & _FUNCTION:
+            return None
         if name not in inside:
             path = os.path.realpath(name)
-            own = path.startswith(os.getcwd() + os.sep) and not name.startswith("<")
+            own = path.startswith(root + os.sep) and not name.startswith("<")
             inside[name] = path if own else ""
         if not inside[name]:
             return None
@@ -169,9 +195,9 @@ def _edit(path: str, changes: "list[tuple[int, int, str]]", encoding: str) -> No
     loader.get_data = get_data  # type: ignore[assignment]
 
 
-def _is_inside(module: object) -> bool:
+def _is_inside(root: str, module: object) -> bool:
     file = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), "")
-    return bool(file) and os.path.realpath(file).startswith(os.getcwd() + os.sep)
+    return bool(file) and os.path.realpath(file).startswith(root + os.sep)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from swebench.errors import NotGradeable
@@ -60,7 +60,8 @@ class Surroundings:
 
     `programs` are folders that are searched before the system's, `packages` folders of Python packages that
     are searched after the tree's own, `variables` are set on top of the runner's own, and `prepare` is given
-    the tree's folder once it is written. `kept` are folders that an isolated run cannot write to.
+    the tree's folder once it is written. `kept` are folders that an isolated run cannot write to. Commands
+    start in the sub-folder `folder` of the tree; `sources`, below that, are where the tree keeps packages.
     """
 
     programs: tuple[Path, ...]
@@ -68,6 +69,17 @@ class Surroundings:
     variables: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[Path], None] | None = None
     kept: tuple[Path, ...] = ()
+    folder: str = ""
+    sources: tuple[str, ...] = ("", "src", "lib")
+
+    @property
+    def root(self) -> str:
+        """The way from `folder` up to the tree's root."""
+        return os.path.relpath(".", self.folder or ".")
+
+    def without_sources(self) -> "Surroundings":
+        """The same for a program that puts the tree's packages on the path itself."""
+        return replace(self, sources=(), packages=())
 
 
 @functools.cache
@@ -125,7 +137,7 @@ def run_tests(
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*prefix, *_CONFINE, limits, kept, *command],
-                cwd=folder,
+                cwd=folder / within.folder,
                 env=_environment(folder, home, reporter.folder, within),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -143,8 +155,9 @@ def run_tests(
 
 
 def _environment(folder: Path, home: Path, reporter: Path, within: Surroundings) -> dict[str, str]:
-    # The layouts that repositories keep their packages in; the reporter is before all of them.
-    sources = [reporter, folder, *(path for path in (folder / "src", folder / "lib") if path.is_dir())]
+    inside = (folder / within.folder / source for source in within.sources)
+    # The reporter is before all that the tree holds.
+    sources = [reporter, *(path for path in inside if path.is_dir())]
     return {
         "PATH": os.pathsep.join([*map(str, within.programs), *_SYSTEM]),
         "HOME": str(home),

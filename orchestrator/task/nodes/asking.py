@@ -14,7 +14,7 @@ from orchestrator.policy.decisions import Code, Domain, PromptContents, Steering
 from orchestrator.records import NodeRecord
 from orchestrator.task.prompts import NodePrompt
 from orchestrator.task.state import State, Tools
-from swebench.running.reproduction import Reproduction
+from swebench.running.fault import Fault
 from vectors.engine.requests import Generation, GenerationRequest
 from vectors.engine.sampling import Sampling
 from vectors.progress import Progress
@@ -159,6 +159,6 @@ def shown_context(state: State, tools: Tools) -> tuple[str, int]:
     return context, tools.model.count_tokens(context)
 
 
-def usable_reproduction(tools: Tools) -> Reproduction | None:
-    """The issue's own code, where the user allows running code and it shows the fault."""
+def usable_reproduction(tools: Tools) -> Fault | None:
+    """What shows the fault when it is run, where the user allows running code and something does."""
     return tools.reproduction if tools.reproduction and tools.reproduction.usable else None

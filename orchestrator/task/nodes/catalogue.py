@@ -6,6 +6,7 @@ reads the repository's code, so without retrieved context there is no such attem
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -21,11 +22,12 @@ from orchestrator.task.nodes.asking import generated, steering_for, usable_repro
 from orchestrator.task.state import State, Tools
 from retrieval.definition_hits import DefinitionHit
 from retrieval.errors import NotText
+from retrieval.paths import is_test
 from swebench.patches.diffs import unified_diff
 from swebench.patches.edits import Region
 from swebench.patches.gate import refusal
 from swebench.patches.source import encoding_of
-from swebench.running.reproduction import Form
+from swebench.running.driving import Form
 
 MOST_UNTESTED = 10
 """Candidates where no code is run: the first that applies is handed in, the others show what came next.
@@ -70,7 +72,8 @@ def _suspects(tools: Tools) -> tuple[dict[str, str], list[Suspect]]:
     reproduction = usable_reproduction(tools)
     executed = reproduction.executed if reproduction else None
     known = {file.path for file in tools.repository.files(tools.commit)}
-    traced = [path for path in executed or () if path in known][:MOST_TRACED_FILES]
+    own = (path for path in executed or () if path in known and not is_test(path))
+    traced = list(itertools.islice(own, MOST_TRACED_FILES))
     wanted = dict.fromkeys([*(hit.path for hit in hits), *traced])
     sources: dict[str, str] = {}
     for path in wanted:

@@ -1,8 +1,8 @@
 """validate: takes the first candidate that applies to a clean tree and parses.
 
-Where the user allows running code, it must change what the issue's own code shows, if that runs and shows
-the fault, and the repository's existing tests must pass. Hidden tests are never seen here: the task that the
-graph is given does not hold them.
+Where the user allows running code, it must change what the issue's own code or a failing test shows, if that
+runs and shows the fault, and the repository's existing tests must pass. Hidden tests are never seen here: the
+task that the graph is given does not hold them.
 """
 
 import asyncio
@@ -16,14 +16,11 @@ from orchestrator.records import Candidate, Check, Step, TestsRun
 from orchestrator.task.nodes.asking import usable_reproduction
 from orchestrator.task.state import State, Tools
 from swebench.errors import NoTestsNear
-from swebench.grading.verdicts import run_existing_tests
 from swebench.patches.validity import check_patch
-from swebench.running.reproduction import Reproduction
+from swebench.running.fault import Fault
 
 MAX_TESTED = 60
 """Candidates of one attempt whose tests are run, best first."""
-TEST_TIMEOUT_S = 60.0
-"""A candidate may loop for ever; one that the tests do not get through in this time is refused."""
 
 
 async def validate(state: State, runtime: Runtime[Tools]) -> State:
@@ -60,7 +57,7 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
     tools.artifacts.write_records(state["candidates"], candidates)
     attempt, seconds = state["attempt"] - 1, time.perf_counter() - started
     slow = sum(candidate.timed_out for candidate in candidates)
-    bound = f"the tests of {slow} candidates did not end within {TEST_TIMEOUT_S:g} s" if slow else ""
+    bound = f"the tests of {slow} candidates did not end in time" if slow else ""
     step = Step(name="validate", attempt=attempt, seconds=round(seconds, 3), time_bound=bound)
     tools.artifacts.write_record(f"trajectory/validate-{attempt}.json", step)
     runtime.stream_writer(NodeFinished(node="validate", seconds=seconds))
@@ -71,7 +68,7 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
     return {"patch": patch, "check": check.model_dump(mode="json")}
 
 
-def _check(tools: Tools, patch: str, reproduction: Reproduction | None, first: bool) -> dict[str, object]:
+def _check(tools: Tools, patch: str, reproduction: Fault | None, first: bool) -> dict[str, object]:
     """The fields of a candidate that are found out; when it is not the first valid one, only what is expected
     is tested on.
     """
@@ -90,13 +87,12 @@ def _check(tools: Tools, patch: str, reproduction: Reproduction | None, first: b
         outcome = reproduction.outcome(patch)
         found["reproduction"] = outcome
         if outcome in {"unchanged", "broken"}:
-            return found | {"verdict": f"what the issue shows is {outcome}"}
+            return found | {"verdict": f"{reproduction.named}: {outcome}"}
         if outcome == "changed" and not first:
-            return found | {"verdict": "not tested: like a valid one, it only changes what the issue shows"}
+            verdict = f"not tested: like a valid one, it only changes {reproduction.named}"
+            return found | {"verdict": verdict}
     try:
-        tests = run_existing_tests(
-            tools.task, tools.repository.git, patch, timeout_s=TEST_TIMEOUT_S, test_bed=tools.test_bed
-        )
+        tests = tools.existing_tests(patch)
     except NoTestsNear as none:
         # Nothing speaks against the patch; a repository may have no test of what it changes.
         return found | {"tests": TestsRun(passed=0, seconds=0.0), "verdict": "valid", "note": str(none)}

@@ -151,10 +151,41 @@ def test_flags_that_do_not_go_together_are_wrong_use(capsys, arguments):
     assert refused(capsys, "solve", *arguments)[0] == 2
 
 
-def test_run_tests_on_a_problem_of_ones_own_says_that_no_test_command_is_known(capsys, project, problem):
+def test_run_tests_on_a_repository_without_tests_says_what_was_looked_for(capsys, project, problem):
     code, line = refused(capsys, "solve", "--repo", project, "--problem", problem, "--run-tests")
     assert code == 2
-    assert "--run-tests" in line
+    assert "manage.py" in line and "--test-command" in line
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--test-command", "'unbalanced"], "no command"),
+        (["--environment", "/no/such/folder"], "no environment"),
+        (["--python", "no-such-python"], "no-such-python"),
+        (["--subdir", "no/such/folder"], "no Python file"),
+    ],
+    ids=str,
+)
+def test_what_is_said_of_ones_own_tests_is_checked_before_anything_runs(
+    capsys, project, problem, flags, said
+):
+    (project / "test_it.py").write_text("def test_it():\n    pass\n")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "Test")
+    code, line = refused(capsys, "solve", "--repo", project, "--problem", problem, "--run-tests", *flags)
+    assert code == 2
+    assert said in line
+
+
+@pytest.mark.parametrize(
+    "flags", [["--python", "3.12"], ["--test-command", "pytest"], ["--environment", "create"]], ids=str
+)
+def test_what_is_about_ones_own_tests_needs_them_to_be_run(capsys, project, problem, flags):
+    code, line = refused(capsys, "solve", "--repo", project, "--problem", problem, *flags)
+    assert code == 2 and "--run-tests" in line
+    code, line = refused(capsys, "solve", INSTANCE, "--run-tests", *flags)
+    assert code == 2 and "--repo" in line
 
 
 def test_an_issue_that_shares_no_word_with_the_repository_ends_with_a_sentence_and_without_a_patch(

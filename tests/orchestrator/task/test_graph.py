@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -19,6 +20,7 @@ from retrieval.search import Retriever
 from retrieval.store import RepoStore
 from swebench.data.tasks import Task
 from swebench.grading.suites import LocalTestBed
+from swebench.grading.verdicts import run_existing_tests
 from tests.orchestrator.conftest import PROBLEM, ScriptedEngine
 from vectors.steering import Steering
 
@@ -73,10 +75,11 @@ class Run:
         self.engine, self.model, self.vectors = ScriptedEngine(answers), Model(), Vectors()
         repository = RepoStore.local(project)
         commit = repository.resolve("HEAD")
+        task = Task(
+            instance_id="abacus-1", repo="local/abacus", base_commit=commit, problem_statement=PROBLEM
+        )
         self.tools = Tools(
-            task=Task(
-                instance_id="abacus-1", repo="local/abacus", base_commit=commit, problem_statement=PROBLEM
-            ),
+            task=task,
             commit=commit,
             config=self.config,
             policy=policy_for(self.config.variant, dict),
@@ -88,7 +91,9 @@ class Run:
             retriever=Retriever(repository, out / "index"),
             artifacts=Artifacts(out, "abacus-1"),
             reproduction=None,
-            test_bed=LocalTestBed(out / "cache"),
+            existing_tests=partial(
+                run_existing_tests, task, repository.git, test_bed=LocalTestBed(out / "cache")
+            ),
         )
         self.events = []
 

@@ -7,7 +7,8 @@ import pytest
 from retrieval.gitio import Git
 from swebench.patches.diffs import unified_diff
 from swebench.running.cells import cells_of
-from swebench.running.reproduction import Form, Reproduction
+from swebench.running.driving import Form
+from swebench.running.reproduction import Reproduction
 from tests.swebench.conftest import HERE
 
 SOURCE = "def half(n):\n    return n // 2\n\n\ndef fail(n):\n    return 1 / n\n"
@@ -73,9 +74,7 @@ def test_code_that_shows_what_the_issue_quotes_is_usable_and_imports_may_be_left
     ],
 )
 def test_code_that_does_not_show_the_fault_is_not_usable(git, issue):
-    found = reproduction(git, issue)
-    found._timeout_s = 2
-    assert not found.usable
+    assert not reproduction(git, issue, timeout_s=2).usable
 
 
 def test_an_error_that_the_issue_names_shows_the_fault(git):
