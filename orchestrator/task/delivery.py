@@ -13,7 +13,7 @@ from orchestrator.records import Result
 from orchestrator.task.jobs import Job
 from retrieval.errors import GitFailed
 from retrieval.gitio import Git
-from swebench.data.titles import title_of
+from retrieval.titles import title_of
 
 _NO_TITLE = "A patch of orchestrate"
 
