@@ -138,6 +138,7 @@ class Result(Record):
 
     `stages` are seconds by node, all attempts together; `time_bounds` says where a limit on time has decided
     something, so that another run may come out differently; `reason` is why a task has failed or ended early.
+    `shown_by` is what showed the fault when it was run, empty where nothing did, None where no code was run.
     """
 
     instance_id: str
@@ -152,6 +153,7 @@ class Result(Record):
     stages: dict[str, float] = Field(default_factory=dict)
     time_bounds: tuple[str, ...] = ()
     reason: str = ""
+    shown_by: str | None = None
 
     @property
     def finished(self) -> bool:

@@ -13,6 +13,10 @@ from orchestrator.cli.terminal import visible
 from orchestrator.records import Graded, Result
 
 _WIDEST = 1000
+NOTHING_SHOWN = (
+    "Nothing that was run shows the fault, no failing test and no code of the issue: this patch breaks no "
+    "test, and is a guess beside that."
+)
 NO_CANDIDATE = "No candidate passed validation; every one is in the artifacts with its reason."
 
 
@@ -58,6 +62,9 @@ def print_result(result: Result) -> None:
             style="yellow",
             soft_wrap=True,
         )
+    if result.patch and result.shown_by is not None:
+        said = "the fault is shown by " + result.shown_by if result.shown_by else NOTHING_SHOWN
+        out.print(visible(said), style=None if result.shown_by else "yellow", soft_wrap=True)
     if result.graded:
         out.print(_graded(result.graded))
     out.print(f"artifacts: {result.artifacts}", soft_wrap=True)

@@ -134,6 +134,7 @@ def _tools(job: Job, session: Session, config: RunConfig, artifacts: Artifacts) 
         artifacts=artifacts,
         reproduction=fault_of(job, retriever, session.test_bed) if config.run_tests else None,
         existing_tests=job.tests.check if job.tests else existing_tests,
+        test_timeout_s=job.tests.timeout_s if job.tests else TEST_TIMEOUT_S,
         owner=job.owner,
         edit_kinds=session.edit_kinds,
     )
@@ -174,4 +175,5 @@ def _result(state: State, tools: Tools) -> Result:
         stages=stages,
         time_bounds=tuple(step.time_bound for step in steps if step.time_bound),
         reason=state.get("reason", ""),
+        shown_by=state.get("shown_by"),
     )

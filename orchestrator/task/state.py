@@ -54,6 +54,8 @@ class State(TypedDict, total=False):
     """What validation found about the accepted patch: a Check as plain data."""
     reason: str
     """Why the task ended early; there is none where it went its whole way."""
+    shown_by: str | None
+    """What showed the fault when it was run, empty where nothing did; None where no code may be run."""
     nodes: Annotated[list[dict[str, JsonValue]], operator.add]
     """One NodeRecord per finished model node, in order, as plain data."""
 
@@ -77,6 +79,8 @@ class Tools:
     """What shows the fault when it is run; None where the user does not allow running any code."""
     existing_tests: Callable[[str], ExistingTests]
     """Runs the existing tests on a patch."""
+    test_timeout_s: float
+    """How long they may take."""
     owner: str = ""
     """Who alone may reuse what the engine computes for the task; see `GenerationRequest`."""
     edit_kinds: Sequence[Kind] = KINDS

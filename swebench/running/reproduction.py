@@ -34,7 +34,7 @@ class Reproduction:
         within: Where the code runs; the first of its programs' folders has the interpreter.
     """
 
-    named = "what the issue shows"
+    named = "the code of the issue"
 
     def __init__(
         self,

@@ -57,15 +57,17 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
     tools.artifacts.write_records(state["candidates"], candidates)
     attempt, seconds = state["attempt"] - 1, time.perf_counter() - started
     slow = sum(candidate.timed_out for candidate in candidates)
-    bound = f"the tests of {slow} candidates did not end in time" if slow else ""
+    limit = tools.test_timeout_s
+    bound = f"the tests of {slow} candidates did not end within {limit:g} s" if slow else ""
     step = Step(name="validate", attempt=attempt, seconds=round(seconds, 3), time_bound=bound)
     tools.artifacts.write_record(f"trajectory/validate-{attempt}.json", step)
     runtime.stream_writer(NodeFinished(node="validate", seconds=seconds))
+    shown_by = (reproduction.named if reproduction else "") if tools.config.run_tests else None
     if accepted is None:
-        return {"patch": "", "check": Check().model_dump(mode="json")}
+        return {"patch": "", "check": Check().model_dump(mode="json"), "shown_by": shown_by}
     check = Check(applies=bool(accepted.applies), parses=bool(accepted.parses), files=accepted.files)
     patch = tools.artifacts.write("patch.diff", accepted.patch)
-    return {"patch": patch, "check": check.model_dump(mode="json")}
+    return {"patch": patch, "check": check.model_dump(mode="json"), "shown_by": shown_by}
 
 
 def _check(tools: Tools, patch: str, reproduction: Fault | None, first: bool) -> dict[str, object]:

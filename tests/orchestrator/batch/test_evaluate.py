@@ -158,7 +158,7 @@ def test_a_limit_on_time_that_decided_something_is_in_the_result(capsys, tmp_pat
     tasks, out = make_tasks(tmp_path / "data", PROBLEMS[:1]), tmp_path / "out"
     row = json.loads(tasks.read_text()) | {"test_cmd": "python -c 'import time; time.sleep(60)'"}
     tasks.write_text(json.dumps(row) + "\n")
-    monkeypatch.setattr("orchestrator.task.nodes.validate.TEST_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("orchestrator.task.solve.TEST_TIMEOUT_S", 0.5)
     monkeypatch.setattr("orchestrator.task.nodes.validate.MAX_TESTED", 1)
     _, document, _ = run(capsys, evaluate_arguments(tasks, tiny_model, out, "--run-tests"))
     assert "did not end within 0.5 s" in result_of(out, 0)["time_bounds"][0]

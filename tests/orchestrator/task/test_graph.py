@@ -91,6 +91,7 @@ class Run:
             retriever=Retriever(repository, out / "index"),
             artifacts=Artifacts(out, "abacus-1"),
             reproduction=None,
+            test_timeout_s=60.0,
             existing_tests=partial(
                 run_existing_tests, task, repository.git, test_bed=LocalTestBed(out / "cache")
             ),
