@@ -8,8 +8,10 @@ import structlog
 
 def configure(level: str) -> None:
     """Send structlog and the standard library's loggers through one renderer."""
-    terminal = sys.stderr.isatty()
-    renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    shown: list[structlog.typing.Processor] = [structlog.processors.format_exc_info]
+    shown.append(structlog.processors.JSONRenderer())
+    if sys.stderr.isatty():
+        shown = [structlog.dev.ConsoleRenderer()]  # it shows a traceback in its own way
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -19,7 +21,7 @@ def configure(level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *shown],
         )
     )
     root = logging.getLogger()

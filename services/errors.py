@@ -12,8 +12,10 @@ from orchestrator.errors import OrchestratorError
 class ServiceError(OrchestratorError):
     """Base of everything this room raises on purpose; `retry_after_s`: when to try again."""
 
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal_error"
+    status: int = 500
+    code: str = "internal_error"
+    closes: ClassVar[bool] = False
+    """Whether what the client sends from here on is not to be read."""
 
     def __init__(self, message: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(message)
@@ -24,6 +26,12 @@ class BadRequest(ServiceError, ValueError):
     """A request that cannot be read: a cursor, a header, a file."""
 
     status, code = 400, "bad_request"
+
+
+class BadFraming(BadRequest):
+    """A request of which it is not sure where it ends."""
+
+    closes = True
 
 
 class Unauthorized(ServiceError):
@@ -48,6 +56,13 @@ class Conflict(ServiceError):
     """What the state of the task or the vector does not allow."""
 
     status, code = 409, "conflict"
+
+
+class TooSlow(ServiceError):
+    """A body that did not come in time."""
+
+    status, code = 408, "request_timeout"
+    closes = True
 
 
 class TooLarge(ServiceError):
@@ -88,6 +103,23 @@ class Unavailable(ServiceError):
 
 class StoreError(ServiceError):
     """The store cannot be opened, or is of another version."""
+
+
+class StoreTrouble(StoreError):
+    """The store, or the folder of artifacts and uploads, cannot be used now; `full`: it has no room.
+
+    The reason is for the server's log: it may name addresses and folders.
+    """
+
+    status, code = 503, "store_unavailable"
+
+    def __init__(self, reason: str, *, full: bool = False) -> None:
+        super().__init__(
+            "the server cannot keep anything now; nothing was changed, so try again", retry_after_s=5
+        )
+        self.reason = reason
+        if full:
+            self.status, self.code = 507, "insufficient_storage"
 
 
 class LostClaim(ServiceError):

@@ -1,21 +1,25 @@
 """The process: the app under uvicorn, signals, and an end within thirty seconds."""
 
-import os
+import logging
 import signal
 import socket
-import sys
 import threading
 import time
+from functools import partial
+from types import FrameType
 
 import click
 import structlog
 import uvicorn
 
+from orchestrator.cli.interruption import INTERRUPTED, leave, says, tell
 from orchestrator.session import Session
 from orchestrator.settings import Settings
 from services.app import create_app, edged
+from services.connections import IDLE_S, Connections, Guarded
 from services.errors import BadSetup
 from services.observability import tracing
+from services.observability.throttle import Throttle
 from services.serving.runtime import Runtime
 from services.settings import HEADER_BYTES, ServeSettings
 
@@ -34,6 +38,12 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
         super().__init__(config)
         self._runtime = runtime
+        self.interrupted = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take note of Ctrl-C; what uvicorn does with a signal it does once more as the server ends."""
+        self.interrupted |= sig == signal.SIGINT
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop taking work first, then close the connections as their answers end."""
@@ -42,11 +52,13 @@ class Server(uvicorn.Server):
 
 
 def serve(machine: Settings, settings: ServeSettings) -> int:
-    """Serve until a signal; returns 0.
+    """Serve until a signal; returns 0, or for Ctrl-C what an interruption is.
 
     Raises BadSetup, StoreError, and what loading the model raises.
     """
     tracing.configure()
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Throttle())
     with Session(machine, progress=lambda *_: None, niceness=ENGINE_NICENESS) as session:
         runtime = Runtime(session, settings)
         _refuse_unsafe(runtime)
@@ -59,25 +71,36 @@ def serve(machine: Settings, settings: ServeSettings) -> int:
         server.run(sockets=[listening])
         if runtime.models.failed is not None:
             raise runtime.models.failed
-    _leave()
-    return 0
+    code = INTERRUPTED if server.interrupted else 0
+    if server.interrupted:
+        says("interrupted: tasks that ran go on with the next server")
+        tell()
+    _leave(code)
+    return code
 
 
 def make_server(runtime: Runtime) -> Server:
     """The server of a runtime, with its limits; run it on a socket of one's own."""
+    settings = runtime.settings
+    logging.getLogger("uvicorn.error").addFilter(_not_again)
     config = uvicorn.Config(
         edged(create_app(runtime)),
-        http="h11",
+        http=partial(Guarded, Connections(settings.connections, settings.connections_each)),  # type: ignore[arg-type]
         ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         lifespan="on",
         h11_max_incomplete_event_size=HEADER_BYTES,
-        timeout_graceful_shutdown=int(runtime.settings.drain_s) + _CLOSE_S,
-        timeout_keep_alive=15,
+        timeout_graceful_shutdown=int(settings.drain_s) + _CLOSE_S,
+        timeout_keep_alive=IDLE_S,
     )
     return Server(config, runtime)
+
+
+def _not_again(record: logging.LogRecord) -> bool:
+    """The edge has logged what a request fails with."""
+    return not str(record.msg).startswith("Exception in ASGI application")
 
 
 def _refuse_unsafe(runtime: Runtime) -> None:
@@ -108,7 +131,7 @@ def _say(runtime: Runtime, listening: socket.socket) -> None:
         )
 
 
-def _leave() -> None:
+def _leave(code: int) -> None:
     """End although a thread may still wait for something slow, such as a test run of a task given back."""
     ends = time.monotonic() + _IDLE_THREADS_S
     left = [each for each in threading.enumerate() if not each.daemon and each is not threading.main_thread()]
@@ -117,6 +140,4 @@ def _leave() -> None:
     left = [thread for thread in left if thread.is_alive()]
     if left:
         _log.info("leaving work that cannot be stopped", threads=[thread.name for thread in left])
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+        leave(code)

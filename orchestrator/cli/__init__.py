@@ -6,10 +6,12 @@ when they are called, so that --help answers at once.
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from asyncio import CancelledError
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from orchestrator.cli import interruption
 from orchestrator.cli.beside import damage
 from orchestrator.cli.lazy import LazyGroup
 
@@ -81,14 +83,19 @@ def cli() -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """The entry point: turns every error that is raised on purpose into one line and an exit code."""
-    if damaged := damage():
-        click.echo(f"orchestrate: {damaged}", err=True)
-        sys.exit(2)
+    with interruption.heeded():
+        _run(argv)
+
+
+def _run(argv: list[str] | None) -> NoReturn:
     try:
+        if damaged := damage():
+            click.echo(f"orchestrate: {damaged}", err=True)
+            sys.exit(2)
         sys.exit(cli.main(args=argv, standalone_mode=False) or 0)
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        click.echo("interrupted: run the same command again to go on where it was", err=True)
-        sys.exit(130)
+    except (click.exceptions.Abort, interruption.Interrupted, KeyboardInterrupt, CancelledError):
+        interruption.tell()
+        sys.exit(interruption.INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

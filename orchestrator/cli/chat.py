@@ -9,7 +9,6 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
-from orchestrator.cli.interruption import after_imports
 
 if TYPE_CHECKING:
     from orchestrator.chat import Comparison, Prepared, Question
@@ -69,15 +68,10 @@ def command(
 
     question = Question(_prompt(words), **flags)
     settings = options.settings(model=model, vectors=vectors)
-    try:
-        with after_imports():
-            if as_json or not sys.stdout.isatty():
-                _elsewhere(settings, question, as_json)
-            else:
-                _on_terminal(settings, question)
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
-        raise click.exceptions.Exit(130) from None
+    if as_json or not sys.stdout.isatty():
+        _elsewhere(settings, question, as_json)
+    else:
+        _on_terminal(settings, question)
 
 
 def _prompt(words: tuple[str, ...]) -> str:

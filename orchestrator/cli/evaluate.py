@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.batch.executors import EXECUTORS, known_executor
-from orchestrator.cli import options
+from orchestrator.cli import interruption, options
 from orchestrator.cli.help import Command
 from orchestrator.cli.run_options import OursOrPlugin, run_configs, run_options
 
@@ -95,6 +95,7 @@ def command(as_json: bool, **flags: Any) -> int:
         grade=None if flags["grade"] == "none" else flags["grade"],
         fresh=flags["fresh"],
     )
+    interruption.says(interruption.going_on(fresh=flags["fresh"]))
     with batch_view_for(sys.stderr.isatty()) as view, Session(settings, progress=view.progress) as session:
         found = evaluate_batch(session, batch, view.show)
     if as_json:

@@ -8,6 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from orchestrator.cli.help import Group
+from orchestrator.cli.interruption import Interrupted
 
 
 class LazyGroup(Group):
@@ -31,6 +32,13 @@ class LazyGroup(Group):
         self._package, self._sections, self._elsewhere = package, lazy, elsewhere or {}
         self._moved = moved or {}
         self._lazy = {name: text for section in lazy.values() for name, text in section.items()}
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call a command. Raises Interrupted where Ctrl-C ends it."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All commands, in the order a user meets them."""

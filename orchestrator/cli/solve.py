@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli import completion, options
+from orchestrator.cli import completion, interruption, options
 from orchestrator.cli.help import Command
 from orchestrator.cli.run_options import run_config, run_options
 
@@ -87,6 +87,7 @@ def command(instance_id: str | None, as_json: bool, **flags: Any) -> int:
     settings = options.settings(model=flags["model"], repos=flags["repos"], vectors=flags["vectors"])
     options.check_model(settings)
     config = run_config(flags)
+    interruption.says(interruption.going_on(fresh=flags["fresh"]))
     with view_for(sys.stderr.isatty()) as view, Session(settings, progress=view.progress) as session:
         job = job_of(session, config, asked)
         check_ahead(job, delivery)

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from orchestrator.policy.decisions import Code
 from services.api.access import Owner, RuntimeOf
-from services.api.problems import documented, error_response
+from services.api.problems import documented, error_response, found_by
 from services.chat import answers
 from services.chat.generate import Answer, Token, prepare
 from services.chat.schemas import ChatRequest
@@ -118,8 +118,8 @@ def _error(request: Request, error: Exception) -> str:
     """What a stream that has begun ends with when it fails: OpenAI's client raises for it."""
     request_id = request.state.request_id
     if not isinstance(error, ServiceError):
-        _log.error("generation failed", request_id=request_id, error=type(error).__name__)
-        error = ServiceError("the generation failed; the server's log says more")
+        _log.error("generation failed", request_id=request_id, exc_info=error)
+        error = ServiceError(f"the generation failed; {found_by(request_id)}")
     return bytes(error_response(request.url.path, request_id, error).body).decode()
 
 

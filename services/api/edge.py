@@ -4,19 +4,23 @@ logged when it has ended: never a prompt, a body or a key.
 Plain ASGI, so that a client that goes away is noticed by the route that answers it.
 """
 
+import asyncio
 import re
 import secrets
 import time
+from urllib.parse import unquote
 
 import structlog
 from opentelemetry import trace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.api.problems import error_response
-from services.errors import HeadersTooLarge, ServiceError, TooLarge, UnsupportedBody
+from services.api.problems import METHODS, error_response
+from services.errors import BadFraming, HeadersTooLarge, ServiceError, TooLarge, TooSlow, UnsupportedBody
 from services.observability.metrics import Metrics
 from services.settings import BODY_BYTES, HEADER_BYTES
 
+BODY_S = 30.0
+"""From the end of the headers to that of the body."""
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = structlog.get_logger("http")
 _tracer = trace.get_tracer("orchestrate.http")
@@ -33,13 +37,19 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
+        scope = _origin_form(scope)
+        headers, head = dict(scope["headers"]), scope["method"] == "HEAD"
         request_id = _request_id(headers.get(b"x-request-id", b""))
         scope.setdefault("state", {})["request_id"] = request_id
-        began, status = time.perf_counter(), 500
+        began, status, complete = time.perf_counter(), 500, False
 
         async def send_noting(message: Message) -> None:
-            nonlocal status
+            nonlocal status, complete
+            if complete:
+                return  # of an answer without a body
+            if message["type"] == "http.response.body":
+                complete = head or not message.get("more_body", False)
+                message = {**message, "body": b"", "more_body": False} if head else message
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [
@@ -57,10 +67,13 @@ class Edge:
                 except ServiceError as error:
                     await error_response(scope["path"], request_id, error)(scope, receive, send_noting)
                 else:
-                    await self._app(scope, _replayed(body, receive), send_noting)
+                    asked = {**scope, "method": "GET"} if head else scope
+                    await self._app(asked, _replayed(body, receive), send_noting)
+                    scope["route"] = asked.get("route")
             except Exception:
                 _log.exception("request failed", request_id=request_id)
-                raise
+                if not complete:
+                    raise  # so that the connection is closed
             finally:
                 route = getattr(scope.get("route"), "path", "none")
                 span.set_attributes(
@@ -69,7 +82,7 @@ class Edge:
                 self._note(scope, route, status, time.perf_counter() - began)
 
     def _note(self, scope: Scope, route: str, status: int, seconds: float) -> None:
-        method = scope["method"] if scope["method"] in ("GET", "POST", "PUT", "DELETE") else "other"
+        method = scope["method"] if scope["method"] in METHODS else "other"
         self._metrics.requests.labels(method, route, str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         _log.info(
@@ -88,8 +101,26 @@ def _request_id(offered: bytes) -> str:
     return text if _ID.fullmatch(text) else secrets.token_hex(8)
 
 
+def _origin_form(scope: Scope) -> Scope:
+    """The request as it is without the server's name in its target: `GET http://host/live` asks for /live."""
+    scheme, named, rest = scope["raw_path"].partition(b"://")
+    if not named or scheme.lower() not in (b"http", b"https"):
+        return scope
+    host, _, path = rest.partition(b"/")
+    raw = b"/" + path
+    headers = [(name, value) for name, value in scope["headers"] if name != b"host"]
+    return {
+        **scope,
+        "raw_path": raw,
+        "path": unquote(raw.decode("ascii")),
+        "headers": [(b"host", host), *headers],
+    }
+
+
 async def _body(headers: dict[bytes, bytes], receive: Receive) -> list[Message]:
-    """The messages of the whole body. Raises TooLarge before more than the limit was read."""
+    """The messages of the whole body. Raises TooLarge before more than the limit was read, TooSlow."""
+    if b"content-length" in headers and b"transfer-encoding" in headers:
+        raise BadFraming("a request has a Content-Length or a Transfer-Encoding, not both")
     if sum(len(name) + len(value) for name, value in headers.items()) > HEADER_BYTES:
         raise HeadersTooLarge(f"the headers are larger than {HEADER_BYTES} bytes, which is the limit")
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
@@ -100,14 +131,18 @@ async def _body(headers: dict[bytes, bytes], receive: Receive) -> list[Message]:
         raise too_large
     messages: list[Message] = []
     size = 0
-    while True:
-        message = await receive()
-        messages.append(message)
-        size += len(message.get("body", b""))
-        if size > BODY_BYTES:
-            raise too_large
-        if not message.get("more_body", False):
-            return messages
+    try:
+        async with asyncio.timeout(BODY_S):
+            while True:
+                message = await receive()
+                messages.append(message)
+                size += len(message.get("body", b""))
+                if size > BODY_BYTES:
+                    raise too_large
+                if not message.get("more_body", False):
+                    return messages
+    except TimeoutError:
+        raise TooSlow(f"the body did not come within {BODY_S:g} s") from None
 
 
 def _replayed(messages: list[Message], receive: Receive) -> Receive:

@@ -3,6 +3,7 @@
 What a request held is never repeated in an error.
 """
 
+import errno
 from collections.abc import Mapping
 
 import structlog
@@ -16,13 +17,13 @@ from starlette.routing import Match
 
 from orchestrator.errors import OrchestratorError
 from retrieval.errors import RetrievalError
-from services.errors import ServiceError
+from services.errors import ServiceError, StoreTrouble, UnsupportedBody
 from swebench.errors import SwebenchError
 from vectors.errors import VectorsError
 
 OPENAI_ROUTES = ("/v1/chat/", "/v1/models")
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
+METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
 _log = structlog.get_logger(__name__)
 
 
@@ -63,6 +64,8 @@ def documented(*statuses: int, openai: bool = False) -> dict[int | str, dict[str
 def error_response(path: str, request_id: str, error: ServiceError) -> JSONResponse:
     """An error as the client of this path expects it."""
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    if error.closes:
+        headers["Connection"] = "close"
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return _response(path, request_id, error.status, str(error.args[0]), error.code, headers)
@@ -71,6 +74,7 @@ def error_response(path: str, request_id: str, error: ServiceError) -> JSONRespo
 def install(app: FastAPI) -> None:
     """Answer every error of an app in these forms."""
     app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(OSError, _file_trouble)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     for kind in (OrchestratorError, RetrievalError, SwebenchError, VectorsError):
@@ -80,7 +84,17 @@ def install(app: FastAPI) -> None:
 
 def _service_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ServiceError)
-    return error_response(request.url.path, request.state.request_id, error)
+    request_id = request.state.request_id
+    if isinstance(error, StoreTrouble):
+        _log.error("no storage", request_id=request_id, reason=error.reason)
+    return error_response(request.url.path, request_id, error)
+
+
+def _file_trouble(request: Request, error: Exception) -> JSONResponse:
+    """A full or broken disk, a folder that cannot be written to."""
+    assert isinstance(error, OSError)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return _service_error(request, StoreTrouble(str(error), full=full))
 
 
 def _validation_error(request: Request, error: Exception) -> JSONResponse:
@@ -90,11 +104,22 @@ def _validation_error(request: Request, error: Exception) -> JSONResponse:
         for each in error.errors()[:20]
     ]
     first = found[0]
+    if first["where"] == "body" and error.errors()[0]["type"] != "missing" and not _is_json(request):
+        given = request.headers.get("content-type", "")
+        said = f"not {given[:100]!r}" if given else "and this one has none"
+        return _service_error(
+            request, UnsupportedBody(f"a body needs the Content-Type application/json, {said}")
+        )
     where = first["where"].removeprefix("body.")
     detail = f"{where}: {first['message']}"
     return _response(
         request.url.path, request.state.request_id, 422, detail, "invalid", {}, where or None, found
     )
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -111,12 +136,19 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
 def _allowed(request: Request) -> str:
     """Every method of a path: the framework names those of the path's first route only."""
     routes = request.app.routes
-    taken = (
+    taken = [
         method
-        for method in _METHODS
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
-    )
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": _answered(method)})[0] is Match.FULL for route in routes
+        )
+    ]
     return ", ".join(taken)
+
+
+def _answered(method: str) -> str:
+    """HEAD is GET without its body; the edge sees to that."""
+    return "GET" if method == "HEAD" else method
 
 
 def _other_room_error(request: Request, error: Exception) -> JSONResponse:
@@ -124,20 +156,25 @@ def _other_room_error(request: Request, error: Exception) -> JSONResponse:
     path, request_id = request.url.path, request.state.request_id
     if isinstance(error, ValueError | LookupError):
         return _response(path, request_id, 422, str(error.args[0]), "invalid", {})
-    _log.error("request failed", request_id=request_id, error=str(error))
-    return _response(path, request_id, 500, "the work failed; the server's log says more", "failed", {})
+    _log.error("request failed", request_id=request_id, exc_info=error)
+    return _response(path, request_id, 500, f"the work failed; {found_by(request_id)}", "failed", {})
 
 
 def _unexpected_error(request: Request, error: Exception) -> JSONResponse:
-    del error  # the edge logs it
+    del error  # the edge logs it, once
     return _response(
         request.url.path,
         request.state.request_id,
         500,
-        "internal error; the server's log says more",
+        f"internal error; {found_by(request.state.request_id)}",
         "internal_error",
         {},
     )
+
+
+def found_by(request_id: str) -> str:
+    """Where an operator finds what went wrong."""
+    return f"the server's log says more under the request id {request_id}"
 
 
 def _response(

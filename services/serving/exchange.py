@@ -22,6 +22,8 @@ from vectors.models import loading as models
 from vectors.models.loading import LanguageModel
 from vectors.suggestions import did_you_mean
 
+STOP_S = 25.0
+"""In which a stopping server's tasks are to be given back: five seconds before it has to be gone."""
 State = Literal["loading", "ready", "draining"]
 _log = structlog.get_logger(__name__)
 
@@ -119,7 +121,8 @@ class Models:
         with self._lock:
             self.stopping = True
             served = self.served
-        return served is None or served.worker.stop(self._settings.drain_s)
+        drain_s = self._settings.drain_s
+        return served is None or served.worker.stop(drain_s, give_back_s=STOP_S - drain_s)
 
     def close(self) -> None:
         """Let go of a model that was loaded here; the first one belongs to whoever opened its session."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from orchestrator.session import Session
 from services.errors import StoreError
 from services.observability.metrics import Metrics
-from services.serving.exchange import Models
+from services.serving.exchange import STOP_S, Models
 from services.serving.feed import Feed
 from services.serving.gate import Gate
 from services.serving.limits import Rates
@@ -104,7 +104,7 @@ class Runtime:
 
         Returns False where a task could not be given back; its lease will end.
         """
-        self._worker_ended.wait(self.settings.drain_s + 6)
+        self._worker_ended.wait(STOP_S + 1)
         self.models.close()
         self.store.close()
         return self._clean

@@ -4,15 +4,16 @@ What is written is on the disk when `write` returns (`synchronous=FULL`). SQLite
 transaction begins, so that two processes never both read first and then wait for one another.
 """
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from services.errors import StoreError
+from services.errors import StoreError, StoreTrouble
 from services.store.schema import ABOUT, METADATA, VERSION
 
 Clock = Callable[[], float]
@@ -20,6 +21,8 @@ wall_clock: Clock = time.time
 """Leases are compared between processes, so no clock that starts with the process will do."""
 
 _BUSY_MS = 15_000
+_DISK_FULL = "53100"
+"""As PostgreSQL says it."""
 _LOCK = 7_316_904_582
 """The advisory lock that PostgreSQL holds where SQLite has its one write lock."""
 
@@ -35,19 +38,21 @@ class Database:
                 self.lock(connection)
                 METADATA.create_all(connection)
                 self._agree_on_version(connection)
-        except (sa.exc.SQLAlchemyError, OSError, ModuleNotFoundError) as error:
-            raise StoreError(f"the store cannot be opened: {_reason(error)}") from error
+        except (StoreTrouble, sa.exc.SQLAlchemyError, OSError, ModuleNotFoundError) as error:
+            reason = error.reason if isinstance(error, StoreTrouble) else _reason(error)
+            named = f" {where}" if isinstance(where, Path) else ""  # a URL may hold a password
+            raise StoreError(f"the store{named} cannot be opened: {reason}") from error
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads, and sees one moment of the store on SQLite."""
-        with self._engine.begin() as connection:
+        """A transaction that only reads, and sees one moment of the store on SQLite. Raises StoreTrouble."""
+        with _trouble_told("read"), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that is on the disk when this is left, or did not happen."""
-        with self._engine.execution_options(writes=True).begin() as connection:
+        """A transaction that is on the disk when this is left, or did not happen. Raises StoreTrouble."""
+        with _trouble_told("written to"), self._engine.execution_options(writes=True).begin() as connection:
             yield connection
 
     def lock(self, connection: sa.Connection) -> None:
@@ -56,12 +61,9 @@ class Database:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
 
     def check_writable(self) -> None:
-        """Write something. Raises StoreError where that fails."""
-        try:
-            with self.write() as connection:
-                connection.execute(sa.update(ABOUT).values(checked_at=self.now()))
-        except sa.exc.SQLAlchemyError as error:
-            raise StoreError(f"the store cannot be written to: {_reason(error)}") from error
+        """Write something. Raises StoreTrouble where that fails."""
+        with self.write() as connection:
+            connection.execute(sa.update(ABOUT).values(checked_at=self.now()))
 
     def close(self) -> None:
         """Close every connection."""
@@ -78,8 +80,22 @@ class Database:
             )
 
 
+@contextmanager
+def _trouble_told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.InternalError, sa.exc.TimeoutError, sqlite3.Error) as error:
+        cause = getattr(error, "orig", error)
+        full = getattr(cause, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+        full |= getattr(cause, "sqlstate", "") == _DISK_FULL
+        raise StoreTrouble(f"the store cannot be {what}: {_reason(error)}", full=full) from error
+
+
 def _sqlite(path: Path) -> sa.Engine:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    with suppress(PermissionError):  # it is somebody else's, and shared on purpose
+        path.chmod(0o600)  # made by an earlier version; what SQLite puts beside it is as private
     engine = sa.create_engine(f"sqlite:///{path}", pool_size=8, max_overflow=32)
 
     @sa.event.listens_for(engine, "connect")

@@ -5,6 +5,8 @@ another worker, of which nothing is written.
 """
 
 import asyncio
+import errno
+import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
@@ -111,9 +113,31 @@ class Running:
         if isinstance(error, AlreadyRunning):
             # A worker that lost its lease still holds the folder: it will notice, and then the task is free.
             return lambda: claims.release(claim, None, delay_s=claims.lease_s)
+        if _lacks_storage(error):
+            # A full or broken disk is nobody's fault: it goes on when there is room again.
+            _log.error("task waits for storage", task=claim.task.id, exc_info=error)
+            return lambda: claims.release(
+                claim, "the server cannot keep anything now", delay_s=claims.lease_s
+            )
         if isinstance(error, _RAISED_ON_PURPOSE):
             message = " ".join(str(error.args[0] if error.args else error).split())
         else:
             _log.error("task failed", task=claim.task.id, exc_info=error)
-            message = "internal error; the server's log says more"
+            message = f"internal error; the server's log says more under the task's id, {claim.task.id}"
         return lambda: claims.fail(claim, message)
+
+
+def _lacks_storage(error: Exception) -> bool:
+    """Whether a disk is full, broken or read-only."""
+    if isinstance(error, sqlite3.OperationalError):
+        return error.sqlite_errorcode & 0xFF in (
+            sqlite3.SQLITE_FULL,
+            sqlite3.SQLITE_IOERR,
+            sqlite3.SQLITE_READONLY,
+        )
+    return isinstance(error, OSError) and error.errno in (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EIO,
+    )

@@ -10,6 +10,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -23,6 +24,8 @@ _POLL_S = 0.5
 """How long a task waits that another server took in, or that was given back."""
 _RENEWALS = 10
 """Renewals in the time of a lease; at each it is noticed that a task was cancelled through another server."""
+GIVE_BACK_S = 60.0
+"""What giving back running tasks may take where nothing hurries: a token, or until the disk has answered."""
 _log = structlog.get_logger(__name__)
 
 
@@ -35,16 +38,17 @@ class Worker:
         self._metrics, self._concurrency = metrics, concurrency
         self._running: dict[Key, Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._loop = asyncio.new_event_loop()
-        self._woken = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop
+        self._woken: asyncio.Event
         self._stopping = False
-        self._ended = threading.Event()
+        self._begun, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="task-worker", daemon=True)
         self._heart = threading.Thread(target=self._renew, name="task-leases", daemon=True)
 
     def start(self) -> None:
         """Begin to claim tasks."""
         self._thread.start()
+        self._begun.wait()
         self._heart.start()
 
     def wake(self) -> None:
@@ -55,23 +59,24 @@ class Worker:
         """Stop a task at its next token, if it runs here. Safe from any thread."""
         self._call(lambda: self._stop_all("cancelled", number))
 
-    def stop(self, drain_s: float, *, finish_s: float = 0.0) -> bool:
+    def stop(self, drain_s: float, *, finish_s: float = 0.0, give_back_s: float = GIVE_BACK_S) -> bool:
         """Claim nothing more, let tasks end for `finish_s`, then nodes for `drain_s`, and give back the rest.
 
-        Blocks. Returns False where a task could not be given back in time; its lease will end.
+        Blocks. Returns False where a task could not be given back within `give_back_s`; its lease will end.
         """
-        if not self._thread.is_alive():
+        if not self._begun.is_set():
             return True
         self._call(self._claim_no_more)
         if not self._ended.wait(finish_s):
             self._call(self._drain)
             if not self._ended.wait(drain_s):
                 self._call(lambda: self._stop_all("stopping"))
-        return self._ended.wait(5.0)
+        return self._ended.wait(give_back_s)
 
     def _call(self, function: Callable[[], object]) -> None:
-        if self._thread.is_alive() and not self._ended.is_set():
-            self._loop.call_soon_threadsafe(function)
+        if self._begun.is_set():
+            with suppress(RuntimeError):  # the loop was closed
+                self._loop.call_soon_threadsafe(function)
 
     def _claim_no_more(self) -> None:
         self._stopping = True
@@ -87,13 +92,14 @@ class Worker:
                 running.stop(why)
 
     def _work(self) -> None:
-        asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._claim_and_run())
+            asyncio.run(self._claim_and_run())
         finally:
             self._ended.set()
 
     async def _claim_and_run(self) -> None:
+        self._loop, self._woken = asyncio.get_running_loop(), asyncio.Event()
+        self._begun.set()
         while not self._stopping:
             if len(self._tasks) >= self._concurrency or not await self._start_one():
                 try:
@@ -103,6 +109,7 @@ class Worker:
                 self._woken.clear()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        self._ended.set()  # before the loop's threads have ended, one of which may wait for something slow
 
     async def _start_one(self) -> bool:
         try:

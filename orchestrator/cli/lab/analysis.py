@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from orchestrator.cli import options
-from orchestrator.cli.interruption import after_imports
+from orchestrator.cli import interruption, options
 from orchestrator.cli.opening import opened_session
 
 if TYPE_CHECKING:
@@ -89,13 +88,10 @@ def numbers(flag: str, number: type[int] | type[float], help_: str) -> Callable[
 
 @contextmanager
 def opened(model: str | None) -> "Iterator[Session]":
-    """A session whose progress is on the screen. Ctrl-C says that nothing was kept, and exits with 130."""
-    try:
-        with after_imports(), opened_session(options.settings(model=model)) as session:
-            yield session
-    except KeyboardInterrupt:
-        click.echo("interrupted: an analysis keeps nothing until it is complete", err=True)
-        raise click.exceptions.Exit(130) from None
+    """A session whose progress is on the screen. Ctrl-C says that nothing was kept."""
+    interruption.says("interrupted: an analysis keeps nothing until it is complete")
+    with opened_session(options.settings(model=model)) as session:
+        yield session
 
 
 def shown(estimate: "Estimate", form: str = ".2f") -> str:

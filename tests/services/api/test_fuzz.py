@@ -22,8 +22,8 @@ def test_every_answer_to_generated_requests_is_one_that_the_description_declares
 
 
 def test_a_method_that_a_path_lacks_is_told_all_that_it_has(live):
-    assert live.http.options("/v1/tasks").headers["allow"] == "GET, POST"
-    assert live.http.options("/v1/vectors/a/b").headers["allow"] == "DELETE, GET, PUT"
+    assert live.http.options("/v1/tasks").headers["allow"] == "GET, HEAD, POST"
+    assert live.http.options("/v1/vectors/a/b").headers["allow"] == "DELETE, GET, HEAD, PUT"
 
 
 @pytest.mark.parametrize("fields", [{"max_tokens": "5"}, {"temperature": "0"}, {"logprobs": 1}, {"stop": 5}])

@@ -1,8 +1,10 @@
 """One model in memory, exchanged for another by an operator; tasks and chats know which one they had."""
 
+import gc
 import shutil
 import threading
 import weakref
+from pathlib import Path
 
 import pytest
 import torch
@@ -189,3 +191,25 @@ def test_a_second_exchange_waits_for_the_first(two, script):
         answer = two.http.put("/v1/model", json={"model": "tiny-llama"})
         assert answer.status_code == 409
     ready(two)
+
+
+def test_no_exchange_leaves_a_thread_or_a_handle_behind(two):
+    def held():
+        """Threads but the server's own pool, which grows as it is used, and open files."""
+        gc.collect()
+        threads = [each.name for each in threading.enumerate() if "AnyIO" not in each.name]
+        return sorted(threads), len(list(Path("/proc/self/fd").iterdir()))
+
+    def there_and_back():
+        for name in (OTHER, "tiny-llama"):
+            two.wait(two.create()["id"], "completed")
+            exchange(two, name)
+            ready(two)
+
+    there_and_back()
+    until(lambda: "model-loader" not in held()[0])
+    threads, files = held()
+    for _ in range(3):
+        there_and_back()
+    until(lambda: held()[0] == threads)
+    assert held()[1] <= files + 1  # a connection to the store may have come to the pool

@@ -1,5 +1,7 @@
 """Tasks at work: how they end, are given back and taken over. The store is real, the work is scripted."""
 
+import errno
+import os
 import threading
 
 import pytest
@@ -179,6 +181,19 @@ def test_a_folder_that_another_process_still_holds_is_waited_for(store, working,
     clock.now += LEASE_S
     until(lambda: state(store, task) == "completed")
     assert tried == [1, 2]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_task_that_meets_a_full_or_read_only_disk_goes_on_when_there_is_room(store, working, clock, number):
+    script = Script()
+    script.error = OSError(number, os.strerror(number))
+    task = create(store)
+    working(script)
+    until(lambda: script.begun and state(store, task) == "queued")
+    assert kinds(store, task)[-1] == "interrupted"
+    script.error = None
+    clock.now += LEASE_S
+    until(lambda: state(store, task) == "completed")
 
 
 def test_a_worker_survives_what_a_task_raises(store, working):
