@@ -3,6 +3,8 @@
 Precedence: defaults < orchestrate.toml in the working folder < ORCHESTRATE_* < command-line flags.
 """
 
+import os
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -16,8 +18,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from orchestrator.errors import MixedRunError
+from orchestrator.errors import ConfigError, MixedRunError
 from orchestrator.run_config import NO_POLICY
+from vectors.suggestions import did_you_mean
 
 
 class Settings(BaseSettings):
@@ -59,7 +62,31 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put orchestrate.toml below the environment."""
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        _refuse_unknown_variables(settings_cls)
+        return init_settings, env_settings, _file(settings_cls)
+
+
+def _file(settings: type[BaseSettings]) -> TomlConfigSettingsSource:
+    """orchestrate.toml. Raises ConfigError for one that cannot be read."""
+    named = settings.model_config["toml_file"]
+    try:
+        return TomlConfigSettingsSource(settings)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{named} is not UTF-8 (byte {error.start}): save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{named} is no TOML: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{named} cannot be read: {error.strerror}") from None
+
+
+def _refuse_unknown_variables(settings: type[BaseSettings]) -> None:
+    """Raise ConfigError for an ORCHESTRATE_ variable that is no setting: a misspelt one would do nothing."""
+    prefix = str(settings.model_config["env_prefix"])
+    for variable in os.environ:
+        name = variable.removeprefix(prefix).split("__")[0].lower()
+        if variable.startswith(prefix) and name not in settings.model_fields:
+            near = did_you_mean(name, settings.model_fields)
+            raise ConfigError(f"the variable {variable} is no setting: unset it{near}")
 
 
 def refuse_other_settings(

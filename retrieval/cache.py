@@ -6,8 +6,9 @@ reported, and made again like a missing one.
 """
 
 import logging
-import tempfile
+import secrets
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 from retrieval import tokens
@@ -22,6 +23,7 @@ class FeatureCache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / f"features-{_FORMAT}.{tokens.VERSION}"
+        self._refused = False
 
     def get(self, blob: str) -> Features | None:
         """The features, or None where they are not there or damaged."""
@@ -35,12 +37,20 @@ class FeatureCache:
             return None
 
     def put(self, blob: str, features: Features) -> None:
-        """Keep the features of a blob."""
+        """Keep the features of a blob, if the folder can be written to."""
         path = self._path(blob)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(zlib.compress(features.to_bytes(), level=1))
-        Path(file.name).replace(path)
+        staged = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            staged.write_bytes(zlib.compress(features.to_bytes(), level=1))
+            staged.replace(path)
+        except OSError as error:  # a folder that is shared and read-only, or full: it is made again next time
+            if not self._refused:
+                _log.warning("features cannot be kept: %s", error)
+            self._refused = True
+        finally:
+            with suppress(OSError):
+                staged.unlink(missing_ok=True)
 
     def _path(self, blob: str) -> Path:
         return self.folder / blob[:2] / blob[2:]

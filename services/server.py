@@ -15,6 +15,8 @@ import uvicorn
 from orchestrator.cli.interruption import INTERRUPTED, leave, says, tell
 from orchestrator.session import Session
 from orchestrator.settings import Settings
+from retrieval.errors import RetrievalError
+from retrieval.store import RepoStore
 from services.app import create_app, edged
 from services.connections import IDLE_S, Connections, Guarded
 from services.errors import BadSetup
@@ -57,6 +59,11 @@ def serve(machine: Settings, settings: ServeSettings) -> int:
     Raises BadSetup, StoreError, and what loading the model raises.
     """
     tracing.configure()
+    for name, folder in settings.repositories.items():
+        try:
+            RepoStore.local(folder)
+        except RetrievalError as error:
+            raise BadSetup(f"the setting serve.repositories.{name}: {error}") from None
     for handler in logging.getLogger().handlers:
         handler.addFilter(Throttle())
     with Session(machine, progress=lambda *_: None, niceness=ENGINE_NICENESS) as session:

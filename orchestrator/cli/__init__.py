@@ -4,7 +4,10 @@ Exit codes: 0 done, 1 the work failed, 2 wrong use or wrong input, 130 interrupt
 when they are called, so that --help answers at once.
 """
 
+import errno
+import logging
 import os
+import sqlite3
 import sys
 from asyncio import CancelledError
 from typing import TYPE_CHECKING, NoReturn
@@ -43,6 +46,20 @@ _COMMANDS = {
         "keys": "Create, list and revoke the API keys of `serve`.",
     },
 }
+
+
+_WRONG_PLACE = {
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+"""What is wrong with a path that somebody named; other errors of the system are work that failed."""
+_log = logging.getLogger(__name__)
 
 
 def _print_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
@@ -92,7 +109,9 @@ def _run(argv: list[str] | None) -> NoReturn:
         if damaged := damage():
             click.echo(f"orchestrate: {damaged}", err=True)
             sys.exit(2)
-        sys.exit(cli.main(args=argv, standalone_mode=False) or 0)
+        code = cli.main(args=argv, standalone_mode=False) or 0
+        sys.stdout.flush()  # where that fails it is told as well
+        sys.exit(code)
     except (click.exceptions.Abort, interruption.Interrupted, KeyboardInterrupt, CancelledError):
         interruption.tell()
         sys.exit(interruption.INTERRUPTED)
@@ -100,28 +119,40 @@ def _run(argv: list[str] | None) -> NoReturn:
         error.show()
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader of our output went away (`… | head`); the interpreter must not fail again on exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # its reader went away (`… | head`)
         sys.exit(0)
     except Exception as error:
         code = _exit_code(error)
         if code is None:
             raise
+        _log.debug("%s", type(error).__name__, exc_info=error)
         click.echo(f"orchestrate: {_one_line(error)}", err=True)
+        if isinstance(error, OSError):
+            _drop_output()
         sys.exit(code)
+
+
+def _drop_output() -> None:
+    """What is left cannot be written; the interpreter must not fail again on exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _exit_code(error: Exception) -> int | None:
     """2 for wrong input, 1 for work that failed, None for what was not raised on purpose."""
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     from orchestrator.errors import OrchestratorError
     from retrieval.errors import RetrievalError
     from swebench.errors import SwebenchError
     from vectors.errors import VectorsError
 
-    if isinstance(error, ValidationError):
+    if isinstance(error, ValidationError | SettingsError):
         return 2
+    if isinstance(error, OSError):  # a folder that is not there, full or read-only
+        return 2 if error.errno in _WRONG_PLACE else 1
+    if isinstance(error, sqlite3.OperationalError):
+        return 1
     if isinstance(error, OrchestratorError | RetrievalError | SwebenchError | VectorsError):
         return 2 if isinstance(error, ValueError | LookupError) else 1
     return None
@@ -130,6 +161,10 @@ def _exit_code(error: Exception) -> int | None:
 def _one_line(error: Exception) -> str:
     from pydantic import ValidationError
 
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, sqlite3.OperationalError):
+        return f"the run's checkpoints cannot be kept: {error}"
     if isinstance(error, ValidationError):
         return "; ".join(_complaint(error.title, each) for each in error.errors())
     # LookupError's own text is a repr when it is a KeyError; the first argument is always the message.

@@ -58,6 +58,7 @@ def model(command: _Command) -> _Command:
 
 def settings(**flags: Any) -> "Settings":
     """Settings with the flags that were given on top."""
+    from orchestrator.errors import ConfigError
     from orchestrator.logs import configure
     from orchestrator.settings import Settings
 
@@ -65,6 +66,9 @@ def settings(**flags: Any) -> "Settings":
     flags["log_level"] = log_level(context)
     flags["threads"] = context and context.meta.get(_THREADS)
     chosen = Settings(**{name: value for name, value in flags.items() if value is not None})
+    for name, folder in (("repos", chosen.repos), ("vectors", chosen.vectors)):
+        if folder is not None and not folder.is_dir():
+            raise ConfigError(f"the setting {name} is {folder}, which is no folder here")
     configure(chosen.log_level)
     return chosen
 

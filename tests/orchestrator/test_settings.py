@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from orchestrator.errors import ConfigError
 from orchestrator.run_config import RunConfig
 from orchestrator.settings import Settings
 
@@ -25,6 +26,35 @@ def test_a_misspelt_key_in_the_file_is_refused(tmp_path, monkeypatch):
     (tmp_path / "orchestrate.toml").write_text('modle = "x"\n')
     with pytest.raises(ValidationError, match="modle"):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"model = \n", "is no TOML: "),
+        (b"[serve\n", "is no TOML: "),
+        (b'model = "\xe9"\n', "is not UTF-8 (byte 9)"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_in_one_line(tmp_path, monkeypatch, content, why):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "orchestrate.toml").write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        Settings()
+    assert str(caught.value).startswith(f"orchestrate.toml {why}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_misspelt_variable_is_refused_and_says_what_was_probably_meant(monkeypatch):
+    monkeypatch.setenv("ORCHESTRATE_MODLE", "x")
+    with pytest.raises(ConfigError, match=r"ORCHESTRATE_MODLE is no setting.*model"):
+        Settings()
+
+
+def test_variables_of_the_server_and_of_other_programs_are_none_of_these(monkeypatch):
+    monkeypatch.setenv("ORCHESTRATE_SERVE__PORT", "9000")
+    monkeypatch.setenv("_ORCHESTRATE_COMPLETE", "bash_source")
+    assert Settings().serve == {"port": "9000"}
 
 
 @pytest.mark.parametrize("wrong", [{"samples": 0}, {"seed": -1}, {"variant": "sometimes"}, {"sample": 1}])

@@ -206,6 +206,29 @@ def test_settings_that_are_wrong_are_told_in_one_line(place, orchestrate):
     assert told.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        ('[serve.repositories]\nnowhere = "/nowhere"\n', "serve.repositories.nowhere: /nowhere is not"),
+        ("broken", "orchestrate.toml is no TOML"),
+    ],
+)
+def test_what_a_server_cannot_be_started_with_is_told_in_one_line(place, orchestrate, table, why):
+    model = f'model = "{place.model}"\n'
+    (place.folder / "orchestrate.toml").write_text(model + table)
+    code, _, told = orchestrate("serve")
+    assert (code, told.count("\n")) == (2, 1)
+    assert why in told
+
+
+def test_a_file_in_the_way_of_the_data_folder_is_named(place, orchestrate):
+    (place.folder / "service").write_text("")
+    code, _, told = orchestrate("serve")
+    assert code in (1, 2)
+    assert told.count("\n") == 1
+    assert "service" in told
+
+
 def test_the_environment_is_over_the_file(orchestrate, monkeypatch):
     monkeypatch.setenv("ORCHESTRATE_SERVE__HOST", "0.0.0.0")
     code, _, told = orchestrate("serve")

@@ -52,13 +52,14 @@ class VectorLibrary:
         A damaged file is replaced, with a warning. Raises PromptSetError for an unknown domain.
         """
         path = self.path(lm, domain)
+        if (
+            kept := _kept(path, lm)
+        ) is not None:  # first without a lock, which a read-only folder cannot hold
+            return kept
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):
-            if path.exists():
-                try:
-                    return load(path, lm)
-                except VectorFileError as error:
-                    _log.warning("extracting %s again: %s", domain, error)
+            if (kept := _kept(path, lm)) is not None:
+                return kept
             vector = extract(lm, load_prompt_set(domain), progress=progress)
             save(vector, path)
         return vector
@@ -93,6 +94,17 @@ class VectorLibrary:
             except VectorFileError as error:
                 _log.warning("%s", error)
         return entries
+
+
+def _kept(path: Path, lm: LanguageModel) -> DomainVector | None:
+    """The vector of a file; None where there is none, or with a warning where it is damaged."""
+    if not path.exists():
+        return None
+    try:
+        return load(path, lm)
+    except VectorFileError as error:
+        _log.warning("extracting %s again: %s", path.stem, error)
+        return None
 
 
 def save(vector: DomainVector, path: Path) -> None:

@@ -8,8 +8,8 @@ need not be representable in bfloat16; F16 and BF16 tensors keep their type.
 
 import hashlib
 import json
+import secrets
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,8 @@ def converted(gguf: Path, models: Path, progress: Progress) -> Path:
 
 def convert_into(folder: Path, gguf: Path, sha256: str, progress: Progress) -> None:
     """Convert `gguf` into `folder`, which appears only when it is complete. Raises UnsupportedModel."""
-    staging = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".part", dir=folder.parent))
+    staging = folder.with_name(f"{folder.name}.{secrets.token_hex(8)}.part")
+    staging.mkdir()  # with the mode of any new folder: a temporary one would be its user's alone
     try:
         _convert(gguf, staging, progress)
         (staging / SOURCE_FILE).write_text(json.dumps({"gguf": gguf.name, "sha256": sha256}))

@@ -2,7 +2,7 @@
 
 They want older versions than ours of what we share, so they live in an environment of their own, made once in
 the cache, and are called as a process. As it takes two to four minutes and 1.4 GB to make, it is made in
-continuous integration and where ORCHESTRATE_TEST_REAL_FORMATS=1 asks for it.
+continuous integration and where TEST_REAL_FORMATS=1 asks for it.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "test_formats_requirements.txt"
 CONSTRAINTS = HERE.parents[2] / "constraints.txt"
 FORMATS = {name: registry.format_of(name) for name in registry.BUILT_IN if name != registry.OWN}
-WANTED = "ORCHESTRATE_TEST_REAL_FORMATS"
+WANTED = "TEST_REAL_FORMATS"
 PROMPT = tiny.prompt(5, 40)
 TOLERANCE = 1e-4
 

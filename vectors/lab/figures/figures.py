@@ -4,6 +4,7 @@ Drawn without a display, on the figure itself and not through pyplot, whose stat
 of Okabe and Ito, which people with any of the common colour-blindnesses tell apart.
 """
 
+import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vectors.errors import UnfitAnalysis
+from vectors.files import write_atomic
 from vectors.statistics.estimates import CLAIM_N, Estimate
 
 FORMATS = (".png", ".svg")
@@ -38,9 +40,10 @@ def new_figure(width: float, height: float, title: str) -> Figure:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG or SVG, by its suffix; equal figures give equal files."""
-    undated = {"Date": None} if path.suffix == ".svg" else {}
+    undated, drawn = {"Date": None} if path.suffix == ".svg" else {}, io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "steering", "svg.fonttype": "none"}):
-        figure.savefig(path, dpi=_DPI, metadata=undated)
+        figure.savefig(drawn, format=path.suffix.removeprefix("."), dpi=_DPI, metadata=undated)
+    write_atomic(path, drawn.getvalue())
 
 
 def sample_size(ns: Sequence[int], what: str) -> str:
