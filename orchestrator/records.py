@@ -117,8 +117,8 @@ class NodeRecord(Record):
 class Graded(Record):
     """What the hidden tests said of a patch; `seconds` are of test runs.
 
-    `certified` says whether the instance counts; None where there is no certificate, since none was asked for
-    or nothing could be run.
+    `certified` says whether the instance counts; None where there is no certificate, since nothing could be
+    run. `infrastructure` labels what speaks of the machine where there is no verdict.
     """
 
     resolved: bool
@@ -127,10 +127,19 @@ class Graded(Record):
     reason: str = ""
     seconds: float = 0.0
     backend: Backend | None = None
+    infrastructure: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the verdict is one: without a certificate nobody knows what its tests are worth."""
+        return self.certified is True
 
     @model_serializer(mode="wrap")
     def _only_known(self, dump: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
-        return {name: value for name, value in dump(self).items() if value is not None}
+        known = {name: value for name, value in dump(self).items() if value is not None}
+        if not self.infrastructure:
+            known.pop("infrastructure", None)
+        return known
 
 
 class Result(Record):

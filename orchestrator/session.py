@@ -137,10 +137,13 @@ class Session:
 
     @cached_property
     def store(self) -> RepoStore:
-        """Where repositories are looked for; the bundled tasks' own come from the package."""
+        """Where repositories are looked for: those of bundled tasks are made from the package, and those with
+        faults that rows put in by `orchestrator.task.planted`.
+        """
         mirrors = [self.settings.repos] if self.settings.repos else []
         bundled = ensure_repositories(self.settings.cache, Git)
-        return RepoStore([*mirrors, bundled], self.settings.cache / "repos", progress=self.progress)
+        planted = self.settings.cache / "planted"
+        return RepoStore([*mirrors, bundled, planted], self.settings.cache / "repos", progress=self.progress)
 
     @cached_property
     def test_bed(self) -> LocalTestBed:

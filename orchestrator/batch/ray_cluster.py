@@ -119,7 +119,11 @@ class RayExecutor:
             raise error.cause from None
         except self._ray.exceptions.RayError as error:
             times = f"{RETRIES + 1} times"
-            return failed(unit, folder, f"its actor died {times}, out of memory perhaps: {_last_line(error)}")
+            return failed(
+                unit.task.instance_id,
+                folder,
+                f"its actor died {times}, out of memory perhaps: {_last_line(error)}",
+            )
         finally:
             self._load[actor] -= 1
         name = unit.task.instance_id

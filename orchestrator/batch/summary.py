@@ -120,5 +120,5 @@ def _variant(ledger: Ledger, names: Sequence[str]) -> VariantSummary:
 
 
 def _resolved(graded: Sequence[Graded]) -> Resolved:
-    counted = [verdict.resolved for verdict in graded if verdict.certified]
+    counted = [verdict.resolved for verdict in graded if verdict.counts]
     return {"graded": len(graded), **percent(sum(counted), len(counted))}

@@ -1,8 +1,9 @@
 """What a batch consists of: runs, one for each variant, and units of work, one task of one run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -11,7 +12,7 @@ from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
 from orchestrator.task.run_names import run_name
 from swebench.data.loading import InstanceSet
-from swebench.data.tasks import Task
+from swebench.data.tasks import Instance, Task
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,31 @@ class Unit:
     task: Task
 
 
-def choose(found: InstanceSet, limit: int | None, wanted: Sequence[str] | None) -> list[Task]:
-    """The tasks to work on, in the data set's order: the first `limit`, or those of the ids in `wanted`.
+class Chosen(NamedTuple):
+    """The instances to work on, and why others that were asked for cannot be, by id."""
+
+    instances: list[Instance]
+    faults: dict[str, str]
+
+
+def choose(found: InstanceSet, limit: int | None, wanted: Sequence[str] | None) -> Chosen:
+    """The instances to work on, in the data set's order: the first `limit`, those in `wanted` by id, or all.
 
     Raises UnknownInstance; ConfigError for an empty list.
     """
+    if limit is not None:
+        return Chosen(list(found.instances.values())[:limit], {})
     if wanted is None:
-        return [instance.task for instance in list(found.instances.values())[:limit]]
-    chosen = {found.get(name).instance_id for name in wanted}
-    if not chosen:
+        return Chosen(list(found.instances.values()), _told(found, found.faults))
+    if not wanted:
         raise ConfigError("the list of instances is empty: name at least one id")
-    return [instance.task for name, instance in found.instances.items() if name in chosen]
+    chosen = {found.get(name).instance_id for name in wanted if name not in found.faults}
+    instances = [instance for name, instance in found.instances.items() if name in chosen]
+    return Chosen(instances, _told(found, wanted))
+
+
+def _told(found: InstanceSet, names: Iterable[str]) -> dict[str, str]:
+    return {name: str(found.faults[name]) for name in names if name in found.faults}
 
 
 def runs_of(

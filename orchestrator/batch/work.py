@@ -44,16 +44,15 @@ async def work(
                 return await run_task(job, session, run.config, out, saver, fresh=False, emit=emit)
     except Exception as error:  # whatever it is, the other instances go on
         if isinstance(error, TimeoutError) and limit.expired():
-            return failed(unit, out, f"not done within {timeout_s:g} s (--timeout)")
+            return failed(unit.task.instance_id, out, f"not done within {timeout_s:g} s (--timeout)")
         if isinstance(error, _OWN):
-            return failed(unit, out, str(error.args[0] if error.args else error))
+            return failed(unit.task.instance_id, out, str(error.args[0] if error.args else error))
         Artifacts(out, task.instance_id).write("error.txt", traceback.format_exc())
-        return failed(unit, out, f"{type(error).__name__}: {error}; see error.txt")
+        return failed(unit.task.instance_id, out, f"{type(error).__name__}: {error}; see error.txt")
 
 
-def failed(unit: Unit, out: Path, reason: str) -> Result:
-    """The result of a unit that failed, with the reason in one line."""
-    name = unit.task.instance_id
+def failed(name: str, out: Path, reason: str) -> Result:
+    """The result of an instance that failed, with the reason in one line."""
     return Result(
         instance_id=name,
         status="failed",

@@ -76,5 +76,7 @@ def _yes(value: bool) -> str:
 
 def _graded(graded: Graded) -> Text:
     if graded.resolved:
-        return Text(f"the task's own tests: resolved, in {graded.seconds:.1f} s", style="green")
-    return Text(f"the task's own tests: not resolved ({graded.reason})", style="yellow")
+        counted = "" if graded.counts else f", which does not count ({visible(graded.reason)})"
+        style = "green" if graded.counts else "yellow"
+        return Text(f"the task's own tests: resolved, in {graded.seconds:.1f} s{counted}", style=style)
+    return Text(f"the task's own tests: not resolved ({visible(graded.reason)})", style="yellow")

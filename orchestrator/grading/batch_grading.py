@@ -18,7 +18,7 @@ def grade_batch(
     backend: Backend,
     progress: Progress,
 ) -> None:
-    """Grade the finished instances that this backend has not graded yet.
+    """Grade the finished instances that this backend has not graded yet, or for which nothing could be run.
 
     Raises NotGradeable when no row says how its tests are run, EnvironmentUnavailable without an engine.
     """
@@ -33,9 +33,7 @@ def grade_batch(
             outcomes = grade_all(session, due, predictions)
         progress(f"grading {ledger.run.name}", 0, len(due))
         for number, (name, outcome) in enumerate(outcomes, 1):
-            ledger.grade(
-                name, outcome.model_copy(update={"certified": bool(outcome.certified), "backend": backend})
-            )
+            ledger.grade(name, outcome.model_copy(update={"backend": backend}))
             progress(f"grading {ledger.run.name}: {name}: {outcome.reason}", number, number)
 
 
@@ -43,4 +41,4 @@ def _due(ledger: Ledger, name: str, backend: Backend) -> bool:
     if name not in ledger.finished:
         return False
     graded = ledger.results[name].graded
-    return graded is None or graded.backend != backend
+    return graded is None or graded.certified is None or graded.backend != backend

@@ -1,8 +1,4 @@
-"""Grading a file of predictions, or the gold patches themselves, instance by instance.
-
-An instance counts only where its certificate says that its tests tell the gold patch from none here. What the
-machine lacks for an instance is that instance's reason and stops no other.
-"""
+"""Grading a file of predictions, or the gold patches themselves, instance by instance."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +11,11 @@ from orchestrator.plugins import load_instances
 from orchestrator.policy.decisions import Record
 from orchestrator.records import Backend, Graded
 from orchestrator.session import Session
-from retrieval.errors import RetrievalError
+from orchestrator.task.verdict import verdict_on
 from swebench.data.predictions import Prediction, read_predictions
 from swebench.data.tasks import Instance
 from swebench.errors import SwebenchError
-from swebench.grading.certificates import Certificates
-from swebench.grading.verdicts import TIMEOUT_S, ensure_gradeable, grade
+from swebench.grading.verdicts import TIMEOUT_S, ensure_gradeable
 
 
 def grade_all(
@@ -37,15 +32,13 @@ def grade_all(
     refused = {instance.instance_id: _refusal(instance) for instance in instances}
     if instances and all(refused.values()):
         raise next(error for error in refused.values() if error)
-    store = Certificates(session.settings.cache)
     for instance in instances:
-        patch = None if predictions is None else predictions[instance.instance_id].model_patch
-        try:
-            if error := refused[instance.instance_id]:
-                raise error
-            yield instance.instance_id, _grade(session, store, instance, patch, fresh)
-        except (SwebenchError, RetrievalError) as failed:
-            yield instance.instance_id, Graded(resolved=False, applied=False, reason=str(failed.args[0]))
+        name = instance.instance_id
+        if error := refused[name]:
+            yield name, Graded(resolved=False, applied=False, reason=str(error.args[0]))
+            continue
+        patch = None if predictions is None else predictions[name].model_patch
+        yield name, verdict_on(session, instance, patch, fresh=fresh)
 
 
 def grade_in_containers(
@@ -72,9 +65,18 @@ def grade_in_containers(
         )
 
 
+class GradedAgainst(Record):
+    """The data set of some verdicts: as it was named, where it came from with its split, and its hash."""
+
+    name: str
+    source: str
+    sha256: str
+
+
 class GradeSummary(Record):
     """The document of `grade --json`: n instances, how many are certified, and resolved among those."""
 
+    dataset: GradedAgainst
     n: int
     resolved: int
     certified: int
@@ -117,21 +119,26 @@ def grade_predictions(session: Session, asked: Grading) -> GradeSummary:
         ensure_engine()
     found = load_instances(asked.dataset, cache=session.settings.cache, progress=session.progress)
     predictions = read_predictions(asked.file) if asked.file else None
-    wanted = asked.wanted or list(found.instances if predictions is None else predictions)
-    chosen = [found.get(name) for name in wanted]
+    wanted = asked.wanted or list([*found.instances, *found.faults] if predictions is None else predictions)
+    chosen = [found.get(name) for name in wanted if name not in found.faults]
     if predictions is not None and (missing := [name for name in wanted if name not in predictions]):
         raise ConfigError(f"{asked.file} has no prediction for {', '.join(missing)[:300]}: leave them out")
     if asked.backend == "docker":
         outcomes = grade_in_containers(session, chosen, predictions or {})
     else:
         outcomes = grade_all(session, chosen, predictions, fresh=asked.fresh)
-    graded: dict[str, Graded] = {}
+    graded = {
+        name: Graded(resolved=False, applied=False, reason=str(found.faults[name]))
+        for name in wanted
+        if name in found.faults
+    }
     session.progress("instances", 0, len(chosen))
     for name, outcome in outcomes:
         graded[name] = outcome
         session.progress(f"{name}: {outcome.reason}", len(graded), len(graded))
-    counted = [outcome for outcome in graded.values() if outcome.certified]
+    counted = [outcome for outcome in graded.values() if outcome.counts]
     return GradeSummary(
+        dataset=GradedAgainst(name=found.name, source=found.source, sha256=found.fingerprint),
         n=len(graded),
         resolved=sum(outcome.resolved for outcome in counted),
         certified=len(counted),
@@ -145,29 +152,3 @@ def _refusal(instance: Instance) -> SwebenchError | None:
     except SwebenchError as error:
         return error
     return None
-
-
-def _grade(
-    session: Session, store: Certificates, instance: Instance, patch: str | None, fresh: bool
-) -> Graded:
-    git = session.store.open(instance.repo).git
-    found = store.of(instance, git, test_bed=session.test_bed, timeout_s=TIMEOUT_S, fresh=fresh)
-    if patch is None:
-        return Graded(
-            resolved=found.gold_resolves,
-            certified=found.certified,
-            applied=True,
-            reason=found.reason,
-            seconds=round(found.seconds, 1),
-        )
-    if not patch.strip():
-        return Graded(resolved=False, certified=found.certified, applied=False, reason="the patch is empty")
-    verdict = grade(instance, git, patch, test_bed=session.test_bed)
-    reason = verdict.reason if found.certified else f"{verdict.reason}; {found.reason}"
-    return Graded(
-        resolved=verdict.resolved,
-        certified=found.certified,
-        applied=verdict.applied,
-        reason=reason,
-        seconds=round(verdict.seconds, 1),
-    )

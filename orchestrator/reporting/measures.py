@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from orchestrator.records import Graded
 from orchestrator.reporting.funnel import first_missing
 from orchestrator.reporting.original import Loose, loose
 from orchestrator.reporting.runs import Run, Trace
-from orchestrator.reporting.verdicts import Verdict
 from retrieval.definitions import Definition, find_definitions
 from retrieval.errors import RetrievalError
 from retrieval.store import Repository
@@ -91,7 +91,7 @@ class Measured:
     new_tokens: int
 
 
-def measure(base: Base, run: Run, verdict: Verdict | None) -> Measured:
+def measure(base: Base, run: Run, verdict: Graded | None) -> Measured:
     """Measure one instance of a run against its base commit and gold patch."""
     instance_id = base.instance.instance_id
     patch, trace = run.patch(instance_id), run.trace(instance_id)

@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from orchestrator.records import Graded
 from orchestrator.reporting.comparison import compare, manifest_differences
 from orchestrator.reporting.document import Report, RunReport
 from orchestrator.reporting.measures import Base, Measured, measure
 from orchestrator.reporting.original import published
 from orchestrator.reporting.run_summary import official, summarise, uncertified
 from orchestrator.reporting.runs import Run
-from orchestrator.reporting.verdicts import Verdict
 from orchestrator.session import Session
+from orchestrator.task.planted import ready
 from retrieval.errors import RetrievalError
 from swebench.data.loading import InstanceSet
 from swebench.errors import SwebenchError
@@ -23,7 +24,7 @@ _SIX = [(variant, rag) for rag in (True, False) for variant in ("baseline", "sta
 def make_report(
     session: Session,
     runs: Sequence[Run],
-    verdicts: Mapping[str, Mapping[str, Verdict]],
+    verdicts: Mapping[str, Mapping[str, Graded]],
     found: InstanceSet,
     progress: Progress,
 ) -> Report:
@@ -38,7 +39,7 @@ def make_report(
     for number, name in enumerate(asked):
         progress(f"measuring {name}", number, len(asked))
         try:
-            instance = found.get(name)
+            instance = ready(session, found.get(name))
             base = Base(instance, session.store.open(instance.repo))
             for run in runs:
                 if name in run.instance_ids:

@@ -1,31 +1,32 @@
 """One run in figures: the harness's own fields first, then ours, every rate with n and interval."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import cast
 
+from orchestrator.records import Graded
 from orchestrator.reporting.document import DecisionCount, InstanceRow, RunReport, StageMeans
 from orchestrator.reporting.funnel import funnel
 from orchestrator.reporting.measures import Measured
 from orchestrator.reporting.original import published
 from orchestrator.reporting.runs import Run
-from orchestrator.reporting.verdicts import Verdict
 from vectors.statistics.documents import average, share
 
 CUTOFFS = (1, 3, 5, 10)
 
 
-def official(run: Run, verdicts: Mapping[str, Verdict], asked: Iterable[str]) -> dict[str, object]:
+def official(run: Run, verdicts: Mapping[str, Graded], asked: Iterable[str]) -> dict[str, object]:
     """The report of the official harness (schema 2) on a run; `asked` are the instances the report is about.
 
     A patch whose verdict does not count is an error there, as one whose tests could not be run is. One
-    without any verdict is in none of the lists of outcomes; `ungraded_ids` below has it.
+    without any verdict is in none of the lists of outcomes; `ungraded_ids` below has it. Labels of faults
+    that are not the patch's leave it where it is.
     """
     empty = {name for name in run.predictions if not run.patch(name).strip()}
     judged = {name: verdicts[name] for name in run.predictions.keys() - empty if name in verdicts}
     counted = {name: verdict.resolved for name, verdict in judged.items() if verdict.counts}
-    lists = {
+    lists: dict[str, Collection[str]] = {
         "completed": counted,
         "incomplete": set(asked) - run.predictions.keys(),
         "empty_patch": empty,
@@ -34,18 +35,25 @@ def official(run: Run, verdicts: Mapping[str, Verdict], asked: Iterable[str]) ->
         "unresolved": [name for name, resolved in counted.items() if not resolved],
         "error": judged.keys() - counted.keys(),
     }
-    counts = ("submitted", "completed", "resolved", "unresolved", "empty_patch", "error")
+    labels = {name: verdict.infrastructure for name, verdict in judged.items() if verdict.infrastructure}
+    for kind, ending in (("infra_failure", "(environment)"), ("ambiguous_failure", "(ambiguous)")):
+        lists[kind] = [name for name, label in labels.items() if label.endswith(ending)]
+    counts = (
+        *("submitted", "completed", "resolved", "unresolved", "empty_patch", "error"),
+        *("infra_failure", "ambiguous_failure"),
+    )
     return {
         "total_instances": len(set(asked)),
-        **{f"{name}_instances": len(list(lists[name])) for name in counts},
+        **{f"{name}_instances": len(lists[name]) for name in counts},
         **{f"{name}_ids": sorted(names) for name, names in lists.items()},
+        "failure_reasons": dict(sorted(labels.items())),
         "schema_version": 2,
         "ungraded_ids": sorted(run.predictions.keys() - empty - verdicts.keys()),
         "uncertified_ids": uncertified(verdicts),
     }
 
 
-def uncertified(verdicts: Mapping[str, Verdict]) -> list[str]:
+def uncertified(verdicts: Mapping[str, Graded]) -> list[str]:
     """The instances whose verdict does not count, sorted."""
     return sorted(name for name, verdict in verdicts.items() if not verdict.counts)
 

@@ -1,10 +1,9 @@
 """Verdicts on the patches of a run: what `grade --json` said, or what the run itself noted.
 
-Only instances with a certificate count, where verdicts come with certificates at all.
+Only those of instances with a certificate count.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,25 +15,16 @@ from orchestrator.reporting.runs import Run
 from vectors.suggestions import did_you_mean
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """`counts` says that the instance is certified, or that no certificates were asked for."""
-
-    resolved: bool
-    counts: bool
-    reason: str
-
-
 class _Printed(Record):
     instances: dict[str, Graded]
 
 
-def verdicts_of(runs: Sequence[Run], named: Sequence[str]) -> dict[str, dict[str, Verdict]]:
+def verdicts_of(runs: Sequence[Run], named: Sequence[str]) -> dict[str, dict[str, Graded]]:
     """The verdicts by run and instance: of files, each `FILE` or `RUN=FILE`, else those in the run's results.
 
     Raises ConfigError for a file that is none of `grade --json`, or of a run that is not there.
     """
-    found: dict[str, dict[str, Verdict]] = {run.name: _noted(run) for run in runs}
+    found: dict[str, dict[str, Graded]] = {run.name: _noted(run) for run in runs}
     for each in named:
         name, _, path = each.rpartition("=")
         if not name and len(runs) > 1:
@@ -52,22 +42,16 @@ def verdicts_of(runs: Sequence[Run], named: Sequence[str]) -> dict[str, dict[str
     return found
 
 
-def _noted(run: Run) -> dict[str, Verdict]:
+def _noted(run: Run) -> dict[str, Graded]:
     results = {name: run.trace(name).result for name in run.instance_ids}
-    noted = {name: result.graded for name, result in results.items() if result}
-    return {name: _verdict(graded) for name, graded in noted.items() if graded}
+    return {name: result.graded for name, result in results.items() if result and result.graded}
 
 
-def _read(path: Path) -> dict[str, Verdict]:
+def _read(path: Path) -> dict[str, Graded]:
     wrong = ConfigError(f"{path} does not hold what `orchestrate grade --json` prints: pass its output")
     try:
-        rows = TypeAdapter(_Printed).validate_json(path.read_bytes()).instances
-        return {name: _verdict(row) for name, row in rows.items()}
+        return TypeAdapter(_Printed).validate_json(path.read_bytes()).instances
     except OSError as error:
         raise ConfigError(f"verdicts {path} cannot be read: {error.strerror}") from None
     except ValidationError:
         raise wrong from None
-
-
-def _verdict(graded: Graded) -> Verdict:
-    return Verdict(graded.resolved, graded.certified is not False, graded.reason)

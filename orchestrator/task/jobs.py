@@ -15,6 +15,7 @@ from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
 from orchestrator.task.fewshot import refuse_too_many
 from orchestrator.task.own_code import AS_FOUND, HowTested, project_tests
+from orchestrator.task.planted import ready
 from retrieval.store import Repository, RepoStore
 from swebench.data.tasks import Task
 from swebench.grading.project_tests import ProjectTests
@@ -63,7 +64,7 @@ def instance_job(
     and to run tests or to grade EnvironmentUnavailable.
     """
     found = load_instances(dataset, cache=session.settings.cache, progress=session.progress)
-    instance = found.get(instance_id)
+    instance = ready(session, found.get(instance_id))
     if to_grade:
         ensure_gradeable(instance)
     return task_job(session, config, instance.task, found.name, found.fingerprint, to_grade=to_grade)

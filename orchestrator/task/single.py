@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.events import EmitTask
 from orchestrator.plugins import load_instances
-from orchestrator.records import Graded, Result
+from orchestrator.records import Result
 from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
 from orchestrator.task.artifacts import Artifacts
@@ -56,7 +56,7 @@ def solve_one(
     out = out or session.settings.runs / _folder(job, session.settings.model, config)
     result = asyncio.run(solve(job, session, config, out, fresh=fresh, emit=emit))
     if isinstance(asked, Named) and asked.grade and result.patch:
-        result = _graded(session, job, asked, result)
+        result = _graded(session, asked, result)
         Artifacts(out, result.instance_id).write_record("result.json", result)
     return result
 
@@ -69,10 +69,9 @@ def _folder(job: Job, model: str, config: RunConfig) -> Path:
     return Path(LOCAL) / default_folder(name, model, config)
 
 
-def _graded(session: Session, job: Job, asked: Named, result: Result) -> Result:
-    from swebench.grading.verdicts import grade
+def _graded(session: Session, asked: Named, result: Result) -> Result:
+    from orchestrator.task.verdict import verdict_on
 
     found = load_instances(asked.dataset, cache=session.settings.cache, progress=session.progress)
-    verdict = grade(found.get(asked.instance_id), job.repository.git, result.patch, test_bed=session.test_bed)
-    graded = Graded(resolved=verdict.resolved, reason=verdict.reason, seconds=verdict.seconds)
-    return result.model_copy(update={"graded": graded})
+    verdict = verdict_on(session, found.get(asked.instance_id), result.patch)
+    return result.model_copy(update={"graded": verdict.model_copy(update={"backend": "local"})})

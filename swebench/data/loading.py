@@ -10,8 +10,8 @@ import json
 import logging
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from swebench.data.tasks import Instance
 from swebench.errors import DatasetUnavailable, InvalidTask, UnknownDataset, UnknownInstance
 
 Progress = Callable[[str, int, int], None]
+_log = logging.getLogger(__name__)
 
 PINNED = {
     "verified": "SWE-bench/SWE-bench_Verified@78f471bf655a3137b2e8a75af1501690ec009ec3:test",
@@ -29,6 +30,8 @@ PINNED = {
 }
 """Known names and the revisions they mean: with the columns of harness 5 (image, eval_script, …)."""
 
+_ONLY_TRAIN = {"SWE-bench/SWE-smith", "SWE-Gym/SWE-Gym", "nebius/SWE-rebench-V2"}
+"""Data sets whose one split is another than test, so that nobody has to be asked."""
 _HUB = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>\w[\w./-]*))?(:(?P<split>\w[\w.-]*))?"
 )
@@ -37,14 +40,22 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class InstanceSet:
-    """The instances of one data set, by id; `fingerprint` is the sha256 over all their columns."""
+    """The instances of one data set, by id; `fingerprint` is the sha256 over all their columns.
+
+    `source` is where they came from: of a data set of the hub its name, revision and split. `faults` are the
+    rows that cannot be used, by their id: each fails alone, when it is asked for.
+    """
 
     name: str
     fingerprint: str
     instances: dict[str, Instance]
+    source: str = ""
+    faults: Mapping[str, InvalidTask] = field(default_factory=dict)
 
     def get(self, instance_id: str) -> Instance:
-        """The instance of this id; raises UnknownInstance, which names the nearest ids."""
+        """The instance of this id; raises UnknownInstance, which names the nearest ids, and InvalidTask."""
+        if instance_id in self.faults:
+            raise self.faults[instance_id]
         try:
             return self.instances[instance_id]
         except KeyError:
@@ -77,7 +88,9 @@ def load_instances(
             f"a hub name org/name[@revision][:split], or a file ending in {', '.join(SUFFIXES)}"
             f"{_meant(dataset)}"
         )
-    return collect(dataset, _hub_rows(hub["name"], hub["revision"], hub["split"] or "test", cache, progress))
+    split = hub["split"] or _split(hub["name"], hub["revision"])
+    source = f"{hub['name']}@{hub['revision'] or 'newest'}:{split}"
+    return collect(dataset, _hub_rows(hub["name"], hub["revision"], split, cache, progress), source)
 
 
 def _meant(dataset: str) -> str:
@@ -85,23 +98,44 @@ def _meant(dataset: str) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def collect(name: str, rows: Iterable[tuple[str, Row]]) -> InstanceSet:
-    """The instances of rows, each with the place it came from, which complaints name. Raises InvalidTask."""
+def collect(name: str, rows: Iterable[tuple[str, Row]], source: str = "") -> InstanceSet:
+    """The instances of rows, each with the place it came from, which complaints name.
+
+    A row that is no task is among the faults. Raises InvalidTask where there is no other, and for an id that
+    occurs twice.
+    """
     instances: dict[str, Instance] = {}
+    faults: dict[str, InvalidTask] = {}
     for place, row in rows:
         try:
             instance = Instance.from_row(row)
         except InvalidTask as error:
-            raise InvalidTask(f"{place}: {error}") from None
+            faults[str(row.get("instance_id") or place)] = InvalidTask(f"{place}: {error}")
+            continue
         if instance.instance_id in instances:
             raise InvalidTask(f"{place}: instance {instance.instance_id} occurs twice")
         instances[instance.instance_id] = instance
     if not instances:
-        raise InvalidTask(f"data set {name} has no rows")
+        raise next(iter(faults.values()), InvalidTask(f"data set {name} has no rows"))
+    for name_of in faults.keys() & instances.keys():
+        raise InvalidTask(f"{faults[name_of]}, and its id is another row's")
+    if faults:
+        first = next(iter(faults.values()))
+        _log.warning("%d rows of %s are no tasks, the first: %s", len(faults), name, first)
     digest = hashlib.sha256()
     for instance_id in sorted(instances):
-        digest.update(json.dumps(asdict(instances[instance_id]), sort_keys=True).encode() + b"\n")
-    return InstanceSet(name, digest.hexdigest(), instances)
+        digest.update(json.dumps(_columns(instances[instance_id]), sort_keys=True).encode() + b"\n")
+    return InstanceSet(name, digest.hexdigest(), instances, source or name, faults)
+
+
+def _columns(instance: Instance) -> dict[str, object]:
+    """What is hashed: columns that other data sets brought count where a row has them."""
+    found = asdict(instance)
+    for columns, added in ((found, ("planted", "language")), (found["task"], ("recipe",))):
+        for name in added:
+            if not columns[name]:
+                del columns[name]
+    return found
 
 
 def _hub_rows(
@@ -118,6 +152,23 @@ def _hub_rows(
             found.to_parquet(str(made))
             made.replace(kept)
     return read_rows(kept)
+
+
+def _split(name: str, revision: str | None) -> str:
+    """The split of a data set that nobody named: test, or the only one that there is."""
+    if name in _ONLY_TRAIN:
+        return "train"
+    try:
+        from datasets import get_dataset_split_names
+
+        found = get_dataset_split_names(name, revision=revision)
+    except Exception:  # whatever is wrong is told when the rows are asked for
+        return "test"
+    if "test" in found or not found:
+        return "test"
+    if len(found) == 1:
+        return str(found[0])
+    raise UnknownDataset(f"data set {name} has the splits {', '.join(found)}: name one, as {name}:{found[0]}")
 
 
 class _Table(Protocol):

@@ -22,7 +22,7 @@ class Prediction:
 
 
 def read_predictions(path: Path) -> dict[str, Prediction]:
-    """The predictions of a .jsonl file, or a .json file with one array, by instance id.
+    """The predictions of a .jsonl file, or a .json file with one array or an object by instance id.
 
     A missing patch (null) counts as empty. Raises InvalidRow, which names the file and the line, for a row
     that lacks a column or repeats an instance.

@@ -46,8 +46,19 @@ def _jsonl(path: Path) -> Iterator[tuple[str, object]]:
 
 def _json(path: Path) -> Iterator[tuple[str, object]]:
     found = _parse(path.read_bytes(), str(path))
+    if isinstance(found, dict) and all(isinstance(row, dict) for row in found.values()):
+        # By instance id, as agents write their predictions.
+        for name, row in found.items():
+            place = f"{path}, {name[:200]!r}"
+            if row.setdefault("instance_id", name) != name:
+                raise InvalidRow(f"{place}: instance_id {str(row['instance_id'])[:200]!r} is another")
+            yield place, row
+        return
     if not isinstance(found, list):
-        raise InvalidRow(f"{path}: expected an array of objects; for one object a line use the ending .jsonl")
+        raise InvalidRow(
+            f"{path}: expected an array of objects, or an object that holds one by each instance id; for one "
+            "object a line use the ending .jsonl"
+        )
     for number, row in enumerate(found, 1):
         yield f"{path}, row {number}", row
 

@@ -5,12 +5,13 @@ nodes are handed a Task, and a Task does not hold them. Rows come from outside, 
 once.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from swebench.data.dialects import listed, usual
+from swebench.data.recipes import Recipe
 from swebench.errors import InvalidTask
 
 MAX_STATEMENT_BYTES = 1 << 20
@@ -28,8 +29,8 @@ class Task:
 
     `repo` is `owner/name`, `base_commit` the hexadecimal commit id to start from, `test_cmd` the command of
     the repository's own tests where the data set names one. Without one, `version` and
-    `environment_setup_commit` (empty: the base commit) say which environment its tests need. Raises
-    InvalidTask.
+    `environment_setup_commit` (empty: the base commit) say which environment its tests need; with a `recipe`
+    the row says that itself. Raises InvalidTask.
     """
 
     instance_id: str
@@ -40,6 +41,7 @@ class Task:
     created_at: str = ""
     test_cmd: str | None = None
     environment_setup_commit: str = ""
+    recipe: Recipe | None = None
 
     @property
     def setup_commit(self) -> str:
@@ -76,7 +78,8 @@ class Instance:
     """A task with its gold columns, named as in SWE-bench but for FAIL_TO_PASS and PASS_TO_PASS.
 
     `image`, `eval_script` and `eval_type` come with the newer layout of the data sets and are for the
-    official environments; `log_parser` and `install` say how the tests are read and set up.
+    official environments; `log_parser` and `install` say how the tests are read and set up. `planted` is the
+    patch that put the fault in, where that is not part of the repository: its reverse is the gold patch.
     """
 
     task: Task
@@ -90,6 +93,8 @@ class Instance:
     log_parser: str | None = None
     eval_type: str | None = None
     install: str | None = None
+    planted: str = ""
+    language: str = ""
 
     @property
     def instance_id(self) -> str:
@@ -103,11 +108,13 @@ class Instance:
 
     @classmethod
     def from_row(cls, row: Mapping[str, object]) -> Self:
-        """Read a row in SWE-bench's old layout (lists as JSON text) or new layout; unknown columns are
-        ignored.
+        """Read a row in SWE-bench's old layout (lists as JSON text) or new layout, or in a form that
+        `swebench.data.dialects` knows; unknown columns are ignored.
 
         Raises InvalidTask for a missing column, a column of the wrong type, or a value Task refuses.
         """
+        row = usual(row)
+        recipe = row.get("recipe")
         required = ("instance_id", "repo", "base_commit", "problem_statement")
         missing = [name for name in required if row.get(name) is None]
         if missing:
@@ -119,9 +126,10 @@ class Instance:
                     for name in (*required, "version", "created_at", "environment_setup_commit")
                 },
                 test_cmd=_optional(row, "test_cmd"),
+                recipe=Recipe.from_columns(recipe) if isinstance(recipe, dict) else None,
             ),
-            fail_to_pass=_tests(row, "FAIL_TO_PASS"),
-            pass_to_pass=_tests(row, "PASS_TO_PASS"),
+            fail_to_pass=listed(row, "FAIL_TO_PASS"),
+            pass_to_pass=listed(row, "PASS_TO_PASS"),
             patch=_text(row, "patch"),
             test_patch=_text(row, "test_patch"),
             hints_text=_text(row, "hints_text"),
@@ -130,6 +138,8 @@ class Instance:
             log_parser=_optional(row, "log_parser"),
             eval_type=_optional(row, "eval_type"),
             install=_optional(row, "install"),
+            planted=_text(row, "planted"),
+            language=_text(row, "language").lower(),
         )
 
 
@@ -147,20 +157,6 @@ def _text(row: Mapping[str, object], name: str) -> str:
 
 def _optional(row: Mapping[str, object], name: str) -> str | None:
     return None if row.get(name) is None else _text(row, name)
-
-
-def _tests(row: Mapping[str, object], name: str) -> tuple[str, ...]:
-    value = row.get(name)
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            value = False
-    if value is None:
-        return ()
-    if not isinstance(value, list | tuple) or not all(isinstance(test, str) for test in value):
-        raise InvalidTask(f"column {name} must be a list of test ids, or such a list as JSON text")
-    return tuple(value)
 
 
 def _short(value: str) -> str:

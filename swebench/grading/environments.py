@@ -16,7 +16,8 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from swebench.errors import EnvironmentUnavailable
+from swebench.data.recipes import Recipe
+from swebench.errors import EnvironmentUnavailable, NotGradeable
 from swebench.grading.official.client import Spec
 from swebench.grading.requirements import conda_requirements, requirement_lines
 from swebench.patches.export import export
@@ -27,6 +28,7 @@ from swebench.running.venvs import complete, find_python, make_venv, pip_environ
 
 _RECIPE = 2
 """Part of each environment's hash: raise it when environments are made in another way."""
+_PIP = (("pip", "install"), ("python", "-m", "pip", "install"), ("python3", "-m", "pip", "install"))
 _BUILD_TOOLS = ("setuptools<71", "wheel")
 """Setuptools 71 and later refuse what old packages do; on old Pythons an older one is taken anyway."""
 _MACHINE = re.compile(r"\b(apt-get|locale-gen|wget|curl|conda)\b|/etc/|/tmp/|/testbed|QHULL")
@@ -56,24 +58,61 @@ class Environment:
         return kept_products(self.folder / "products")
 
 
+def spec_of(recipe: Recipe, test_cmd: str) -> Spec:
+    """A row's own recipe as a spec. Of its lines only pip's own are run, and by no shell.
+
+    Raises NotGradeable for a line that is not pip's.
+    """
+    for line in recipe.install:
+        _pip_arguments(line)
+    return Spec(
+        python=recipe.python,
+        packages="",
+        requirements=recipe.requirements,
+        conda="",
+        pip_packages=recipe.packages,
+        pre_install=(),
+        install="\n".join(recipe.install),
+        eval_commands=(),
+        test_cmd=test_cmd,
+    )
+
+
+def _pip_arguments(line: str) -> list[str]:
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        words = []
+    found = next((words[len(start) :] for start in _PIP if words[: len(start)] == list(start)), None)
+    if found is None or any(set(word) & set(";|&`$") for word in found):
+        raise NotGradeable(
+            f"its row installs with {line[:200]!r}; only `pip install …` is run here, its harness has images"
+        )
+    return [word for word in found if word != "--no-use-pep517"]
+
+
 def tree_commands(commands: tuple[str, ...]) -> list[str]:
     """Those of a spec's commands that act on the repository's tree, and not on the machine around it."""
     return [command for command in commands if not _MACHINE.search(command)]
 
 
-def environment(cache: Path, git: Git, repo: str, version: str, commit: str, spec: Spec) -> Environment:
+def environment(
+    cache: Path, git: Git, repo: str, version: str, commit: str, spec: Spec, *, of_row: bool = False
+) -> Environment:
     """The environment of a repository's version, made when it is not there yet, which takes minutes.
 
-    `commit` is the setup commit. Raises EnvironmentUnavailable, CommitMissing, GitFailed.
+    `commit` is the setup commit; `of_row` says that the spec is a row's own: no shell reads its lines, and
+    packages of any day are taken. Raises EnvironmentUnavailable, CommitMissing, GitFailed.
     """
     python = find_python(spec.python)
     content = [_RECIPE, repo, version, commit, _BUILD_TOOLS, str(python.resolve()), asdict(spec)]
+    content += [of_row] if of_row else []
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
     name = re.sub(r"[^\w.-]", "_", f"{repo.replace('/', '__')}-{version}-{digest}")
 
     def build(folder: Path) -> dict[str, object]:
         try:
-            return _build(folder, python, git, version, commit, spec)
+            return _build(folder, python, git, version, commit, spec, of_row)
         except EnvironmentUnavailable as failed:
             raise EnvironmentUnavailable(f"no environment for {repo} {version}: {failed}") from None
 
@@ -83,11 +122,13 @@ def environment(cache: Path, git: Git, repo: str, version: str, commit: str, spe
     return Environment(digest, folder, tuple(left_out))
 
 
-def _build(folder: Path, python: Path, git: Git, version: str, commit: str, spec: Spec) -> dict[str, object]:
+def _build(
+    folder: Path, python: Path, git: Git, version: str, commit: str, spec: Spec, of_row: bool
+) -> dict[str, object]:
     log, venv, tree = folder / "build.log", folder / "venv", folder / "source"
     make_venv(python, venv, log)
     pip = [str(venv / "bin" / "python"), "-m", "pip", "install"]
-    variables = pip_environment(dated=True)
+    variables = pip_environment(dated=not of_row)
     variables["PATH"] = f"{venv / 'bin'}:{variables['PATH']}"
     run([*pip, "--upgrade", *_BUILD_TOOLS], log, variables)
     wanted = (
@@ -101,10 +142,14 @@ def _build(folder: Path, python: Path, git: Git, version: str, commit: str, spec
         export(scratch, scratch.base, tree)
     own = git.at(tree / ".git")
     make_repository(own, tree, version)
-    # The lines are the official package's own; no value of a row is part of them.
-    install = spec.install.replace("--no-use-pep517", "")
-    script = "\n".join([*tree_commands(spec.pre_install), install])
-    run(["bash", "-e", "-c", script], log, variables, tree)
+    if of_row:
+        for line in spec.install.splitlines():
+            run([*pip, *_pip_arguments(line)], log, variables, tree)
+    else:
+        # The lines are the official package's own; no value of a row is part of them.
+        install = spec.install.replace("--no-use-pep517", "")
+        script = "\n".join([*tree_commands(spec.pre_install), install])
+        run(["bash", "-e", "-c", script], log, variables, tree)
     keep_products(own, tree, folder / "products")
     shutil.rmtree(tree)
     return {"left_out": left_out, "python": str(python)}

@@ -54,4 +54,9 @@ def _node_id(text: str) -> str:
     return text[: end + 1] if end >= 0 else text
 
 
-LOG_PARSERS: dict[str, Callable[[str], dict[str, Status]]] = {"pytest": parse_pytest}
+LOG_PARSERS: dict[str, Callable[[str], dict[str, Status]]] = {
+    "pytest": parse_pytest,
+    # The same under the names that other data sets have for it.
+    "parse_log_pytest": parse_pytest,
+    "parse_log_pytest_v2": parse_pytest,
+}

@@ -16,11 +16,12 @@ from typing import Protocol
 
 from swebench.data.tasks import Instance, Task
 from swebench.errors import NoTestsNear, NotGradeable
-from swebench.grading.environments import Environment, environment, tree_commands
+from swebench.grading.environments import Environment, environment, spec_of, tree_commands
 from swebench.grading.evidence import Readings, Statuses, merged
 from swebench.grading.log_parsers import LOG_PARSERS, parse_pytest
 from swebench.grading.nearest import nearest_tests
 from swebench.grading.official.client import Official, Spec
+from swebench.patches.gold import after
 from swebench.patches.plumbing import Git
 from swebench.patches.trees import Scratch
 from swebench.running.hearing import Status
@@ -69,7 +70,8 @@ class LocalTestBed:
         Raises NotGradeable, EnvironmentUnavailable, CommitMissing, GitFailed.
         """
         if instance.task.test_cmd:
-            return self._own(instance.task.test_cmd, LOG_PARSERS[instance.log_parser or ""])
+            given = _test_files(instance) if instance.task.recipe and instance.task.recipe.test_files else []
+            return self._own(instance.task, git, LOG_PARSERS[instance.log_parser or ""], given)
         spec, place = self.environment(instance.task, git)
         chosen = self._official.directives(instance.repo, instance.test_patch)
         return self._suite(instance.task, spec, place, chosen)
@@ -81,7 +83,7 @@ class LocalTestBed:
         Raises NoTestsNear where there are none, and what `suite` raises.
         """
         if task.test_cmd:
-            return self._own(task.test_cmd, parse_pytest)
+            return self._own(task, git, parse_pytest, [])
         spec, place = self.environment(task, git)
         files = nearest_tests(scratch, changed)
         if not files:
@@ -94,7 +96,7 @@ class LocalTestBed:
 
     def surroundings(self, task: Task, git: Git) -> Surroundings:
         """The task's environment; raises NotGradeable, EnvironmentUnavailable, CommitMissing, GitFailed."""
-        if task.test_cmd:
+        if task.test_cmd and not task.recipe:
             return own_environment(self._cache).surroundings
         return _surroundings(*self.environment(task, git))
 
@@ -103,6 +105,10 @@ class LocalTestBed:
 
         Raises NotGradeable, EnvironmentUnavailable, CommitMissing, GitFailed.
         """
+        if task.recipe:
+            spec = spec_of(task.recipe, task.test_cmd or "")
+            where = (self._cache, git, task.repo, task.version or "row", task.setup_commit, spec)
+            return spec, environment(*where, of_row=True)
         if not task.version:
             raise NotGradeable(
                 f"{task.instance_id} has neither a test command (test_cmd) nor a version, "
@@ -112,14 +118,18 @@ class LocalTestBed:
         place = environment(self._cache, git, task.repo, task.version, task.setup_commit, spec)
         return spec, place
 
-    def _own(self, command: str, parse: Callable[[str], Statuses]) -> Suite:
+    def _own(self, task: Task, git: Git, parse: Callable[[str], Statuses], arguments: list[str]) -> Suite:
+        """The row's command, in an environment by its recipe or in the one that has pytest alone."""
+        command = [*parse_command(task.test_cmd or ""), *arguments]
+
+        def read(run: TestRun) -> Readings:
+            return Readings(parse(run.log), dict(run.heard.tests))
+
+        if task.recipe:
+            spec, place = self.environment(task, git)
+            return Suite(command, _surroundings(spec, place), read, place.digest)
         own = own_environment(self._cache)
-        return Suite(
-            parse_command(command),
-            own.surroundings,
-            lambda run: Readings(parse(run.log), dict(run.heard.tests)),
-            f"own:{own.digest}",
-        )
+        return Suite(command, own.surroundings, read, f"own:{own.digest}")
 
     def _suite(self, task: Task, spec: Spec, place: Environment, arguments: list[str]) -> Suite:
         def read(run: TestRun) -> Readings:
@@ -128,6 +138,11 @@ class LocalTestBed:
             return Readings(said, merged(heard))
 
         return Suite(_command(spec, arguments), _surroundings(spec, place), read, place.digest)
+
+
+def _test_files(instance: Instance) -> list[str]:
+    """The Python files that the test patch leaves, which the commands of SWE-rebench are given."""
+    return [path for path in after(instance.test_patch) if path.endswith(".py")]
 
 
 def _surroundings(spec: Spec, place: Environment) -> Surroundings:

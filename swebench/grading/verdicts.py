@@ -85,14 +85,17 @@ class ExistingTests:
 def ensure_gradeable(instance: Instance) -> None:
     """Raise NotGradeable unless the instance's row says how its tests are run; nothing is made or run."""
     name = instance.instance_id
+    if instance.language not in {"", "python"}:
+        raise NotGradeable(f"{name} is a task in {instance.language}: only Python's tests are run here")
     if not instance.fail_to_pass:
         raise NotGradeable(f"{name}: FAIL_TO_PASS is empty, so no patch could be told from none")
     if not instance.task.test_cmd:
         columns = {"version": instance.task.version, "test_patch": instance.test_patch}
         if missing := [column for column, value in columns.items() if not value]:
+            image = f" (its own harness runs image {instance.image})" if instance.image else ""
             raise NotGradeable(
-                f"{name} has no {' and no '.join(missing)}, so it cannot be graded: "
-                "use rows with all columns of SWE-bench"
+                f"{name} has no {' and no '.join(missing)}, so it cannot be graded{image}: use rows with all "
+                "columns of SWE-bench, or add a test_cmd and a log_parser"
             )
         return
     if instance.log_parser not in LOG_PARSERS:

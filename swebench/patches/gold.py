@@ -36,6 +36,14 @@ class Gold:
         return cls(lines)
 
 
+def after(patch: str) -> list[str]:
+    """The paths that a patch leaves changed or new, in its order; empty for one that cannot be read."""
+    try:
+        return [file.path for file in unidiff.PatchSet(patch) if not file.is_removed_file]
+    except unidiff.UnidiffParseError:
+        return []
+
+
 def last_rank(paths: Sequence[str], gold: Collection[str]) -> int | None:
     """The rank of the gold file that comes last; None unless all of them are there."""
     ranks = [rank for rank, path in enumerate(paths, 1) if path in gold]

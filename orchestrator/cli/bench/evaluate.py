@@ -55,7 +55,8 @@ def command(
     with batch_view_for(sys.stderr.isatty()) as view:
         progress = view.progress
         found = load_instances(dataset, cache=settings.cache, progress=progress)
-        tasks = choose(found, limit, options.ids(instances) if instances else None)
+        chosen = choose(found, limit, options.ids(instances) if instances else None)
+        tasks = [instance.task for instance in chosen.instances]
         from orchestrator.bench.batches import (  # takes seconds: wrong input has been told by now
             Batch,
             measure,

@@ -182,11 +182,9 @@ def test_verdicts_and_seconds_that_a_run_has_noted_itself_are_read(tmp_path, cap
     }
     run = make_run(tmp_path / "run", {name: gold(name) for name in IDS}, results=noted)
     _, found, _ = report(capsys, run)
-    assert (found["resolved_ids"], found["unresolved_ids"], found["error_ids"]) == (
-        [IDS[0]],
-        [IDS[2]],
-        [IDS[1]],
-    )
+    assert (found["resolved_ids"], found["unresolved_ids"]) == ([IDS[0]], [])
+    # Without a certificate a verdict counts for nothing, whether there is a bad one or none.
+    assert found["error_ids"] == found["uncertified_ids"] == sorted([IDS[1], IDS[2]])
     spent = {stage["stage"]: stage["seconds"] for stage in found["runs"]["run"]["stages"]}
     assert list(spent) == ["code_reading", "retrieve", "validate"]
     assert (spent["code_reading"]["n"], spent["retrieve"]["n"]) == (3, 1)

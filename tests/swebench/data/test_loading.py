@@ -108,8 +108,12 @@ def test_a_bad_line_names_its_file_and_number(tmp_path, line):
 
 
 def test_a_row_that_is_no_task_names_its_place(tmp_path):
-    path = as_jsonl(tmp_path / "rows.jsonl", [*rows(1), calc_row("nothing")])
-    with pytest.raises(InvalidTask, match=r"rows\.jsonl, line 2: acme__calc-1: base_commit"):
+    bad = calc_row("nothing")
+    assert load_instances(str(as_jsonl(tmp_path / "two.jsonl", [*rows(1), bad]))).faults.keys() == {
+        "acme__calc-1"
+    }
+    path = as_jsonl(tmp_path / "rows.jsonl", [bad])
+    with pytest.raises(InvalidTask, match=r"rows\.jsonl, line 1: acme__calc-1: base_commit"):
         load_instances(str(path))
 
 
