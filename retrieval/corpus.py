@@ -92,7 +92,8 @@ class Corpus:
             contents = self._repository.read_blobs(batch)
             for offset, file in enumerate(batch, start=1):
                 found[file.blob] = extract(contents[file.blob]) if file.blob in contents else EMPTY
-                self._cache.put(file.blob, found[file.blob])
+                if file.size is not None:
+                    self._cache.put(file.blob, found[file.blob])
                 progress("indexing", start + offset, len(new))
         return found
 

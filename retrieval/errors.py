@@ -25,6 +25,10 @@ class FileMissing(RetrievalError, LookupError):
     """The commit has no such file, or what stands there is not a regular file."""
 
 
+class NotHere(RetrievalError, LookupError):
+    """The clone lacks objects of the commit: it is a partial one, or damaged."""
+
+
 class NotText(RetrievalError, ValueError):
     """The file is too large, or its bytes are not text in the encoding it declares."""
 

@@ -77,6 +77,13 @@ def cannot_start(error: OSError) -> GitFailed:
     return GitFailed(f"git cannot be run: {error.filename}: {error.strerror}; install git, or put it on PATH")
 
 
+def complaint(done: subprocess.CompletedProcess[bytes]) -> str:
+    """What git says of its failure in one line; what it warns of before is no reason."""
+    lines = done.stderr.decode(errors="replace").strip().split("\n")
+    named = [line for line in lines if line.startswith(("fatal:", "error:"))]
+    return (named or lines)[0] or f"exit code {done.returncode}"
+
+
 @dataclass(frozen=True)
 class Git:
     """Git on one git directory, always named outright: nothing else is found on the way to it."""
@@ -151,9 +158,21 @@ class Git:
         """
         done = self.run(*arguments, stdin=stdin, timeout_s=timeout_s)
         if done.returncode != 0:
-            said = done.stderr.decode(errors="replace").split("\n")[0]
-            raise GitFailed(f"git {arguments[0]} on {self.directory} failed: {said or done.returncode}")
+            raise GitFailed(f"git {arguments[0]} on {self.directory} failed: {complaint(done)}")
         return done.stdout
+
+
+def asked(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    """What `git ARGUMENTS` in a folder ended with, on the repository that git finds from there."""
+    command, given = ["git", *arguments], environment() | variables
+    try:
+        return subprocess.run(
+            command, cwd=folder, env=given, capture_output=True, check=False, timeout=TIMEOUT_S
+        )
+    except OSError as error:
+        raise cannot_start(error) from None
+    except subprocess.TimeoutExpired:
+        raise GitFailed(f"git {arguments[0]} in {folder} took over {TIMEOUT_S:g} s") from None
 
 
 def git_at(path: Path) -> Git | None:
@@ -162,11 +181,6 @@ def git_at(path: Path) -> Git | None:
     folder = path.resolve()
     if not folder.is_dir():
         return None
-    command = ["git", "rev-parse", "--absolute-git-dir"]
     # Git looks upwards from here; it must not find the repository that this folder is a part of.
-    only_here = environment() | {"GIT_CEILING_DIRECTORIES": str(folder.parent)}
-    try:
-        done = subprocess.run(command, cwd=folder, env=only_here, capture_output=True, check=False)
-    except OSError as error:
-        raise cannot_start(error) from None
+    done = asked(folder, "rev-parse", "--absolute-git-dir", GIT_CEILING_DIRECTORIES=str(folder.parent))
     return Git(Path(os.fsdecode(done.stdout.removesuffix(b"\n")))) if done.returncode == 0 else None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from retrieval.bm25 import BM25, Ints
 from retrieval.corpus import Corpus
 from retrieval.definitions import Definition
-from retrieval.errors import NoPythonFiles
+from retrieval.errors import NoPythonFiles, NotHere
 from retrieval.history import ChangeLog, History
 from retrieval.paths import is_support, is_test, module_of
 from retrieval.progress import Progress, silent
@@ -51,10 +51,16 @@ def source_files(repository: Repository, commit: str) -> list[TreeFile]:
     Raises:
         CommitMissing: the repository does not hold the commit.
         NoPythonFiles: there are none.
+        NotHere: the clone holds the content of none of them.
     """
     files = [f for f in repository.files(commit) if f.path.endswith(".py") and not is_test(f.path)]
     if not files:
         raise NoPythonFiles(f"{repository.name} has no Python file outside its tests at {commit[:12]}")
+    if all(file.size is None for file in files):
+        raise NotHere(
+            f"the Python files of {commit[:12]} are not in this clone of {repository.name}; "
+            f"{repository.mending}"
+        )
     return files
 
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval.clone import clone
+from retrieval.clones import missing_objects, why_not_opened, without_commit, without_objects
 from retrieval.decoding import decoded
 from retrieval.errors import (
     BadRepositoryName,
     CommitMissing,
     FileMissing,
     GitFailed,
+    NotHere,
     NotText,
     RepositoryUnavailable,
 )
@@ -31,11 +33,14 @@ _REVISION = re.compile(r"[A-Za-z0-9_][\w./-]*(?:[~^][0-9]*)*", re.ASCII)
 
 @dataclass(frozen=True)
 class TreeFile:
-    """A regular file of a commit; `size` in bytes, `mode` as git writes it (100644 or 100755)."""
+    """A regular file of a commit; `size` in bytes, `mode` as git writes it (100644 or 100755).
+
+    The size is None where the clone does not hold the content.
+    """
 
     path: str
     blob: str
-    size: int
+    size: int | None
     mode: str
 
 
@@ -67,8 +72,7 @@ class Repository:
             if len(answer) == 1:  # else "… missing" or "… ambiguous"
                 return answer[0].decode()
         raise CommitMissing(
-            f"commit {commit[:80]!r} is not in {self.name} ({self.git.directory}); check the hash, or bring "
-            f"the repository up to date: git -C {self.git.directory} fetch origin"
+            f"commit {commit[:80]!r} is not in {self.name} ({self.git.directory}); {without_commit(self.git)}"
         )
 
     def files(self, commit: str) -> list[TreeFile]:
@@ -80,8 +84,10 @@ class Repository:
         return [file for file in self._tree(self.resolve(commit)).values() if file.path.startswith(inside)]
 
     def read_blobs(self, files: Iterable[TreeFile]) -> dict[str, bytes]:
-        """Blob hash to content, through one git process; blobs over MAX_BLOB_BYTES are left out."""
-        wanted = list(dict.fromkeys(file.blob for file in files if file.size <= MAX_BLOB_BYTES))
+        """Blob hash to content, through one git process; left out are blobs over MAX_BLOB_BYTES, and those
+        that the clone does not hold."""
+        readable = [file for file in files if file.size is not None and file.size <= MAX_BLOB_BYTES]
+        wanted = list(dict.fromkeys(file.blob for file in readable))
         if not wanted:
             return {}
         stream = io.BytesIO(self.git("cat-file", "--batch", stdin="\n".join(wanted).encode() + b"\n"))
@@ -89,9 +95,7 @@ class Repository:
         for blob in wanted:
             header = stream.readline().split()
             if len(header) != 3:
-                raise GitFailed(
-                    f"blob {blob} is missing from {self.git.directory}; clone the repository in full"
-                )
+                raise GitFailed(f"blob {blob} is missing from {self.git.directory}; {self.mending}")
             blobs[blob] = stream.read(int(header[2]))
             stream.read(1)
         return blobs
@@ -101,11 +105,14 @@ class Repository:
 
         Raises:
             FileMissing: no regular file of that path at the commit.
+            NotHere: the clone does not hold its content.
             NotText: over MAX_BLOB_BYTES.
         """
         file = self._tree(self.resolve(commit)).get(path)
         if file is None:
             raise FileMissing(f"{self.name} has no regular file {path!r} at {commit[:12]}")
+        if file.size is None:
+            raise NotHere(f"{path} at {commit[:12]} is not in this clone of {self.name}; {self.mending}")
         if file.size > MAX_BLOB_BYTES:
             raise NotText(f"{path} of {self.name} has {file.size} bytes; {MAX_BLOB_BYTES} is the limit")
         return self.read_blobs([file])[file.blob]
@@ -117,6 +124,7 @@ class Repository:
 
         Raises:
             FileMissing: no regular file of that path at the commit.
+            NotHere: the clone does not hold its content.
             NotText: too large, or not text in that encoding.
         """
         data = self.data(commit, path)
@@ -128,18 +136,41 @@ class Repository:
                 f"({fault})"
             ) from None
 
+    @functools.cached_property
+    def mending(self) -> str:
+        """What brings in objects that are not here, as the end of a sentence."""
+        return without_objects(self.git)
+
     def _read_tree(self, sha: str) -> dict[str, TreeFile]:
         tree: dict[str, TreeFile] = {}
-        listing = self.git("ls-tree", "-r", "-z", "-l", "--full-tree", sha)
-        for entry in listing.split(b"\0")[:-1]:
+        for entry in self._listing(sha).split(b"\0")[:-1]:
             described, name = entry.split(b"\t", 1)
             mode, _, blob, size = described.decode().split()
             if not mode.startswith("100"):
                 continue
             path = name.decode(errors="replace")
             if path.isprintable() and "\ufffd" not in path:  # else JSON, prompts and patches cannot carry it
-                tree[path] = TreeFile(path, blob, int(size), mode)
+                tree[path] = TreeFile(path, blob, int(size) if size.isdecimal() else None, mode)
         return tree
+
+    def _listing(self, sha: str) -> bytes:
+        """What `ls-tree -l` lists; git itself gives up at the first size that a partial clone lacks."""
+        options = ("-r", "-z", "--full-tree", sha)
+        done = self.git.run("ls-tree", "-l", *options)
+        if done.returncode == 0:
+            return done.stdout
+        lacking = missing_objects(self.git, sha)
+        plain = self.git.run("ls-tree", *options)
+        if plain.returncode != 0:
+            raise NotHere(f"the files of {sha[:12]} are not in this clone of {self.name}; {self.mending}")
+        entries = [entry.split(b"\t", 1) for entry in plain.stdout.split(b"\0")[:-1]]
+        here = dict.fromkeys(blob for head, _ in entries if (blob := head.split()[2].decode()) not in lacking)
+        asked = "".join(f"{blob}\n" for blob in here).encode()
+        sizes = self.git("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=asked).split()
+        known = dict(zip(sizes[::2], sizes[1::2], strict=True))
+        return b"".join(
+            b"%s %s\t%s\0" % (head, known.get(head.split()[2], b"BAD"), name) for head, name in entries
+        )
 
 
 class RepoStore:
@@ -207,6 +238,8 @@ class RepoStore:
         """
         git = git_at(path)
         if git is None:
-            raise RepositoryUnavailable(f"{path} is not the top folder of a git repository; name one that is")
+            raise RepositoryUnavailable(
+                f"{path} is not the top folder of a git repository: {why_not_opened(path)}"
+            )
         checkout = None if git.directory == path.resolve() else path.resolve()
         return Repository(path.resolve().name, git, folder, checkout)

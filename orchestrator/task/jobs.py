@@ -137,7 +137,12 @@ def _job(repository: Repository, task: Task, config: RunConfig, dataset: str, fi
     from retrieval.index import source_files
 
     commit = repository.resolve(task.base_commit)
-    source_files(repository, commit)
+    sources = source_files(repository, commit)
+    if lacking := sum(file.size is None for file in sources):
+        _log.warning(
+            "%s: %d of its %d Python files are not in this clone and are passed over; %s",
+            repository.name, lacking, len(sources), repository.mending,
+        )  # fmt: skip
     if config.run_tests and dataset != LOCAL and not (task.test_cmd or task.version):
         raise ConfigError(
             f"--run-tests: {task.instance_id} has neither a test_cmd nor a version of SWE-bench, "

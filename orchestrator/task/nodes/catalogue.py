@@ -21,7 +21,7 @@ from orchestrator.repair.suspects import suspects
 from orchestrator.task.nodes.asking import generated, steering_for, usable_reproduction
 from orchestrator.task.state import State, Tools
 from retrieval.definition_hits import DefinitionHit
-from retrieval.errors import NotText
+from retrieval.errors import NotHere, NotText
 from retrieval.paths import is_test
 from swebench.patches.diffs import unified_diff
 from swebench.patches.edits import Region
@@ -77,7 +77,7 @@ def _suspects(tools: Tools) -> tuple[dict[str, str], list[Suspect]]:
     wanted = dict.fromkeys([*(hit.path for hit in hits), *traced])
     sources: dict[str, str] = {}
     for path in wanted:
-        with contextlib.suppress(NotText):  # retrieve has said so
+        with contextlib.suppress(NotText, NotHere):  # retrieve has said so
             sources[path] = tools.repository.text(tools.commit, path)
     return sources, suspects(hits, sources, tools.task.problem_statement, executed, tools.edit_kinds)
 

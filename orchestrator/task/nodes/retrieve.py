@@ -17,7 +17,7 @@ from orchestrator.task.nodes.asking import progress_of, usable_reproduction
 from orchestrator.task.regions import TARGETS, targets
 from orchestrator.task.state import State, Tools
 from retrieval.context import build_context
-from retrieval.errors import NotText
+from retrieval.errors import NotHere, NotText
 from retrieval.search import NOTHING_SHARED, SearchResult
 
 SHOWN_HITS = 10
@@ -80,11 +80,11 @@ def after_retrieve(state: State) -> Literal["bug_analysis", "__end__"]:
 
 
 def _sources(tools: Tools, found: SearchResult) -> dict[str, str]:
-    """The texts of the files that were found; one that is not text can be neither shown nor patched."""
+    """The texts of the files that were found, but for those that are not text, or not in this clone."""
     sources = {}
     for hit in found.hits:
         try:
             sources[hit.path] = tools.repository.text(tools.commit, hit.path)
-        except NotText as error:
+        except (NotText, NotHere) as error:
             log.warning("file passed over", path=hit.path, reason=str(error))
     return sources
