@@ -48,6 +48,10 @@ def output(
     """The standard output of a command; raises GitFailed with git's own complaint."""
     done = git.run(*arguments, stdin=stdin, variables=variables)
     if done.returncode != 0:
-        complaints = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
-        raise GitFailed(complaints[0].removeprefix("error: ").removeprefix("fatal: "))
+        lines = done.stderr.decode("utf-8", "replace").strip().split("\n")
+        # What it warns of before is no reason.
+        said = next((line for line in lines if line.startswith(("error: ", "fatal: "))), lines[0])
+        raise GitFailed(
+            said.removeprefix("error: ").removeprefix("fatal: ") or f"git ended with {done.returncode}"
+        )
     return done.stdout

@@ -1,12 +1,13 @@
 """Trees of a repository and of patches on them, without a checkout and without writing to the repository.
 
-A Scratch has an index and an object directory of its own in a temporary folder, with the repository's objects
-behind them. Patches are applied to that index, so nothing a patch says can reach the file system.
+A Scratch is a repository of its own in a temporary folder, with the objects of the other behind its own and
+nothing of that one's configuration. Patches are applied to its index, so nothing a patch says can reach the
+file system.
 """
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +19,24 @@ from swebench.patches.plumbing import Git, output
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _BLOBS_AT_ONCE = 256
 
+_CONFIG = {
+    40: "[core]\n\trepositoryformatversion = 0\n\tbare = true\n",
+    64: "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tobjectFormat = sha256\n",
+}
+"""By the digits of an object's id."""
+
 MAX_PATH_BYTES = 512
 _MAX_NAME_BYTES = 255
+
+_OBJECTS = re.compile(
+    r"^(?:failed|unable) to (?:read|unpack) |^could not fetch |^invalid object |^inflate: |is corrupt$"
+)
+_MACHINE = re.compile(
+    r": (?:No space left on device|Disk quota exceeded|Permission denied|Read-only file system"
+    r"|Input/output error|Cannot allocate memory|Too many open files)$"
+    r"|^[Oo]ut of memory|^insufficient permission|^(?:unable|failed) to (?:create|write) |^git ended with "
+)
+"""Complaints of git that are not about the patch."""
 
 REGULAR, EXECUTABLE, SYMLINK = "100644", "100755", "120000"
 ABSENT = "000000"
@@ -58,16 +75,15 @@ class Scratch:
             )
         self._repository = git
         self._commit = base_commit
-        self._variables: dict[str, str] = {}
+        self._own = git
         self.base = ""
 
     def __enter__(self) -> Self:
-        inside = self._git("rev-parse", "--git-path", "objects").decode().rstrip("\n")
+        inside = output(self._repository, "rev-parse", "--git-path", "objects").decode().rstrip("\n")
         objects = self._repository.directory / inside
+        tree = ("rev-parse", "--verify", "--quiet", f"{self._commit}^{{tree}}")
         try:
-            self.base = (
-                self._git("rev-parse", "--verify", "--quiet", f"{self._commit}^{{tree}}").decode().strip()
-            )
+            self.base = output(self._repository, *tree).decode().strip()
         except GitFailed:
             raise CommitMissing(
                 f"commit {self._commit} is not in the repository {self._repository.directory}: "
@@ -76,13 +92,11 @@ class Scratch:
         self._folder = tempfile.TemporaryDirectory(prefix="scratch-", ignore_cleanup_errors=True)
         root = Path(self._folder.name)
         (root / "objects" / "info").mkdir(parents=True)
-        (root / "work").mkdir()
+        (root / "refs").mkdir()
         (root / "objects" / "info" / "alternates").write_text(f"{objects}\n", "utf-8")
-        self._variables = {
-            "GIT_INDEX_FILE": str(root / "index"),
-            "GIT_OBJECT_DIRECTORY": str(root / "objects"),
-            "GIT_WORK_TREE": str(root / "work"),
-        }
+        (root / "HEAD").write_text("ref: refs/heads/main\n")
+        (root / "config").write_text(_CONFIG[len(self.base)])
+        self._own = self._repository.at(root)
         return self
 
     def __exit__(
@@ -90,32 +104,49 @@ class Scratch:
     ) -> None:
         self._folder.cleanup()
 
-    def apply(self, patch: str, tree: str) -> str:
-        """The tree that `patch` makes of `tree`; raises PatchDoesNotApply with the reason, mostly git's."""
+    def apply(self, patch: str, tree: str, *options: str) -> str:
+        """The tree that `patch` makes of `tree` by `git apply` with further options.
+
+        Raises PatchDoesNotApply with the reason, mostly git's, and GitFailed where the repository or the
+        machine is at fault, which says nothing of the patch.
+        """
         self._git("read-tree", tree)
-        command = ("apply", "--cached", "--whitespace=nowarn", "--numstat", "--apply", "-z", "-")
+        command = ("apply", "--cached", "--whitespace=nowarn", *options, "--numstat", "--apply", "-z", "-")
         try:
-            # Text from JSON can hold lone surrogates; git gets their bytes and finds that nothing matches.
-            counted = self._git(*command, stdin=patch.encode("utf-8", "surrogatepass"))
+            counted = self._git(*command, stdin=as_bytes(patch))
             for line in filter(None, counted.split(b"\0")):
                 _check_length(line.split(b"\t", 2)[2])
-            return self._git("write-tree").decode().strip()
+            return self.write_tree()
         except GitFailed as failed:
+            if _OBJECTS.search(str(failed)):
+                raise GitFailed(f"{failed} ({self._mending})") from None
+            if _MACHINE.search(str(failed)):
+                raise
             raise PatchDoesNotApply(str(failed)) from None
+
+    def write_tree(self) -> str:
+        """The tree of the index; what a clone lacks of its contents does not matter here."""
+        return self._git("write-tree", "--missing-ok").decode().strip()
+
+    def add(self, content: bytes) -> str:
+        """The id of a blob with this content."""
+        return self._git("hash-object", "-w", "--stdin", stdin=content).decode().strip()
+
+    def put(self, tree: str, entries: Iterable[Entry]) -> str:
+        """`tree` with these entries in place of those at their paths; a mode ABSENT takes one away."""
+        self._git("read-tree", tree)
+        lines = b"".join(_encode(f"{each.mode} {each.blob}\t{each.path}") + b"\0" for each in entries)
+        self._git("update-index", "-z", "--index-info", stdin=lines)
+        return self.write_tree()
 
     def overlay(self, tree: str, other: str) -> str:
         """`tree`, with every path that `other` changes against the base taken from `other`.
 
         A file of `tree` that stands where such a path needs a folder gives way.
         """
-        self._git("read-tree", tree)
-        lines = [
-            f"{change.new_mode} {change.new_blob}\t{change.path}" for change in self.changes(self.base, other)
-        ]
-        self._git(
-            "update-index", "-z", "--index-info", stdin=b"".join(_encode(line) + b"\0" for line in lines)
+        return self.put(
+            tree, [Entry(each.new_mode, each.new_blob, each.path) for each in self.changes(self.base, other)]
         )
-        return self._git("write-tree").decode().strip()
 
     def changes(self, old: str, new: str) -> tuple[Change, ...]:
         """The paths that differ between two trees, in git's order; a rename is a deletion and an addition."""
@@ -146,13 +177,18 @@ class Scratch:
                 end = found.index(b"\n", position)
                 header = found[position:end].split(b" ")
                 if len(header) != 3:
-                    raise GitFailed(f"object {blob} is missing from {self._repository.directory}: fetch it")
+                    raise GitFailed(f"object {blob} is missing ({self._mending})")
                 size = int(header[2])
                 yield found[end + 1 : end + 1 + size]
                 position = end + 1 + size + 1
 
+    @property
+    def _mending(self) -> str:
+        here = self._repository.directory
+        return f"the clone is a partial one or damaged: git -C {here} fetch --refetch --no-filter"
+
     def _git(self, *arguments: str, stdin: bytes = b"") -> bytes:
-        return output(self._repository, *arguments, stdin=stdin, variables=self._variables)
+        return output(self._own, *arguments, stdin=stdin)
 
 
 def _check_length(path: bytes) -> None:
@@ -162,6 +198,11 @@ def _check_length(path: bytes) -> None:
             f"{_decode(path[:60])!r}… has {len(path)} bytes: a path may have {MAX_PATH_BYTES}, "
             f"and each name in it {_MAX_NAME_BYTES}"
         )
+
+
+def as_bytes(patch: str) -> bytes:
+    """A patch as git gets it: text from JSON can hold lone surrogates, whose bytes match nothing."""
+    return patch.encode("utf-8", "surrogatepass")
 
 
 def _decode(path: bytes) -> str:

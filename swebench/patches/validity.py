@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from swebench.errors import PatchDoesNotApply
 from swebench.patches.gate import newly_unbound
+from swebench.patches.lenient import apply_as_harness
 from swebench.patches.paths import path_problem
 from swebench.patches.plumbing import Git
 from swebench.patches.source import file_fault, is_python, same_code
@@ -21,7 +22,9 @@ MAX_PATCH_BYTES = 1 << 20
 class PatchCheck:
     """What was found about a patch; `problems` holds one line for each thing that makes it invalid.
 
-    `files` are the changed paths; `parses` says that every Python file that compiled before still does.
+    `applies` is by `git apply`; `lenient` names the command by which the official harness takes a patch that
+    this refuses, "" where there is none. `files` are the changed paths; `parses` says that every Python file
+    that compiled before still does.
     """
 
     applies: bool
@@ -29,6 +32,7 @@ class PatchCheck:
     no_op: bool
     files: tuple[str, ...]
     problems: tuple[str, ...]
+    lenient: str = ""
 
     @property
     def valid(self) -> bool:
@@ -40,7 +44,8 @@ def check_patch(git: Git, base_commit: str, patch: str) -> PatchCheck:
     """Check a unified diff against the tree of `base_commit` in a repository, bare or not, which stays as it
     is.
 
-    Raises CommitMissing, GitFailed; whatever is wrong with the patch is in the answer.
+    Raises CommitMissing, and GitFailed where the repository or the machine is at fault; whatever is wrong
+    with the patch is in the answer.
     """
     size = len(patch.encode("utf-8", "surrogatepass"))
     if not patch.strip():
@@ -49,10 +54,13 @@ def check_patch(git: Git, base_commit: str, patch: str) -> PatchCheck:
         return _refused(f"the patch has {size} bytes, at most {MAX_PATCH_BYTES} are allowed")
     with Scratch(git, base_commit) as scratch:
         try:
-            tree = scratch.apply(patch, scratch.base)
+            applied = apply_as_harness(scratch, patch, scratch.base)
         except PatchDoesNotApply as failed:
             return _refused(f"it does not apply: {failed}")
-        changes = scratch.changes(scratch.base, tree)
+        if applied.refusal:
+            taken = f"the official harness takes it by `{applied.command}`"
+            return _refused(f"it does not apply: {applied.refusal}; {taken}", lenient=applied.command)
+        changes = scratch.changes(scratch.base, applied.tree)
         problems = [problem for change in changes for problem in _forbidden(change)]
         files = tuple(change.path for change in changes)
         if problems:
@@ -60,8 +68,10 @@ def check_patch(git: Git, base_commit: str, patch: str) -> PatchCheck:
         return _contents(scratch, changes, files)
 
 
-def _refused(problem: str, *, no_op: bool = False) -> PatchCheck:
-    return PatchCheck(applies=False, parses=False, no_op=no_op, files=(), problems=(problem,))
+def _refused(problem: str, *, no_op: bool = False, lenient: str = "") -> PatchCheck:
+    return PatchCheck(
+        applies=False, parses=False, no_op=no_op, files=(), problems=(problem,), lenient=lenient
+    )
 
 
 def _forbidden(change: Change) -> list[str]:
