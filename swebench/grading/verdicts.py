@@ -6,7 +6,7 @@ evidence does not agree there is no verdict. An instance counts only where, in t
 patch resolves it and an empty patch does not: that is what a certificate says.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from swebench.data.tasks import Instance, Task
 from swebench.errors import NotGradeable, PatchDoesNotApply, UnsafePath
@@ -14,6 +14,7 @@ from swebench.grading.evidence import Statuses, disagreement
 from swebench.grading.infrastructure import TIMED_OUT, label
 from swebench.grading.log_parsers import LOG_PARSERS, status_of
 from swebench.grading.suites import Suite, TestBed
+from swebench.patches.lenient import Applied, apply_as_harness
 from swebench.patches.plumbing import Git
 from swebench.patches.trees import Scratch
 from swebench.running.hearing import Status
@@ -124,8 +125,9 @@ def grade(
 ) -> Verdict:
     """Run the hidden tests of an instance on a patch (empty: on none) in a repository, which stays as it is.
 
-    The files of the test patch replace whatever the patch made of them. Raises UnsafePath and what `suite_of`
-    raises; a patch that does not apply, or makes a tree that cannot be written out, is a verdict.
+    The patch is applied as the official harness does it; the reason says where that is more lenient than git.
+    The files of the test patch replace whatever the patch made of them. Raises UnsafePath, GitFailed and what
+    `suite_of` raises; a patch that does not apply, or makes a tree that cannot be written out, is a verdict.
     """
     suite = suite_of(instance, git, test_bed)
     with Scratch(git, instance.task.base_commit) as scratch:
@@ -134,18 +136,25 @@ def grade(
         except PatchDoesNotApply as failed:
             raise NotGradeable(f"{instance.instance_id}: its test_patch does not apply: {failed}") from None
         try:
-            patched = scratch.apply(patch, scratch.base) if patch.strip() else scratch.base
+            empty = Applied(scratch.base)
+            applied = apply_as_harness(scratch, patch, scratch.base) if patch.strip() else empty
         except PatchDoesNotApply as failed:
             return _verdict(instance, {}, applied=False, reason=f"the patch does not apply: {failed}")
         try:
-            run = run_tests(scratch, scratch.overlay(patched, tests), suite.command, timeout_s, suite.within)
+            tree = scratch.overlay(applied.tree, tests)
+            run = run_tests(scratch, tree, suite.command, timeout_s, suite.within)
         except UnsafePath as unsafe:
-            if patched == scratch.base:
+            if applied.tree == scratch.base:
                 raise
             return _verdict(instance, {}, applied=False, reason=f"the patch cannot be used: {unsafe}")
     readings = suite.read(run)
     fault = disagreement(run, readings, (*instance.fail_to_pass, *instance.pass_to_pass), timeout_s)
-    return _verdict(instance, readings.heard, run, fault=fault)
+    verdict = _verdict(instance, readings.heard, run, fault=fault)
+    if not applied.refusal:
+        return verdict
+    # As the official harness counts it; whoever reads the verdict must know that git alone refuses it.
+    leniently = f"applied by `{applied.command}`, since git apply says: {applied.refusal}"
+    return replace(verdict, reason=f"{verdict.reason}; {leniently}")
 
 
 def certify(instance: Instance, git: Git, *, test_bed: TestBed, timeout_s: float = TIMEOUT_S) -> Proof:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from swebench.errors import GitFailed, PatchDoesNotApply
 from swebench.patches.paths import path_problem
-from swebench.patches.trees import ABSENT, EXECUTABLE, REGULAR, Entry, Scratch, as_bytes
+from swebench.patches.trees import ABSENT, EXECUTABLE, REGULAR, Entry, Scratch, as_bytes, check_length
 
 _THREE_WAY = "git apply --3way"
 _FUZZY_NAME = "patch --fuzz=5"
@@ -70,6 +70,8 @@ def _fuzzily(scratch: Scratch, patch: str, tree: str) -> str | None:
     names = {name for line in _NAMED.findall(patch) for name in _names(line)} - {"", "/dev/null"}
     if not names or _LINK.search(patch) or any(path_problem(name) for name in names):
         return None
+    for name in names:
+        check_length(name.encode("utf-8", "surrogatepass"))
     inside = {name.partition("/")[2] for name in names}
     there = {e.path: e for e in scratch.entries(tree) if e.path in inside and e.mode in {REGULAR, EXECUTABLE}}
     with tempfile.TemporaryDirectory(prefix="patch-", ignore_cleanup_errors=True) as folder:
@@ -89,7 +91,11 @@ def _fuzzily(scratch: Scratch, patch: str, tree: str) -> str | None:
             return None
         made = {entry.path: entry for entry in _entries(scratch, Path(folder))}
     gone = [Entry(ABSENT, "0" * len(tree), path) for path in there.keys() - made.keys()]
-    return scratch.put(tree, [*gone, *(entry for path, entry in made.items() if there.get(path) != entry)])
+    changed = [*gone, *(entry for path, entry in made.items() if there.get(path) != entry)]
+    after = scratch.put(tree, changed)
+    # Git leaves a path out that it would not check out, such as a spelling of its own folder.
+    kept = {change.path for change in scratch.changes(tree, after)}
+    return after if kept == {entry.path for entry in changed} else None
 
 
 def _names(line: str) -> Iterator[str]:

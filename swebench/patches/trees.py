@@ -110,12 +110,14 @@ class Scratch:
         Raises PatchDoesNotApply with the reason, mostly git's, and GitFailed where the repository or the
         machine is at fault, which says nothing of the patch.
         """
-        self._git("read-tree", tree)
+        self._read(tree)
         command = ("apply", "--cached", "--whitespace=nowarn", *options, "--numstat", "--apply", "-z", "-")
         try:
-            counted = self._git(*command, stdin=as_bytes(patch))
+            # To merge, git writes files where it runs, though it was told to see to the index alone.
+            with tempfile.TemporaryDirectory(dir=self._folder.name) as aside:
+                counted = self._git("-C", aside, *command, stdin=as_bytes(patch))
             for line in filter(None, counted.split(b"\0")):
-                _check_length(line.split(b"\t", 2)[2])
+                check_length(line.split(b"\t", 2)[2])
             return self.write_tree()
         except GitFailed as failed:
             if _OBJECTS.search(str(failed)):
@@ -128,13 +130,18 @@ class Scratch:
         """The tree of the index; what a clone lacks of its contents does not matter here."""
         return self._git("write-tree", "--missing-ok").decode().strip()
 
+    def _read(self, tree: str) -> None:
+        # What a git that died on a patch left; nobody else has this index.
+        (Path(self._folder.name) / "index.lock").unlink(missing_ok=True)
+        self._git("read-tree", tree)
+
     def add(self, content: bytes) -> str:
         """The id of a blob with this content."""
         return self._git("hash-object", "-w", "--stdin", stdin=content).decode().strip()
 
     def put(self, tree: str, entries: Iterable[Entry]) -> str:
         """`tree` with these entries in place of those at their paths; a mode ABSENT takes one away."""
-        self._git("read-tree", tree)
+        self._read(tree)
         lines = b"".join(_encode(f"{each.mode} {each.blob}\t{each.path}") + b"\0" for each in entries)
         self._git("update-index", "-z", "--index-info", stdin=lines)
         return self.write_tree()
@@ -191,7 +198,8 @@ class Scratch:
         return output(self._own, *arguments, stdin=stdin)
 
 
-def _check_length(path: bytes) -> None:
+def check_length(path: bytes) -> None:
+    """Raise PatchDoesNotApply for a path that is longer than a tree may have."""
     # Git goes down a path by recursion, and of one with thousands of folders it dies.
     if len(path) > MAX_PATH_BYTES or max(map(len, path.split(b"/"))) > _MAX_NAME_BYTES:
         raise PatchDoesNotApply(

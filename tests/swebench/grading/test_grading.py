@@ -3,11 +3,11 @@ import dataclasses
 import pytest
 
 from swebench.data.tasks import Instance
-from swebench.errors import NotGradeable, PatchDoesNotApply
+from swebench.errors import GitFailed, NotGradeable, PatchDoesNotApply
 from swebench.grading.verdicts import certify, ensure_gradeable, grade, run_existing_tests
 from swebench.patches.diffs import unified_diff
 from swebench.running.hearing import Status
-from tests.swebench.conftest import CALC, FIX, calc_row, opened
+from tests.swebench.conftest import CALC, FIX, calc_row, opened, run_git
 
 ADD, DOUBLE = "tests/test_calc.py::test_add", "tests/test_calc.py::test_double"
 
@@ -40,6 +40,21 @@ def test_a_patch_that_does_not_apply_is_a_verdict_and_runs_nothing(calc, test_be
     verdict = grade(instance, git, FIX.replace("a - b", "a * b"), test_bed=test_bed)
     assert not verdict.applied and not verdict.resolved and "does not apply" in verdict.reason
     assert verdict.f2p == {ADD: Status.MISSING} and verdict.log == ""
+
+
+def test_a_patch_that_the_official_harness_takes_is_graded_and_the_verdict_names_how(calc, test_bed):
+    git, instance = calc
+    verdict = grade(instance, git, FIX.replace("\n", "\r\n"), test_bed=test_bed)
+    assert verdict.applied and verdict.resolved
+    assert "applied by `patch --fuzz=5`, since git apply says" in verdict.reason
+
+
+def test_an_object_that_the_repository_lacks_is_no_verdict_on_the_patch(calc, test_bed):
+    git, instance = calc
+    blob = run_git(git.directory.parent, "rev-parse", "HEAD:calc.py")
+    (git.directory / "objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(GitFailed, match="fetch --refetch"):
+        grade(instance, git, FIX, test_bed=test_bed)
 
 
 def test_a_patch_cannot_rewrite_the_hidden_tests(calc, test_bed):

@@ -44,13 +44,14 @@ class Watched(tempfile.TemporaryDirectory):
         root = Path(self.name)
         if root.is_dir() and root.name.startswith(("scratch-", "tests-")):
             allowed = (
-                {"objects", "index", "work"}
+                {"objects", "index", "refs", "HEAD", "config"}
                 if root.name.startswith("scratch")
                 else {"tree", "home", "log", "reporter", "report"}
             )
             self.strays += [str(path) for path in root.iterdir() if path.name not in allowed]
-            self.strays += [str(path) for path in (root / "work").glob("*")]
             self.strays += [str(path) for path in _links_out_of(root / "tree")]
+        elif root.is_dir() and root.name.startswith("patch-"):
+            self.strays += [str(path) for path in root.rglob("*") if path.is_symlink()]
         super().cleanup()
 
 
