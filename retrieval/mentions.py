@@ -25,11 +25,21 @@ def mentioned_files(text: str, paths: Sequence[str], modules: Mapping[str, int])
 
     `modules` maps dotted names to positions. A traceback's absolute path is matched from its end.
     """
+    found = named_files(text, paths)
+    for dotted in {name for view in _views(text) for name in _dotted_names(view)}:
+        module = _module_position(dotted, modules)
+        if module is not None:
+            found[module] = 1.0
+    return found
+
+
+def named_files(text: str, paths: Sequence[str], path_like: re.Pattern[str] = _PATH) -> dict[int, float]:
+    """The same for paths alone, by a pattern of what reads like one."""
     by_name: dict[str, list[int]] = defaultdict(list)
     for position, path in enumerate(paths):
         by_name[normalize("NFKC", path).rsplit("/", 1)[-1]].append(position)
     found: dict[int, float] = {}
-    for mention in {mention for view in _views(text) for mention in _PATH.findall(view)}:
+    for mention in {mention for view in _views(text) for mention in path_like.findall(view)}:
         parts = mention.replace("\\", "/").strip("./").split("/")
         named = {p: normalize("NFKC", paths[p]).split("/") for p in by_name.get(parts[-1], ())}
         depth = {position: _common_end(parts, path) for position, path in named.items()}
@@ -39,10 +49,6 @@ def mentioned_files(text: str, paths: Sequence[str], modules: Mapping[str, int])
         fitting = [position for position, d in depth.items() if d == deepest]
         for position in fitting:
             found[position] = max(found.get(position, 0.0), 1 / len(fitting))
-    for dotted in {name for view in _views(text) for name in _dotted_names(view)}:
-        module = _module_position(dotted, modules)
-        if module is not None:
-            found[module] = 1.0
     return found
 
 

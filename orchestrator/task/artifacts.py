@@ -21,7 +21,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.policy.decisions import Record
-from orchestrator.records import Step
+from orchestrator.records import Candidate, Step
 from orchestrator.settings import refuse_other_settings
 from swebench.files import write_atomic
 
@@ -69,6 +69,14 @@ class Artifacts:
         """What every node left about each of its attempts, by node."""
         paths = sorted(self.folder.glob("trajectory/*.json"))
         return [Step.model_validate_json(path.read_bytes()) for path in paths]
+
+    def candidates(self) -> list[Candidate]:
+        """The candidates of all attempts, in the order they were made."""
+        names = sorted(
+            self.folder.glob("candidates/[0-9]*.json"), key=lambda path: (len(path.name), path.name)
+        )
+        found = [f"candidates/{path.name}" for path in names if path.stem.isdecimal()]
+        return [each for name in found for each in self.read_records(name, Candidate)]
 
     def clear(self) -> None:
         """Remove what an earlier run of this instance left."""

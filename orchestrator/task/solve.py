@@ -18,6 +18,7 @@ from orchestrator.task.artifacts import Artifacts, open_run
 from orchestrator.task.fewshot import nearest
 from orchestrator.task.graph import build_graph
 from orchestrator.task.jobs import Job
+from orchestrator.task.obstacles import none_passed
 from orchestrator.task.reproduction import fault_of, tests_found
 from orchestrator.task.state import State, Tools
 from swebench.data.predictions import Prediction, record_prediction
@@ -162,6 +163,7 @@ async def run_graph(graph: Any, tools: Tools, emit: EmitTask) -> State:
 def _result(state: State, tools: Tools) -> Result:
     patch = tools.artifacts.read(state["patch"]) if state["patch"] else ""
     steps = tools.artifacts.trajectory()
+    reason = state.get("reason", "") or ("" if patch else none_passed(tools.artifacts.candidates()))
     stages: dict[str, float] = {}
     for step in steps:
         stages[step.name] = round(stages.get(step.name, 0.0) + step.seconds, 3)
@@ -174,6 +176,6 @@ def _result(state: State, tools: Tools) -> Result:
         artifacts=str(tools.artifacts.folder),
         stages=stages,
         time_bounds=tuple(step.time_bound for step in steps if step.time_bound),
-        reason=state.get("reason", ""),
+        reason=reason,
         shown_by=state.get("shown_by"),
     )

@@ -143,7 +143,8 @@ def patch(task: OwnedTask) -> Response:
     if task.state != "completed" or task.result is None:
         raise Conflict(f"the task is {task.state}: there is a patch when it is completed")
     if not task.result.patch:
-        raise NotFound("the task ended without a patch: no candidate passed validation")
+        why = task.result.reason or "no candidate passed validation"
+        raise NotFound(f"the task ended without a patch: {why}")
     return Response(task.result.patch.encode(), media_type="text/x-diff")
 
 

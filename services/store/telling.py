@@ -42,6 +42,8 @@ class Ending(Record):
     parses: bool
     files: tuple[str, ...]
     model: ModelIdentity
+    reason: str = ""
+    """Why there is no patch, where there is none."""
 
 
 class Outcome(Ending):

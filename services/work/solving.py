@@ -34,5 +34,6 @@ class Solver:
             parses=result.parses,
             files=result.files,
             nodes=result.nodes,
+            reason=result.reason,
             model=ModelIdentity(id=model.model_id, revision=model.revision, digest=model.digest),
         )

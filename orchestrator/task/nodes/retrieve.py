@@ -14,6 +14,7 @@ from langgraph.runtime import Runtime
 from orchestrator.events import NodeFinished, NodeStarted, Retrieved
 from orchestrator.records import Check, FoundDefinition, Hit, Ranking, Step
 from orchestrator.task.nodes.asking import progress_of, usable_reproduction
+from orchestrator.task.obstacles import obstacle
 from orchestrator.task.regions import TARGETS, targets
 from orchestrator.task.state import State, Tools
 from retrieval.context import build_context
@@ -68,15 +69,21 @@ async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
     tools.artifacts.write_record("trajectory/retrieve-0.json", step)
     runtime.stream_writer(NodeFinished(node="retrieve", seconds=seconds))
     told: State = {"context": context, "regions": TARGETS.dump_python(chosen, mode="json"), "attempt": 0}
+    reason = NOTHING_SHARED if found.nothing_shared else await asyncio.to_thread(_obstacle, tools, found)
     # Where code shows the fault, what it runs says where to look.
-    if found.nothing_shared and not await asyncio.to_thread(usable_reproduction, tools):
-        return told | {"reason": NOTHING_SHARED, "patch": "", "check": Check().model_dump(mode="json")}
+    if reason and not await asyncio.to_thread(usable_reproduction, tools):
+        return told | {"reason": reason, "patch": "", "check": Check().model_dump(mode="json")}
     return told
 
 
 def after_retrieve(state: State) -> Literal["bug_analysis", "__end__"]:
     """To the end where nothing was found: a patch of whatever file comes first would be worse than none."""
     return "__end__" if state.get("reason") else "bug_analysis"
+
+
+def _obstacle(tools: Tools, found: SearchResult) -> str:
+    index, hits = tools.retriever.index(tools.commit), [hit.path for hit in found.hits]
+    return obstacle(tools.repository, tools.commit, tools.task.problem_statement, index, hits)
 
 
 def _sources(tools: Tools, found: SearchResult) -> dict[str, str]:
