@@ -58,13 +58,16 @@ def find_command(paths: Collection[str], read: Read) -> TestCommand:
 def _by_files(paths: Collection[str], read: Read) -> TestCommand:
     files = sorted(path for path in paths if _TEST_FILE.search(path))
     origin = f"{files[0]} and others like it" if len(files) > 1 else "".join(files)
-    if any(_PYTEST_STYLE.search(read(path) or "") for path in files[:_MOST_READ]):
+    texts = [read(path) or "" for path in files[:_MOST_READ]]
+    # What unittest's own protocol makes pytest does not see.
+    made = any(re.search(r"^def load_tests\(", text, re.MULTILINE) for text in texts)
+    if not made and any(map(_PYTEST_STYLE.search, texts)):
         collected = any(re.search(r"(^|/)(test_[^/]*|[^/]*_test)\.py$", path) for path in files)
         return TestCommand("pytest", () if collected else tuple(files), origin)
     if files:
         return TestCommand("unittest", tuple(_discovery(files, paths)), origin)
-    if made := re.search(r"^(tests?|check)\s*:(?!=)", read("Makefile") or "", re.MULTILINE):
-        return TestCommand("command", ("make", made[1]), "Makefile")
+    if target := re.search(r"^(tests?|check)\s*:(?!=)", read("Makefile") or "", re.MULTILINE):
+        return TestCommand("command", ("make", target[1]), "Makefile")
     raise NoTestCommand(
         "no tests were found: looked for settings of pytest, tox and nox, a Makefile's target test, "
         "manage.py and test files; name the command with --test-command"

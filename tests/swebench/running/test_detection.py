@@ -104,6 +104,12 @@ def test_without_settings_the_test_files_tell():
     assert found({"checks/test_one.py": UNITTEST_TEST})[1] == ("discover", "-s", "checks", "-t", "checks")
 
 
+def test_tests_that_are_made_as_unittest_has_it_are_run_by_it():
+    made = "def load_tests(loader, tests, pattern):\n    return tests\n"
+    files = {"tests/test_one.py": PYTEST_TEST, "tests/test_two.py": made}
+    assert found(files)[0] == "unittest"
+
+
 def test_the_tests_of_a_package_are_discovered_from_where_it_is_imported():
     files = {
         "src/pkg/__init__.py": "",
