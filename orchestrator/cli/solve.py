@@ -80,7 +80,7 @@ def command(instance_id: str | None, as_json: bool, **flags: Any) -> int:
     if instance_id is not None:
         asked = Named(flags["dataset"], instance_id, flags["grade"])
     else:
-        testing = HowTested(flags["test_command"], flags["python"], flags["environment"])
+        testing = HowTested(flags["test_command"], flags["python"], flags["environment"], flags["fresh"])
         asked = OwnProblem(flags["repo"], flags["problem"], flags["commit"], flags["subdir"], testing)
     form = "json" if as_json else flags["format"]
     delivery = Delivery(flags["apply"], flags["branch"], mail=form == "mbox")

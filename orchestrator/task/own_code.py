@@ -44,6 +44,8 @@ class HowTested:
     command: str | None = None
     python: str | None = None
     environment: str | None = None
+    anew: bool = False
+    """Whether what the tests do without a patch is found out again, though it is known."""
 
 
 AS_FOUND = HowTested()
@@ -84,7 +86,7 @@ def project_tests(session: Session, repository: Repository, commit: str, asked: 
         folder=folder,
     )
     tests = ProjectTests(repository.git, commit, command, within, found.text, found.digest, cache)
-    tests.measure(session.progress)
+    tests.measure(session.progress, fresh=asked.anew)
     return tests
 
 

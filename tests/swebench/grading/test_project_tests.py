@@ -194,6 +194,8 @@ def test_what_is_known_of_a_commit_is_not_measured_again(project, tmp_path):
     assert [each[1:] for each in told] == [(0, 1), (1, 1)]
     assert tests.measure(lambda *told_now: told.append(told_now)) == first
     assert len(told) == 2
+    tests.measure(lambda *told_now: told.append(told_now), fresh=True)
+    assert len(told) == 4
     kept = next((tmp_path / "cache" / "baselines").iterdir())
     assert json.loads(kept.read_text())["failing"] == list(first.failing)
 
