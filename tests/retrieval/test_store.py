@@ -247,3 +247,11 @@ def test_importing_the_room_loads_nothing_heavy():
     code = "import sys, retrieval; print([m for m in ('git', 'numpy', 'torch') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_of_a_repository_a_folder_alone_can_be_looked_at(workshop):
+    work = workshop()
+    work.commit({"one/src/a.py": "x = 1\n", "one-more/b.py": "", "b.py": ""})
+    part = RepoStore.local(work.folder, "one")
+    assert [file.path for file in part.files("HEAD")] == ["one/src/a.py"]
+    assert part.checkout == work.folder.resolve()

@@ -1,6 +1,7 @@
 """Code of an issue, run on real trees before and after a patch."""
 
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -33,7 +34,7 @@ def git(tmp_path):
     return Git(folder / ".git")
 
 
-def reproduction(git, issue=ISSUE, timeout_s=20):
+def reproduction(git, issue=ISSUE, timeout_s=20, within=HERE):
     return Reproduction(
         issue,
         git,
@@ -41,7 +42,7 @@ def reproduction(git, issue=ISSUE, timeout_s=20):
         ["halves"],
         timeout_s,
         defined={"hidden": "halves.inner"}.get,
-        within=HERE,
+        within=within,
     )
 
 
@@ -107,6 +108,13 @@ def test_edited_forms_have_the_outcome_of_the_patches_that_make_them(git):
     at_once = found.outcomes([form(*edit) for edit in edits], budget_s=60)
     assert at_once == [found.outcome(patched(*edit)) for edit in edits]
     assert at_once == ["expected", "changed", "unchanged", "broken"]
+
+
+def test_no_form_runs_what_another_was_compiled_to(git):
+    writing = replace(HERE, variables={})
+    found = reproduction(git, within=writing)
+    right, wrong = form("//", "/"), form("// 2", "// 1")
+    assert found.outcomes([right, wrong] * 4, budget_s=100) == ["expected", "changed"] * 4
 
 
 def test_a_form_that_hangs_or_ends_the_process_is_broken_and_hurts_no_other(git):
