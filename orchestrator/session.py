@@ -50,7 +50,20 @@ hundreds of megabytes."""
 _SWITCH_S = 0.0005
 """How long a thread may keep the interpreter from the engine's thread and from a server's loop, which give it
 up at every product and every system call; Python's default is ten times that."""
-_LIBRARIES = ("torch", "transformers", "tokenizers", "langgraph", "rank-bm25", "numpy")
+_LIBRARIES = (
+    *("torch", "transformers", "tokenizers", "jinja2", "llguidance"),
+    *("langgraph", "numpy", "scipy", "pyflakes"),
+)
+"""Those of which another version may give another result."""
+_FOR_EXAMPLES = ("rank-bm25",)
+"""Chooses worked examples; beside those it is a benchmark's peer, which decides nothing."""
+
+
+def libraries(config: RunConfig) -> dict[str, JsonValue]:
+    """The versions of what determines a run's results; of Python what its grammar is known by."""
+    names = _LIBRARIES + (_FOR_EXAMPLES if config.few_shot else ())
+    found: dict[str, JsonValue] = {"python": ".".join(platform.python_version_tuple()[:2])}
+    return found | {name: version(name) for name in names}
 
 
 class Session:
@@ -197,6 +210,8 @@ class Session:
             from vectors.calibration.certificates import digest
 
             decided["certificates"] = digest(self.certificates)
+        if model.chat.date:
+            decided["template_date"] = model.chat.date
         return {
             **decided,
             **config.model_dump(mode="json"),
@@ -208,7 +223,7 @@ class Session:
             "dtype": str(model.dtype).removeprefix("torch."),
             "vectors": {domain: self.vectors.fingerprint(model, domain) for domain in DOMAINS},
             "version": version("steered-orchestrator"),
-            "libraries": {name: version(name) for name in _LIBRARIES},
+            "libraries": libraries(config),
         }
 
     def policy(self, config: RunConfig) -> Policy:
