@@ -52,8 +52,9 @@ class ServeSettings(BaseModel):
     """All keys are of one trusted owner: what is computed for one is reused for all, and its count and time
     tell each of them how far a text agrees with another's."""
     connections: int = Field(default=2000, ge=1)
+    """Most connections in all; the one that has waited longest without a request makes room for a new one."""
     connections_each: int = Field(default=1000, ge=1)
-    """Most connections in all, and of one address; the one that waits longest for a request makes room."""
+    """Most connections from one address, in the same way; behind a proxy all come from the proxy's."""
     steering_norm: float = Field(default=10_000.0, gt=0)
     """Largest |α| of a request, and largest norm of an uploaded direction."""
 

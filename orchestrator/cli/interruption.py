@@ -6,13 +6,14 @@ are made for being killed at any moment, so nothing of theirs is lost or torn.
 """
 
 import asyncio
+import logging
 import os
 import shutil
 import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -21,6 +22,7 @@ from typing import NoReturn
 INTERRUPTED = 130
 _GRACE_S = 1.2
 _AGAIN_S = 0.05
+_STOP_DRAWING_S = 0.3
 _IMPORTING = "<frozen importlib"
 
 
@@ -31,12 +33,18 @@ class Interruption:
         self.line = "interrupted"
         self.patience_s = 0.0
         self.temporary: Path | None = None
+        self.drawing: Callable[[], None] | None = None
         self.heard = self.due = False
         self._told = False
         self._telling = threading.Lock()
 
     def tell(self) -> None:
-        """Print the line, once, on a line of its own."""
+        """Print the line, once, on a line of its own, after what is drawn."""
+        if (stop := self.drawing) is not None:
+            # Aside: whoever draws may hold the lock that this needs.
+            stopping = threading.Thread(target=stop, daemon=True)
+            stopping.start()
+            stopping.join(_STOP_DRAWING_S)
         with self._telling:
             if not self._told:
                 self._told = True
@@ -53,6 +61,11 @@ def says(line: str, *, patience_s: float = 0.0) -> None:
     With `patience_s` the line says what is awaited, and so long is waited for it.
     """
     _now.line, _now.patience_s = line, patience_s
+
+
+def drawing(stop: Callable[[], None] | None) -> None:
+    """Have an interruption stop what is drawn on the terminal before it says anything; None: nothing is."""
+    _now.drawing = stop
 
 
 def going_on(*, fresh: bool) -> str:
@@ -124,6 +137,7 @@ def _interrupt(_number: int, frame: FrameType | None) -> None:
         _now.tell()
         leave(INTERRUPTED)
     _now.heard, _now.due = True, False
+    logging.disable()  # of what fails because of it nobody wants to read
     with suppress(RuntimeError):
         loop = asyncio.get_running_loop()
         for task in asyncio.all_tasks(loop):

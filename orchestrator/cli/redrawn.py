@@ -6,6 +6,8 @@ from typing import Self
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from orchestrator.cli import interruption
+
 
 class Redrawn(ABC):
     """Drawn anew so many times a second; a context manager, because a terminal must be left as it was found.
@@ -23,10 +25,12 @@ class Redrawn(ABC):
 
     def __enter__(self) -> Self:
         self._live.start()
+        interruption.drawing(self._live.stop)
         return self
 
     def __exit__(self, *exit_: object) -> None:
         self._live.stop()
+        interruption.drawing(None)
 
     @abstractmethod
     def _render(self) -> RenderableType: ...

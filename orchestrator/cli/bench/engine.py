@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import interruption, options
 from orchestrator.cli.help import Command
 from vectors.bench.table import ROW_NAMES
 
@@ -48,6 +48,7 @@ def command(
     from vectors.bench import peer_llamacpp
     from vectors.bench.engine_rows import run
 
+    interruption.says("interrupted: the rows measured by then are printed", patience_s=20)
     with view_for(sys.stderr.isatty(), nodes=()) as view:
         progress = view.progress
         if install_peers:
@@ -61,7 +62,8 @@ def command(
         )
     (print_json if as_json else _print_table)(report.document())
     if report.interrupted:
-        sys.exit(130)
+        interruption.tell()
+        sys.exit(interruption.INTERRUPTED)
 
 
 def _print_table(report: dict[str, Any]) -> None:

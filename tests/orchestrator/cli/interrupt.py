@@ -105,6 +105,7 @@ def interrupt_at_random(folder: Path, model: Path, times: int, seed: int = 0) ->
         took = _interrupted(place, arguments, chance.uniform(0, lasted[tuple(arguments)]))
         if took is not None:
             seconds.append(took)
+            print(f"{len(seconds)}/{times}: {took:.2f} s, {arguments[0]}", file=sys.stderr, flush=True)
             met.setdefault(" ".join(each for each in arguments[:2] if each.isalpha()), []).append(
                 round(took, 2)
             )
