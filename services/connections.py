@@ -24,8 +24,10 @@ IDLE_S = 15
 TAKEN_S = 60.0
 """In which a client must have taken what waits for it: 64 KiB at the most."""
 _PROBES_S = (0.0, 0.1, 1.0, 5.0)
-_SPARE_FILES = 128
-"""Descriptors for the store, repositories and artifacts."""
+BACKLOG = 512
+"""Connections that wait to be taken in; so many are at once, before any of them can be refused."""
+_SPARE_FILES = 2 * BACKLOG
+"""Descriptors for those, the store, repositories and artifacts."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -33,7 +35,8 @@ class Connections:
     """Those of one server: `most` in all, `most_each` of an address, where there are as many descriptors."""
 
     def __init__(self, most: int, most_each: int) -> None:
-        self._most = min(most, max(1, _descriptors() - _SPARE_FILES))
+        files = _descriptors()
+        self._most = min(most, files - min(_SPARE_FILES, files // 2))
         self._most_each = min(most_each, max(1, self._most - self._most // 8))
         self._of: Counter[str] = Counter()
         self._waiting: OrderedDict[Guarded, None] = OrderedDict()

@@ -18,7 +18,7 @@ from orchestrator.settings import Settings
 from retrieval.errors import RetrievalError
 from retrieval.store import RepoStore
 from services.app import create_app, edged
-from services.connections import IDLE_S, Connections, Guarded
+from services.connections import BACKLOG, IDLE_S, Connections, Guarded
 from services.errors import BadSetup
 from services.observability import tracing
 from services.observability.throttle import Throttle
@@ -101,6 +101,7 @@ def make_server(runtime: Runtime) -> Server:
         h11_max_incomplete_event_size=HEADER_BYTES,
         timeout_graceful_shutdown=int(settings.drain_s) + _CLOSE_S,
         timeout_keep_alive=IDLE_S,
+        backlog=BACKLOG,
     )
     return Server(config, runtime)
 
@@ -121,7 +122,7 @@ def _refuse_unsafe(runtime: Runtime) -> None:
 def _listen(settings: ServeSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise BadSetup(
             f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}; choose another --port"

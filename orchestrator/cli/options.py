@@ -67,7 +67,7 @@ def settings(**flags: Any) -> "Settings":
     flags["threads"] = context and context.meta.get(_THREADS)
     chosen = Settings(**{name: value for name, value in flags.items() if value is not None})
     for name, folder in (("repos", chosen.repos), ("vectors", chosen.vectors)):
-        if folder is not None and not folder.is_dir():
+        if flags.get(name) is None and folder is not None and not folder.is_dir():  # flags check themselves
             raise ConfigError(f"the setting {name} is {folder}, which is no folder here")
     configure(chosen.log_level)
     return chosen

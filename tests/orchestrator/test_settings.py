@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from orchestrator.cli import options
 from orchestrator.errors import ConfigError
 from orchestrator.run_config import RunConfig
 from orchestrator.settings import Settings
@@ -61,3 +62,10 @@ def test_variables_of_the_server_and_of_other_programs_are_none_of_these(monkeyp
 def test_a_run_that_cannot_be_is_refused(wrong):
     with pytest.raises(ValidationError):
         RunConfig(**wrong)
+
+
+def test_a_folder_that_a_setting_names_must_be_there_and_one_that_a_flag_names_is_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("ORCHESTRATE_VECTORS", str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigError, match=r"the setting vectors is .*nowhere"):
+        options.settings()
+    assert options.settings(vectors=tmp_path / "new").vectors == tmp_path / "new"
