@@ -7,7 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
 from services.api.events import Closing
-from services.api.problems import OpenAIError, Problem
+from services.api.problems import OPENAI_ROUTES, OpenAIError, Problem, documented
 from services.store.telling import EVENT
 
 _FORMS: dict[str, TypeAdapter[Any]] = {
@@ -30,8 +30,15 @@ def description(app: FastAPI) -> dict[str, Any]:
             own = form.json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
             schemas.update(own.pop("$defs", {}))
             schemas[name] = own
-        for path in found["paths"].values():
-            for operation in path.values():
+        for path, methods in found["paths"].items():
+            for operation in methods.values():
+                if path != "/live":  # all others need the store
+                    trouble = documented(503, 507, openai=path.startswith(OPENAI_ROUTES))
+                    operation["responses"] |= {
+                        str(status): said
+                        for status, said in trouble.items()
+                        if str(status) not in operation["responses"]
+                    }
                 # What the framework says of 422 where a route says nothing: OpenAI's routes answer 400.
                 if "HTTPValidationError" in str(operation["responses"].get("422")):
                     del operation["responses"]["422"]
