@@ -8,6 +8,7 @@ from retrieval.paths import is_test
 from retrieval.search import Retriever
 from swebench.grading.project_tests import ProjectTests
 from swebench.grading.suites import TestBed
+from swebench.running.agreeing import Agreeing
 from swebench.running.fault import Fault, FirstUsable
 from swebench.running.reproduction import Reproduction
 
@@ -25,7 +26,9 @@ def fault_of(job: Job, retriever: Retriever, test_bed: TestBed) -> Fault:
         return code
     named, failing = failing_tests_of(job.task.problem_statement, job.tests.baseline.failing)
     tests = job.tests.failing_tests(failing, TIMEOUT_S)
-    return FirstUsable((tests, code) if named else (code, tests))
+    if not failing:
+        return code
+    return FirstUsable((tests, code)) if named else Agreeing(code, tests)
 
 
 def failing_tests_of(issue: str, failing: tuple[str, ...]) -> tuple[bool, list[str]]:

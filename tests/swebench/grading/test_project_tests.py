@@ -9,10 +9,12 @@ import pytest
 from swebench.errors import NotGradeable
 from swebench.grading.project_tests import WHOLE, ProjectTests
 from swebench.patches.diffs import unified_diff
+from swebench.running.agreeing import Agreeing
 from swebench.running.commands import read_command
 from swebench.running.driving import Form
+from swebench.running.reproduction import Reproduction
 from swebench.running.runner import Surroundings
-from tests.swebench.conftest import opened
+from tests.swebench.conftest import opened, run_git
 
 SOURCE = "def add(a, b):\n    return a - b\n\n\ndef double(a):\n    return 2 * a\n"
 PYTEST = """\
@@ -214,3 +216,59 @@ def test_the_code_of_tests_runs_on_the_interpreter_that_was_chosen(project):
     _, tests = project(files, "pytest")
     tests.measure(lambda *_: None)
     assert Path(sys.prefix) not in tests.within.programs
+
+
+ROMAN = """\
+NUMERALS = (("X", 10), ("IX", 9), ("V", 5), ("IV", 4), ("I", 1))
+
+
+def roman(n):
+    result = ""
+    for numeral, integer in NUMERALS:
+        while n > integer:
+            result += numeral
+            n -= integer
+    return result
+
+
+def other():
+    return 1
+"""
+ROMAN_TESTS = """\
+import roman
+
+
+def test_numerals():
+    assert [roman.roman(n) for n in (1, 5, 10, 14)] == ["I", "V", "X", "XIV"]
+
+
+def test_other():
+    assert roman.other() == 2
+"""
+
+
+def test_code_of_an_issue_and_failing_tests_of_the_same_functions_decide_together(project):
+    issue = "roman(1) is empty\n\n>>> roman(1)\n''\n>>> roman(10)\n'IXI'\n"
+    root, tests = project({"roman.py": ROMAN, "test_roman.py": ROMAN_TESTS}, "pytest")
+    assert len(tests.baseline.failing) == 2
+    commit = run_git(root, "rev-parse", "HEAD")
+    defined = {"roman": "roman"}.get
+    code = Reproduction(issue, opened(root), commit, [], 20, defined, tests.within)
+    both = Agreeing(code, tests.failing_tests(tests.baseline.failing, 20))
+    assert both.usable and set(both.executed) == {"roman.py"} and 14 not in both.executed["roman.py"]
+    edits = [("n -= integer", "n = integer"), ("n > integer", "n >= integer"), ("return 1", "return 2")]
+    forms = [form("roman.py", ROMAN, *edit) for edit in edits]
+    assert both.outcomes(forms, 100) == ["changed", "expected", "unchanged"]
+    assert both.outcome(fix("roman.py", ROMAN, *edits[1])) == "expected"
+    assert both.outcome(fix("roman.py", ROMAN, *edits[0])) == "changed"
+
+
+def test_tests_that_fail_for_another_reason_have_no_say_in_what_an_issue_shows(project):
+    issue = "roman(1) is empty\n\n>>> roman(1)\n''\n"
+    other = "import roman\n\n\ndef test_other():\n    assert roman.other() == 2\n"
+    root, tests = project({"roman.py": ROMAN, "test_roman.py": other}, "pytest")
+    commit = run_git(root, "rev-parse", "HEAD")
+    code = Reproduction(issue, opened(root), commit, [], 20, {"roman": "roman"}.get, tests.within)
+    both = Agreeing(code, tests.failing_tests(tests.baseline.failing, 20))
+    assert both.named == code.named
+    assert both.outcome(fix("roman.py", ROMAN, "return 1", "return 2")) == "unchanged"
