@@ -74,7 +74,8 @@ def _print(found: "GradeSummary") -> None:
     for name, row in found.instances.items():
         state = "resolved" if row.resolved else "not resolved"
         counted = "" if row.certified else ", does not count"
-        click.echo(f"{visible(name)}: {state}{counted} ({row.seconds:.1f} s): {visible(row.reason)}")
+        label = f" [{row.infrastructure}]" if row.infrastructure else ""
+        click.echo(f"{visible(name)}: {state}{counted} ({row.seconds:.1f} s): {visible(row.reason)}{label}")
     line = f"n {found.n}, certified {found.certified}, resolved {found.resolved}"
     if found.certified:
         share = rate(found.resolved, found.certified)

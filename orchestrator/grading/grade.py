@@ -48,21 +48,24 @@ def grade_in_containers(
 
     Raises EnvironmentUnavailable when no container engine answers.
     """
-    from swebench.grading.docker import run_harness
+    from swebench.grading.docker import lacking, run_harness
 
     verdicts = run_harness(session.settings.cache, instances, predictions, TIMEOUT_S)
     for instance in instances:
         verdict = verdicts.get(instance.instance_id)
         if verdict is None:
-            yield (
-                instance.instance_id,
-                Graded(resolved=False, applied=False, reason="the harness made no report"),
-            )
+            columns = ", ".join(lacking(instance))
+            reason = f"its row has no {columns}, which the harness needs" if columns else "it made no report"
+            yield instance.instance_id, Graded(resolved=False, applied=False, reason=reason)
             continue
-        yield (
-            instance.instance_id,
-            Graded(resolved=verdict.resolved, certified=True, applied=verdict.applied, reason=verdict.reason),
+        graded = Graded(
+            resolved=verdict.resolved,
+            certified=True,
+            applied=verdict.applied,
+            reason=verdict.reason,
+            infrastructure=verdict.infrastructure,
         )
+        yield instance.instance_id, graded
 
 
 class GradedAgainst(Record):

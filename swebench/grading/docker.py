@@ -35,9 +35,13 @@ def run_harness(
 ) -> dict[str, Verdict]:
     """The official verdict on each instance whose patch the harness ran, by instance id.
 
-    Raises EnvironmentUnavailable when no engine answers or the harness fails.
+    Rows without the columns that it needs, those of the data sets' newer revisions, are left out. Raises
+    EnvironmentUnavailable when no engine answers or the harness fails.
     """
     ensure_engine()
+    instances = [instance for instance in instances if not lacking(instance)]
+    if not instances:
+        return {}
     python = Official(cache).harness()
     with tempfile.TemporaryDirectory(prefix="harness-") as temporary:
         folder = Path(temporary)
@@ -60,15 +64,32 @@ def run_harness(
             last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise EnvironmentUnavailable(f"the official harness failed: {last[:300]}")
         return {
-            name: _verdict(report["resolved"], report["patch_successfully_applied"])
+            name: _verdict(report)
             for path in folder.glob("logs/run_evaluation/grade/*/*/report.json")
             for name, report in json.loads(path.read_text("utf-8")).items()
         }
 
 
-def _verdict(resolved: bool, applied: bool) -> Verdict:
+def lacking(instance: Instance) -> list[str]:
+    """The columns that the official harness needs of a row and that this one does not have."""
+    columns = ("image", "eval_script", "log_parser", "eval_type")
+    return [name for name in columns if not getattr(instance, name)]
+
+
+def _verdict(report: Mapping[str, object]) -> Verdict:
     """The harness keeps times and logs to itself."""
-    return Verdict(resolved, applied, {}, {}, "all tests pass" if resolved else "not resolved", 0.0, "")
+    resolved, fault = bool(report["resolved"]), str(report.get("infra_failure_reason") or "")
+    tier = "environment" if report.get("infra_failure") else "ambiguous"
+    return Verdict(
+        resolved,
+        bool(report["patch_successfully_applied"]),
+        {},
+        {},
+        "all tests pass" if resolved else "not resolved",
+        0.0,
+        "",
+        infrastructure=f"{fault} ({tier})" if fault else "",
+    )
 
 
 def _write_lines(path: Path, rows: list[dict[str, object]]) -> None:
@@ -80,6 +101,10 @@ def _row(instance: Instance) -> dict[str, object]:
         "patch": instance.patch,
         "test_patch": instance.test_patch,
         "hints_text": instance.hints_text,
+        "image": instance.image,
+        "eval_script": instance.eval_script,
+        "log_parser": instance.log_parser,
+        "eval_type": instance.eval_type,
         "FAIL_TO_PASS": json.dumps(instance.fail_to_pass),
         "PASS_TO_PASS": json.dumps(instance.pass_to_pass),
     }

@@ -19,6 +19,8 @@ from swebench.running.venvs import complete, make_venv, pip_environment, run
 
 PACKAGE = "swebench==4.1.0"
 """The last release that holds the specs by repository and version."""
+HARNESS = "swebench==5.0.2"
+"""Of those that run tests in containers the first whose verdicts a patch's own output cannot make."""
 _NEEDED = ("unidiff==0.7.5",)
 _TIMEOUT_S = 300.0
 
@@ -80,7 +82,7 @@ class Official:
 
     def harness(self) -> Path:
         """The interpreter of a second environment that has the whole harness with all its dependencies."""
-        return self._python("harness", (PACKAGE,), ())
+        return self._python("harness", (HARNESS,), ())
 
     def _ask(self, request: dict[str, object]) -> Any:
         python = self._python("parts", _NEEDED, ("--no-deps", PACKAGE))
