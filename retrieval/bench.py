@@ -22,6 +22,7 @@ from retrieval.bm25 import BM25, Floats, okapi_idf
 from retrieval.cache import FeatureCache
 from retrieval.corpus import PATH_WEIGHT, Corpus, Numbering
 from retrieval.features import text_of
+from retrieval.history import ChangeLog
 from retrieval.index import Indexer, source_files
 from retrieval.progress import Progress, silent
 from retrieval.store import Repository
@@ -79,7 +80,7 @@ def measure(
     progress(label, 1, len(shas) + 1)
     _, bm25_index_s = _timed(_bm25_alone, repository, shas[0])
     with tempfile.TemporaryDirectory() as folder:
-        indexer = Indexer(repository, Corpus(repository, FeatureCache(Path(folder))))
+        indexer = Indexer(repository, Corpus(repository, FeatureCache(Path(folder))), ChangeLog(repository))
         index, index_s = _timed(indexer.index, shas[0])
         queries = [tokens.count_terms(issue) for issue in issues[:_PEER_QUERIES]]
         ours, theirs, same = [], [], 0

@@ -4,7 +4,7 @@ The idea is BugLocator's (Zhou et al. 2012, "Where should the bugs be fixed?"), 
 place of resolved issues. Only the base commit and its ancestors are ever read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,4 +103,14 @@ class History:
             files = [self._positions[path] for path in paths if path in self._positions]
             if similarity[number] > 0 and files:
                 scores[files] += similarity[number] / len(files)
+        return scores
+
+    def together(self, paths: Collection[str]) -> Floats:
+        """How often each file was changed together with any of those, a commit of n files counting as 1 / n
+        [n_files]."""
+        wanted, scores = set(paths), np.zeros(len(self._positions))
+        for change in self._changes:
+            if not wanted.isdisjoint(change.paths):
+                files = [self._positions[path] for path in change.paths if path in self._positions]
+                scores[files] += 1 / len(change.paths)
         return scores

@@ -1,7 +1,7 @@
 """The index of one commit: BM25 over its files, definitions, names and paths, and what changed before."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,20 +65,27 @@ def source_files(repository: Repository, commit: str) -> list[TreeFile]:
 
 
 class Indexer:
-    """Indexes commits of one repository, each from what is new in it."""
+    """Indexes commits of one repository, each from what is new in it.
 
-    def __init__(self, repository: Repository, corpus: Corpus) -> None:
+    Args:
+        select: Which files of a commit.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        corpus: Corpus,
+        changes: ChangeLog,
+        select: Callable[[Repository, str], list[TreeFile]] = source_files,
+    ) -> None:
         self._repository = repository
         self._corpus = corpus
-        self._changes = ChangeLog(repository)
+        self._changes = changes
+        self._select = select
 
     def index(self, sha: str, progress: Progress = silent) -> Index:
-        """Index the Python files of a commit, given by its full hash, tests left out.
-
-        Raises:
-            NoPythonFiles: nothing to rank.
-        """
-        files = source_files(self._repository, sha)
+        """Index the selected files of a commit, given by its full hash; raises what `select` raises."""
+        files = self._select(self._repository, sha)
         documents = self._corpus.documents(files, progress)
         positions = {file.path: position for position, file in enumerate(files)}
         defined_in: dict[str, list[int]] = defaultdict(list)

@@ -26,6 +26,13 @@ def is_test(path: str) -> bool:
     )
 
 
+def is_test_module(path: str) -> bool:
+    """True for what runners look for by its name: test_x.py, x_test.py, x_tests.py, test.py or tests.py."""
+    stem = path.rsplit("/", 1)[-1].removesuffix(".py")
+    named = stem in {"test", "tests"} or stem.startswith("test_") or stem.endswith(("_test", "_tests"))
+    return path.endswith(".py") and named
+
+
 def is_support(path: str) -> bool:
     """True for what stands in a folder of documentation, examples, benchmarks or scripts at the top."""
     return path.split("/", 1)[0].lower() in _SUPPORT and "/" in path

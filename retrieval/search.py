@@ -16,7 +16,9 @@ from retrieval.bm25 import Floats
 from retrieval.cache import FeatureCache
 from retrieval.corpus import Corpus
 from retrieval.definition_hits import DefinitionHit, definition_hits
+from retrieval.history import ChangeLog
 from retrieval.index import Index, Indexer
+from retrieval.nearest import NearestTests
 from retrieval.progress import Progress, silent
 from retrieval.question import Question
 from retrieval.signals import SIGNALS, Signal, ask
@@ -66,8 +68,10 @@ class Retriever:
     def __init__(self, repository: Repository, cache: Path, signals: Mapping[str, Signal] = SIGNALS) -> None:
         self.repository = repository
         self.signals = signals
-        self._indexer = Indexer(repository, Corpus(repository, FeatureCache(cache)))
         self._lock = threading.Lock()
+        features, changes = FeatureCache(cache), ChangeLog(repository)
+        self._indexer = Indexer(repository, Corpus(repository, features), changes)
+        self.nearest_tests = NearestTests(repository, features, changes, self._lock)
         self._last: tuple[str, Index] | None = None
 
     @property

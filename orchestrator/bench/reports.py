@@ -25,8 +25,8 @@ class FileRates(Record):
     ci95: dict[str, list[float]]
 
 
-class FunctionRates(Record):
-    """`any_gold_at`: of n instances, those with a function that the gold patch changes among the first k."""
+class AnyRates(Record):
+    """`any_gold_at`: of n instances, those with something that their patch changes among the first k."""
 
     n: int
     any_gold_at: dict[str, float | None]
@@ -34,21 +34,24 @@ class FunctionRates(Record):
 
 
 class Ranks(Record):
-    """Of an instance's last gold file and of its first gold function, from 1; None if not there."""
+    """Of an instance's last gold file, first gold function and first test file, from 1; None if not there."""
 
     file: int | None
     function: int | None
+    test_file: int | None
 
 
 class Localized(FileRates):
-    """The rates of all, by repository, without each signal, and of functions where a patch changes any.
+    """The rates of all, by repository, without each signal, of functions where a patch
+    changes any, and of the test files nearest to it where a test patch does.
 
     Times are medians.
     """
 
     index_s: float
     query_ms: float
-    functions: FunctionRates
+    functions: AnyRates
+    tests: AnyRates
     repositories: dict[str, FileRates]
     without: dict[str, FileRates]
     ranks: dict[str, Ranks]

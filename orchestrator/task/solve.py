@@ -18,6 +18,7 @@ from orchestrator.task.artifacts import Artifacts, open_run
 from orchestrator.task.fewshot import nearest
 from orchestrator.task.graph import build_graph
 from orchestrator.task.jobs import Job
+from orchestrator.task.nearest import nearest_tests
 from orchestrator.task.obstacles import none_passed
 from orchestrator.task.reproduction import fault_of, tests_found
 from orchestrator.task.state import State, Tools
@@ -116,10 +117,15 @@ def commit(out: Path, result: Result, name: str, order: Sequence[str] = ()) -> N
 
 def _tools(job: Job, session: Session, config: RunConfig, artifacts: Artifacts) -> Tools:
     retriever = session.shared_retriever(job.repository, job.commit)
+    near = nearest_tests(job, retriever)
 
     def existing_tests(patch: str) -> ExistingTests:
+        if job.tests:
+            return job.tests.check(patch, near)
         git, test_bed = job.repository.git, session.test_bed
-        return run_existing_tests(job.task, git, patch, test_bed=test_bed, timeout_s=TEST_TIMEOUT_S)
+        return run_existing_tests(
+            job.task, git, patch, test_bed=test_bed, nearest=near, timeout_s=TEST_TIMEOUT_S
+        )
 
     return Tools(
         task=job.task,
@@ -134,7 +140,7 @@ def _tools(job: Job, session: Session, config: RunConfig, artifacts: Artifacts) 
         retriever=retriever,
         artifacts=artifacts,
         reproduction=fault_of(job, retriever, session.test_bed) if config.run_tests else None,
-        existing_tests=job.tests.check if job.tests else existing_tests,
+        existing_tests=existing_tests,
         test_timeout_s=job.tests.timeout_s if job.tests else TEST_TIMEOUT_S,
         owner=job.owner,
         edit_kinds=session.edit_kinds,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from swebench.errors import NotGradeable
 from swebench.files import write_atomic
-from swebench.grading.nearest import nearest_tests
+from swebench.grading.suites import MAX_FILES, Nearest
 from swebench.grading.verdicts import ExistingTests
 from swebench.patches.plumbing import Git
 from swebench.patches.trees import Scratch
@@ -136,12 +136,15 @@ class ProjectTests:
             round(run.seconds, 2),
         )
 
-    def check(self, patch: str) -> ExistingTests:
-        """Whether what always passes without a patch passes with it; raises PatchDoesNotApply, UnsafePath."""
+    def check(self, patch: str, nearest: Nearest = lambda _: ()) -> ExistingTests:
+        """Whether what always passes without a patch passes with it; raises PatchDoesNotApply, UnsafePath.
+
+        Of tests that take long, those of the files that `nearest` ranks first are run before all.
+        """
         with Scratch(self._git, self._commit) as scratch:
             patched = scratch.apply(patch, scratch.base)
             seconds = 0.0
-            for only in self._steps(scratch, patched):
+            for only in self._steps(patch, nearest):
                 run = self._run(scratch, patched, only, self.timeout_s)
                 statuses = self._statuses(run)
                 seconds += run.seconds
@@ -160,15 +163,12 @@ class ProjectTests:
         driver = Driver(self._git, self._commit, (), timeout_s, self.within)
         return FailingTests(driver, self.command.program, self.command.arguments, tests)
 
-    def _steps(self, scratch: Scratch, patched: str) -> list[Sequence[str]]:
+    def _steps(self, patch: str, nearest: Nearest) -> list[Sequence[str]]:
         if self.baseline.seconds <= QUICK_S or self.command.program == "command":
             return [()]
         inside = f"{self.within.folder}/" if self.within.folder else ""
-        changed = [change.path for change in scratch.changes(scratch.base, patched)]
-        near = [
-            path.removeprefix(inside) for path in nearest_tests(scratch, changed) if path.startswith(inside)
-        ]
-        return [near, ()] if near else [()]
+        near = [path.removeprefix(inside) for path in nearest(patch) if path.startswith(inside)]
+        return [near[:MAX_FILES], ()] if near else [()]
 
     def _broken(self, statuses: Mapping[str, Status], *, of_all: bool) -> tuple[str, ...]:
         """The tests that pass without the patch and do not with it; of a few, those that ran."""

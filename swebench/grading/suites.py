@@ -9,7 +9,7 @@ import functools
 import re
 import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,16 +19,20 @@ from swebench.errors import NoTestsNear, NotGradeable
 from swebench.grading.environments import Environment, environment, spec_of, tree_commands
 from swebench.grading.evidence import Readings, Statuses, merged
 from swebench.grading.log_parsers import LOG_PARSERS, parse_pytest
-from swebench.grading.nearest import nearest_tests
 from swebench.grading.official.client import Official, Spec
 from swebench.patches.gold import after
 from swebench.patches.plumbing import Git
-from swebench.patches.trees import Scratch
 from swebench.running.hearing import Status
 from swebench.running.own import own_environment
 from swebench.running.runner import Surroundings, TestRun, parse_command
 
 _EXPORT = re.compile(r"export (\w+)=(\S*)")
+
+
+Nearest = Callable[[str], Sequence[str]]
+"""Ranks the test files of the base commit for a patch, the nearest first; given by who can search."""
+MAX_FILES = 3
+"""Of those that are run where a candidate patch is to be tested in seconds."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,8 @@ class TestBed(Protocol):
         """The suite of an instance's hidden tests."""
         ...
 
-    def existing(self, task: Task, scratch: Scratch, git: Git, changed: list[str]) -> Suite:
-        """The suite of the repository's own tests that are nearest to the changed files."""
+    def existing(self, task: Task, git: Git, near: Sequence[str]) -> Suite:
+        """The suite of the repository's own tests, or of those in the first files of a ranking."""
         ...
 
     def surroundings(self, task: Task, git: Git) -> Surroundings:
@@ -76,22 +80,19 @@ class LocalTestBed:
         chosen = self._official.directives(instance.repo, instance.test_patch)
         return self._suite(instance.task, spec, place, chosen)
 
-    def existing(self, task: Task, scratch: Scratch, git: Git, changed: list[str]) -> Suite:
-        """All that the row's own command runs, or the official command on the test files nearest to the
-        changed ones; none of them hidden.
+    def existing(self, task: Task, git: Git, near: Sequence[str]) -> Suite:
+        """All that the row's own command runs, or the official command on the first of the files that are
+        `near`, the nearest first.
 
         Raises NoTestsNear where there are none, and what `suite` raises.
         """
         if task.test_cmd:
             return self._own(task, git, parse_pytest, [])
         spec, place = self.environment(task, git)
-        files = nearest_tests(scratch, changed)
-        if not files:
-            raise NoTestsNear(
-                f"{task.instance_id}: the repository has no test file near {', '.join(changed)[:200]}"
-            )
+        if not near:
+            raise NoTestsNear(f"{task.instance_id}: the repository has no test file near the change")
         # The official package turns the files of a patch into arguments; of a patch it reads these lines.
-        header = "".join(f"diff --git a/{path} b/{path}\n" for path in files)
+        header = "".join(f"diff --git a/{path} b/{path}\n" for path in near[:MAX_FILES])
         return self._suite(task, spec, place, self._official.directives(task.repo, header))
 
     def surroundings(self, task: Task, git: Git) -> Surroundings:

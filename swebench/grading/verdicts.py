@@ -13,7 +13,7 @@ from swebench.errors import NotGradeable, PatchDoesNotApply, UnsafePath
 from swebench.grading.evidence import Statuses, disagreement
 from swebench.grading.infrastructure import TIMED_OUT, label
 from swebench.grading.log_parsers import LOG_PARSERS, status_of
-from swebench.grading.suites import Suite, TestBed
+from swebench.grading.suites import Nearest, Suite, TestBed
 from swebench.patches.lenient import Applied, apply_as_harness
 from swebench.patches.plumbing import Git
 from swebench.patches.trees import Scratch
@@ -166,18 +166,23 @@ def certify(instance: Instance, git: Git, *, test_bed: TestBed, timeout_s: float
 
 
 def run_existing_tests(
-    task: Task, git: Git, patch: str, *, test_bed: TestBed, timeout_s: float = TIMEOUT_S
+    task: Task,
+    git: Git,
+    patch: str,
+    *,
+    test_bed: TestBed,
+    nearest: Nearest = lambda _: (),
+    timeout_s: float = TIMEOUT_S,
 ) -> ExistingTests:
     """Run tests that the repository has at the base commit on a patch; hidden tests are not known here.
 
-    These are all that the row's own command runs, or those nearest to the changed files. When a test fails
-    they are run without the patch too, so that only what the patch broke is held against it.
+    These are all that the row's own command runs, or those of the files that `nearest` ranks first. When a
+    test fails they are run without the patch too, so that only what the patch broke is held against it.
     Raises PatchDoesNotApply, UnsafePath and what `suite_of` raises.
     """
     with Scratch(git, task.base_commit) as scratch:
         patched = scratch.apply(patch, scratch.base)
-        changed = [change.path for change in scratch.changes(scratch.base, patched)]
-        suite = test_bed.existing(task, scratch, git, changed)
+        suite = test_bed.existing(task, git, () if task.test_cmd else nearest(patch))
         run = run_tests(scratch, patched, suite.command, timeout_s, suite.within)
         readings = suite.read(run)
         statuses = readings.heard or readings.said

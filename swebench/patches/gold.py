@@ -3,12 +3,13 @@
 Benchmarks, reports and grading read gold patches; nothing that solves a task does.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import unidiff
 
 from swebench.errors import InvalidTask
+from swebench.patches.changed import changed_lines
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,7 @@ class Gold:
         Raises:
             InvalidTask: no patch, or one that changes no file that was there.
         """
-        lines: dict[str, frozenset[int]] = {}
-        try:
-            for file in unidiff.PatchSet(patch):
-                if not file.is_added_file:
-                    lines[file.source_file.removeprefix("a/")] = frozenset(_changed(file))
-        except unidiff.UnidiffParseError as error:
-            raise InvalidTask(f"its gold patch cannot be read: {error}") from None
+        lines = changed_lines(patch)
         if not lines:
             raise InvalidTask("it has no gold patch that changes a file, so nothing is there to be found")
         return cls(lines)
@@ -48,15 +43,3 @@ def last_rank(paths: Sequence[str], gold: Collection[str]) -> int | None:
     """The rank of the gold file that comes last; None unless all of them are there."""
     ranks = [rank for rank, path in enumerate(paths, 1) if path in gold]
     return ranks[-1] if ranks and len(ranks) == len(gold) else None
-
-
-def _changed(file: unidiff.PatchedFile) -> Iterable[int]:
-    for hunk in file:
-        before = hunk.source_start
-        for line in hunk:
-            if line.is_removed:
-                yield line.source_line_no
-            if line.is_added:
-                yield max(before - 1, 1)
-            else:
-                before = line.source_line_no + 1

@@ -85,6 +85,12 @@ def _print(report: "RetrievalReport") -> None:
     if functions.n:
         shown = ", ".join(f"@{k} {value} %" for k, value in functions.any_gold_at.items())
         out.print(f"\na function of the gold patch: {shown} (n = {functions.n})", soft_wrap=True)
+    if report.tests.n:
+        shown = ", ".join(f"@{k} {value} %" for k, value in report.tests.any_gold_at.items())
+        out.print(
+            f"a test file of the test patch, nearest to the gold patch: {shown} (n = {report.tests.n})",
+            soft_wrap=True,
+        )
     for k, each in report.widened.at.items() if report.widened else ():
         # Without an interval, which takes two instances, nothing can be said.
         if each.ci95 is not None:

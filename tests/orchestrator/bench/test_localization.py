@@ -34,7 +34,16 @@ new file mode 100644
 def found(file_rank: int | None, definition_rank: int | None = None, repository: str = "a/b") -> Found:
     without = dict.fromkeys(SIGNALS, file_rank)
     return Found(
-        "a__b-1", repository, file_rank, definition_rank, definition_rank is not None, without, 1.0, 0.1
+        "a__b-1",
+        repository,
+        file_rank,
+        definition_rank,
+        has_function=definition_rank is not None,
+        test_rank=file_rank,
+        has_tests=file_rank != 30,
+        without=without,
+        seconds_index=1.0,
+        seconds_query=0.1,
     )
 
 
@@ -47,6 +56,8 @@ def test_rates_count_what_is_within_each_cutoff_and_never_fall():
     assert document.all_gold_at == {"1": 25.0, "3": 25.0, "5": 50.0, "10": 50.0, "50": 75.0}
     assert document.functions.n == 2
     assert document.functions.any_gold_at == {"1": 0.0, "5": 50.0, "10": 100.0}
+    assert document.tests.n == 3
+    assert document.tests.any_gold_at == {"1": 33.3, "3": 33.3, "5": 66.7}
     for k in map(str, CUTOFFS):
         low, high = document.ci95[k]
         assert 0 <= low <= document.all_gold_at[k] <= high <= 100

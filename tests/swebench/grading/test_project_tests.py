@@ -118,6 +118,22 @@ def test_the_failing_test_of_every_layout_shows_the_fault_and_the_right_edit(
     assert not broken.ok and broken.failed == (f"{inside}::test_double",)
 
 
+def test_of_slow_tests_those_nearest_to_a_patch_are_run_before_all(project, monkeypatch):
+    files = {
+        "calc.py": SOURCE,
+        "test_near.py": PYTEST.format(package="calc"),
+        "test_far.py": "def test_far(): ...",
+    }
+    _, tests = project(files, "pytest")
+    monkeypatch.setattr("swebench.grading.project_tests.QUICK_S", -1.0)
+    assert {"test_far.py::test_far"} < set(
+        tests.check(fix("calc.py"), lambda patch: ["test_near.py"]).statuses
+    )
+    broken = tests.check(fix("calc.py", old="2 * a", new="3 * a"), lambda patch: ["test_near.py"])
+    assert broken.failed == ("test_near.py::test_double",)
+    assert "test_far.py::test_far" not in broken.statuses, "one failure was enough"
+
+
 def test_tests_of_unittest_are_told_apart_too(project):
     files = {"calc.py": SOURCE, "tests/test_calc.py": UNITTEST.format(package="calc")}
     _, tests = project(files, "python -m unittest discover -s tests -t tests")
