@@ -21,10 +21,15 @@ _MOST_OPEN_LINES = 60
 
 @dataclass(frozen=True)
 class Cell:
-    """A piece of code: a statement as in a session ("single") or a script ("exec")."""
+    """A piece of code: a statement as in a session ("single") or a script ("exec").
+
+    It is the issue's own ("shown"), or one that was added: a "setup" shows nothing, a "test" fails where the
+    fault is, and of a "report" each line may be what the issue speaks of.
+    """
 
     kind: Literal["single", "exec"]
     source: str
+    role: Literal["shown", "setup", "test", "report"] = "shown"
 
 
 def cells_of(issue: str) -> list[Cell]:
@@ -113,5 +118,6 @@ def _next_blank(lines: Sequence[str], start: int) -> int:
 
 
 def _does_something(code: str) -> bool:
-    """Whether code names anything: a block of mere values is what some code printed."""
-    return any(isinstance(node, ast.Name | ast.Import | ast.ImportFrom) for node in ast.walk(parse(code)))
+    """Whether code names or defines anything: a block of mere values is what some code printed."""
+    kinds = ast.Name | ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return any(isinstance(node, kinds) for node in ast.walk(parse(code)))

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from swebench.running import reproduce
 from swebench.running.cells import Cell
 from swebench.running.runner import Surroundings, run_tests
 
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _MAX_FORMS_BYTES = 90_000
 """Of one command's argument, which the system limits to 128 KiB."""
 
@@ -110,12 +112,17 @@ class Driver:
         for answer in log.split(reproduce.MARK)[1::2]:
             try:
                 number, shown, lines = json.loads(answer)
-                seen = shown and tuple((str(printed), str(error)) for printed, error in shown)
+                seen = shown and tuple((steady(str(printed)), str(error)) for printed, error in shown)
                 ran = {str(path): frozenset(map(int, numbers)) for path, numbers in lines.items()}
             except (ValueError, TypeError, AttributeError):
                 continue
             if seen is None or len(seen) == len(self.cells):
                 yield int(number), seen, ran
+
+
+def steady(text: str) -> str:
+    """A text without the addresses of objects, which are others in each run."""
+    return _ADDRESS.sub(" at 0x…", text)
 
 
 def _fitting(forms: Sequence[Form]) -> Sequence[Form]:
