@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from orchestrator.errors import ConfigError
 from orchestrator.settings import Settings
-from vectors.domains.prompt_sets import load_prompt_set
+from vectors.domains.own_domains import Domains
 from vectors.models.outline import outline
 from vectors.progress import Progress
 
@@ -34,8 +34,8 @@ OnText = Callable[[Side, str], None]
 class Question:
     """What is asked, and how it is steered.
 
-    `domain` is one of the project's or a vector file (.safetensors). Without `layer` and `alpha`, which is
-    absolute, the vector's own hold. Raises ConfigError and PromptSetError for what no model could answer.
+    `domain` is one of the project's or of one's own, or a vector file (.safetensors). Without `layer` and
+    `alpha`, which is absolute, the vector's own hold. Raises ConfigError for what no model could answer.
     """
 
     prompt: str
@@ -56,9 +56,7 @@ class Question:
             raise ConfigError("the prompt is not valid Unicode: give it as UTF-8") from None
         if self.alpha is not None and not math.isfinite(self.alpha):
             raise ConfigError(f"α is {self.alpha}: expected a finite number")
-        if not self.is_file:
-            load_prompt_set(self.domain)
-        elif not Path(self.domain).is_file():
+        if self.is_file and not Path(self.domain).is_file():
             raise ConfigError(f"there is no vector file {self.domain}: check the path")
 
     @property
@@ -106,8 +104,10 @@ class Comparison:
 def refuse_misfit(settings: Settings, question: Question, progress: Progress) -> None:
     """Refuse what the model cannot do, before it is loaded: a layer that it has not, a prompt too long.
 
-    Raises ConfigError, and ModelUnavailable where there is no such model.
+    Raises ConfigError, PromptSetError for an unknown domain, ModelUnavailable where there is no such model.
     """
+    if not question.is_file:
+        Domains(settings.library).check(question.domain)
     found = outline(settings.model, cache=settings.cache, progress=progress)
     layers, context = found.n_layers, found.context_length
     if question.layer is not None and layers is not None and not 0 <= question.layer < layers:

@@ -141,7 +141,7 @@ class Session:
         """The vector library: the user's folder if one was named, else the cache."""
         from vectors.domains.library import VectorLibrary
 
-        return VectorLibrary(self.settings.vectors or self.settings.cache / "vectors")
+        return VectorLibrary(self.settings.library)
 
     @cached_property
     def certificates(self) -> "list[Certificate]":

@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     serve: dict[str, JsonValue] = Field(default_factory=dict)
     """The table [serve], or ORCHESTRATE_SERVE__…: `services.settings` says what may stand there."""
 
+    @property
+    def library(self) -> Path:
+        """The folder of vectors, and of domains of one's own."""
+        return self.vectors or self.cache / "vectors"
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.calibration.situations import check_asked
 from orchestrator.calibration.trials import CHEAP, Size, build_trial
 from orchestrator.policy.decisions import Regime
 from orchestrator.session import Session
@@ -14,8 +15,6 @@ from vectors.calibration.certificates import store
 from vectors.calibration.controls import Controls
 from vectors.calibration.false_rate import false_certification_rate
 from vectors.domains.domain_vector import DomainVector
-from vectors.domains.heldout import load_heldout
-from vectors.domains.prompt_sets import load_prompt_set
 from vectors.progress import silent
 
 
@@ -46,9 +45,11 @@ def calibrated(session: Session, asked: Asked) -> dict[str, Any]:
     Raises what `build_trial` raises, PromptSetError for an unknown domain.
     """
     started, progress, runs = time.perf_counter(), session.progress, asked.shuffled_runs
-    prompt_set = load_prompt_set(asked.domain)
+    domains = session.vectors.domains
+    prompt_set = domains.load(asked.domain).prompts
+    check_asked(asked.domain, asked.regime, asked.metric, prompt_set.keywords)
     if asked.metric == "likelihood":
-        load_heldout(asked.domain, asked.texts)  # what is wrong with it is told before a model is loaded
+        domains.heldout(asked.domain, asked.texts)  # what is wrong with it is told before a model is loaded
     vector = session.vectors.get(session.model, asked.domain, progress=progress)
     trial = build_trial(
         session,

@@ -21,9 +21,13 @@ from retrieval.errors import NotText
 from swebench.data.tasks import Instance
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
+from vectors.measuring.probes import load_probes
 from vectors.steering import Steering
 
 FEW_SHOT = 2
+WITH_PROMPTS = (*DOMAINS, "test_reasoning")
+"""The domains that are shown tasks; others are measured in front of open requests."""
+_WITHOUT_TASKS = ("likelihood", "keywords", "degeneration")
 _TEST_TASK = "Which tests would show that the report is right? Answer in two sentences."
 _TEST_PREFIX = "A test has to call `"
 _TEST_STOP = ("\n\n",)
@@ -36,7 +40,7 @@ class Situation:
     `target` and the text of its file are what patch_writing is to rewrite, None for the others.
     """
 
-    instance: Instance
+    instance: Instance | None
     prompt: NodePrompt
     shown: str
     stop: tuple[str, ...]
@@ -53,18 +57,34 @@ class _Found:
     source: str = ""
 
 
+def check_asked(domain: str, regime: Regime, metric: str, keywords: Sequence[str]) -> None:
+    """Raise ConfigError for what a domain cannot be calibrated in or by."""
+    if domain not in WITH_PROMPTS and (regime != "zero-shot" or metric not in _WITHOUT_TASKS):
+        raise ConfigError(
+            f"no node has the domain {domain}, so it is calibrated zero-shot in front of open requests, by "
+            f"{', '.join(_WITHOUT_TASKS)}: leave out --regime {regime} and --metric {metric}, or "
+            f"calibrate one of {', '.join(WITH_PROMPTS)}"
+        )
+    if metric == "keywords" and not keywords:
+        raise ConfigError(f"{domain} has no keywords: give them in its file of prompts, or another --metric")
+
+
+def open_requests() -> list[Situation]:
+    """What a domain without a node is measured in front of: requests that any domain could answer."""
+    return [
+        Situation(None, NodePrompt(({"role": "user", "content": text},), ""), text, ())
+        for text in load_probes()
+    ]
+
+
 def situations(
     session: Session, domain: str, regime: Regime, instances: Sequence[Instance], issue_tokens: int
 ) -> list[Situation]:
     """The domain's prompts in a regime, one for each task; a task without a region to rewrite has none for
     patch_writing. Issues are cut to `issue_tokens`.
 
-    Raises ConfigError for test_reasoning with examples, and for what is neither it nor a node's domain.
+    Raises ConfigError for test_reasoning with examples.
     """
-    if domain not in (*DOMAINS, "test_reasoning"):
-        raise ConfigError(
-            f"no node has the domain {domain}: calibrate {', '.join(DOMAINS)} or test_reasoning"
-        )
     if domain == "test_reasoning" and regime == "few-shot":
         raise ConfigError("there are no worked examples of test_reasoning: leave out --regime few-shot")
     config = RunConfig(

@@ -5,6 +5,7 @@ Which answers are valid, by node: one that is told to name something names, in b
 report or in the code it was shown; one of patch_writing becomes a patch (it parses, and changes something).
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import unidiff
 
-from orchestrator.calibration.situations import Situation, situations
+from orchestrator.calibration.situations import WITH_PROMPTS, Situation, open_requests, situations
 from orchestrator.errors import ConfigError
 from orchestrator.plugins import load_instances
 from orchestrator.policy.decisions import Regime
@@ -22,8 +23,6 @@ from orchestrator.session import Session
 from swebench.data.tasks import Instance
 from swebench.patches.edits import EditRejected, apply_replacement
 from vectors.calibration.trial import Trial
-from vectors.domains.heldout import load_heldout
-from vectors.domains.prompt_sets import load_prompt_set
 from vectors.engine.sampling import Sampling
 from vectors.measuring.metrics import Observation
 from vectors.models.loading import LanguageModel
@@ -68,16 +67,21 @@ def build_trial(
     answers are sampled, each with a seed of its own. Raises ConfigError, TextSetError, and whatever keeps a
     data set or a repository from being opened.
     """
-    found = load_instances(dataset, cache=session.settings.cache, progress=session.progress)
-    instances = list(found.instances.values())[: size.n + size.proposal_n]
-    there = situations(session, domain, regime, instances, size.issue_tokens)
-    if not there:
-        raise ConfigError("no task of the data set gives this node a prompt: choose another --dataset")
+    if domain in WITH_PROMPTS:
+        found = load_instances(dataset, cache=session.settings.cache, progress=session.progress)
+        instances = list(found.instances.values())[: size.n + size.proposal_n]
+        there = situations(session, domain, regime, instances, size.issue_tokens)
+        digest = found.fingerprint
+        if not there:
+            raise ConfigError("no task of the data set gives this node a prompt: choose another --dataset")
+    else:
+        there = open_requests()
+        digest = hashlib.sha256("\0".join(each.shown for each in there).encode()).hexdigest()
     lm = session.model
     there = sorted(there, key=lambda each: len(_prompt(lm, each, "")))[: size.situations]
-    digest, first = found.fingerprint, size.proposal_n
+    first = size.proposal_n
     if metric == "likelihood":
-        heldout = load_heldout(domain, texts)
+        heldout = session.vectors.domains.heldout(domain, texts)
         pairs = [*heldout.proposal[: size.proposal_n], *heldout.certification[: size.n]]
         digest, first = heldout.digest, min(first, len(heldout.proposal))
         prompts = [_prompt(lm, each, "") for each in there]
@@ -86,7 +90,7 @@ def build_trial(
             for pair, (number, prompt) in zip(pairs, cycle(enumerate(prompts)), strict=False)
         ]
     elif metric == "gold":
-        lines = [tuple(lm.encode(added_lines(each.instance))) for each in there]
+        lines = [tuple(lm.encode(added_lines(each.instance))) for each in there if each.instance]
         observations = [
             Observation(number, _prompt(lm, each, "```python\n"), text)
             for number, (each, text) in enumerate(zip(there, lines, strict=True))
@@ -94,7 +98,8 @@ def build_trial(
         ]
         first = min(first, len(observations) // 4)
     else:
-        observations = _answered(lm, domain, there, size.n + size.proposal_n, 0.7, seed)
+        words = session.vectors.domains.load(domain).prompts.keywords
+        observations = _answered(lm, domain, there, size.n + size.proposal_n, 0.7, seed, words)
     return Trial(
         regime=regime,
         metric=metric,
@@ -144,10 +149,15 @@ def valid_answer(domain: str, situation: Situation) -> Callable[[str], bool]:
 
 
 def _answered(
-    lm: LanguageModel, domain: str, there: Sequence[Situation], n: int, temperature: float, seed: int
+    lm: LanguageModel,
+    domain: str,
+    there: Sequence[Situation],
+    n: int,
+    temperature: float,
+    seed: int,
+    words: tuple[str, ...] = (),
 ) -> list[Observation]:
     """n observations of generated answers, situations in turn."""
-    words = load_prompt_set(domain).keywords
     asked = [(_prompt(lm, each), each.stop, valid_answer(domain, each)) for each in there]
     return [
         Observation(

@@ -42,17 +42,20 @@ def models(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
 
 
 def domains(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The project's domains."""
-    from vectors.domains.prompt_sets import domain_names
-
-    return _names(domain_names(), incomplete)
+    """The project's domains, and those of one's own."""
+    return _names(_domains(), incomplete)
 
 
 def vectors(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The project's domains, and vector files."""
-    from vectors.domains.prompt_sets import domain_names
+    """The same, and vector files."""
+    return _names(_domains(), incomplete, files=True)
 
-    return _names(domain_names(), incomplete, files=True)
+
+def _domains() -> list[str]:
+    from orchestrator.settings import Settings
+    from vectors.domains.own_domains import Domains
+
+    return Domains(Settings().library).names()
 
 
 def _names(names: Iterable[str], incomplete: str, *, files: bool = False) -> list[CompletionItem]:

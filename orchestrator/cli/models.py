@@ -74,10 +74,11 @@ def show(name: str, as_json: bool) -> None:
     """Load a model and print what identifies it and its shape."""
     from orchestrator.cli.output import print_json
     from orchestrator.session import Session
-    from vectors.engine.intake import end_of_sequence_ids
 
     settings = options.settings(model=name)
     options.check_model(settings)
+    from vectors.engine.intake import end_of_sequence_ids
+
     with Session(settings, progress=lambda *_: None) as session:
         model = session.model
     ends = sorted(end_of_sequence_ids(model.model, model.tokenizer))

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from orchestrator.lab.provenance import Analysis, Provenance, vector_of
+from orchestrator.lab.provenance import Analysis, Provenance, heldout_pairs, vector_of
 from orchestrator.policy.decisions import Record
 from orchestrator.session import Session
-from vectors.domains.heldout import domains_with_texts, load_heldout
 from vectors.domains.library import save
 from vectors.lab.figures.charts import composition_figure
 from vectors.lab.steering.composition import MODES, Condition, Mode, compare, composed, weights_of
@@ -36,7 +35,7 @@ class CompositionResult(Analysis):
 
 def compose_domains(
     session: Session,
-    domains: Sequence[str],
+    names: Sequence[str],
     prompts: Sequence[str],
     *,
     modes: Sequence[Mode] = MODES,
@@ -44,14 +43,21 @@ def compose_domains(
     tokens: int = 16,
     out: Path | None = None,
 ) -> CompositionResult:
-    """Compare ways to steer with several domains with each of their vectors alone.
+    """Compare ways to steer with several domains, or vectors in files, with each of the vectors alone.
 
     Each of at least two prompts is answered with `tokens` for each domain. The vector of the first mode is
     written to `out`, a .safetensors file, once everything is measured. Raises UnfitAnalysis, PromptSetError,
     VectorFileError, and what keeps a model from being opened.
     """
-    pairs = {domain: load_heldout(domain).proposal for domain in domains if domain in domains_with_texts()}
-    vectors = [vector_of(session, domain) for domain in domains]
+    known = session.vectors.domains
+    vectors = [vector_of(session, name) for name in names]
+    both = [(vector.domain, name) for vector, name in zip(vectors, names, strict=True)]
+    pairs = {domain: found for domain, name in both if (found := heldout_pairs(session, name))}
+    keywords = {
+        domain: words
+        for domain, name in both
+        if name in known.names() and (words := known.load(name).prompts.keywords)
+    }
     made = composed(vectors, weights_of(modes[0], vectors, weights))
     conditions = compare(
         session.engine,
@@ -60,6 +66,7 @@ def compose_domains(
         modes,
         prompts,
         pairs,
+        keywords,
         weights=weights,
         tokens=tokens,
         progress=session.progress,

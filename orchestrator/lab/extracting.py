@@ -6,16 +6,18 @@ from pathlib import Path
 from orchestrator.lab.provenance import VectorSummary
 from orchestrator.policy.decisions import Record
 from orchestrator.session import Session
-from vectors.domains.activations import Token
-from vectors.domains.extraction import Method, extract
+from vectors.domains.extraction import extract
+from vectors.domains.heldout import read_texts
 from vectors.domains.library import VectorLibrary
-from vectors.domains.prompt_sets import domain_names, load_prompt_set
+from vectors.domains.own_domains import Domain, check_pairs
+from vectors.domains.prompt_sets import Method, Token
 
 
 class VectorFile(VectorSummary):
-    """A vector and the file that it is kept in."""
+    """A vector and the file that it is kept in; of a domain of one's own, the file of the domain too."""
 
     file: str
+    domain_file: str | None = None
 
 
 class Kept(Record):
@@ -30,21 +32,56 @@ def extract_vectors(
     session: Session,
     domains: Sequence[str] = (),
     *,
-    method: Method = "mean_difference",
-    token: Token = "last",  # noqa: S107 - a position in the text, no secret
+    method: Method | None = None,
+    token: Token | None = None,
 ) -> list[VectorFile]:
     """Extract the vectors of domains, else of all, and keep each in the session's library as it is made.
 
-    Raises PromptSetError for an unknown domain before anything is loaded, and what keeps a model from being
-    opened.
+    Without `method` or `token` a domain's own hold. Raises PromptSetError for an unknown domain before
+    anything is loaded, and what keeps a model from being opened.
     """
-    sets = [load_prompt_set(domain) for domain in domains or domain_names()]
-    rows = []
-    for prompt_set in sets:
-        vector = extract(session.model, prompt_set, method=method, token=token, progress=session.progress)
-        path = session.vectors.save(vector, session.model)
-        rows.append(VectorFile(**dict(VectorSummary.of(vector)), file=str(path)))
-    return rows
+    known = session.vectors.domains
+    return [
+        _extracted(session, each, method, token)
+        for each in [known.load(domain) for domain in domains or known.names()]
+    ]
+
+
+def make_domain(
+    session: Session,
+    pairs: Path,
+    *,
+    name: str | None = None,
+    texts: Path | None = None,
+    method: Method | None = None,
+    token: Token | None = None,
+) -> VectorFile:
+    """Make a domain of one's own from a file of pairs, extract its vector, and keep both in the library.
+
+    From then on everything that takes a domain takes it by its name, for every model. `texts` are held-out
+    texts to measure it on. A name of the project's own domains can be had in a library of one's own alone,
+    where it takes that one's place. Raises PromptSetError and TextSetError before anything is loaded.
+    """
+    prompts = check_pairs(pairs, name, texts, own_library=session.settings.vectors is not None)
+    held_out = tuple(read_texts(texts)) if texts else ()
+    domain = Domain(prompts, method or "mean_difference", token or "last", held_out)
+    made = _extracted(session, domain)
+    file = session.vectors.domains.keep(domain)
+    return made.model_copy(update={"domain_file": str(file)})
+
+
+def _extracted(
+    session: Session, domain: Domain, method: Method | None = None, token: Token | None = None
+) -> VectorFile:
+    vector = extract(
+        session.model,
+        domain.prompts,
+        method=method or domain.method,
+        token=token or domain.token,
+        progress=session.progress,
+    )
+    path = session.vectors.save(vector, session.model)
+    return VectorFile(**dict(VectorSummary.of(vector)), file=str(path))
 
 
 def kept_vectors(folder: Path) -> list[Kept]:

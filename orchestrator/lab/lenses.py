@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 from orchestrator.lab.provenance import Analysis, Provenance, VectorSummary, vector_of
 from orchestrator.policy.decisions import Record
 from orchestrator.session import Session
-from vectors.domains.prompt_sets import domain_names
 from vectors.lab.figures.lenses import lens_figure
 from vectors.lab.steering.lens import Lens, cosines, logit_lens
 from vectors.lab.steering.sweep import default_layers
@@ -69,7 +68,8 @@ def portrait(session: Session, vector_name: str, layer: int | None = None) -> Po
     """
     vector = vector_of(session, vector_name)
     at = vector.steering(layer=layer).layer
-    others = [vector_of(session, domain) for domain in domain_names() if domain != vector.domain]
+    names = session.vectors.domains.names()
+    others = [vector_of(session, domain) for domain in names if domain != vector.domain]
     lens = logit_lens(session.model, vector.directions[at], _PORTRAIT_TOKENS)
     return Portrait(
         **dict(VectorSummary.of(vector)),

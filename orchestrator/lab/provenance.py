@@ -11,6 +11,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 from orchestrator.policy.decisions import Record
 from orchestrator.session import Session
 from vectors.domains.domain_vector import DomainVector
+from vectors.domains.heldout import Pair, domains_with_texts
 from vectors.lab.figures.figures import save
 
 
@@ -87,8 +88,29 @@ class Analysis(Record):
         save(self.figure(), path)
 
 
+def is_file(name: str) -> bool:
+    """Whether a vector is named by its file."""
+    return name.endswith(".safetensors")
+
+
+def heldout_pairs(session: Session, name: str, texts: Path | None = None) -> Sequence[Pair]:
+    """Pairs of held-out texts, those for proposals: of a file, else of a domain; none where it has none.
+
+    Raises TextSetError.
+    """
+    domains = session.vectors.domains
+    if texts is None and not (
+        name in domains_with_texts() or (name in domains.names() and domains.load(name).texts)
+    ):
+        return ()
+    return domains.heldout(name, texts).proposal
+
+
 def vector_of(session: Session, name: str) -> DomainVector:
-    """A domain's vector, or one from a file; raises VectorFileError or PromptSetError."""
-    if name.endswith(".safetensors"):
+    """A domain's vector, an imported one by its name, or one from a file.
+
+    Raises VectorFileError or PromptSetError.
+    """
+    if is_file(name):
         return session.vectors.load(Path(name), session.model)
     return session.vectors.get(session.model, name, progress=session.progress)

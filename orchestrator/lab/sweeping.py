@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from matplotlib.figure import Figure
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from orchestrator.lab.provenance import Analysis, Provenance, vector_of
+from orchestrator.lab.provenance import Analysis, Provenance, heldout_pairs, vector_of
 from orchestrator.policy.decisions import Record
 from orchestrator.session import Session
-from vectors.domains.heldout import load_heldout
 from vectors.lab.figures.heatmaps import sweep_figure
 from vectors.lab.steering.sweep import SHARES, ZONE_RULE, Sweep, default_layers, grid, sweep
 
@@ -50,22 +50,24 @@ class SweepResult(Analysis):
 
 def sweep_vector(
     session: Session,
-    domain: str,
+    vector_name: str,
     prompts: Sequence[str],
     *,
+    texts: Path | None = None,
     layers: Sequence[int] = (),
     shares: Sequence[float] = (),
     alphas: Sequence[float] = (),
     tokens: int = 16,
 ) -> SweepResult:
-    """Sweep a domain's vector over `layers` and over `alphas`, else `shares` of the residual norm.
+    """Sweep a domain's vector, or one in a file, over `layers` and `alphas`, else `shares` of the norm.
 
-    Without `layers` there are eight over the depth, without strengths the default shares. At least two
-    `prompts` are answered with `tokens` each. Raises UnfitAnalysis, TextSetError, PromptSetError,
-    SteeringMismatch, and what keeps a model from being opened.
+    `texts` are held-out ones, a JSON list, in place of the domain's; where there are none the likelihood of
+    texts is left out. Without `layers` there are eight over the depth, without strengths the default shares.
+    At least two `prompts` are answered, with `tokens` each. Raises UnfitAnalysis, TextSetError,
+    PromptSetError, SteeringMismatch, and what keeps a model from being opened.
     """
-    pairs = load_heldout(domain).proposal
-    vector = vector_of(session, domain)
+    pairs = heldout_pairs(session, vector_name, texts)
+    vector = vector_of(session, vector_name)
     settings = SweepSettings(
         layers=tuple(layers or default_layers(session.model.n_layers)),
         shares=() if alphas else tuple(shares or SHARES),

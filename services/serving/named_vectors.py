@@ -18,7 +18,6 @@ from services.serving.steering import SteeringRequest
 from services.settings import BODY_BYTES, ServeSettings
 from vectors.domains import library
 from vectors.domains.domain_vector import DomainVector
-from vectors.domains.prompt_sets import domain_names
 from vectors.errors import SteeringMismatch, VectorFileError
 from vectors.models.loading import LanguageModel
 from vectors.steering import Steering
@@ -44,8 +43,8 @@ class Vectors:
         self._built_in: dict[str, DomainVector] = {}
 
     def warm(self, session: Session) -> None:
-        """Extract or read the project's own vectors, so that no request waits for an extraction."""
-        for domain in domain_names():
+        """Extract or read the project's and the operator's own vectors, so that no request waits."""
+        for domain in session.vectors.domains.names():
             self._built_in[domain] = session.vectors.get(self._lm, domain, progress=session.progress)
 
     def names(self, owner: str) -> list[tuple[str, Literal["built-in", "uploaded"]]]:
@@ -66,8 +65,8 @@ class Vectors:
         path = self._path(owner, domain)
         if model != self._model_name or path is None:
             raise NotFound(f"vectors are kept for {self._model_name} only, under names of letters and digits")
-        if domain in domain_names():
-            raise Conflict(f"{domain} is one of the project's own domains: choose another name")
+        if domain in self._built_in:
+            raise Conflict(f"{domain} is one of this server's own domains: choose another name")
         path.parent.mkdir(parents=True, exist_ok=True)
         new = not path.is_file()
         if new and len(list(path.parent.glob("*.safetensors"))) >= MOST_UPLOADS:

@@ -92,9 +92,9 @@ def test_what_no_model_could_answer_is_refused(changes, expected):
         Question(**{"prompt": "Hello.", **changes})
 
 
-def test_an_unknown_domain_is_refused():
+def test_an_unknown_domain_is_refused(tmp_path):
     with pytest.raises(PromptSetError, match="bug_analysis"):
-        Question("Hello.", domain="bug_analisys")
+        refuse_misfit(Settings(cache=tmp_path), Question("Hello.", domain="bug_analisys"), silent)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ what else runs on the same model have no part in what is read, beyond rounding.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from vectors.domains.prompt_sets import Token
 from vectors.errors import InvalidRequest
 from vectors.models.blocks import n_layers, recording
 from vectors.models.chat import Chat
@@ -19,7 +19,6 @@ from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
 from vectors.threads import in_own_thread
 
-Token = Literal["last", "mean"]
 _WINDOW = 16
 """Batches that are sorted by length together: with more, a stream would be held up for little."""
 

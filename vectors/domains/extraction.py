@@ -5,20 +5,17 @@ after that token is run: the template's markers carry outlier channels, and a ca
 """
 
 import json
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from vectors.domains import defaults
-from vectors.domains.activations import Token, pooled
+from vectors.domains.activations import pooled
 from vectors.domains.domain_vector import DomainVector
-from vectors.domains.prompt_sets import PromptSet
+from vectors.domains.prompt_sets import TOKENS, Method, PromptSet, Token
 from vectors.errors import UnsupportedModel
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
-
-Method = Literal["mean_difference", "pca"]
 
 
 def extract(
@@ -64,7 +61,7 @@ def extract(
             "tokenizer_sha256": lm.tokenizer_digest,
             "thinking": lm.chat.thinking,
             "site": "resid_post",
-            "token": {"last": "last content token", "mean": "mean over content tokens"}[token],
+            "token": TOKENS[token],
             "tokens_read": json.dumps(lm.tokenizer.tokens(last) if token == "last" else []),  # noqa: S105 - as above
             "method": method,
             "alpha": "absolute, on the unit vector",

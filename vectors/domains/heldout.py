@@ -53,7 +53,12 @@ def load_heldout(domain: str, file: Path | None = None) -> HeldOut:
             "give a file of them, a JSON list of texts, with --texts"
             f"{did_you_mean(domain, domains_with_texts())}"
         )
-    texts, neutral = _read(file or _FOLDER / f"{domain}.json"), _read(_FOLDER / f"{_NEUTRAL}.json")
+    return split(read_texts(file or _FOLDER / f"{domain}.json"))
+
+
+def split(texts: list[str]) -> HeldOut:
+    """Pair texts with neutral ones; a quarter of the pairs is for proposals."""
+    neutral = read_texts(_FOLDER / f"{_NEUTRAL}.json")
     pairs = [Pair(*both) for both in zip(_shuffled(texts), _shuffled(neutral), strict=False)]
     first = round(len(pairs) * _PROPOSAL_SHARE)
     digest = hashlib.sha256(json.dumps([(pair.text, pair.neutral) for pair in pairs]).encode())
@@ -65,7 +70,8 @@ def _shuffled(texts: list[str]) -> list[str]:
     return sorted(texts, key=lambda text: hashlib.sha256(text.encode()).digest())
 
 
-def _read(path: Path) -> list[str]:
+def read_texts(path: Path) -> list[str]:
+    """The texts of a file, a JSON list. Raises TextSetError."""
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise TextSetError(f"{path.name} is larger than {_MAX_FILE_BYTES:,} bytes; leave texts out")
@@ -74,13 +80,18 @@ def _read(path: Path) -> list[str]:
         raise TextSetError(f"{path.name} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise TextSetError(f"{path.name} is not JSON in UTF-8: {error}") from error
+    return checked_texts(path.name, texts)
+
+
+def checked_texts(where: str, texts: object) -> list[str]:
+    """The texts themselves. Raises TextSetError."""
     if not isinstance(texts, list) or len(texts) < 8:
-        raise TextSetError(f"{path.name}: expected a list of at least 8 texts")
+        raise TextSetError(f"{where}: expected a list of at least 8 texts")
     for text in texts:
         if not isinstance(text, str) or not text.strip() or len(text) > _MAX_TEXT_CHARS:
             raise TextSetError(
-                f"{path.name} holds {str(text)[:40]!r}, expected text of 1 to {_MAX_TEXT_CHARS} characters"
+                f"{where} holds {str(text)[:40]!r}, expected text of 1 to {_MAX_TEXT_CHARS} characters"
             )
     if len(set(texts)) < len(texts):
-        raise TextSetError(f"{path.name} holds the same text twice, which would count it twice")
+        raise TextSetError(f"{where} holds the same text twice, which would count it twice")
     return texts

@@ -20,7 +20,8 @@ from torch import Tensor
 from vectors.domains import defaults
 from vectors.domains.domain_vector import DomainVector
 from vectors.domains.extraction import extract
-from vectors.domains.prompt_sets import load_prompt_set
+from vectors.domains.own_domains import Domains
+from vectors.domains.prompt_sets import TOKENS
 from vectors.errors import VectorFileError
 from vectors.files import write_atomic
 from vectors.models.loading import LanguageModel
@@ -45,24 +46,39 @@ class VectorLibrary:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.domains = Domains(folder)
 
     def get(self, lm: LanguageModel, domain: str, progress: Progress = silent) -> DomainVector:
         """Return a domain's vector for a model: from its file, or extracted and kept on first use.
 
-        A damaged file is replaced, with a warning. Raises PromptSetError for an unknown domain.
+        A damaged file is replaced, with a warning. The name of an imported vector gives that one. Raises
+        PromptSetError for an unknown domain, VectorFileError where several vectors of a name were imported.
         """
+        if self.domains.kept(domain):
+            return self._imported(lm, domain)
+        known = self.domains.load(domain)
         path = self.path(lm, domain)
-        if (
-            kept := _kept(path, lm)
-        ) is not None:  # first without a lock, which a read-only folder cannot hold
+        # First without a lock, which a read-only folder cannot hold.
+        if (kept := _kept(path, lm, domain)) is not None:
             return kept
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):
-            if (kept := _kept(path, lm)) is not None:
+            if (kept := _kept(path, lm, domain)) is not None:
                 return kept
-            vector = extract(lm, load_prompt_set(domain), progress=progress)
+            vector = extract(lm, known.prompts, method=known.method, token=known.token, progress=progress)
             save(vector, path)
         return vector
+
+    def _imported(self, lm: LanguageModel, name: str) -> DomainVector:
+        folder = _file_name(lm.model_id, name, "").parent.name
+        files = [path for path in self.domains.kept(name) if path.parent.name == folder]
+        if len(files) != 1:
+            there = ", ".join(map(str, files or self.domains.kept(name)))
+            raise VectorFileError(
+                f"{len(files)} vectors called {name} are kept for {lm.model_id}; name one by its "
+                f"file ({there}), or import one for this model"
+            )
+        return load(files[0], lm)
 
     def path(self, lm: LanguageModel, domain: str) -> Path:
         """Where the domain's default vector for a model lies, or will lie."""
@@ -70,7 +86,8 @@ class VectorLibrary:
 
     def fingerprint(self, lm: LanguageModel, domain: str) -> str:
         """sha256 of everything that determines a domain's default vector; known without extracting it."""
-        return _key(lm, domain, load_prompt_set(domain).digest, "mean_difference", "last content token")
+        known = self.domains.load(domain)
+        return _key(lm, domain, known.prompts.digest, known.method, TOKENS[known.token])
 
     def save(self, vector: DomainVector, lm: LanguageModel) -> Path:
         """Write a vector of a model into the library and return its path."""
@@ -96,14 +113,14 @@ class VectorLibrary:
         return entries
 
 
-def _kept(path: Path, lm: LanguageModel) -> DomainVector | None:
+def _kept(path: Path, lm: LanguageModel, domain: str) -> DomainVector | None:
     """The vector of a file; None where there is none, or with a warning where it is damaged."""
     if not path.exists():
         return None
     try:
         return load(path, lm)
     except VectorFileError as error:
-        _log.warning("extracting %s again: %s", path.stem, error)
+        _log.warning("extracting %s again: %s", domain, error)
         return None
 
 

@@ -5,16 +5,24 @@ The project's own sets lie beside this module as JSON; a user's set is a file of
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from vectors.errors import VectorsError
 from vectors.suggestions import did_you_mean
 
 _FOLDER = Path(__file__).parent / "prompts"
-_MAX_FILE_BYTES = 1 << 20
+MAX_FILE_BYTES = 1 << 20
 _MAX_PROMPT_CHARS = 2000
+NAME = re.compile(r"(?!.*\.safetensors$)[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
+"""What a domain of one's own may be called."""
+Method = Literal["mean_difference", "pca"]
+Token = Literal["last", "mean"]
+TOKENS: dict[Token, str] = {"last": "last content token", "mean": "mean over content tokens"}
+"""What the metadata of a vector calls the residuals it was made from."""
 
 
 class PromptSetError(VectorsError, ValueError):
@@ -57,16 +65,17 @@ def load_prompt_set(domain: str | Path) -> PromptSet:
             f"no domain {domain!r}: expected one of {', '.join(names)}{did_you_mean(domain, names)}"
         )
     try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise PromptSetError(f"{path.name} is larger than {_MAX_FILE_BYTES:,} bytes; shorten the set")
-        return _checked(path.name, json.loads(path.read_text(encoding="utf-8")))
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise PromptSetError(f"{path.name} is larger than {MAX_FILE_BYTES:,} bytes; shorten the set")
+        return checked(path.name, json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise PromptSetError(f"{path.name} cannot be read: {error.strerror}") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise PromptSetError(f"{path.name} is not JSON: {error}") from error
 
 
-def _checked(where: str, data: object) -> PromptSet:
+def checked(where: str, data: object, *, own: bool = False) -> PromptSet:
+    """The prompt set that `data` is; one of one's own may lack keywords. Raises PromptSetError."""
     if not isinstance(data, dict) or set(data) != set(PromptSet.__dataclass_fields__):
         raise PromptSetError(
             f"{where}: expected an object with exactly {', '.join(PromptSet.__dataclass_fields__)}"
@@ -74,7 +83,7 @@ def _checked(where: str, data: object) -> PromptSet:
     for name in ("domain", "description"):
         _check_text(where, name, data[name])
     for name in ("keywords", "positive", "negative"):
-        if not isinstance(data[name], list) or not data[name]:
+        if not isinstance(data[name], list) or not (data[name] or (own and name == "keywords")):
             raise PromptSetError(f"{where}: {name} must be a list of texts that is not empty")
         for text in data[name]:
             _check_text(where, name, text)

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
         "orchestrate lab compose bug_analysis patch_writing --mode add --out both.safetensors",
     ),
 )
-@click.argument("domains", nargs=-1, required=True, shell_complete=completion.domains)
+@click.argument("names", metavar="DOMAIN|FILE...", nargs=-1, required=True, shell_complete=completion.vectors)
 @options.model
+@options.vectors
 @click.option(
     "--mode",
     "modes",
@@ -46,8 +47,9 @@ if TYPE_CHECKING:
 @analysis.figure
 @options.as_json
 def command(
-    domains: tuple[str, ...],
+    names: tuple[str, ...],
     model: str | None,
+    vectors: Path | None,
     modes: "tuple[Mode, ...]",
     weights: tuple[float, ...],
     out: Path | None,
@@ -56,7 +58,7 @@ def command(
     figure: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare ways to steer with several DOMAINS with each of their vectors alone.
+    """Compare ways to steer with several domains with each of their vectors alone.
 
     \b
     add       h + Σ αᵢ·vᵢ, every vector at its full strength
@@ -73,13 +75,11 @@ def command(
         raise click.UsageError("--out needs one --mode, add or weighted: taking turns is no vector")
     if out and out.suffix != ".safetensors":
         raise click.UsageError(f"--out {out.name}: a vector file ends in .safetensors")
-    check_input(model, *domains)
-    with analysis.opened(model) as session:
+    check_input(model, *names, vectors=vectors)
+    with analysis.opened(model, vectors) as session:
         from orchestrator.lab.composition import compose_domains
 
-        found = compose_domains(
-            session, domains, prompts, modes=modes, weights=weights, tokens=tokens, out=out
-        )
+        found = compose_domains(session, names, prompts, modes=modes, weights=weights, tokens=tokens, out=out)
     if out:
         click.echo(f"vector: {out}", err=True)
     analysis.finish(found, figure, as_json, _print)
@@ -105,8 +105,14 @@ def _row(condition: "Condition", domains: Sequence[str]) -> list[str]:
     for domain in domains:
         text = condition.text_nats.get(domain)
         row += [
-            analysis.shown(condition.hits[domain]),
-            analysis.shown(condition.against_single[domain], "+.2f"),
+            *(
+                [
+                    analysis.shown(condition.hits[domain]),
+                    analysis.shown(condition.against_single[domain], "+.2f"),
+                ]
+                if domain in condition.hits
+                else ["no keywords"] * 2
+            ),
             analysis.shown(text, "+.2f") if text else "no texts",
         ]
     return [

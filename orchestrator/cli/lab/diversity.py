@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 )
 @click.argument("vector_name", metavar="DOMAIN|FILE", shell_complete=completion.vectors)
 @options.model
+@options.vectors
 @click.option("--samples", type=click.IntRange(2, 100), default=5, show_default=True, help="Per prompt.")
 @analysis.prompts(12, "Prompts.")
 @analysis.tokens(8)
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 def command(
     vector_name: str,
     model: str | None,
+    vectors: Path | None,
     samples: int,
     prompts: list[str],
     tokens: int,
@@ -45,8 +47,8 @@ def command(
     Unique answers over samples, at T 0.3, 0.7 and 1.0, paired by prompt. The work is 6 × --samples × --limit
     answers: by default 360, a minute or a few on a CPU.
     """
-    check_input(model, vector_name)
-    with analysis.opened(model) as session:
+    check_input(model, vector_name, vectors=vectors)
+    with analysis.opened(model, vectors) as session:
         from orchestrator.lab.diversity import measure_diversity
 
         found = measure_diversity(session, vector_name, prompts, samples=samples, tokens=tokens, seed=seed)

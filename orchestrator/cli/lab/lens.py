@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 )
 @click.argument("vector_name", metavar="DOMAIN|FILE", shell_complete=completion.vectors)
 @options.model
+@options.vectors
 @analysis.numbers("--layers", int, "Layers, from 0.  [default: eight over the depth]")
 @click.option(
     "--top", type=click.IntRange(1, 50), default=6, show_default=True, metavar="K", help="Tokens each way."
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 def command(
     vector_name: str,
     model: str | None,
+    vectors: Path | None,
     layers: tuple[int, ...],
     top: int,
     figure: Path | None,
@@ -46,8 +48,8 @@ def command(
     standard deviations from the mean over the vocabulary. Nothing is sampled, so there is no interval. Takes
     seconds.
     """
-    check_input(model, vector_name)
-    with analysis.opened(model) as session:
+    check_input(model, vector_name, vectors=vectors)
+    with analysis.opened(model, vectors) as session:
         from orchestrator.lab.lenses import read_through_lens
 
         found = read_through_lens(session, vector_name, layers=layers, top=top)

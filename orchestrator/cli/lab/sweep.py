@@ -22,8 +22,10 @@ if TYPE_CHECKING:
         "orchestrate lab sweep code_reading --layers 8,16,24 --shares 0.1,0.2 --figure sweep.png",
     ),
 )
-@click.argument("domain", shell_complete=completion.domains)
+@click.argument("vector_name", metavar="DOMAIN|FILE", shell_complete=completion.vectors)
 @options.model
+@options.vectors
+@click.option("--texts", type=options.FILE, help="Held-out texts of your own: a JSON list.")
 @analysis.numbers("--layers", int, "Layers, from 0.  [default: eight over the depth]")
 @analysis.numbers(
     "--shares", float, "α as shares of the residual norm at each layer.  [default: 0.05,0.1,0.2,0.4,0.8]"
@@ -34,8 +36,10 @@ if TYPE_CHECKING:
 @analysis.figure
 @options.as_json
 def command(
-    domain: str,
+    vector_name: str,
     model: str | None,
+    vectors: Path | None,
+    texts: Path | None,
     layers: tuple[int, ...],
     shares: tuple[float, ...],
     alphas: tuple[float, ...],
@@ -44,7 +48,7 @@ def command(
     figure: Path | None,
     as_json: bool,
 ) -> None:
-    """What DOMAIN's vector does at every layer and α, and where its zones are.
+    """What a vector does at every layer and α, and where its zones are.
 
     \b
     changed     share of prompts whose greedy output differs from the unsteered one
@@ -58,12 +62,19 @@ def command(
     """
     if shares and alphas:
         raise click.UsageError("--shares and --alphas exclude each other")
-    check_input(model, domain)
-    with analysis.opened(model) as session:
+    check_input(model, vector_name, vectors=vectors)
+    with analysis.opened(model, vectors) as session:
         from orchestrator.lab.sweeping import sweep_vector
 
         found = sweep_vector(
-            session, domain, prompts, layers=layers, shares=shares, alphas=alphas, tokens=tokens
+            session,
+            vector_name,
+            prompts,
+            texts=texts,
+            layers=layers,
+            shares=shares,
+            alphas=alphas,
+            tokens=tokens,
         )
     analysis.finish(found, figure, as_json, _print)
 
@@ -82,7 +93,7 @@ def _print(found: "SweepResult") -> None:
                 f"{cell.share:.0%}",
                 shown(cell.change_rate, ".0%"),
                 shown(cell.kl_bits),
-                shown(cell.task_nats, "+.2f"),
+                shown(cell.task_nats, "+.2f") if cell.task_nats else "no texts",
                 shown(cell.degenerate, ".0%"),
                 cell.zone,
             ]
@@ -90,13 +101,16 @@ def _print(found: "SweepResult") -> None:
         ],
         [
             f"unsteered: repeated, {shown(swept.repeat_change_rate, '.0%')} change; "
-            f"{shown(swept.unsteered_degenerate, '.0%')} degenerate; "
-            f"text {shown(swept.unsteered_task_nats, '+.2f')}",
+            f"{shown(swept.unsteered_degenerate, '.0%')} degenerate"
+            + (f"; text {shown(swept.unsteered_task_nats, '+.2f')}" if swept.unsteered_task_nats else ""),
             *(
                 f"{zone}: layers {', '.join(str(layer) for layer, of in zones.items() if of == zone)}"
                 for zone in dict.fromkeys(zones.values())
             ),
             f"({ZONE_RULE})",
-            analysis.evidence(swept.repeat_change_rate.n, swept.unsteered_task_nats.n),
+            analysis.evidence(
+                swept.repeat_change_rate.n,
+                *([swept.unsteered_task_nats.n] if swept.unsteered_task_nats else []),
+            ),
         ],
     )

@@ -96,10 +96,11 @@ def command(
 ) -> None:
     """Find where and how strongly DOMAIN's vector helps, and certify it on texts held out from the search.
 
-    The certificates are kept beside the vector, also those that say that nothing helps. `solve --variant
-    certified` goes by them.
+    A domain without a node is measured in front of open requests, zero-shot, by likelihood, keywords or
+    degeneration. The certificates are kept beside the vector, also those that say that nothing helps.
+    `solve --variant certified` goes by them.
     """
-    check_input(flags["model"], domain)
+    check_input(flags["model"], domain, vectors=flags["vectors"])
     from orchestrator.cli.output import print_json
     from orchestrator.cli.vectors.calibrated import print_calibration, print_rate
 

@@ -22,17 +22,20 @@ class FormatName(click.Choice[str]):
         return str(value)
 
 
-def check_input(model: str | None, *names: str) -> None:
+def check_input(model: str | None, *names: str, vectors: Path | None = None) -> None:
     """Raise what is wrong with a model's or a vector's name before tensors are imported: that takes seconds.
+
+    `vectors` is the folder of the library, where not the cache's.
 
     Raises ModelUnavailable, PromptSetError for an unknown domain, VectorFileError for a file that is missing.
     """
-    from vectors.domains.prompt_sets import load_prompt_set
+    from vectors.domains.own_domains import Domains
     from vectors.errors import VectorFileError
 
+    settings = options.settings(model=model, vectors=vectors)
     for name in names:
         if not name.endswith(".safetensors"):
-            load_prompt_set(name)
+            Domains(settings.library).check(name)
         elif not Path(name).is_file():
             raise VectorFileError(f"no file {name}: name a domain or a file that `vectors extract` made")
-    options.check_model(options.settings(model=model))
+    options.check_model(settings)

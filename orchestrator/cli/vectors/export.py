@@ -33,6 +33,7 @@ def _layers(_context: click.Context, _option: click.Parameter, given: tuple[str,
 )
 @click.argument("vector", metavar="DOMAIN|FILE", shell_complete=completion.vectors)
 @options.model
+@options.vectors
 @click.option("--format", "name", type=FormatName(), required=True)
 @click.option(
     "--layer",
@@ -59,6 +60,7 @@ def _layers(_context: click.Context, _option: click.Parameter, given: tuple[str,
 def command(
     vector: str,
     model: str | None,
+    vectors: Path | None,
     name: str,
     layers: _Layers,
     alpha: float | None,
@@ -78,11 +80,11 @@ def command(
     With strength (coefficient, multiplier) 1 the tool does what α does here. It adds the vectors of all
     layers in the file at once.
     """
-    check_input(model, vector)
+    check_input(model, vector, vectors=vectors)
     from orchestrator.cli.output import print_json
     from orchestrator.lab.exchange import export_to
 
-    with opened_session(options.settings(model=model)) as session:
+    with opened_session(options.settings(model=model, vectors=vectors)) as session:
         exported = export_to(session, vector, name, out, layers=layers, alpha=alpha, mode=mode)
     if as_json:
         print_json(exported.model_dump(mode="json"))

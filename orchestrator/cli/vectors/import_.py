@@ -1,6 +1,5 @@
 """`orchestrate vectors import`."""
 
-import re
 from pathlib import Path
 
 import click
@@ -12,7 +11,9 @@ from orchestrator.cli.vectors.common import FormatName, check_input
 
 
 def _domain(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
-    if name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,63}", name, re.ASCII):
+    from vectors.domains.prompt_sets import NAME
+
+    if name is not None and not NAME.fullmatch(name):
         raise click.BadParameter("expected up to 64 letters, digits and . _ -, the first a letter or digit")
     return name
 

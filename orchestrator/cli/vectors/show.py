@@ -1,5 +1,6 @@
 """`orchestrate vectors show`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -23,17 +24,18 @@ if TYPE_CHECKING:
 )
 @click.argument("vector", metavar="DOMAIN|FILE", shell_complete=completion.vectors)
 @options.model
+@options.vectors
 @click.option(
     "--layer", type=click.IntRange(0), help="Layer for tokens and cosines.  [default: the domain's own]"
 )
 @options.as_json
-def command(vector: str, model: str | None, layer: int | None, as_json: bool) -> None:
+def command(vector: str, model: str | None, vectors: Path | None, layer: int | None, as_json: bool) -> None:
     """Norm per layer, tokens promoted and suppressed through the logit lens, cosine to the other domains."""
-    check_input(model, vector)
+    check_input(model, vector, vectors=vectors)
     from orchestrator.cli.output import print_json
     from orchestrator.lab.lenses import portrait
 
-    with opened_session(options.settings(model=model)) as session:
+    with opened_session(options.settings(model=model, vectors=vectors)) as session:
         facts = portrait(session, vector, layer)
     if as_json:
         print_json(facts.model_dump(mode="json"))

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchestrator.calibration.situations import FEW_SHOT, situations
+from orchestrator.calibration.situations import FEW_SHOT, check_asked, situations
 from orchestrator.calibration.trials import CHEAP, Size, added_lines, build_trial, valid_answer
 from orchestrator.errors import ConfigError
 from orchestrator.session import Session
@@ -70,8 +70,12 @@ def test_reports_are_cut_to_their_budget(session, instances):
 
 
 def test_what_no_node_does_is_refused(session, instances):
-    with pytest.raises(ConfigError, match="django_web"):
-        situations(session, "django_web", "zero-shot", instances, 100)
+    for regime, metric in (("rag", "likelihood"), ("few-shot", "keywords"), ("zero-shot", "gold")):
+        with pytest.raises(ConfigError, match="django_web"):
+            check_asked("django_web", regime, metric, ["view"])
+    check_asked("django_web", "zero-shot", "likelihood", ())
+    with pytest.raises(ConfigError, match="no keywords"):
+        check_asked("mine", "zero-shot", "keywords", ())
     with pytest.raises(ConfigError, match="examples"):
         situations(session, "test_reasoning", "few-shot", instances, 100)
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from tests.vectors import folders
 from vectors.domains import library as library_module
 from vectors.domains.library import VectorLibrary
-from vectors.domains.prompt_sets import PromptSetError
+from vectors.domains.prompt_sets import PromptSetError, load_prompt_set
 from vectors.errors import VectorFileError
 from vectors.models.loading import load_model
 
@@ -166,7 +166,7 @@ def test_everything_that_determines_a_vector_has_its_part_in_the_fingerprint(
 
 
 def test_vectors_of_different_methods_lie_side_by_side(library, lm):
-    prompt_set = library_module.load_prompt_set("code_reading")
+    prompt_set = load_prompt_set("code_reading")
     paths = {
         library.save(library_module.extract(lm, prompt_set, method=method, token=token), lm)
         for method in ("mean_difference", "pca")

@@ -12,7 +12,7 @@ from tests.vectors import folders
 from vectors.domains.domain_vector import DomainVector
 from vectors.domains.heldout import Pair
 from vectors.domains.library import load, save
-from vectors.domains.prompt_sets import domain_names
+from vectors.domains.prompt_sets import domain_names, load_prompt_set
 from vectors.engine.engine import Engine
 from vectors.errors import UnfitAnalysis
 from vectors.lab.steering.composition import compare, composed, weights_of
@@ -135,7 +135,8 @@ def compared(lm, engine):
     parts = [vector(lm, "code_reading", 1, 1), vector(lm, "bug_analysis", 2, 2)]
     pairs = {"bug_analysis": [Pair("it is zero", "the sea"), Pair("so it fails", "a soup")]}
     modes = ["add", "weighted", "switch"]
-    return parts, compare(engine, lm, parts, modes, PROBES, pairs, tokens=5)
+    keywords = {domain: load_prompt_set(domain).keywords for domain in ("code_reading", "bug_analysis")}
+    return parts, compare(engine, lm, parts, modes, PROBES, pairs, keywords, tokens=5)
 
 
 def test_all_conditions_answer_the_same_prompts_with_the_same_length(lm, engine, compared):

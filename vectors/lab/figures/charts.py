@@ -43,13 +43,12 @@ def composition_figure(conditions: Sequence[Condition], title: str) -> Figure:
     figure = new_figure(5 + 1.1 * len(conditions), 8.5, f"{title}\n{note}")
     above, middle, below = figure.subplots(3, 1)
     groups = [condition.name.replace("_", "_\n") for condition in conditions]
-    bars(
-        above,
-        groups,
-        {d: [c.hits[d] for c in conditions] for d in domains},
-        "distinct keywords\nin an answer",
-    )
-    legend_above(above, len(domains))
+    if domains:
+        hits = {d: [c.hits[d] for c in conditions] for d in domains}
+        bars(above, groups, hits, "distinct keywords\nin an answer")
+        legend_above(above, len(domains))
+    else:
+        above.set_title("no keywords for these domains", fontsize=9)
     texts = {d: [c.text_nats[d] for c in conditions] for d in conditions[0].text_nats}
     if texts:
         bars(middle, groups, texts, "domain − neutral text,\nchange in nats per token")

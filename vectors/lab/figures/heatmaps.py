@@ -24,7 +24,7 @@ class _Panel:
     """A measure and how it is drawn."""
 
     title: str
-    of: Callable[[Cell], Estimate]
+    of: Callable[[Cell], Estimate | None]
     colours: str
     norm: Normalize
     digits: str
@@ -40,23 +40,27 @@ def sweep_figure(sweep: Sweep, title: str, *, shares: bool) -> Figure:
     grid = np.empty((len(layers), len(strengths)), dtype=object)
     for cell in sweep.cells:
         grid[layers.index(cell.layer), strengths.index(_strength(cell, shares))] = cell
-    some = sweep.cells[0]
+    some, what = sweep.cells[0], "prompts and pairs of texts"
+    ns = [some.change_rate.n, some.task_nats.n] if some.task_nats else [some.change_rate.n]
+    note = sample_size(ns, what if some.task_nats else "prompts")
     figure = new_figure(
         5 + 2.6 * max(3, len(strengths)),
         2.5 + 0.9 * max(4, len(layers)),
-        f"{title}\n{sample_size([some.change_rate.n, some.task_nats.n], 'prompts and pairs of texts')}",
+        f"{title}\n{note}",
     )
     axes = figure.subplots(2, 3).flatten()
     zones = np.vectorize(lambda cell: ZONES.index(cell.zone))(grid)
     for place, panel in zip(axes, _panels(), strict=False):
-        values = np.vectorize(lambda cell, of=panel.of: of(cell).value)(grid)
+        if panel.of(some) is None:
+            place.text(0.5, 0.5, "no held-out texts", ha="center", transform=place.transAxes)
+            continue
+        values = np.vectorize(lambda cell, of=panel.of: _known(of(cell)).value)(grid)
         image = place.imshow(values, origin="lower", aspect="auto", cmap=panel.colours, norm=panel.norm)
         figure.colorbar(image, ax=place, pad=0.02)
         place.set_title(panel.title, fontsize=10)
         for (row, column), cell in np.ndenumerate(grid):
-            _write(
-                place, column, row, panel.of(cell), panel.digits, ink_on(image.to_rgba(values[row, column]))
-            )
+            ink = ink_on(image.to_rgba(values[row, column]))
+            _write(place, column, row, _known(panel.of(cell)), panel.digits, ink)
     axes[4].imshow(zones, origin="lower", aspect="auto", cmap=ListedColormap(_ZONE_COLOURS), vmin=0, vmax=2)
     axes[4].set_title("zone of each α, and of the layer", fontsize=10)
     of_layer = sweep.zones()
@@ -86,6 +90,11 @@ def _panels() -> Sequence[_Panel]:
         ),
         _Panel("degenerate outputs", lambda c: c.degenerate, "cividis", Normalize(0, 1), ".0%"),
     )
+
+
+def _known(estimate: Estimate | None) -> Estimate:
+    assert estimate is not None
+    return estimate
 
 
 def _strength(cell: Cell, shares: bool) -> float:

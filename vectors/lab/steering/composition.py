@@ -13,7 +13,6 @@ import torch
 
 from vectors.domains.domain_vector import DomainVector
 from vectors.domains.heldout import Pair
-from vectors.domains.prompt_sets import load_prompt_set
 from vectors.engine.engine import Engine
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
@@ -114,6 +113,7 @@ def compare(
     modes: Sequence[Mode],
     probes: Sequence[str],
     pairs: Mapping[str, Sequence[Pair]],
+    keywords: Mapping[str, Sequence[str]],
     *,
     weights: Sequence[float] | None = None,
     tokens: int = 16,
@@ -123,8 +123,8 @@ def compare(
 
     An answer has `tokens` for each domain. In mode `switch` the domains take turns: the first vector steers
     the first `tokens`, the second goes on from there, and so on; a turn after the end of the answer is empty.
-    `weights` are those of mode `weighted`. `pairs` are held-out texts by domain, for those that have any (see
-    `text_margins`).
+    `weights` are those of mode `weighted`. `pairs` are held-out texts by domain (see `text_margins`) and
+    `keywords` words, for those that have any.
     """
     whole = tokens * len(vectors)
     turns: dict[str, list[_Turn]] = {"unsteered": [(None, whole)]}
@@ -145,7 +145,7 @@ def compare(
         unsteered, *others = text_margins(engine, lm, own_pairs, prompts, steerings, progress)
         for name, margins in zip(turns, [unsteered, *others], strict=True):
             likelihoods[name][domain] = paired(margins, unsteered)
-    return _conditions(answers, likelihoods, list(single))
+    return _conditions(answers, likelihoods, keywords)
 
 
 def _take_turns(engine: Engine, answers: Sequence[_Answer], progress: Progress) -> None:
@@ -167,21 +167,24 @@ def _take_turns(engine: Engine, answers: Sequence[_Answer], progress: Progress) 
 def _conditions(
     answers: Mapping[str, Sequence[_Answer]],
     likelihoods: Mapping[str, Mapping[str, Estimate]],
-    domains: Sequence[str],
+    keywords: Mapping[str, Sequence[str]],
 ) -> list[Condition]:
     hits = {
         name: {
-            domain: [keyword_hits(answer.text, load_prompt_set(domain).keywords) for answer in each]
-            for domain in domains
+            domain: [keyword_hits(answer.text, words) for answer in each]
+            for domain, words in keywords.items()
         }
         for name, each in answers.items()
     }
-    totals = {name: [sum(each) for each in zip(*hits[name].values(), strict=True)] for name in answers}
+    totals = {
+        name: [sum(of[number] for of in hits[name].values()) for number in range(len(each))]
+        for name, each in answers.items()
+    }
     return [
         Condition(
             name,
-            {domain: mean(hits[name][domain], at_least=0) for domain in domains},
-            {domain: paired(hits[name][domain], hits[domain][domain]) for domain in domains},
+            {domain: mean(hits[name][domain], at_least=0) for domain in keywords},
+            {domain: paired(hits[name][domain], hits[domain][domain]) for domain in keywords},
             likelihoods[name],
             mean(totals[name], at_least=0),
             paired(totals[name], totals["unsteered"]),

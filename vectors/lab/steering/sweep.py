@@ -43,8 +43,8 @@ class Cell:
 
     change_rate: share of prompts whose greedy output differs from the unsteered one. kl_bits: D(steered ‖
     unsteered) of the first new token. task_nats: mean log-likelihood a token of the domain's held-out texts
-    minus that of neutral ones, as the paired change from the unsteered model. degenerate: share of outputs
-    that repeat themselves or are empty.
+    minus that of neutral ones, as the paired change from the unsteered model, None without texts.
+    degenerate: share of outputs that repeat themselves or are empty.
     """
 
     layer: int
@@ -52,7 +52,7 @@ class Cell:
     share: float
     change_rate: Estimate
     kl_bits: Estimate
-    task_nats: Estimate
+    task_nats: Estimate | None
     degenerate: Estimate
 
     @property
@@ -75,7 +75,7 @@ class Sweep:
     cells: tuple[Cell, ...]
     repeat_change_rate: Estimate
     unsteered_degenerate: Estimate
-    unsteered_task_nats: Estimate
+    unsteered_task_nats: Estimate | None
 
     def zones(self) -> dict[int, Zone]:
         """The zone of each layer, by ZONE_RULE."""
@@ -130,7 +130,7 @@ def sweep(
 
     All outputs are submitted at
     once, with the points of one prompt, the unsteered reference and its repetition side by side, so that an
-    engine can share their prefix. `pairs` are held-out texts of the domain (see `text_margins`).
+    engine can share their prefix. `pairs` are held-out texts (see `text_margins`), perhaps none.
     """
     prompts = [lm.chat_ids([{"role": "user", "content": probe}]) for probe in probes]
     steerings: list[Steering | None] = [None, None, *points]
@@ -153,7 +153,7 @@ def sweep(
             broken[point] += degenerate(output)
             bits[point].append(kl_bits(output.distribution, reference.distribution))
     n = len(prompts)
-    unsteered, *steered = text_margins(engine, lm, pairs, prompts, [None, *points], progress)
+    margins = text_margins(engine, lm, pairs, prompts, [None, *points], progress) if pairs else None
     cells = [
         Cell(
             point.layer,
@@ -161,9 +161,10 @@ def sweep(
             vector.relative_alpha(point),
             rate(changed[index], n),
             mean(bits[index], at_least=0),
-            paired(margin, unsteered),
+            paired(margins[index - 1], margins[0]) if margins else None,
             rate(broken[index], n),
         )
-        for index, (point, margin) in enumerate(zip(points, steered, strict=True), start=2)
+        for index, point in enumerate(points, start=2)
     ]
-    return Sweep(tuple(cells), rate(changed[1], n), rate(broken[0], n), mean(unsteered))
+    unsteered = mean(margins[0]) if margins else None
+    return Sweep(tuple(cells), rate(changed[1], n), rate(broken[0], n), unsteered)
