@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ class Place:
         named = ("--dataset", self.tasks, "--repos", self.tasks.parent / "repos")
         with_model, out = ("--model", model), ("--out", folder / "solved")
         self.evaluate = evaluate_arguments(self.tasks, model, folder / "evaluated", "--workers", 2)
-        self.solve = list(map(str, ("solve", "local__abacus-0", *named, *with_model, *out, "--samples", 2)))
         commands = (
+            ("solve", "local__abacus-0", *named, *with_model, *out, "--samples", 2),
             ("tasks", "list", *named[:2]),
             ("retrieve", "local__abacus-1", *named),
             ("chat", "What now?", *with_model, "--tokens", 64),
@@ -53,7 +54,7 @@ class Place:
             ("keys", "create", "--name", "ada", "--data", folder / "service"),
             ("serve", "--port", 0, "--data", folder / "service", *with_model),
         )
-        self.commands = [self.solve, self.evaluate, *([str(part) for part in each] for each in commands)]
+        self.commands = [self.evaluate, *([str(part) for part in each] for each in commands)]
 
     def started(self, arguments: list[str]) -> subprocess.Popen[str]:
         """A command whose interpreter is up."""
@@ -88,12 +89,16 @@ class Place:
         return found
 
 
-def interrupt_at_random(folder: Path, model: Path, times: int, seed: int = 0) -> dict[str, Any]:
-    """Interrupt commands until so many interruptions have met one at work; raises Broken."""
+def interrupt_at_random(
+    folder: Path, model: Path, times: int, seed: int = 0, names: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Interrupt commands, those that begin so or all, until so many interruptions have met one at work.
+
+    Raises Broken, also where a batch that was interrupted and gone on with makes other predictions.
+    """
     chance, place = random.Random(seed), Place(folder, model)
-    lasted = {}
-    for arguments in place.commands:
-        lasted[tuple(arguments)] = _undisturbed(place, arguments)
+    place.commands = [each for each in place.commands if not names or each[0] in names]
+    lasted = {tuple(arguments): _undisturbed(place, arguments) for arguments in place.commands}
     whole = predictions(folder / "evaluated")
     seconds: list[float] = []
     met: dict[str, list[float]] = {}
@@ -109,7 +114,6 @@ def interrupt_at_random(folder: Path, model: Path, times: int, seed: int = 0) ->
             met.setdefault(" ".join(each for each in arguments[:2] if each.isalpha()), []).append(
                 round(took, 2)
             )
-    _undisturbed(place, place.solve)
     _undisturbed(place, place.evaluate)
     if predictions(folder / "evaluated") != whole:
         raise Broken("what was interrupted and gone on with made other predictions")

@@ -11,7 +11,7 @@ from orchestrator.cli import interruption
 from tests.orchestrator.cli.interrupt import interrupt_at_random
 from tests.services.conftest import until
 
-TIMES = 9
+COMMANDS = ("evaluate", "chat", "keys")
 _HEEDED = """
 import os, signal, sys, time, threading, asyncio
 from orchestrator.cli import interruption, main
@@ -47,9 +47,8 @@ def test_at_random_moments_every_command_ends_so_and_leaves_what_can_be_gone_on_
     tiny_model, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("ORCHESTRATE_CACHE", str(tmp_path / "cache"))
-    found = interrupt_at_random(tmp_path, tiny_model, TIMES)
-    assert found["interruptions"] == TIMES
-    assert len(found["seconds"]) == TIMES
+    found = interrupt_at_random(tmp_path, tiny_model, len(COMMANDS), names=COMMANDS)
+    assert found["interruptions"] == len(found["seconds"]) == len(COMMANDS)
 
 
 def test_an_import_is_let_through_before_ctrl_c_is_heeded(tmp_path, monkeypatch):
