@@ -2,7 +2,7 @@
 
 As a program, `python -m tests.orchestrator.cli.interrupt --times 100 --model tiny` does it so many times and
 prints what was found as JSON; the suite does it a few times. Moments are counted from when the interpreter
-runs the first line of the program: what comes before is Python's own.
+calls the program: what comes before is Python's own start.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from typing import Any
 from tests.orchestrator.batch.batches import evaluate_arguments, make_tasks, predictions
 from tests.orchestrator.batch.kill_evaluate import MAKE_MODEL
 
-_PROGRAM = "import os; os.close(int(os.environ['STARTED'])); from orchestrator.__main__ import main; main()"
+_PROGRAM = "import os; from orchestrator.__main__ import main; os.close(int(os.environ['STARTED'])); main()"
 _STAGED = re.compile(r"\.[0-9a-f]{16}$")
 _SECONDS = 2.0
 _ENDING_S = 2.0
