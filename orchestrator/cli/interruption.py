@@ -20,7 +20,7 @@ from types import FrameType
 from typing import NoReturn
 
 INTERRUPTED = 130
-_GRACE_S = 1.2
+_GRACE_S = 0.8
 _AGAIN_S = 0.05
 _STOP_DRAWING_S = 0.3
 _IMPORTING = "<frozen importlib"
