@@ -1,5 +1,6 @@
 """The process: the app under uvicorn, signals, and an end within thirty seconds."""
 
+import asyncio
 import logging
 import signal
 import socket
@@ -29,6 +30,8 @@ ENGINE_NICENESS = 10
 """The server's loop and its threads answer while the engine has all processors busy."""
 _CLOSE_S = 3
 """What closing takes after running nodes and answers had their time."""
+_PATIENCE_S = 1.5
+"""After so long a stop that is not over says what it waits for."""
 _IDLE_THREADS_S = 1
 """Threads that wait for work have been told to end by then."""
 _log = structlog.get_logger(__name__)
@@ -50,7 +53,16 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop taking work first, then close the connections as their answers end."""
         self._runtime.begin_stop()
+        word = asyncio.get_running_loop().call_later(_PATIENCE_S, self._say_what_is_awaited)
         await super().shutdown(sockets)
+        word.cancel()
+
+    def _say_what_is_awaited(self) -> None:
+        click.echo(
+            f"stopping: running nodes and answers may end for {self._runtime.settings.drain_s:g} s; "
+            "Ctrl-C leaves at once",
+            err=True,
+        )
 
 
 def serve(machine: Settings, settings: ServeSettings) -> int:
