@@ -28,7 +28,7 @@ from swebench.running.interpreters import (
 )
 from swebench.running.own import own_environment
 from swebench.running.products import Products, checkout_products
-from swebench.running.recipes import recipe
+from swebench.running.project_requirements import recipe
 from swebench.running.runner import Surroundings
 from swebench.running.venvs import find_python
 

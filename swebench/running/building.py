@@ -14,7 +14,7 @@ from swebench.patches.export import export
 from swebench.patches.plumbing import Git, output
 from swebench.patches.trees import Scratch
 from swebench.running.products import Products, keep_products, kept_products, make_repository
-from swebench.running.recipes import Recipe
+from swebench.running.project_requirements import Recipe
 from swebench.running.venvs import complete, make_venv, pip_environment, run
 
 _RECIPE = 1

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from swebench.patches.source import parse, syntax_fault
+from swebench.running.loose_statements import dedented, is_expression, one_by_one, statement
 from swebench.running.passages import Passage, passages_of
-from swebench.running.statements import dedented, is_expression, one_by_one, statement
 
 MAX_CELLS = 40
 _PYTHON = {"", "python", "python3", "py", "pycon", "python-repl", "ipython", "ipython3"}

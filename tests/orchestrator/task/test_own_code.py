@@ -143,7 +143,7 @@ def test_an_environment_without_the_runner_is_refused(session, shop, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_environment_is_made_of_the_projects_files_once(session, tmp_path):
+def test_an_environment_is_made_of_the_projects_files_once(tmp_path):
     setup = (
         "from pathlib import Path\nfrom setuptools import setup\n"
         "Path('src/made/_version.py').write_text('version = \"7\"\\n')\n"
@@ -158,7 +158,7 @@ def test_an_environment_is_made_of_the_projects_files_once(session, tmp_path):
     files["src/made/__init__.py"] = "def answer():\n    return 42\n"
     project = commit(tmp_path / "made", files)
     told = []
-    session.progress = lambda *step: told.append(step)
+    session = Session(Settings(cache=tmp_path / "new"), progress=lambda *step: told.append(step))
     tests = found(session, project, HowTested(environment="create"))
     assert tests.baseline.passing == ("tests/test_it.py::test_it",)
     assert any("making an environment" in label for label, *_ in told)

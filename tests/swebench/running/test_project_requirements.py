@@ -2,7 +2,7 @@
 
 import pytest
 
-from swebench.running.recipes import recipe
+from swebench.running.project_requirements import recipe
 
 
 def made(files, program="pytest"):
