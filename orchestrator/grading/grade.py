@@ -35,7 +35,7 @@ def grade_all(
     for instance in instances:
         name = instance.instance_id
         if error := refused[name]:
-            yield name, Graded(resolved=False, applied=False, reason=str(error.args[0]))
+            yield name, Graded(resolved=False, reason=str(error.args[0]))
             continue
         patch = None if predictions is None else predictions[name].model_patch
         yield name, verdict_on(session, instance, patch, fresh=fresh)
@@ -56,7 +56,7 @@ def grade_in_containers(
         if verdict is None:
             columns = ", ".join(lacking(instance))
             reason = f"its row has no {columns}, which the harness needs" if columns else "it made no report"
-            yield instance.instance_id, Graded(resolved=False, applied=False, reason=reason)
+            yield instance.instance_id, Graded(resolved=False, reason=reason)
             continue
         graded = Graded(
             resolved=verdict.resolved,
@@ -131,7 +131,7 @@ def grade_predictions(session: Session, asked: Grading) -> GradeSummary:
     else:
         outcomes = grade_all(session, chosen, predictions, fresh=asked.fresh)
     graded = {
-        name: Graded(resolved=False, applied=False, reason=str(found.faults[name]))
+        name: Graded(resolved=False, reason=str(found.faults[name]))
         for name in wanted
         if name in found.faults
     }

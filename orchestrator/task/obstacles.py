@@ -13,7 +13,7 @@ from orchestrator.records import Candidate
 from retrieval.errors import NotHere, NotText
 from retrieval.index import Index
 from retrieval.languages import language_of, most_alike, named_in, other_code
-from retrieval.mentions import mentioned_files
+from retrieval.mentions import mentioned_files, mentioned_symbols
 from retrieval.store import Repository
 from swebench.patches.source import file_fault
 
@@ -35,8 +35,8 @@ def obstacle(repository: Repository, commit: str, issue: str, index: Index, hits
     """
     mentioned = mentioned_files(issue, index.paths, index.modules)
     named = [index.paths[place] for place, clarity in mentioned.items() if clarity == 1]
-    faults = {path: unreadable(repository, commit, path) for path in named}
-    if named and (all(faults.values()) or faults.get(hits[0] if hits else "")):
+    faults = {path: unreadable(repository, commit, path) for path in named or _defining(issue, index)}
+    if faults and (all(faults.values()) or faults.get(hits[0] if hits else "")):
         told = [fault for fault in faults.values() if fault][:_MOST_TOLD]
         return f"what the issue names cannot be repaired: {'; '.join(told)}"
     if not named and (elsewhere := _in_another_language(repository, commit, issue, index)):
@@ -48,6 +48,12 @@ def obstacle(repository: Repository, commit: str, issue: str, index: Index, hits
             return ""
         first = first or fault
     return f"none of the {len(hits)} files that were found can be repaired: {first}" if first else ""
+
+
+def _defining(issue: str, index: Index) -> set[str]:
+    """The files that alone define what the issue mentions."""
+    places = (index.defined_in.get(symbol, ()) for symbol in mentioned_symbols(issue))
+    return {index.paths[found[0]] for found in places if len(found) == 1}
 
 
 def unreadable(repository: Repository, commit: str, path: str) -> str:

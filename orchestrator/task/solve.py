@@ -142,9 +142,15 @@ def _tools(job: Job, session: Session, config: RunConfig, artifacts: Artifacts) 
         reproduction=fault_of(job, retriever, session.test_bed) if config.run_tests else None,
         existing_tests=existing_tests,
         test_timeout_s=job.tests.timeout_s if job.tests else TEST_TIMEOUT_S,
+        python=_python(job, session) if config.run_tests else None,
         owner=job.owner,
         edit_kinds=session.edit_kinds,
     )
+
+
+def _python(job: Job, session: Session) -> Path:
+    within = job.tests.within if job.tests else session.test_bed.surroundings(job.task, job.repository.git)
+    return within.programs[0] / "python"
 
 
 async def run_graph(graph: Any, tools: Tools, emit: EmitTask) -> State:

@@ -7,6 +7,7 @@ names. The tools are everything that cannot or must not be stored: model, engine
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, TypedDict
 
 from pydantic import JsonValue
@@ -81,6 +82,8 @@ class Tools:
     """Runs the existing tests on a patch."""
     test_timeout_s: float
     """How long they may take."""
+    python: Path | None = None
+    """The Python that they run on; None where the user does not allow running any code."""
     owner: str = ""
     """Who alone may reuse what the engine computes for the task; see `GenerationRequest`."""
     edit_kinds: Sequence[Kind] = KINDS

@@ -9,9 +9,9 @@ from orchestrator.session import Session
 from orchestrator.task.planted import ready
 from retrieval.errors import RetrievalError
 from swebench.data.tasks import Instance
-from swebench.errors import EnvironmentUnavailable, SwebenchError
+from swebench.errors import CommitMissing, EnvironmentUnavailable, GitFailed, SwebenchError
 from swebench.grading.certificates import Certificates
-from swebench.grading.infrastructure import UNAVAILABLE
+from swebench.grading.infrastructure import REPOSITORY, UNAVAILABLE
 from swebench.grading.verdicts import TIMEOUT_S, ensure_gradeable, grade
 
 
@@ -23,12 +23,14 @@ def verdict_on(session: Session, instance: Instance, patch: str | None, *, fresh
     try:
         return _verdict_on(session, instance, patch, fresh)
     except (SwebenchError, RetrievalError) as failed:
-        return Graded(
-            resolved=False,
-            applied=False,
-            reason=str(failed.args[0]),
-            infrastructure=UNAVAILABLE if isinstance(failed, EnvironmentUnavailable) else "",
-        )
+        return Graded(resolved=False, reason=str(failed.args[0]), infrastructure=_label(failed))
+
+
+def _label(failed: SwebenchError | RetrievalError) -> str:
+    """What the machine lacks, where it lacks something: that says nothing of the patch."""
+    if isinstance(failed, EnvironmentUnavailable):
+        return UNAVAILABLE
+    return REPOSITORY if isinstance(failed, RetrievalError | GitFailed | CommitMissing) else ""
 
 
 def _verdict_on(session: Session, instance: Instance, patch: str | None, fresh: bool) -> Graded:

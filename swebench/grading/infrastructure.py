@@ -19,6 +19,8 @@ _SIGNATURES = (
 )
 TIMED_OUT = "tests_timed_out (ambiguous)"
 UNAVAILABLE = "environment_unavailable (environment)"
+REPOSITORY = "repository_unavailable (environment)"
+"""A repository, commit or object that is not here, or a git that failed."""
 
 
 def label(log: str) -> str:

@@ -6,12 +6,16 @@ line ends. So the text alone says which bytes it stands for, and nothing has to 
 
 import ast
 import re
+import subprocess
 import threading
 import tokenize
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import TypeVar
+
+from swebench.errors import EnvironmentUnavailable
 
 _T = TypeVar("_T")
 _warnings_lock = threading.RLock()
@@ -73,6 +77,28 @@ def file_fault(source: str | bytes) -> SyntaxError | None:
     except SyntaxError as fault:
         return fault.with_traceback(None)
     return None
+
+
+_COMPILING = """
+import sys
+try:
+    compile(sys.stdin.buffer.read(), "a.py", "exec")
+except (SyntaxError, ValueError) as fault:
+    sys.exit("line %s: %s" % (getattr(fault, "lineno", 1), getattr(fault, "msg", fault)))
+"""
+
+
+def fault_by(python: Path, data: bytes) -> str:
+    """Why another Python, of any version, does not compile a file, in a few words; "" where it does.
+
+    Nothing of the file is run. Raises EnvironmentUnavailable where that Python does not start or end.
+    """
+    command = [str(python), "-I", "-S", "-W", "ignore", "-c", _COMPILING]
+    try:
+        done = subprocess.run(command, input=data, capture_output=True, timeout=60, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EnvironmentUnavailable(f"{python} does not run as a Python: {error}") from None
+    return done.stderr.decode(errors="replace").strip().split("\n")[-1] if done.returncode else ""
 
 
 def same_code(before: str | bytes, after: str | bytes) -> bool:

@@ -6,13 +6,14 @@ that no checkout is needed and nothing is written outside a temporary folder.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from swebench.errors import PatchDoesNotApply
 from swebench.patches.gate import newly_unbound
 from swebench.patches.lenient import apply_as_harness
 from swebench.patches.paths import path_problem
 from swebench.patches.plumbing import Git
-from swebench.patches.source import file_fault, is_python, same_code
+from swebench.patches.source import fault_by, file_fault, is_python, same_code
 from swebench.patches.trees import ABSENT, EXECUTABLE, REGULAR, Change, Scratch
 
 MAX_PATCH_BYTES = 1 << 20
@@ -40,12 +41,12 @@ class PatchCheck:
         return not self.problems
 
 
-def check_patch(git: Git, base_commit: str, patch: str) -> PatchCheck:
+def check_patch(git: Git, base_commit: str, patch: str, *, python: Path | None = None) -> PatchCheck:
     """Check a unified diff against the tree of `base_commit` in a repository, bare or not, which stays as it
-    is.
+    is. `python` is the one that the repository runs on, where that is known: it must compile the files too.
 
-    Raises CommitMissing, and GitFailed where the repository or the machine is at fault; whatever is wrong
-    with the patch is in the answer.
+    Raises CommitMissing, GitFailed where the repository or the machine is at fault, EnvironmentUnavailable
+    where that Python does not run; whatever is wrong with the patch is in the answer.
     """
     size = len(patch.encode("utf-8", "surrogatepass"))
     if not patch.strip():
@@ -65,7 +66,7 @@ def check_patch(git: Git, base_commit: str, patch: str) -> PatchCheck:
         files = tuple(change.path for change in changes)
         if problems:
             return PatchCheck(True, False, False, files, tuple(problems))
-        return _contents(scratch, changes, files)
+        return _contents(scratch, changes, files, python)
 
 
 def _refused(problem: str, *, no_op: bool = False, lenient: str = "") -> PatchCheck:
@@ -84,7 +85,9 @@ def _forbidden(change: Change) -> list[str]:
     return found
 
 
-def _contents(scratch: Scratch, changes: tuple[Change, ...], files: tuple[str, ...]) -> PatchCheck:
+def _contents(
+    scratch: Scratch, changes: tuple[Change, ...], files: tuple[str, ...], python: Path | None
+) -> PatchCheck:
     problems: list[str] = []
     unbound: list[str] = []
     same = True
@@ -96,6 +99,8 @@ def _contents(scratch: Scratch, changes: tuple[Change, ...], files: tuple[str, .
         elif is_python(change.path) and file_fault(before) is None:
             if fault := file_fault(after):
                 problems.append(f"{change.path}, line {fault.lineno}: it no longer parses: {fault.msg}")
+            elif python and (said := fault_by(python, after)) and not fault_by(python, before):
+                problems.append(f"{change.path}: the repository's own Python does not compile it: {said}")
             elif names := newly_unbound(before, after):
                 unbound.append(f"{change.path}: nothing binds {', '.join(names)[:200]}")
         kept = change.old_mode == change.new_mode

@@ -74,7 +74,7 @@ def _check(tools: Tools, patch: str, reproduction: Fault | None, first: bool) ->
     """The fields of a candidate that are found out; when it is not the first valid one, only what is expected
     is tested on.
     """
-    checked = check_patch(tools.repository.git, tools.commit, patch)
+    checked = check_patch(tools.repository.git, tools.commit, patch, python=tools.python)
     found: dict[str, object] = {
         "files": checked.files,
         "applies": checked.applies,

@@ -65,6 +65,11 @@ def test_a_named_file_that_is_not_read_beside_one_that_is_stops_nothing(told):
     assert told(issue, {"abacus/old.py": PYTHON_2}) == ""
 
 
+def test_what_the_issue_calls_is_looked_at_where_it_names_no_file(told):
+    reason = told("show(3) prints 4, and not 3", {"abacus/old.py": PYTHON_2})
+    assert "abacus/old.py" in reason and "Python 2" in reason
+
+
 def test_a_repository_of_python_2_is_told_as_such_though_the_issue_names_no_file(told, project):
     for name in ("calc.py", "text.py", "__init__.py"):
         (project / "abacus" / name).write_text(PYTHON_2)

@@ -1,6 +1,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 from retrieval.errors import GitFailed as CannotRun
 from retrieval.gitio import Git
 from swebench.data.loading import load_instances
-from swebench.errors import CommitMissing, GitFailed
+from swebench.errors import CommitMissing, EnvironmentUnavailable, GitFailed
 from swebench.patches.diffs import unified_diff
+from swebench.patches.source import fault_by
 from swebench.patches.validity import MAX_PATCH_BYTES, check_patch
 from tests.swebench.conftest import CALC, FIX, commit, opened, run_git
 
@@ -130,6 +132,22 @@ def test_a_python_file_that_parsed_must_still_parse(repository):
 def test_a_python_file_that_compiled_must_still_compile(repository):
     checked = check_patch(*repository, patch_of("calc.py", CALC["calc.py"], "return 1\n" + CALC["calc.py"]))
     assert checked.applies and not checked.parses and "outside function" in checked.problems[0]
+
+
+def test_the_python_that_the_repository_runs_on_must_compile_it_too(repository, tmp_path):
+    older = tmp_path / "python"
+    older.write_text('#!/bin/sh\ngrep -q match && { echo "line 2: too new" >&2; exit 1; }\nexit 0\n')
+    older.chmod(0o755)
+    matching = CALC["calc.py"].replace(
+        "    return a - b", "    match a:\n        case _:\n            return b"
+    )
+    newer = patch_of("calc.py", CALC["calc.py"], matching)
+    assert check_patch(*repository, newer, python=Path(sys.executable)).valid
+    checked = check_patch(*repository, newer, python=older)
+    assert not checked.parses and "own Python does not compile it: line 2: too new" in checked.problems[0]
+    with pytest.raises(EnvironmentUnavailable):
+        check_patch(*repository, newer, python=tmp_path / "missing")
+    assert fault_by(Path(sys.executable), b"return 1\n") == "line 1: 'return' outside function"
 
 
 def test_a_name_that_nothing_binds_any_more_is_a_problem_of_a_patch_that_parses(repository):
