@@ -42,7 +42,8 @@ class OwnProblem:
 class Job:
     """A task with the repository and the full commit id it was checked against.
 
-    What the engine computes for it is reused for jobs of the same `owner` alone.
+    `source` is where the data set came from, with revision and split. What the engine computes for it is
+    reused for jobs of the same `owner` alone.
     """
 
     task: Task
@@ -51,6 +52,7 @@ class Job:
     dataset: str
     dataset_fingerprint: str
     owner: str = ""
+    source: str = ""
     tests: ProjectTests | None = None
     """The tests of one's own repository, where they may be run."""
 
@@ -67,7 +69,8 @@ def instance_job(
     instance = ready(session, found.get(instance_id))
     if to_grade:
         ensure_gradeable(instance)
-    return task_job(session, config, instance.task, found.name, found.fingerprint, to_grade=to_grade)
+    job = task_job(session, config, instance.task, found.name, found.fingerprint, to_grade=to_grade)
+    return replace(job, source=found.source)
 
 
 def task_job(

@@ -48,7 +48,8 @@ async def solve(
         determinants["tests"] = job.tests.digest
     out.mkdir(parents=True, exist_ok=True)
     with claimed(out, job.task.instance_id):
-        open_run(out, determinants, session.facts(), replacing=job.task.instance_id if fresh else None)
+        facts = session.facts() | ({"dataset_source": job.source} if job.source else {})
+        open_run(out, determinants, facts, replacing=job.task.instance_id if fresh else None)
         async with checkpoints(out) as saver:
             result = await run_task(job, session, config, out, saver, fresh=fresh, emit=emit)
         commit(out, result, made_by(session, config))

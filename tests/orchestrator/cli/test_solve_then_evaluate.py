@@ -36,6 +36,7 @@ def test_what_solve_graded_evaluate_and_report_count_alike(capsys, tmp_path, tin
     kept = tmp_path / "run" / INSTANCE / "result.json"
     assert json.loads(kept.read_text())["graded"] == solved["graded"]
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["facts"]["dataset_source"] == "bundled"
     assert manifest["determinants"]["dataset"] == "bundled" and manifest["determinants"]["dataset_sha256"]
 
     # What an earlier version noted without a certificate is no verdict, and is found again.
