@@ -75,7 +75,7 @@ def enter(names: "dict[str, Any]", app: str) -> None:
 
 
 def settle(names: "dict[str, Any]") -> None:
-    """Take settings over that the code assigns, and make the tables of models that are new."""
+    """Take over the settings and the model of users that the code has, and make the tables of new models."""
     with contextlib.suppress(Exception):
         settings = importlib.import_module("django.conf").settings
         for name, value in list(names.items()):
@@ -83,7 +83,10 @@ def settle(names: "dict[str, Any]") -> None:
                 setattr(settings, name, value)
         apps = importlib.import_module("django.apps").apps
         connection = importlib.import_module("django.db").connection
+        user = importlib.import_module("django.contrib.auth.base_user").AbstractBaseUser
         for model in apps.get_models():
+            if issubclass(model, user) and model._meta.app_label not in CONTRIB:
+                settings.AUTH_USER_MODEL = model._meta.label
             table = model._meta.db_table
             if model._meta.managed and not model._meta.proxy and _made.get(table) is not model:
                 with contextlib.suppress(Exception), connection.schema_editor() as editor:

@@ -25,6 +25,7 @@ _LONG = 16
 """Characters of a line that does not stand in an issue by chance, though others are printed beside it."""
 _MARKUP = re.compile(r"<[^<>]+>[^<>]*</|\\\w+\{")
 _BACKTICKED = re.compile(r"`([^`\n]+)`")
+_COMMENT = re.compile(r"(?<=#).*")
 _EXPECTING = r"(?:[Ee]xpect|[Ss]hould|[Cc]orrect|[Ii]nstead|[Rr]ather|[Ww]ant)\w*"
 _PROMPT = re.compile(r"^\s*(?:>>>|\.\.\.) ?")
 
@@ -142,12 +143,14 @@ class Reproduction:
 
     @cached_property
     def _prose(self) -> str:
-        """The issue without the code itself, in which a short result would be found by chance."""
+        """The issue without the code itself, in which a short result would be found by chance; but with its
+        comments, which often say what comes out."""
         own = {line.strip() for cell in self._cells for line in cell.source.splitlines()}
         lines = (_PROMPT.sub("", line).strip() for line in self._issue.splitlines())
         text = " ".join(line for line in lines if line not in own)
         for cell in self._cells:
             text = text.replace(f"`{cell.source.strip()}`", " ")
+            text = " ".join([text, *_COMMENT.findall(cell.source)])
         return steady(" ".join(text.split()))
 
     def _names(self, defined: Callable[[str], str | None]) -> list[tuple[str, str]]:

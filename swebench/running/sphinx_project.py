@@ -55,7 +55,7 @@ def build(names: "dict[str, Any]", page: str, module: str, builder: str) -> None
     out = str(folder / "_build")
     sphinx(str(folder), None, out, out, builder, settings, None, warnings, freshenv=True).build(True)
     said = re.sub(r"\x1b\[[\d;]*m", "", warnings.getvalue()).replace(f"{folder}/", "")
-    print(said.strip())
+    print(re.sub(r"^\S+:(?:\d+:)? (?=WARNING|ERROR)", "", said, flags=re.MULTILINE).strip())
     for made in Path(out).glob("index.html" if builder == "html" else "*.tex"):
         text = made.read_text("utf-8")
         body = _BODY.search(text)

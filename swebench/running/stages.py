@@ -31,6 +31,7 @@ MAX_BYTES = 32_000
 _OWN_DJANGO = re.compile(r"settings\.configure\(|DJANGO_SETTINGS_MODULE|execute_from_command_line")
 _FOR_DJANGO = re.compile(r"\bdjango\b|\(models\.Model\)")
 _APP = re.compile(r"(?<![\w./])(?!django\.)([A-Za-z_][\w.]*)\.models\b")
+_MODEL = re.compile(r"^class \w+\(.*\b(Model|AbstractBaseUser|AbstractUser)\b", re.MULTILINE)
 _ABOVE = re.compile(r"^(\s*from )\.+(?:(models)\b)?(?=\s+import\b)", re.MULTILINE)
 _MARKUP = re.compile(r"^\s*\.\. [\w:.+-]+::|:[\w.:+-]+:`[^`]+`", re.MULTILINE)
 _PAGES = {"rst", "rest", "restructuredtext"}
@@ -88,7 +89,7 @@ def _django(issue: str, own: Sequence[Cell]) -> Iterator[Cell]:
         if isinstance(parse(cell.source).body[0], ast.ClassDef | ast.Assign) or cell.kind == "exec":
             yield Cell("exec", "_django['settle'](globals())\n", "setup")
         yield from _tests(cell)
-    if "models.Model" in "".join(cell.source for cell in own):
+    if _MODEL.search("".join(cell.source for cell in own)):
         for what, asked in (
             ("checks", ""),
             ("migration", "migrat"),

@@ -190,3 +190,11 @@ def test_an_edited_form_is_read_in_the_encoding_of_its_file(git):
     start = source.index("//")
     form = Form("halves/__init__.py", ((start, start + 2, "/"),), "iso-8859-1")
     assert reproduction(git).outcomes([form], 20) == ["expected"]
+
+
+def test_what_a_comment_says_that_comes_out_is_quoted(git):
+    issue = (
+        "```python\nprint(half(2001))  #>>> 1000\nprint(half(4))\n```\nIt should be 1000.5 2.0, I expect.\n"
+    )
+    assert reproduction(git, issue.replace("print(half(4))\n", "")).usable
+    assert not reproduction(git, issue.replace("1000\n", "what\n")).usable

@@ -87,6 +87,20 @@ The check says: (fields.E121) 'max_length' must be a positive integer.
     assert found.outcome(patched("n // 2", "n // 2 + 5")) == "expected"
 
 
+def test_a_model_of_users_is_the_one_that_is_checked(on):
+    issue = """\
+This model is refused.
+from django.contrib.auth.models import AbstractBaseUser
+class Person(AbstractBaseUser):
+	name = models.CharField(max_length=30, unique=half(3) == 1.5)
+	USERNAME_FIELD = "name"
+shop.Person: (auth.E003) 'Person.name' must be unique because it is named as the 'USERNAME_FIELD'.
+"""
+    found = on(issue)
+    assert found.usable
+    assert found.outcome(patched("//", "/")) == "expected"
+
+
 def test_a_migration_is_shown_where_the_issue_speaks_of_one(on):
     issue = """\
 Migrations are wrong.
