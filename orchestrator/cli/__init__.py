@@ -100,8 +100,12 @@ def cli() -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """The entry point: turns every error that is raised on purpose into one line and an exit code."""
-    with interruption.heeded():
-        _run(argv)
+    try:
+        with interruption.heeded():
+            _run(argv)
+    except KeyboardInterrupt:  # between the command's end and that of heeding it
+        interruption.tell()
+        sys.exit(interruption.INTERRUPTED)
 
 
 def _run(argv: list[str] | None) -> NoReturn:

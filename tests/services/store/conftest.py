@@ -97,6 +97,15 @@ EVERY_EVENT = [
     events.NodeFinished(node="bug_analysis", seconds=0.5, new_tokens=2, prompt_tokens=90),
     events.CandidateChecked(number=1, verdict="valid", path="a.py"),
     events.Resumed(nodes=["code_reading"]),
+    events.TestsFound(
+        command="pytest",
+        origin="pytest.ini",
+        place="venv",
+        passing=3,
+        failing=["test_a"],
+        flaky=[],
+        seconds=1.0,
+    ),
 ]
 """One of each that a run tells."""
 
