@@ -1,7 +1,10 @@
 """What a domain's vector does at every layer and α, and where its zones are: what `lab sweep` does."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -12,6 +15,7 @@ from orchestrator.policy.decisions import Record
 from orchestrator.session import Session
 from vectors.lab.figures.heatmaps import sweep_figure
 from vectors.lab.steering.sweep import SHARES, ZONE_RULE, Sweep, default_layers, grid, sweep
+from vectors.measuring.kept import Kept
 
 
 class SweepSettings(Record):
@@ -58,12 +62,14 @@ def sweep_vector(
     shares: Sequence[float] = (),
     alphas: Sequence[float] = (),
     tokens: int = 16,
+    told: Callable[[], None] = lambda: None,
 ) -> SweepResult:
     """Sweep a domain's vector, or one in a file, over `layers` and `alphas`, else `shares` of the norm.
 
     `texts` are held-out ones, a JSON list, in place of the domain's; where there are none the likelihood of
     texts is left out. Without `layers` there are eight over the depth, without strengths the default shares.
-    At least two `prompts` are answered, with `tokens` each. Raises UnfitAnalysis, TextSetError,
+    What an interrupted sweep has measured is kept until the same one is complete; `told` is called with the
+    first of it. At least two `prompts` are answered, with `tokens` each. Raises UnfitAnalysis, TextSetError,
     PromptSetError, SteeringMismatch, and what keeps a model from being opened.
     """
     pairs = heldout_pairs(session, vector_name, texts)
@@ -76,6 +82,12 @@ def sweep_vector(
         prompts=tuple(prompts),
     )
     points = grid(vector, settings.layers, shares=settings.shares, alphas=settings.alphas)
+    provenance = Provenance.of(session, [vector])
+    facts: list[object] = [version("steered-orchestrator"), provenance.model_dump()]
+    facts += [settings.model_dump()]
+    facts += [[(pair.text, pair.neutral) for pair in pairs], session.model.tokenizer_digest]
+    name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+    kept = Kept(session.settings.cache / "analyses" / f"{name}.jsonl", told)
     swept = sweep(
         session.engine,
         session.model,
@@ -85,5 +97,7 @@ def sweep_vector(
         pairs,
         tokens=tokens,
         progress=session.progress,
+        kept=kept,
     )
-    return SweepResult(provenance=Provenance.of(session, [vector]), settings=settings, swept=swept)
+    kept.drop()
+    return SweepResult(provenance=provenance, settings=settings, swept=swept)

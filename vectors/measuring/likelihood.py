@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from vectors.domains.heldout import Pair
 from vectors.engine.engine import Engine
+from vectors.measuring.kept import Kept
 from vectors.measuring.metrics import Observation, likelihood
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress
@@ -20,6 +21,7 @@ def text_margins(
     prompts: Sequence[tuple[int, ...]],
     steerings: Sequence[Steering | None],
     progress: Progress,
+    kept: Kept | None = None,
 ) -> list[list[float]]:
     """Mean log-likelihood a token of a text of the domain − that of a neutral one, in nats, teacher-forced.
 
@@ -33,6 +35,9 @@ def text_margins(
     margins = []
     for done, steering in enumerate(steerings):
         progress("scoring texts", done, len(steerings))
-        margins.append(likelihood(engine, observations, steering))
+        known = kept.get(f"texts {done}") if kept else None
+        margins.append(known[0] if known else likelihood(engine, observations, steering))
+        if kept and not known:
+            kept.put(f"texts {done}", [margins[-1]])
     progress("scoring texts", len(steerings), len(steerings))
     return margins

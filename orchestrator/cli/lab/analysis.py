@@ -89,7 +89,7 @@ def numbers(flag: str, number: type[int] | type[float], help_: str) -> Callable[
 @contextmanager
 def opened(model: str | None, vectors: Path | None = None) -> "Iterator[Session]":
     """A session whose progress is on the screen. Ctrl-C says that nothing was kept."""
-    interruption.says("interrupted: an analysis keeps nothing until it is complete")
+    interruption.says("interrupted: nothing is kept of this yet")
     with opened_session(options.settings(model=model, vectors=vectors)) as session:
         yield session
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli import completion, options
+from orchestrator.cli import completion, interruption, options
 from orchestrator.cli.help import Command
 from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input
@@ -75,7 +75,9 @@ def command(
             shares=shares,
             alphas=alphas,
             tokens=tokens,
+            told=lambda: interruption.says("interrupted: run the same command again to go on where it was"),
         )
+    interruption.says("interrupted")
     analysis.finish(found, figure, as_json, _print)
 
 

@@ -34,7 +34,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory, tiny_model, files):
-    settings = Settings(cache=tmp_path_factory.mktemp("cache"), model=str(tiny_model))
+    settings = Settings(cache=tmp_path_factory.mktemp("cache"), model=str(tiny_model), dtype="float32")
     with Session(settings, progress=silent) as session:
         make_domain(session, files / "honesty.json", texts=files / "texts.json")
         yield session

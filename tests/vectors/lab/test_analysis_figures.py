@@ -47,6 +47,17 @@ def figure(name):
     return draw[name]()
 
 
+@pytest.mark.parametrize("layers", [1, 3, 8])
+def test_the_explanation_of_a_sweep_stays_in_the_picture(layers):
+    cells = [Cell(layer, 5, 0.1, FIGURE, FIGURE, FIGURE, FIGURE) for layer in range(layers)]
+    drawn = sweep_figure(Sweep(tuple(cells), FIGURE, FIGURE, FIGURE), "a sweep", shares=True)
+    drawn.draw_without_rendering()
+    (note,) = (text for text in drawn.axes[5].texts if "rigid" in text.get_text())
+    where = note.get_window_extent()
+    assert 0 <= where.x0 < where.x1 <= drawn.bbox.x1
+    assert 0 <= where.y0 < where.y1 <= drawn.bbox.y1
+
+
 MEASURED = ["sweep, shares", "sweep, absolute", "diversity", "composition", "demo"]
 
 

@@ -129,4 +129,4 @@ def _legend(axes: Axes, sweep: Sweep) -> None:
     repeats = sweep.repeat_change_rate
     note = f"{ZONE_RULE}\n\nUnsteered outputs that differ when repeated: {repeats.value:.0%} of {repeats.n}."
     text = "\n".join(fill(line, _NOTE_CHARS) for line in note.split("\n"))
-    axes.text(0, 0.6, text, va="top", fontsize=9, transform=axes.transAxes).set_in_layout(False)
+    axes.text(0, 0.55, text, va="top", fontsize=7, transform=axes.transAxes).set_in_layout(False)

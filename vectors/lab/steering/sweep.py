@@ -9,10 +9,11 @@ from typing import Literal, get_args
 from vectors.domains.domain_vector import DomainVector
 from vectors.domains.heldout import Pair
 from vectors.engine.engine import Engine
-from vectors.engine.requests import GenerationRequest
+from vectors.engine.requests import Generation, GenerationRequest
 from vectors.engine.sampling import Sampling
 from vectors.errors import UnfitAnalysis
 from vectors.measuring.collecting import collect
+from vectors.measuring.kept import Kept
 from vectors.measuring.likelihood import text_margins
 from vectors.measuring.measures import degenerate, kl_bits
 from vectors.models.loading import LanguageModel
@@ -125,35 +126,36 @@ def sweep(
     *,
     tokens: int = 16,
     progress: Progress = silent,
+    kept: Kept | None = None,
 ) -> Sweep:
     """Measure each point of `points` (see `grid`), with `tokens` greedy tokens for each probe.
 
-    All outputs are submitted at
+    What `kept` holds is not measured again. All other outputs are submitted at
     once, with the points of one prompt, the unsteered reference and its repetition side by side, so that an
     engine can share their prefix. `pairs` are held-out texts (see `text_margins`), perhaps none.
     """
     prompts = [lm.chat_ids([{"role": "user", "content": probe}]) for probe in probes]
     steerings: list[Steering | None] = [None, None, *points]
+    kept = kept or Kept()
+    rows = [kept.get(f"prompt {number}") for number in range(len(prompts))]
     requests = (
         GenerationRequest(prompt, steering, Sampling(tokens), distribution=True)
-        for prompt in prompts
+        for prompt, known in zip(prompts, rows, strict=True)
+        if known is None
         for steering in steerings
     )
     outputs = collect((engine.submit(request) for request in requests), "sweeping", progress)
-    changed, broken = [0] * len(steerings), [0] * len(steerings)
-    bits: list[list[float]] = [[] for _ in steerings]
-    for _ in prompts:
-        reference = next(outputs)
-        broken[0] += degenerate(reference)
-        for point in range(1, len(steerings)):
-            output = next(outputs)
-            assert output.distribution is not None
-            assert reference.distribution is not None
-            changed[point] += output.token_ids != reference.token_ids
-            broken[point] += degenerate(output)
-            bits[point].append(kl_bits(output.distribution, reference.distribution))
+    for number, known in enumerate(rows):
+        if known is None:
+            reference = next(outputs)
+            others = [next(outputs) for _ in steerings[1:]]
+            rows[number] = [_compared(output, reference) for output in (reference, *others)]
+            kept.put(f"prompt {number}", rows[number] or [])
+    by_point = list(zip(*[row for row in rows if row is not None], strict=True))
+    changed, broken = ([int(sum(each[of] for each in point)) for point in by_point] for of in (0, 1))
+    bits = [[each[2] for each in point] for point in by_point]
     n = len(prompts)
-    margins = text_margins(engine, lm, pairs, prompts, [None, *points], progress) if pairs else None
+    margins = text_margins(engine, lm, pairs, prompts, [None, *points], progress, kept) if pairs else None
     cells = [
         Cell(
             point.layer,
@@ -168,3 +170,11 @@ def sweep(
     ]
     unsteered = mean(margins[0]) if margins else None
     return Sweep(tuple(cells), rate(changed[1], n), rate(broken[0], n), unsteered)
+
+
+def _compared(output: Generation, reference: Generation) -> list[float]:
+    """Whether an output differs from the unsteered one and is degenerate, and their divergence in bits."""
+    assert output.distribution is not None
+    assert reference.distribution is not None
+    bits = kl_bits(output.distribution, reference.distribution)
+    return [float(output.token_ids != reference.token_ids), float(degenerate(output)), bits]
