@@ -96,6 +96,15 @@ EVERY_EVENT = [
     ),
     events.NodeFinished(node="bug_analysis", seconds=0.5, new_tokens=2, prompt_tokens=90),
     events.CandidateChecked(number=1, verdict="valid", path="a.py"),
+    events.TestsFound(
+        command="pytest",
+        origin="pyproject.toml",
+        place="src",
+        passing=3,
+        failing=["test_a.py::test_b"],
+        flaky=[],
+        seconds=1.5,
+    ),
     events.Resumed(nodes=["code_reading"]),
     events.TestsFound(
         command="pytest",
