@@ -57,11 +57,13 @@ class Use(NamedTuple):
 
 def used() -> Use | None:
     """What was used so far of the processors that this process may run on; None where no system tells."""
-    if not _STAT.exists():
+    try:
+        stat = _STAT.read_text()
+    except OSError:
         return None
     ours = {f"cpu{number}" for number in affinity()}
     everyone = 0
-    for name, *ticks in map(str.split, _STAT.read_text().splitlines()):
+    for name, *ticks in map(str.split, stat.splitlines()):
         if name in ours:
             user, nice, system, _idle, _waiting, interrupts, soft, stolen = map(int, ticks[:8])
             everyone += user + nice + system + interrupts + soft + stolen

@@ -92,7 +92,8 @@ def _watch_load() -> None:
     while before is not None:
         time.sleep(_LOOK_S)
         now, at = used(), time.monotonic()
-        assert now is not None
+        if now is None:  # it could not be read: no descriptor was left, say
+            continue
         threads = torch.get_num_threads()
         wanted = now.others_since(before, at - since) > len(affinity()) - threads + _MARGIN
         before, since, calm = now, at, 0 if wanted else calm + 1

@@ -138,6 +138,7 @@ def _interrupt(_number: int, frame: FrameType | None) -> None:
         leave(INTERRUPTED)
     _now.heard, _now.due = True, False
     logging.disable()  # of what fails because of it nobody wants to read
+    threading.excepthook = lambda _: None  # nor of what other threads were doing
     with suppress(RuntimeError):
         loop = asyncio.get_running_loop()
         for task in asyncio.all_tasks(loop):
