@@ -8,6 +8,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 _NULL: JsonSchemaValue = {"type": "null"}
+_SAID = ("title", "description", "default", "examples")
+"""What a schema says of a field, whichever of its forms it comes in."""
 
 
 class Body(BaseModel):
@@ -30,6 +32,7 @@ class Body(BaseModel):
         form = handler.resolve_ref_schema(found)
         for name, field in form["properties"].items():
             if name not in form.get("required", ()) and _NULL not in field.get("anyOf", ()):
-                form["properties"][name] = {"anyOf": [field, _NULL]}
+                said = {key: field.pop(key) for key in _SAID if key in field}
+                form["properties"][name] = {"anyOf": [field, _NULL], **said}
         form["additionalProperties"] = _NULL
         return found

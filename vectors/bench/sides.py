@@ -161,7 +161,7 @@ class Sides:
         if dtype not in self._engines:
             lm = self._lm(dtype)
             self._engines[dtype] = self._open.enter_context(
-                Engine(lm.model, lm.tokenizer, max_rows=_ENGINE_ROWS)
+                Engine(lm.model, lm.tokenizer, max_rows=_ENGINE_ROWS, endless=True)
             )
         return self._engines[dtype]
 

@@ -52,7 +52,8 @@ class Engine:
 
     The model's linear layers are packed in place. At most `max_rows` rows run at once, in a key-value cache
     of at least `cache_tokens` tokens. On Linux its thread is nicer than the others of the process by
-    `niceness` (0 to 19), so that a busy event loop comes first. Use as a context manager, or call `close`.
+    `niceness` (0 to 19), so that a busy event loop comes first. `endless`: no token ends a generation.
+    Use as a context manager, or call `close`.
     Raises UnsupportedModel for a model whose attention cannot be batched.
     """
 
@@ -63,6 +64,8 @@ class Engine:
         max_rows: int = 16,
         cache_tokens: int = 65_536,
         niceness: int = 0,
+        *,
+        endless: bool = False,
     ) -> None:
         self._niceness = niceness
         model.eval()
@@ -84,7 +87,7 @@ class Engine:
             self._forward,
             self._cache,
             self._sharing,
-            end_of_sequence_ids(model, tokenizer),
+            frozenset() if endless else end_of_sequence_ids(model, tokenizer),
             max_rows,
             like.device,
         )

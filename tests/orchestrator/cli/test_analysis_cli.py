@@ -145,5 +145,5 @@ def test_ctrl_c_ends_with_130_and_says_that_nothing_was_kept(run, cache, tiny_mo
     code, out, err = ended_at(arguments, "^sweeping: 0/", signal.SIGINT, env)
     assert code == 130
     assert out == ""
-    assert err.splitlines()[-1] == "interrupted: an analysis keeps nothing until it is complete"
+    assert err.splitlines()[-1] == "interrupted: nothing is kept of this yet"
     assert not (tmp_path / "drawn.png").exists()

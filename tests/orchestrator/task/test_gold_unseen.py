@@ -56,11 +56,11 @@ def test_no_object_of_the_solver_holds_a_gold_column(tasks, tiny_model, tmp_path
     found: list[list[str]] = []
     check = validate.check_patch
 
-    def watched(*arguments: Any) -> Any:
+    def watched(*arguments: Any, **named: Any) -> Any:
         alive = list(texts_alive())
         assert PROBLEM in alive, "what the solver may see is found this way"
         found.append([text for text in alive if MARK in text and text != MARK])
-        return check(*arguments)
+        return check(*arguments, **named)
 
     monkeypatch.setattr(validate, "check_patch", watched)
     flags = [

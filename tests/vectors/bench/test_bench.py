@@ -69,7 +69,7 @@ def engine(folder):
     lm = load_model(str(folder), cache=folder / "unused", dtype=torch.float32)
     never_ending(lm.model)
     lm.tokenizer = lm.tokenizer.without("eos_token")
-    with Engine(lm.model, lm.tokenizer) as engine:
+    with Engine(lm.model, lm.tokenizer, endless=True) as engine:
         yield engine
 
 
