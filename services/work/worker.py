@@ -39,7 +39,7 @@ class Worker:
         self._running: dict[Key, Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop
-        self._woken: asyncio.Event
+        self._woken = asyncio.Event()
         self._stopping = False
         self._begun, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="task-worker", daemon=True)
@@ -98,7 +98,7 @@ class Worker:
             self._ended.set()
 
     async def _claim_and_run(self) -> None:
-        self._loop, self._woken = asyncio.get_running_loop(), asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._begun.set()
         while not self._stopping:
             if len(self._tasks) >= self._concurrency or not await self._start_one():

@@ -72,6 +72,15 @@ def test_a_worker_runs_what_waits_and_what_comes(store, working):
     assert store.tasks.get("ada", first.id).result == RESULT
 
 
+def test_a_worker_may_be_spoken_to_before_it_has_begun(store):
+    worker = Worker(store, Script(), "tiny", Metrics(), 2)
+    task = create(store)
+    worker.wake()
+    worker.cancel(task.number)
+    assert worker.stop(0)
+    assert state(store, task) == "queued"
+
+
 def test_no_more_tasks_run_at_once_than_may(store, working):
     script = Script()
     script.gate.clear()
