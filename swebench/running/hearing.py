@@ -120,11 +120,9 @@ def _heard(said: list[list[object]]) -> Heard:
     for kind, *more in said:
         if kind == "overruled":
             overruled.append(str(more[0]))
-        elif kind in ("test", "described"):
-            name = str(more[0])
-            status = Status(str(more[1])) if kind == "described" else _of_pytest(*more[1:])
-            if status:
-                tests[name] = min(tests.get(name, status), status, key=RANK.__getitem__)
+        elif kind == "test":
+            name, status = str(more[0]), Status(str(more[1]))
+            tests[name] = min(tests.get(name, status), status, key=RANK.__getitem__)
     fault = ""
     if overruled:
         fault = f"a hook of the tree let a test pass that raised an error: {overruled[0][:200]}"
@@ -133,14 +131,3 @@ def _heard(said: list[list[object]]) -> Heard:
     elif not tests:
         fault = "the test runner ran no test"
     return Heard(str(said[0][1]), tests, fault)
-
-
-def _of_pytest(when: object, outcome: object, was_xfail: object) -> Status | None:
-    """One of a test's three reports, as pytest's summary puts it; None for one that says nothing."""
-    if outcome == "failed":
-        return Status.FAILED if when == "call" else Status.ERROR
-    if outcome == "skipped":
-        return Status.XFAIL if was_xfail else Status.SKIPPED
-    if outcome == "passed" and when == "call":
-        return Status.XPASS if was_xfail else Status.PASSED
-    return None

@@ -18,16 +18,14 @@ import importlib.util
 import json
 import runpy
 import unittest
-from typing import Any
 
-_UNITTEST = {
-    "addSuccess": "PASSED",
-    "addFailure": "FAILED",
-    "addError": "ERROR",
-    "addSkip": "SKIPPED",
-    "addExpectedFailure": "XFAIL",
-    "addUnexpectedSuccess": "XPASS",
-}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+_BESIDE = os.path.dirname(os.path.abspath(__file__))
 _RANK = ("ERROR", "FAILED", "SKIPPED", "XPASS", "XFAIL", "PASSED")
 
 
@@ -35,13 +33,14 @@ def main() -> None:
     """Run what the one argument says, and end as the runner does."""
     given = json.loads(sys.argv[1])
     prepare(given["program"])
-    entering = os.path.join(os.path.dirname(os.path.abspath(__file__)), "entering.py")
+    entering = os.path.join(_BESIDE, "entering.py")
     runpy.run_path(entering)["enter"](os.path.realpath(given["root"]), given["sources"])
-    sys.exit(_run(given["program"], given["arguments"], given["only"], {}))
+    sys.exit(_run(given["program"], given["arguments"], given["only"]))
 
 
 def prepare(program: str) -> None:
-    """Load the runner and its plug-ins before anything of the tree can come in between."""
+    """Load the reporter, the runner and its plug-ins before anything of the tree can come in between."""
+    _hear()
     if program != "pytest":
         return
     importlib.import_module("pytest")
@@ -55,19 +54,43 @@ def prepare(program: str) -> None:
                         point.load()
 
 
+@functools.lru_cache(maxsize=1)
+def _hear() -> "Callable[[_Tally], None]":
+    hear: Callable[[_Tally], None] = runpy.run_path(os.path.join(_BESIDE, "reporter.py"))["hear"]
+    return hear
+
+
+class _Tally:
+    """In place of the reporter's report, in a process of one run: of several outcomes of a test the worst."""
+
+    def __init__(self) -> None:
+        self.runner = ""
+        self.inside = False
+        self.found: dict[str, str] = {}
+
+    def take(self, runner: str) -> None:
+        self.runner = runner
+
+    def tell(self, *what: str) -> None:
+        if what[0] == "test":
+            name, status = what[1:]
+            self.found[name] = min(self.found.get(name, status), status, key=_RANK.index)
+
+
 def outcomes(program: str, arguments: "list[str]", only: "list[str]") -> str:
     """The status of each test by its runner's own name for it, as JSON, whatever the tests print."""
-    found: dict[str, str] = {}
+    tally = _Tally()
+    _hear()(tally)
     with contextlib.redirect_stdout(sys.stderr), contextlib.suppress(SystemExit):
-        _run(program, arguments, only, found)
-    return json.dumps(found)
+        _run(program, arguments, only)
+    return json.dumps(tally.found)
 
 
-def _run(program: str, arguments: "list[str]", only: "list[str]", found: "dict[str, str]") -> int:
+def _run(program: str, arguments: "list[str]", only: "list[str]") -> int:
     chosen = {name.split("\n")[0] for name in only}
     if program == "pytest":
-        return _pytest(arguments, chosen, found)
-    _hear(chosen, found)
+        return _pytest(arguments, chosen)
+    _choose(chosen)
     if program == "unittest":
         failed = False
         for part in "\0".join(arguments).split("\0--\0"):  # several starts of a discovery
@@ -80,53 +103,44 @@ def _run(program: str, arguments: "list[str]", only: "list[str]", found: "dict[s
     return 0
 
 
-def _pytest(arguments: "list[str]", chosen: "set[str]", found: "dict[str, str]") -> int:
-    pytest = importlib.import_module("pytest")
-    modern = int(pytest.__version__.split(".")[0]) >= 7
+def _pytest(arguments: "list[str]", chosen: "set[str]") -> int:
+    program = importlib.import_module("pytest")
+    modern = int(program.__version__.split(".")[0]) >= 7
     whole = {os.path.realpath(name) for name in chosen if "::" not in name}
 
-    def is_other(config: "Any", path: str) -> "bool | None":
+    def is_other(config: "pytest.Config", path: object) -> "bool | None":
         """Of a file that holds no chosen test, and is no package that may."""
-        if not chosen or not os.path.isfile(path) or os.path.basename(path) == "__init__.py":
+        name = str(path)
+        if not chosen or not os.path.isfile(name) or os.path.basename(name) == "__init__.py":
             return None
-        root = str(getattr(config, "rootpath", None) or config.rootdir)
-        files = {os.path.realpath(os.path.join(root, name.split("::")[0])) for name in chosen}
-        return None if os.path.realpath(path) in files | whole else True
+        root = str(getattr(config, "rootpath", None) or vars(config)["rootdir"])
+        files = {os.path.realpath(os.path.join(root, each.split("::")[0])) for each in chosen}
+        return None if os.path.realpath(name) in files | whole else True
 
     class Chooser:
         if modern:
 
-            def pytest_ignore_collect(self, config: "Any", collection_path: "Any") -> "bool | None":
-                return is_other(config, str(collection_path))
+            def pytest_ignore_collect(
+                self, config: "pytest.Config", collection_path: object
+            ) -> "bool | None":
+                return is_other(config, collection_path)
 
         else:
 
             def pytest_ignore_collect(  # type: ignore[misc]
-                self, config: "Any", path: "Any"
+                self, config: "pytest.Config", path: object
             ) -> "bool | None":
-                return is_other(config, str(path))
+                return is_other(config, path)
 
-        def pytest_collection_modifyitems(self, config: "Any", items: "list[Any]") -> None:
-            def is_chosen(item: "Any") -> bool:
+        def pytest_collection_modifyitems(self, config: "pytest.Config", items: "list[pytest.Item]") -> None:
+            def is_chosen(item: "pytest.Item") -> bool:
                 return not chosen or item.nodeid in chosen or os.path.realpath(str(item.fspath)) in whole
 
             config.hook.pytest_deselected(items=[item for item in items if not is_chosen(item)])
             items[:] = [item for item in items if is_chosen(item)]
 
-        def pytest_runtest_logreport(self, report: "Any") -> None:
-            expected = hasattr(report, "wasxfail")
-            status = {"failed": "FAILED" if report.when == "call" else "ERROR"}.get(report.outcome)
-            if report.outcome == "skipped":
-                status = "XFAIL" if expected else "SKIPPED"
-            elif report.outcome == "passed" and report.when == "call":
-                status = "XPASS" if expected else "PASSED"
-            _note(found, report.nodeid, status)
-
-        def pytest_collectreport(self, report: "Any") -> None:
-            _note(found, report.nodeid, "ERROR" if report.failed else None)
-
     sys.argv = ["pytest", *arguments]
-    return int(pytest.main([*arguments, *_settings()], plugins=[Chooser()]))
+    return int(program.main([*arguments, *_settings()], plugins=[Chooser()]))
 
 
 def _settings() -> "list[str]":
@@ -142,55 +156,21 @@ def _settings() -> "list[str]":
     return found
 
 
-def _hear(chosen: "set[str]", found: "dict[str, str]") -> None:
-    """Notes what unittest, and what stands on it as django's runner does, says of tests; runs only some.
+def _choose(chosen: "set[str]") -> None:
+    """Have unittest, and what stands on it as django's runner does, run only some tests, or all of a file.
 
     For the rest of this process, which is for this run alone.
     """
+    original: Callable[..., object] = unittest.case.TestCase.run
 
-    def add(status: str, original: "Any", self: "Any", test: "Any", *more: "Any") -> "Any":
-        _note(found, _described(test), status)
-        return original(self, test, *more)
-
-    def add_subtest(original: "Any", self: "Any", test: "Any", subtest: "Any", error: "Any") -> "Any":
-        if error is not None:
-            failed = issubclass(error[0], test.failureException)
-            _note(found, _described(test), "FAILED" if failed else "ERROR")
-        return original(self, test, subtest, error)
-
-    def run(original: "Any", self: "Any", result: "Any" = None) -> "Any":
-        file = getattr(sys.modules.get(type(self).__module__), "__file__", None) or ""
-        if not chosen or str(self) in chosen or os.path.relpath(file or ".") in chosen:
+    @functools.wraps(original)
+    def run(self: unittest.TestCase, result: "unittest.TestResult | None" = None) -> object:
+        file = getattr(sys.modules.get(type(self).__module__), "__file__", None) or "."
+        if not chosen or str(self) in chosen or os.path.relpath(file) in chosen:
             return original(self, result)
         return result
 
-    results, cases = unittest.result.TestResult, unittest.case.TestCase
-    wrappers = {name: functools.partial(add, status) for name, status in _UNITTEST.items()}
-    for name, wrapper in wrappers.items():
-        _around(results, name, wrapper)
-    _around(results, "addSubTest", add_subtest)
-    _around(cases, "run", run)
-
-
-def _around(owner: "Any", name: str, wrapper: "Any") -> None:
-    original = getattr(owner, name)
-
-    @functools.wraps(original)
-    def method(self: "Any", *arguments: "Any", **named: "Any") -> "Any":
-        return wrapper(original, self, *arguments, **named)
-
-    setattr(owner, name, method)
-
-
-def _note(found: "dict[str, str]", name: str, status: "str | None") -> None:
-    """Of several outcomes of a test the worst counts."""
-    if status:
-        found[name] = min(found.get(name, status), status, key=_RANK.index)
-
-
-def _described(test: "Any") -> str:
-    first = getattr(test, "shortDescription", lambda: None)()
-    return str(test) + ("\n" + first if first else "")
+    unittest.case.TestCase.run = run  # type: ignore[method-assign, assignment]
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Tells of tests from inside their process what became of each, whatever that process prints.
 
 Its text is written out as the `sitecustomize.py` of a run (`swebench/running/hearing.py`), in a folder before
-the tree's own on the path, and so it is loaded before any code of the tree; it is never imported by us. The
-first process that starts pytest, a runner of unittest or sympy's runner opens the report and unlinks its
-name: no other can open it. It runs on the Python of the repository's environment, 3.5 or later.
+the tree's own on the path, and so it is loaded before any code of the tree. The first process that starts
+pytest, a runner of unittest or sympy's runner opens the report and unlinks its name: no other can open it.
+`launch` runs this file by its path, to hear in its own process. It runs on the Python of the repository's
+environment, 3.5 or later.
 """
 
 import atexit
+import builtins
 import fcntl
 import functools
 import importlib.util
@@ -16,14 +18,16 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import unittest
+    from collections.abc import Callable, Generator
     from importlib.machinery import ModuleSpec
-    from types import ModuleType, TracebackType
-    from typing import Any
+    from types import ModuleType
 
-    Function = Callable[..., Any]
+    import pluggy
+    import pytest
+
+    Function = Callable[..., object]
     Wrapper = Callable[[Function], Function]
-    Error = tuple[type[BaseException], BaseException, TracebackType]
 
 _HIGH = 200
 """The lowest number of the report's descriptor: programs that use up or close theirs begin at the bottom."""
@@ -103,64 +107,84 @@ class _Watch:
 def listen(path: str) -> None:
     """Wait for a runner in this process, unless another has had one: then the report has no name any more."""
     if os.path.exists(path):
-        report = _Report(path)
-        sympy = functools.partial(_hear_sympy, report)
-        modules = {
-            "_pytest.config": functools.partial(_hear_pytest, report),
-            "unittest.runner": functools.partial(_hear_unittest, report),
-            "sympy.testing.runtests": sympy,
-            "sympy.utilities.runtests": sympy,
-        }
-        sys.meta_path.insert(0, _Watch(modules))  # type: ignore[arg-type]
+        hear(_Report(path))
 
 
-def _around(owner: "Any", name: str, wrapper: "Wrapper") -> None:
+def hear(report: "_Report") -> None:
+    """Tell a report of what the runners in this process do, those that are loaded and those that will be."""
+    sympy = functools.partial(_hear_sympy, report)
+    modules = {
+        "_pytest.config": functools.partial(_hear_pytest, report),
+        "unittest.runner": functools.partial(_hear_unittest, report),
+        "sympy.testing.runtests": sympy,
+        "sympy.utilities.runtests": sympy,
+    }
+    for name in [name for name in modules if name in sys.modules]:
+        modules.pop(name)(sys.modules[name])
+    sys.meta_path.insert(0, _Watch(modules))  # type: ignore[arg-type]
+
+
+def _around(owner: type, name: str, wrapper: "Wrapper") -> None:
     original = getattr(owner, name)
     setattr(owner, name, functools.wraps(original)(wrapper(original)))
 
 
-def _hear_pytest(report: "_Report", config: "Any") -> None:
+def _hear_pytest(report: "_Report", config: "ModuleType") -> None:
     def init(original: "Function") -> "Function":
-        def __init__(self: "Any", *arguments: "Any", **named: "Any") -> None:
+        def __init__(self: "pytest.PytestPluginManager", *arguments: object, **named: object) -> None:
             original(self, *arguments, **named)
             # Now, when nothing of the tree is loaded yet; later ones are of runs inside of tests.
             if not report.runner:
                 report.take("pytest")
                 if report.runner:
-                    self.register(_pytest_plugin(report, config.hookimpl), "reporter-from-outside")
+                    self.register(_pytest_plugin(report, config.hookimpl))
 
         return __init__
 
     _around(config.PytestPluginManager, "__init__", init)
 
 
-def _pytest_plugin(report: "_Report", hookimpl: "Any") -> "object":
+def _pytest_plugin(told: "_Report", hookimpl: "Callable[..., Wrapper]") -> "object":
     class Plugin:
-        @hookimpl(tryfirst=True)  # type: ignore[untyped-decorator]
-        def pytest_runtest_logreport(self, report: "Any") -> None:
-            tell("test", report.nodeid, report.when, report.outcome, hasattr(report, "wasxfail"))
+        @hookimpl(tryfirst=True)
+        def pytest_runtest_logreport(self, report: "pytest.TestReport") -> None:
+            status = _of_pytest(report.when, report.outcome, hasattr(report, "wasxfail"))
+            if status:
+                told.tell("test", report.nodeid, status)
 
-        @hookimpl(tryfirst=True)  # type: ignore[untyped-decorator]
-        def pytest_collectreport(self, report: "Any") -> None:
+        @hookimpl(tryfirst=True)
+        def pytest_collectreport(self, report: "pytest.CollectReport") -> None:
             if report.outcome == "failed":
-                tell("test", report.nodeid, "collect", "failed", False)
+                told.tell("test", report.nodeid, "ERROR")
 
-        @hookimpl(hookwrapper=True, tryfirst=True)  # type: ignore[untyped-decorator]
-        def pytest_runtest_makereport(self, call: "Any") -> "Iterator[None]":
+        @hookimpl(hookwrapper=True, tryfirst=True)
+        def pytest_runtest_makereport(
+            self, call: "pytest.CallInfo[None]"
+        ) -> "Generator[None, pluggy.Result[pytest.TestReport], None]":
             raised = call.excinfo is not None
-            made = (yield).get_result()  # type: ignore[attr-defined]
+            made = (yield).get_result()
             if raised and made.outcome == "passed" and not hasattr(made, "wasxfail"):
-                tell("overruled", made.nodeid)
+                told.tell("overruled", made.nodeid)
 
-    tell = report.tell
     return Plugin()
 
 
-def _hear_unittest(report: "_Report", runner: "Any") -> None:
+def _of_pytest(when: "str | None", outcome: str, was_xfail: bool) -> str:
+    """One of a test's three reports, as pytest's summary puts it; empty for one that says nothing."""
+    if outcome == "failed":
+        return "FAILED" if when == "call" else "ERROR"
+    if outcome == "skipped":
+        return "XFAIL" if was_xfail else "SKIPPED"
+    if when == "call":
+        return "XPASS" if was_xfail else "PASSED"
+    return ""
+
+
+def _hear_unittest(report: "_Report", runner: "ModuleType") -> None:
     """Django's runner is heard too, since it is one of unittest's."""
 
     def run_all(original: "Function") -> "Function":
-        def run(self: "Any", test: "Any") -> "Any":
+        def run(self: "unittest.TextTestRunner", test: "unittest.TestSuite") -> object:
             if not report.runner:
                 report.take("unittest")
             return original(self, test)
@@ -172,7 +196,7 @@ def _hear_unittest(report: "_Report", runner: "Any") -> None:
     def run_one(original: "Function") -> "Function":
         """What a test tells its result, whichever class of the tree that result is of."""
 
-        def run(self: "Any", result: "Any" = None) -> "Any":
+        def run(self: "unittest.TestCase", result: "unittest.TestResult | None" = None) -> object:
             if report.runner != "unittest" or report.inside or result is None:
                 return original(self, result)
             report.inside = True
@@ -188,9 +212,9 @@ def _hear_unittest(report: "_Report", runner: "Any") -> None:
     def add(status: str, original: "Function") -> "Function":
         """What happens to tests outside of themselves: the set-up of classes, workers in other processes."""
 
-        def method(self: "Any", test: "Any", *more: "Any") -> "Any":
+        def method(self: "unittest.TestResult", test: "unittest.TestCase", *more: object) -> object:
             if report.runner == "unittest" and not report.inside:
-                report.tell("described", _described(test), status)
+                report.tell("test", _described(test), status)
             return original(self, test, *more)
 
         return method
@@ -202,18 +226,18 @@ def _hear_unittest(report: "_Report", runner: "Any") -> None:
 class _Overheard:
     """A result of unittest whose outcomes are reported before they are told on."""
 
-    def __init__(self, report: "_Report", result: "Any") -> None:
+    def __init__(self, report: "_Report", result: "unittest.TestResult") -> None:
         self.__dict__.update(_report=report, _result=result)
 
-    def __getattr__(self, name: str) -> "Any":
+    def __getattr__(self, name: str) -> object:
         found = getattr(self.__dict__["_result"], name)
         if name not in _UNITTEST and name != "addSubTest":
             return found
 
-        def add(test: "Any", *more: "Any") -> "Any":
+        def add(test: "unittest.TestCase", *more: object) -> object:
             status = _UNITTEST.get(name) or _of_subtest(test, more[1])
             if status:
-                self.__dict__["_report"].tell("described", _described(test), status)
+                self.__dict__["_report"].tell("test", _described(test), status)
             return found(test, *more)
 
         return add
@@ -222,34 +246,35 @@ class _Overheard:
         setattr(self.__dict__["_result"], name, value)
 
 
-def _of_subtest(test: "Any", error: "Error | None") -> str:
-    if error is None:
+def _of_subtest(test: "unittest.TestCase", error: object) -> str:
+    """`error` is as `sys.exc_info` has it, or None."""
+    if not isinstance(error, tuple):
         return ""
     return "FAILED" if issubclass(error[0], test.failureException) else "ERROR"
 
 
-def _described(test: "Any") -> str:
+def _described(test: "unittest.TestCase") -> str:
     """As unittest's own runner prints it: the name, and below it the first line of the documentation."""
     first = getattr(test, "shortDescription", lambda: None)()
     return str(test) + ("\n" + first if first else "")
 
 
-def _hear_sympy(report: "_Report", runtests: "Any") -> None:
+def _hear_sympy(report: "_Report", runtests: "ModuleType") -> None:
     """Its runner executes a file of tests and calls the functions that this defines."""
-    original = getattr(runtests, "exec_", exec)
+    original = vars(runtests).get("exec_") or vars(builtins)["exec"]
 
-    def heard_exec(code: "Any", scope: "dict[str, Any]", *more: "Any") -> None:
+    def heard_exec(code: object, scope: "dict[str, object]", *more: object) -> None:
         original(code, scope, *more)
         if not report.runner:
             report.take("sympy")
-        for name, function in list(scope.items()) if report.runner == "sympy" else ():
-            code_of = getattr(function, "__code__", None)
-            if name.startswith("test_") and code_of and not code_of.co_flags & _GENERATOR:
-                scope[name] = heard(name, getattr(function, "unheard", function))
+        for name, value in list(scope.items()) if report.runner == "sympy" else ():
+            code_of = getattr(value, "__code__", None)
+            if name.startswith("test_") and code_of and callable(value) and not code_of.co_flags & _GENERATOR:
+                scope[name] = heard(name, getattr(value, "unheard", value))
 
     def heard(name: str, function: "Function") -> "Function":
         @functools.wraps(function)
-        def run(*arguments: "Any", **named: "Any") -> "Any":
+        def run(*arguments: object, **named: object) -> object:
             status = "PASSED"
             try:
                 return function(*arguments, **named)
@@ -257,9 +282,9 @@ def _hear_sympy(report: "_Report", runtests: "Any") -> None:
                 status = _SYMPY.get(type(error).__name__, "ERROR")
                 raise
             finally:
-                report.tell("described", name, status)
+                report.tell("test", name, status)
 
         run.unheard = function  # type: ignore[attr-defined]
         return run
 
-    runtests.exec = runtests.exec_ = heard_exec
+    vars(runtests).update(exec=heard_exec, exec_=heard_exec)
