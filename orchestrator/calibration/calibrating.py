@@ -4,16 +4,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from orchestrator.calibration.situations import check_asked
 from orchestrator.calibration.trials import CHEAP, Size, build_trial
 from orchestrator.policy.decisions import Regime
 from orchestrator.session import Session
 from vectors.calibration.calibrator import Calibrator
-from vectors.calibration.certificates import store
+from vectors.calibration.certificates import Certificate, store
 from vectors.calibration.controls import Controls
-from vectors.calibration.false_rate import false_certification_rate
+from vectors.calibration.false_rate import FalseRate, false_certification_rate
 from vectors.domains.domain_vector import DomainVector
 from vectors.progress import silent
 
@@ -39,7 +38,46 @@ class Asked:
     shuffled_runs: int | None = None
 
 
-def calibrated(session: Session, asked: Asked) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Calibration:
+    """What was calibrated, on how much, and what it cost: `situations` and observations of both splits.
+
+    found: the certificates, which `file` holds, or the rate of vectors from shuffled labels.
+    """
+
+    domain: str
+    regime: Regime
+    metric: str
+    model: str
+    situations: int
+    proposal: int
+    certification: int
+    found: Sequence[Certificate] | FalseRate
+    file: Path | None
+    forward_tokens: int
+    seconds: float
+
+    @property
+    def certified(self) -> bool:
+        """Whether anything is certified."""
+        found = self.found.outcomes if isinstance(self.found, FalseRate) else self.found
+        return any(each.certified for each in found)
+
+    def document(self) -> dict[str, object]:
+        """As JSON has it."""
+        named = {name: getattr(self, name) for name in ("domain", "regime", "metric", "model", "situations")}
+        named |= {"n": {"proposal": self.proposal, "certification": self.certification}}
+        cost = {"forward_tokens": self.forward_tokens, "seconds": round(self.seconds, 1)}
+        if isinstance(self.found, FalseRate):
+            outcomes = [{"certified": each.certified, "reason": each.reason} for each in self.found.outcomes]
+            rate = asdict(self.found.rate)
+            return {**named, "runs": len(outcomes), "rate": rate, "outcomes": outcomes, **cost}
+        certificates = [each.as_dict() for each in self.found]
+        file = str(self.file)
+        return {**named, "certified": self.certified, "file": file, "certificates": certificates, **cost}
+
+
+def calibrated(session: Session, asked: Asked) -> Calibration:
     """Calibrate, keep the certificates beside the vector, and say what was found and what it cost.
 
     Raises what `build_trial` raises, PromptSetError for an unknown domain.
@@ -65,25 +103,26 @@ def calibrated(session: Session, asked: Asked) -> dict[str, Any]:
     calibrator = Calibrator(session.model, session.engine, trial, controls, silent if runs else progress)
     layers = list(asked.layers or _default_layers(vector, single=runs is not None))
     shares = list(asked.shares)
-    report: dict[str, Any] = {
-        "domain": asked.domain,
-        "regime": asked.regime,
-        "metric": asked.metric,
-        "model": session.model.model_id,
-        "situations": len({each.situation for each in trial.certification}),
-        "n": {"proposal": len(trial.proposal), "certification": len(trial.certification)},
-    }
+    found: Sequence[Certificate] | FalseRate
+    file = None
     if runs:
         found = false_certification_rate(calibrator, controls, vector, layers, shares, runs, progress)
-        report |= {"runs": runs, "rate": asdict(found.rate)}
-        report["outcomes"] = [{"certified": each.certified, "reason": each.reason} for each in found.outcomes]
     else:
-        certificates = calibrator.run(vector, layers, shares)
-        file = store(session.vectors.path(session.model, asked.domain), certificates)
-        report |= {"certified": any(each.certified for each in certificates), "file": str(file)}
-        report["certificates"] = [each.as_dict() for each in certificates]
-    seconds = time.perf_counter() - started
-    return report | {"forward_tokens": calibrator.tokens, "seconds": round(seconds, 1)}
+        found = calibrator.run(vector, layers, shares)
+        file = store(session.vectors.path(session.model, asked.domain), found)
+    return Calibration(
+        asked.domain,
+        asked.regime,
+        asked.metric,
+        session.model.model_id,
+        situations=len({each.situation for each in trial.certification}),
+        proposal=len(trial.proposal),
+        certification=len(trial.certification),
+        found=found,
+        file=file,
+        forward_tokens=calibrator.tokens,
+        seconds=time.perf_counter() - started,
+    )
 
 
 def _default_layers(vector: DomainVector, *, single: bool) -> list[int]:

@@ -1,13 +1,16 @@
 """`orchestrate bench engine`."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli import interruption, options
 from orchestrator.cli.help import Command
 from vectors.bench.table import ROW_NAMES
+
+if TYPE_CHECKING:
+    from vectors.bench.report import Report, RowResult
 
 
 @click.command(
@@ -60,24 +63,27 @@ def command(
             "other work on this machine makes the ratios unreliable",
             err=True,
         )
-    (print_json if as_json else _print_table)(report.document())
+    if as_json:
+        print_json(report.document())
+    else:
+        _print_table(report)
     if report.interrupted:
         interruption.tell()
         sys.exit(interruption.INTERRUPTED)
 
 
-def _print_table(report: dict[str, Any]) -> None:
+def _print_table(report: "Report") -> None:
     from rich.table import Table
 
     from orchestrator.cli.output import console
 
-    out, machine, model = console(), report["machine"], report["model"]
+    out, machine, model = console(), report.machine, report.model
     out.print(
         f"{model['id']}, best precision {model['best_dtype']}\n"
-        f"{machine['processor']}, {machine['cores']} cores, {' '.join(machine['flags'])}; "
-        f"{machine['memory_gib']} GiB, reads {machine['read_gb_per_s']} GB/s; device {machine['device']}\n"
-        f"torch {machine['torch']}, {machine['threads']} threads; "
-        f"load average at the start {machine['load_average']}\n",
+        f"{machine.processor}, {machine.cores} cores, {' '.join(machine.flags)}; "
+        f"{machine.memory_gib} GiB, reads {machine.read_gb_per_s} GB/s; device {machine.device}\n"
+        f"torch {machine.torch}, {machine.threads} threads; "
+        f"load average at the start {machine.load_average}\n",
         soft_wrap=True,
     )
     # Narrow enough for 80 columns, which is what a pipe gets.
@@ -85,30 +91,32 @@ def _print_table(report: dict[str, Any]) -> None:
     table.add_column("row", no_wrap=True)
     for name in ("median", "min–max", "n", "target", "met", "ours", "peer", "same"):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in report["rows"]:
+    for row in report.rows:
         table.add_row(*_cells(row))
     out.print(table)
     out.print(
         "\nours, peer: medians of tokens per second. same: requests whose tokens equal the peer's.",
         soft_wrap=True,
     )
-    for row in report["rows"]:
-        if row["absent"]:
-            out.print(f"{row['name']}: {row['absent']}", style="yellow", soft_wrap=True)
+    for row in report.rows:
+        if row.absent:
+            out.print(f"{row.spec.name}: {row.absent}", style="yellow", soft_wrap=True)
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    target = "" if row["target"] is None else f"≥ {row['target']:g}"
-    if row["absent"]:
-        return [row["name"], "absent", "", "", target]
-    low, high = row["spread"]
-    met = {True: "yes", False: "no", None: ""}[row["met"]]
-    rates = [_short(row[side]["tokens_per_s"]) for side in ("ours", "peer")]
-    agreed = row["agreement"]
-    same = f"{agreed['same_tokens']}/{agreed['rows']}" if agreed else ""
-    median, spread = f"{row['value']:.2f}", f"{low:.2f}–{high:.2f}"
-    return [row["name"], median, spread, str(row["n"]), target, met, *rates, same]
+def _cells(row: "RowResult") -> list[str]:
+    name, target = row.spec.name, "" if row.spec.target is None else f"≥ {row.spec.target:g}"
+    if row.value is None or row.spread is None:
+        return [name, "absent", "", "", target]
+    low, high = row.spread
+    met = {True: "yes", False: "no", None: ""}[row.met]
+    rates = [_short(rate) for rate in (row.ours_tokens_per_s, row.peer_tokens_per_s)]
+    agreed = row.agreement
+    same = f"{agreed.same_tokens}/{agreed.rows}" if agreed else ""
+    median, spread = f"{row.value:.2f}", f"{low:.2f}–{high:.2f}"
+    return [name, median, spread, str(len(row.ratios)), target, met, *rates, same]
 
 
-def _short(rate: float) -> str:
+def _short(rate: float | None) -> str:
+    if rate is None:
+        return ""
     return f"{rate:.1f}" if rate < 100 else f"{rate:.0f}"

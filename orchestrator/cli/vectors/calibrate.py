@@ -102,13 +102,13 @@ def command(
     """
     check_input(flags["model"], domain, vectors=flags["vectors"])
     from orchestrator.cli.output import print_json
-    from orchestrator.cli.vectors.calibrated import print_calibration, print_rate
+    from orchestrator.cli.vectors.calibrated import print_calibration
 
     settings = options.settings(model=flags["model"], repos=flags["repos"], vectors=flags["vectors"])
     with opened_session(settings) as opened:
         from orchestrator.calibration.calibrating import Asked, calibrated
 
-        report = [
+        found = [
             calibrated(
                 opened,
                 Asked(
@@ -127,7 +127,7 @@ def command(
             for regime in dict.fromkeys(regimes)
         ]
     if as_json:
-        print_json(report)
+        print_json([each.document() for each in found])
         return
-    for regime in report:
-        (print_rate if runs else print_calibration)(regime)
+    for each in found:
+        print_calibration(each)

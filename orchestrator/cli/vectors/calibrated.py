@@ -2,62 +2,74 @@
 
 import re
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
 
 from rich.table import Table
 
+from orchestrator.calibration.calibrating import Calibration
 from orchestrator.cli.output import console
+from vectors.calibration.certificates import Certificate
+from vectors.calibration.false_rate import FalseRate
 
 
-def print_calibration(report: dict[str, Any]) -> None:
-    """The grid, what was proposed and certified or not, and what it cost."""
+def print_calibration(calibration: Calibration) -> None:
+    """What was found and what it cost."""
+    if isinstance(calibration.found, FalseRate):
+        _print_rate(calibration, calibration.found)
+    else:
+        _print_certificates(calibration, calibration.found)
+    console().print(f"{calibration.forward_tokens:,} forward tokens, {calibration.seconds:.0f} s")
+
+
+def _print_certificates(calibration: Calibration, certificates: Sequence[Certificate]) -> None:
+    """The grid, and what was proposed and certified or not."""
     out = console()
-    certificates = report["certificates"]
     out.print(
-        f"\n{report['domain']}, {report['regime']}, {report['metric']} on {report['model']}: "
-        f"steered − unsteered on the proposal split, n = {report['n']['proposal']}\n"
+        f"\n{_what(calibration)}: steered − unsteered on the proposal split, n = {calibration.proposal}\n"
     )
     table = Table("layer", "α / residual", "α", "effect", "95 % interval", box=None)
-    for cell in certificates[0]["tried"]:
-        effect = cell["effect"]
+    for cell in certificates[0].tried:
+        effect = cell.effect
         table.add_row(
-            str(cell["layer"]), f"{cell['share']:g}", f"{cell['alpha']:.2f}",
-            f"{effect['value']:+.4f}", f"{effect['low']:+.4f} to {effect['high']:+.4f}",
+            str(cell.layer), f"{cell.share:g}", f"{cell.alpha:.2f}",
+            f"{effect.value:+.4f}", f"{effect.low:+.4f} to {effect.high:+.4f}",
         )  # fmt: skip
     out.print(table)
     for each in certificates:
-        sign = "CERTIFIED" if each["certified"] else "not certified"
+        sign = "CERTIFIED" if each.certified else "not certified"
         out.print(
-            f"\n{sign}: layer {each['layer']}, α {each['alpha']:.2f} ({each['relative_alpha']:g} of the "
-            f"residual): {each['reason']}"
+            f"\n{sign}: layer {each.layer}, α {each.alpha:.2f} ({each.relative_alpha:g} of the "
+            f"residual): {each.reason}"
         )
-        for control in each["controls"]:
+        for control in each.controls:
             out.print(
-                f"  {control['value']:+.4f} against {control['vectors']} {control['kind']} controls: "
-                f"{control['mean']:+.4f} ± {control['sd']:.4f} (p = {control['p']:.2g}, n = {control['n']})"
+                f"  {control.value:+.4f} against {control.vectors} {control.kind} controls: "
+                f"{control.mean:+.4f} ± {control.sd:.4f} (p = {control.p:.2g}, n = {control.n})"
             )
-        if watched := each["degeneration"]:
+        if watched := each.degeneration:
             out.print(
-                f"  greedy answers (n = {watched['n']}): {watched['changed']:.0%} changed, "
-                f"{watched['steered']:.0%} degenerate ({watched['unsteered']:.0%} unsteered), "
-                f"{watched['kl_bits']:.3f} bits at the first token"
+                f"  greedy answers (n = {watched.n}): {watched.changed:.0%} changed, "
+                f"{watched.steered:.0%} degenerate ({watched.unsteered:.0%} unsteered), "
+                f"{watched.kl_bits:.3f} bits at the first token"
             )
-    if not report["certified"]:
-        out.print(f"\nnothing is certified for {report['domain']}, {report['regime']}", style="yellow")
-    out.print(f"certificates: {report['file']}", soft_wrap=True)
-    out.print(f"{report['forward_tokens']:,} forward tokens, {report['seconds']:.0f} s")
+    if not calibration.certified:
+        out.print(f"\nnothing is certified for {calibration.domain}, {calibration.regime}", style="yellow")
+    out.print(f"certificates: {calibration.file}", soft_wrap=True)
 
 
-def print_rate(report: dict[str, Any]) -> None:
+def _print_rate(calibration: Calibration, found: FalseRate) -> None:
     """How often labels that mean nothing were certified, and where the others failed."""
-    out, rate = console(), report["rate"]
-    certified = sum(each["certified"] for each in report["outcomes"])
+    out, rate = console(), found.rate
+    certified = sum(each.certified for each in found.outcomes)
     out.print(
-        f"\n{report['domain']}, {report['regime']}, {report['metric']} on {report['model']}: "
-        f"{certified} of {report['runs']} vectors from shuffled labels certified, {rate['value']:.1%} "
-        f"(95 % {rate['low']:.1%} to {rate['high']:.1%})"
+        f"\n{_what(calibration)}: "
+        f"{certified} of {len(found.outcomes)} vectors from shuffled labels certified, {rate.value:.1%} "
+        f"(95 % {rate.low:.1%} to {rate.high:.1%})"
     )
-    kinds = Counter(re.sub(r"[-+]?\d[\d.e+-]*", "…", each["reason"]) for each in report["outcomes"])
+    kinds = Counter(re.sub(r"[-+]?\d[\d.e+-]*", "…", each.reason) for each in found.outcomes)
     for reason, count in kinds.most_common():
         out.print(f"  {count:4} × {reason}")
-    out.print(f"{report['forward_tokens']:,} forward tokens, {report['seconds']:.0f} s")
+
+
+def _what(calibration: Calibration) -> str:
+    return f"{calibration.domain}, {calibration.regime}, {calibration.metric} on {calibration.model}"

@@ -65,10 +65,10 @@ def test_it_is_shown_read_swept_sampled_composed_and_asked_by_its_name(session):
 
 
 def test_it_is_calibrated_in_front_of_open_requests(session):
-    report = calibrated(session, Asked("honesty", "zero-shot", "likelihood", [0.1], [1]))
-    assert report["situations"] > 1
-    assert report["n"] == {"proposal": 3, "certification": 9}
-    assert report["certified"] is False
+    found = calibrated(session, Asked("honesty", "zero-shot", "likelihood", [0.1], [1]))
+    assert found.situations > 1
+    assert (found.proposal, found.certification) == (3, 9)
+    assert not found.certified
 
 
 def test_it_is_exported_and_comes_back_as_an_imported_vector_of_another_name(session, tmp_path):
