@@ -47,11 +47,11 @@ def _is_cut(test: str) -> bool:
 
 def _node_id(text: str) -> str:
     """The node id in front of ` - message`; parameters may hold spaces, dashes and brackets themselves."""
-    bracket, dash = text.find("["), text.find(" - ")
-    if bracket < 0 or 0 <= dash < bracket:
-        return text if dash < 0 else text[:dash]
-    end = text.find("] - ", bracket)
-    return text[: end + 1] if end >= 0 else text
+    name, _, _ = text.partition(" - ")
+    if "[" not in name:
+        return name
+    parameters, end, _ = text.partition("] - ")
+    return f"{parameters}]" if end else text
 
 
 LOG_PARSERS: dict[str, Callable[[str], dict[str, Status]]] = {

@@ -3,9 +3,12 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from swebench.grading.log_parsers import LOG_PARSERS, parse_pytest, status_of
 from swebench.running.hearing import Status
+from tests.swebench.grading.scripted import SUMMARY
 
 TESTS = """
 import pytest
@@ -98,6 +101,48 @@ def test_a_log_without_a_summary_says_nothing():
     assert parse_pytest("") == parse_pytest("PASSED a.py::b\nTraceback\n") == {}
 
 
+ODD = st.text("ab -[]:é")
+IDS = st.builds(
+    lambda name, parameters: f"t.py::{name}" + ("" if parameters is None else f"[{parameters}]"),
+    st.text("abc", min_size=1, max_size=2),
+    st.none() | ODD.filter(lambda text: "] - " not in text),
+)
+OUTCOMES = st.sampled_from([each for each in Status if each is not Status.SKIPPED])
+LINES = st.lists(st.tuples(OUTCOMES, IDS, st.none() | ODD), max_size=6)
+
+
+def lines_of(outcomes):
+    """The lines of a summary: some have a message, of which anything may be part."""
+    return [f"{word} {test}" + ("" if said is None else f" - {said}") for word, test, said in outcomes]
+
+
+@given(earlier=LINES, last=LINES)
+def test_the_last_summary_is_read_back_with_the_worst_of_each_test(earlier, last):
+    skipped = ["SKIPPED [1] t.py:3: no", "= 3 passed in 0.01s ="]
+    log = ["PASSED t.py::x", SUMMARY, *lines_of(earlier), SUMMARY, *lines_of(last), *skipped]
+    found = parse_pytest("\n".join(log))
+    assert found.keys() == {test for _, test, _ in last}
+    for test, status in found.items():
+        assert status is min((word for word, name, _ in last if name == test), key=list(Status).index)
+
+
+@pytest.mark.parametrize("word", ["passed", "PASS", "PASSED:", "", "XX"])
+def test_a_line_of_a_summary_that_begins_with_no_outcome_is_none(word):
+    assert parse_pytest(f"{SUMMARY}\n{word} t.py::a") == {}
+
+
+@given(
+    shown=st.dictionaries(st.sampled_from(["t[a b]", "t[a c]", "t[d e]", "t[", "u"]), st.sampled_from(Status))
+)
+def test_a_cut_id_has_the_worst_status_of_all_it_may_mean_where_these_agree_on_passing(shown):
+    for cut in ("t[a", "t[d", "t[q", "t[", "t", "u", "t[a b]"):
+        open_bracket = cut.startswith("t[") and not cut.endswith("]")
+        meant = [shown[name] for name in shown if open_bracket and name.startswith(cut)]
+        agree = len({status.passes for status in meant}) == 1
+        worst = min(meant, key=list(Status).index) if agree else Status.MISSING
+        assert status_of(cut, shown) is shown.get(cut, worst)
+
+
 def test_a_cut_id_stands_for_all_it_may_mean_where_these_agree():
     statuses = {"a.py::t[x y]": Status.PASSED, "a.py::t[x z]": Status.FAILED, "a.py::t[w v]": Status.PASSED}
     assert status_of("a.py::t[x", statuses) is Status.MISSING
@@ -109,4 +154,5 @@ def test_a_cut_id_stands_for_all_it_may_mean_where_these_agree():
 
 def test_only_a_pass_and_an_expected_failure_pass():
     assert {status for status in Status if status.passes} == {Status.PASSED, Status.XFAIL}
-    assert LOG_PARSERS["pytest"] is parse_pytest
+    assert LOG_PARSERS.keys() == {"pytest", "parse_log_pytest", "parse_log_pytest_v2"}
+    assert set(LOG_PARSERS.values()) == {parse_pytest}
