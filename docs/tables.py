@@ -125,6 +125,28 @@ def aliases() -> str:
     return table(["`--model`", "model"], [[f"`{name}`", hub] for name, hub in ALIASES.items()])
 
 
+def gguf_architectures() -> str:
+    """The architectures of GGUF files that are read, with the keys that others do not have."""
+    from vectors.models.gguf_keys import ARCHITECTURES
+
+    rows, shared = [], ARCHITECTURES["llama"].keys
+    for name, architecture in ARCHITECTURES.items():
+        own = {key: use for key, use in architecture.keys.items() if shared.get(key) != use}
+        texts = [f"`{key}`: {use.says}" for key, use in own.items()]
+        rows.append([f"`{name}`", f"`{architecture.model}`", "; ".join(texts)])
+    return table(["architecture", "class", "keys of its own"], rows)
+
+
+def gguf_keys() -> str:
+    """The keys that architectures share, and those of the tokenizer and of the file."""
+    from vectors.models.gguf_keys import ARCHITECTURES, GENERAL, TOKENIZER
+
+    rows = [[f"`ARCHITECTURE.{key}`", use.says] for key, use in ARCHITECTURES["llama"].keys.items()]
+    rows += [[f"`tokenizer.{key}`", use.says] for key, use in TOKENIZER.items()]
+    rows += [[f"`{namespace}.*`", says] for namespace, says in GENERAL.items()]
+    return table(["key", "what becomes of it"], rows)
+
+
 def percent(hits: int, n: int) -> str:
     """A rate with Wilson's 95 % interval."""
     from vectors.statistics.estimates import rate

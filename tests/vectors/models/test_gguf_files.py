@@ -1,65 +1,23 @@
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import gguf
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.vectors import folders, tiny
+from tests.vectors import tiny
+from tests.vectors.models.gguf_writing import write_gguf
 from vectors.engine.intake import end_of_sequence_ids
 from vectors.errors import UnsupportedModel
 from vectors.models import gguf_files
 from vectors.models import loading as models
+from vectors.models.gguf_config import config_of
+from vectors.models.gguf_reading import GgufFile
+from vectors.models.gguf_tokenizers import tokenizer_of
 from vectors.progress import silent
-
-
-def permuted(weight, heads):
-    """llama.cpp's order of the rows of q and k: rotary pairs side by side."""
-    rows, columns = weight.shape
-    return weight.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
-
-
-def write_gguf(path, model, *, leave_out=(), also=lambda writer: None):
-    """A GGUF file of a tiny Llama, written with llama.cpp's own library."""
-    tokenizer = folders.transformers_tokenizer()
-    config, writer = model.config, gguf.GGUFWriter(path, "llama")
-    writer.add_name("tiny")
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_freq_base(10000.0)
-    writer.add_vocab_size(config.vocab_size)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("smollm")
-    tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-    tokens[0] = "12"  # would be used if digits did not stand alone
-    kinds = [gguf.TokenType.CONTROL if i >= 256 else gguf.TokenType.NORMAL for i in range(len(tokens))]
-    writer.add_token_list(tokens)
-    writer.add_token_types(kinds)
-    writer.add_token_merges(["1 2"])
-    writer.add_bos_token_id(tiny.EOS)
-    writer.add_eos_token_id(tiny.EOS)
-    writer.add_unk_token_id(tiny.PAD)
-    writer.add_pad_token_id(tiny.PAD)
-    writer.add_chat_template(folders.CHATML)
-    also(writer)
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
-    for name, weight in model.named_parameters():
-        values = weight.detach().numpy()
-        if name.endswith("q_proj.weight"):
-            values = permuted(values, config.num_attention_heads)
-        if name.endswith("k_proj.weight"):
-            values = permuted(values, config.num_key_value_heads)
-        if name not in leave_out:
-            writer.add_tensor(names.get_name(name, try_suffixes=(".weight",)), np.ascontiguousarray(values))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +66,7 @@ def test_a_file_is_converted_once_however_many_ask_at_the_same_time(tmp_path, ll
 @pytest.mark.parametrize("damage", ["truncated", "not gguf", "lacks a tensor"])
 def test_a_file_that_cannot_be_converted_leaves_nothing_behind(tmp_path, llama, damage):
     path = tmp_path / "tiny.gguf"
-    write_gguf(
-        path, llama, leave_out=["model.layers.1.mlp.up_proj.weight"] if damage.startswith("la") else ()
-    )
+    write_gguf(path, llama, leave_out=["blk.1.ffn_up.weight"] if damage.startswith("la") else ())
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[:20_000])
     elif damage == "not gguf":
@@ -127,3 +83,124 @@ def test_a_changed_file_is_converted_anew(tmp_path, llama):
     write_gguf(tmp_path / "tiny.gguf", tiny.tiny_model("llama", torch.float32))
     second = gguf_files.converted(tmp_path / "tiny.gguf", tmp_path / "models", silent)
     assert first != second
+
+
+def refusal(tmp_path, model, **more):
+    write_gguf(tmp_path / "tiny.gguf", model, **more)
+    with pytest.raises(UnsupportedModel) as refused:
+        gguf_files.converted(tmp_path / "tiny.gguf", tmp_path / "models", silent)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("llama.attention.clamp_kqv", 8.0),
+        ("llama.rope.scaling.yarn_log_multiplier", 0.1),
+        ("tokenizer.ggml.precompiled_charsmap", 1.0),
+        ("adapter.lora.alpha", 16.0),
+    ],
+)
+def test_a_key_that_is_not_understood_is_refused_by_its_name(tmp_path, llama, key, value):
+    said = refusal(tmp_path, llama, also=lambda writer: writer.add_float32(key, value))
+    assert f"{key} = {value}" in said
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("llama.expert_count", 8, "expected 0"),
+        ("llama.attention.value_length", 8, "expected 16"),
+        ("llama.rope.dimension_count", 8, "expected 16"),
+        ("split.count", 3, "split.count = 3"),
+    ],
+)
+def test_a_key_with_a_value_that_nothing_here_computes_is_refused(tmp_path, llama, key, value, expected):
+    said = refusal(tmp_path, llama, also=lambda writer: writer.add_uint32(key, value))
+    assert key in said
+    assert expected in said
+
+
+@pytest.mark.parametrize("kind", ["longrope", "su"])
+def test_rotary_positions_that_are_scaled_in_an_unknown_way_are_refused(tmp_path, llama, kind):
+    said = refusal(tmp_path, llama, also=lambda writer: writer.add_string("llama.rope.scaling.type", kind))
+    assert kind in said
+
+
+def test_keys_that_describe_the_file_change_nothing(tmp_path, llama):
+    def also(writer):
+        writer.add_author("someone")
+        writer.add_string("quantize.imatrix.file", "a.dat")
+        writer.add_string("tokenizer.chat_template.tool_use", "{{ messages }}")
+        writer.add_uint32("split.count", 1)
+
+    write_gguf(tmp_path / "tiny.gguf", llama, also=also)
+    assert gguf_files.converted(tmp_path / "tiny.gguf", tmp_path / "models", silent).is_dir()
+
+
+@pytest.mark.parametrize(
+    "tensor", ["blk.0.attn_rot_embd.weight", "blk.0.ffn_gate_exps.weight", "blk.9.ffn_up.weight"]
+)
+def test_a_tensor_that_no_parameter_is_made_of_is_refused_by_its_name(tmp_path, llama, tensor):
+    assert tensor in refusal(tmp_path, llama, tables={tensor: np.ones((4, 4))})
+
+
+def test_an_architecture_that_is_not_in_the_table_is_refused_with_those_that_are(tmp_path, llama):
+    said = refusal(tmp_path, llama, architecture="deci")
+    assert "'deci'" in said
+    assert "gemma3" in said
+
+
+def test_a_missing_size_is_not_guessed(tmp_path, llama):
+    class Bare(gguf.GGUFWriter):
+        def add_layer_norm_rms_eps(self, value):
+            pass
+
+    assert "llama.attention.layer_norm_rms_epsilon" in refusal(tmp_path, llama, writer_class=Bare)
+
+
+@pytest.mark.parametrize("count", [2**63, 2**40, 100_000])
+def test_a_count_beyond_the_file_is_refused_before_anything_is_made_of_it(tmp_path, llama, count):
+    write_gguf(tmp_path / "tiny.gguf", llama)
+    data = bytearray((tmp_path / "tiny.gguf").read_bytes())
+    at = data.index(b"tokenizer.ggml.tokens") + len(b"tokenizer.ggml.tokens") + 8
+    data[at : at + 8] = count.to_bytes(8, "little")
+    (tmp_path / "tiny.gguf").write_bytes(data)
+    with pytest.raises(UnsupportedModel, match="damaged"):
+        gguf_files.converted(tmp_path / "tiny.gguf", tmp_path / "models", silent)
+
+
+@given(st.integers(0, 3000), st.binary(min_size=1, max_size=8))
+@settings(max_examples=150, deadline=None)
+def test_bytes_changed_anywhere_in_the_header_never_end_in_a_traceback(damaged, at, junk):
+    path, data = damaged
+    path.write_bytes(data[:at] + junk + data[at + len(junk) :])
+    with suppress(UnsupportedModel):
+        file = GgufFile.open(path)
+        config_of(file)
+        tokenizer_of(file)
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory, llama):
+    path = tmp_path_factory.mktemp("damaged") / "tiny.gguf"
+    write_gguf(path, llama)
+    return path, path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "F16", "BF16"])
+def test_values_are_those_that_the_kind_of_quantisation_defines(tmp_path, kind):
+    quantised = gguf.GGMLQuantizationType[kind]
+    values = np.random.default_rng(3).standard_normal((300, 8192 // 8), dtype=np.float32)
+    data = gguf.quants.quantize(values, quantised)
+    writer = gguf.GGUFWriter(tmp_path / "one.gguf", "llama")
+    writer.add_tensor("a", data, raw_dtype=quantised)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    found = GgufFile.open(tmp_path / "one.gguf").values("a")
+    if kind == "BF16":
+        found = (found.astype(np.uint32) << 16).view(np.float32)
+    assert np.array_equal(found.astype(np.float32), gguf.dequantize(data, quantised))
