@@ -73,12 +73,12 @@ class LocalTestBed:
 
         Raises NotGradeable, EnvironmentUnavailable, CommitMissing, GitFailed.
         """
-        if instance.task.test_cmd:
-            given = _test_files(instance) if instance.task.recipe and instance.task.recipe.test_files else []
-            return self._own(instance.task, git, LOG_PARSERS[instance.log_parser or ""], given)
-        spec, place = self.environment(instance.task, git)
-        chosen = self._official.directives(instance.repo, instance.test_patch)
-        return self._suite(instance.task, spec, place, chosen)
+        task = instance.task
+        if task.test_cmd:
+            given = _test_files(instance) if task.recipe and task.recipe.test_files else []
+            return self._own(task, git, LOG_PARSERS[str(instance.log_parser)], given)
+        spec, place = self.environment(task, git)
+        return self._suite(task, spec, place, self._official.directives(task.repo, instance.test_patch))
 
     def existing(self, task: Task, git: Git, near: Sequence[str]) -> Suite:
         """All that the row's own command runs, or the official command on the first of the files that are
@@ -161,7 +161,7 @@ def _command(spec: Spec, arguments: list[str]) -> list[str]:
 
 def _variables(spec: Spec) -> dict[str, str]:
     exported = [match for line in spec.eval_commands if (match := _EXPORT.fullmatch(line))]
-    variables = {match[1]: shlex.split(match[2])[0] for match in exported}
+    variables = {match[1]: "".join(shlex.split(match[2])) for match in exported}
     for name, value in variables.items():
         if name in {"LANG", "LC_ALL"} and value not in _locales():
             # Where the locale is not installed Python would fall back to ASCII; what matters is UTF-8.

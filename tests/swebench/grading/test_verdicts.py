@@ -1,6 +1,7 @@
 """The rules of verdicts, certificates and existing tests, over runs that are told instead of run."""
 
 import dataclasses
+import functools
 
 import pytest
 from hypothesis import given
@@ -9,9 +10,6 @@ from hypothesis import strategies as st
 from swebench.data.tasks import Instance
 from swebench.errors import NotGradeable, UnsafePath
 from swebench.grading import verdicts
-from swebench.grading.evidence import Readings
-from swebench.grading.log_parsers import parse_pytest
-from swebench.grading.suites import Suite
 from swebench.grading.verdicts import (
     Proof,
     certify,
@@ -21,7 +19,7 @@ from swebench.grading.verdicts import (
 )
 from swebench.running.hearing import Status
 from tests.swebench.conftest import CALC, FIX, HERE, calc_row
-from tests.swebench.grading.scripted import told_run
+from tests.swebench.grading.scripted import ToldBed, told_run
 
 ADD, DOUBLE = "tests/test_calc.py::test_add", "tests/test_calc.py::test_double"
 P, F, E, S, M = Status.PASSED, Status.FAILED, Status.ERROR, Status.SKIPPED, Status.MISSING
@@ -29,48 +27,10 @@ RIGHT, WRONG = CALC["calc.py"].replace("a - b", "a + b"), CALC["calc.py"]
 ANY = st.sampled_from(Status)
 
 
-class ToldBed:
-    """A test bed whose runs are told by what `calc.py` holds; it keeps what it was asked and how it ran."""
-
-    def __init__(self, runs):
-        self.runs, self.asked, self.ran = runs, [], []
-
-    def suite(self, instance, git):
-        self.asked.append(instance)
-        return self._suite()
-
-    def existing(self, task, git, near):
-        self.asked.append((task, near))
-        return self._suite()
-
-    def _suite(self):
-        return Suite(
-            ["the", "command"],
-            HERE,
-            lambda run: Readings(parse_pytest(run.log), dict(run.heard.tests)),
-            "told",
-        )
-
-    def run(self, scratch, tree, command, timeout_s, within):
-        files = {entry.path: entry.blob for entry in scratch.entries(tree)}
-        texts = dict(zip(files, (each.decode() for each in scratch.blobs(list(files.values()))), strict=True))
-        self.ran.append((texts, command, timeout_s, within))
-        told = self.runs[texts.get("calc.py", "")]
-        if isinstance(told, Exception):
-            raise told
-        return told
-
-
 @pytest.fixture
 def told(monkeypatch):
     """Makes a test bed of runs by the content of `calc.py`."""
-
-    def make(runs):
-        bed = ToldBed(runs)
-        monkeypatch.setattr(verdicts, "run_tests", bed.run)
-        return bed
-
-    return make
+    return functools.partial(ToldBed, monkeypatch)
 
 
 def instance_of(f2p, p2p):
