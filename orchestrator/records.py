@@ -148,6 +148,7 @@ class Result(Record):
     `stages` are seconds by node, all attempts together; `time_bounds` says where a limit on time has decided
     something, so that another run may come out differently; `reason` is why a task has failed or ended early.
     `shown_by` is what showed the fault when it was run, empty where nothing did, None where no code was run.
+    `uncommitted`, the caller's too, is how many files of one's own working tree differ from its commit.
     """
 
     instance_id: str
@@ -163,6 +164,7 @@ class Result(Record):
     time_bounds: tuple[str, ...] = ()
     reason: str = ""
     shown_by: str | None = None
+    uncommitted: int | None = None
 
     @property
     def finished(self) -> bool:

@@ -11,8 +11,13 @@ from orchestrator.cli.help import Command
 from orchestrator.cli.run_options import run_config, run_options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.records import Result
     from orchestrator.task.jobs import Job
+
+
+SHOWN_FILES = 3
 
 
 @click.command(
@@ -74,7 +79,7 @@ def command(instance_id: str | None, as_json: bool, **flags: Any) -> int:
     from orchestrator.task.delivery import Delivery, check_ahead, deliver
     from orchestrator.task.jobs import OwnProblem
     from orchestrator.task.own_code import HowTested
-    from orchestrator.task.single import Named, job_of, solve_one
+    from orchestrator.task.single import Named, job_of, solve_one, unseen_files
 
     asked: Named | OwnProblem
     if instance_id is not None:
@@ -88,14 +93,27 @@ def command(instance_id: str | None, as_json: bool, **flags: Any) -> int:
     options.check_model(settings)
     config = run_config(flags)
     interruption.says(interruption.going_on(fresh=flags["fresh"]))
+    unseen = unseen_files(asked)
+    if unseen:
+        click.echo(_unseen(unseen, flags["commit"]), err=True)
     with view_for(sys.stderr.isatty()) as view, Session(settings, progress=view.progress) as session:
         job = job_of(session, config, asked)
         check_ahead(job, delivery)
-        result = solve_one(session, config, job, asked, flags["out"], fresh=flags["fresh"], emit=view.show)
+        result = solve_one(
+            session, config, job, asked, flags["out"], unseen, fresh=flags["fresh"], emit=view.show
+        )
     _print(form, job, result)
     for line in deliver(job, delivery, result) if result.patch else ():
         click.echo(line, err=True)
     return 0 if result.patch else 1
+
+
+def _unseen(files: "Sequence[str]", commit: str) -> str:
+    from orchestrator.cli.terminal import visible
+
+    named = ", ".join(files[:SHOWN_FILES]) + (", …" if len(files) > SHOWN_FILES else "")
+    counted = "1 file has changes" if len(files) == 1 else f"{len(files)} files have changes"
+    return visible(f"{counted} that are not committed ({named}): not seen here, this works on {commit}")
 
 
 def _refuse_wrong_use(instance_id: str | None, as_json: bool, flags: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from orchestrator.task.jobs import Job
 from retrieval.errors import GitFailed
 from retrieval.gitio import Git
 from retrieval.titles import title_of
+from retrieval.uncommitted import uncommitted
 
 _NO_TITLE = "A patch of orchestrate"
 
@@ -85,11 +86,9 @@ def _apply(job: Job, patch: str, files: Sequence[str]) -> None:
     git, checkout = job.repository.git, job.repository.checkout
     assert checkout
     here, variables = ["-C", str(checkout)], {"GIT_WORK_TREE": str(checkout)}
-    changed = _run(git, [*here, "status", "--porcelain", "-z", "--", *files], variables=variables)
-    if changed:
-        names = [line[3:].decode("utf-8", "replace") for line in changed.split(b"\0") if len(line) > 3]
+    if mine := uncommitted(git, checkout, files):
         raise ConfigError(
-            f"--apply: {', '.join(names)[:200]} has changes that are not committed, so nothing was applied: "
+            f"--apply: {', '.join(mine)[:200]} has changes that are not committed, so nothing was applied: "
             "commit or stash them, then apply patch.diff of the artifacts with git apply"
         )
     try:

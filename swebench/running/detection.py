@@ -8,6 +8,7 @@ import ast
 import configparser
 import posixpath
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
@@ -19,7 +20,9 @@ from swebench.running.commands import TestCommand, filled, read_command
 Read = Callable[[str], str | None]
 
 _TEST_FILE = re.compile(r"(^|/)(test_[^/]*|[^/]*_tests?|tests?)\.py$")
-_PYTEST_STYLE = re.compile(r"^def test_|^class Test\w*(\(\))?:|^\s*(import|from) pytest\b", re.MULTILINE)
+_PYTEST_STYLE = re.compile(
+    r"^def test_(?!suite\(\))|^class Test\w*(\(\))?:|^\s*(import|from) pytest\b", re.MULTILINE
+)
 _MOST_READ = 60
 _TAKES_VALUE = {
     "-m",
@@ -59,7 +62,7 @@ def _by_files(paths: Collection[str], read: Read) -> TestCommand:
     files = sorted(path for path in paths if _TEST_FILE.search(path))
     origin = f"{files[0]} and others like it" if len(files) > 1 else "".join(files)
     texts = [read(path) or "" for path in files[:_MOST_READ]]
-    # What unittest's own protocol makes pytest does not see.
+    # What unittest's own protocol makes pytest does not see; `test_suite` is what older runners call.
     made = any(re.search(r"^def load_tests\(", text, re.MULTILINE) for text in texts)
     if not made and any(map(_PYTEST_STYLE.search, texts)):
         collected = any(re.search(r"(^|/)(test_[^/]*|[^/]*_test)\.py$", path) for path in files)
@@ -172,13 +175,19 @@ def _recognized(lines: Iterable[str], origin: str) -> Iterator[TestCommand]:
 def _discovery(files: Collection[str], paths: Collection[str]) -> Iterator[str]:
     """Arguments of unittest's discovery: a start for each folder of tests, `--` between several.
 
-    A folder that is a package is imported from where its outermost package lies.
+    A folder that is a package is imported from where its outermost package lies: of one in a src layout, from
+    src, since folders between are namespace packages, and of one named like a module of Python's own, from
+    further up.
     """
     starts: dict[tuple[str, str], None] = {}
     for path in files:
         start = top = posixpath.dirname(path)
         while top and posixpath.join(top, "__init__.py") in paths:
             start, top = top, posixpath.dirname(top)
+        if start != top and top.startswith("src/"):
+            top = "src"
+        elif start != top and top and posixpath.basename(start) in sys.stdlib_module_names:
+            top = posixpath.dirname(top)
         starts[start, top] = None
     pattern = (
         [] if all(posixpath.basename(path).startswith("test") for path in files) else ["-p", "*test*.py"]

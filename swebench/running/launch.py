@@ -146,6 +146,8 @@ def _pytest(arguments: "list[str]", chosen: "set[str]") -> int:
 def _settings() -> "list[str]":
     """What undoes settings of a project that are in the way: stopping early, several processes, coverage."""
     found = ["-p", "no:cacheprovider", "--maxfail=0"]
+    # Plug-ins are loaded before pytest looks at them (`prepare`): no error where warnings are errors.
+    found += ["-W", "ignore:Module already imported so cannot be rewritten"]
     for module, options in (
         ("xdist", ["-n", "0"]),
         ("pytest_cov", ["--no-cov"]),

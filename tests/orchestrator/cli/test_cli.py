@@ -234,7 +234,7 @@ def test_solve_prints_the_promised_document_and_leaves_its_artifacts(
     assert code == (0 if result["patch"] else 1)
     assert list(result) == [
         "instance_id", "status", "patch", "applies", "parses", "files", "nodes", "artifacts", "graded",
-        "stages", "time_bounds", "reason", "shown_by",
+        "stages", "time_bounds", "reason", "shown_by", "uncommitted",
     ]  # fmt: skip
     assert [node["name"] for node in result["nodes"]][:2] == ["code_reading", "bug_analysis"]
     for node in result["nodes"]:
@@ -249,6 +249,21 @@ def test_solve_prints_the_promised_document_and_leaves_its_artifacts(
     assert [set(row) for row in predictions] == [{"instance_id", "model_name_or_path", "model_patch"}]
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["determinants"]["rag"] is False
     assert "code_reading: done" in err
+
+
+def test_changes_that_are_not_committed_are_counted_once_and_not_seen(
+    capsys, project, problem, tiny_model, tmp_path
+):
+    given = solve_arguments(project, problem, tiny_model, tmp_path / "out")
+    clean = run(capsys, *given)
+    assert json.loads(clean[1])["uncommitted"] == 0 and "not committed" not in clean[2]
+    (project / "abacus" / "calc.py").write_text("raise SystemExit\n")
+    (project / "abacus" / "new.py").write_text("")
+    _, out, err = run(capsys, *given, "--fresh")
+    said = "2 files have changes that are not committed (abacus/calc.py, abacus/new.py): not seen here"
+    assert err.count("not committed") == 1 and said in err
+    assert json.loads(out)["uncommitted"] == 2
+    assert comparable(out) == {**comparable(clean[1]), "uncommitted": 2}
 
 
 def comparable(out):

@@ -1,6 +1,7 @@
 """A project's own tests on real trees: what they say without a patch, and of patches."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from swebench.errors import NotGradeable
 from swebench.grading.project_tests import WHOLE, ProjectTests
 from swebench.patches.diffs import unified_diff
+from swebench.running import launch
 from swebench.running.agreeing import Agreeing
 from swebench.running.commands import read_command
 from swebench.running.driving import Form
@@ -225,6 +227,25 @@ def test_settings_that_stop_early_or_spread_the_tests_do_not_hide_any(project):
     files["test_calc.py"] = files["test_calc.py"].replace("def test_double", "def test_zdouble")
     _, tests = project(files, "pytest")
     assert len(tests.baseline.passing) == 1 and len(tests.baseline.failing) == 2
+
+
+def test_a_project_that_makes_warnings_errors_is_tested_beside_plug_ins(tmp_path):
+    site, tree = tmp_path / "site", tmp_path / "tree"
+    described = site / "plug-1.dist-info"
+    described.mkdir(parents=True)
+    (site / "plug.py").write_text("def pytest_report_header():\n    return 'plugged in'\n")
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: plug\nVersion: 1\n")
+    (described / "RECORD").write_text("plug.py,,\nplug-1.dist-info/METADATA,,\n")
+    (described / "entry_points.txt").write_text("[pytest11]\nplug = plug\n")
+    tree.mkdir()
+    (tree / "pytest.ini").write_text("[pytest]\nfilterwarnings = error::pytest.PytestAssertRewriteWarning\n")
+    (tree / "test_calc.py").write_text("def test_one():\n    assert 1\n")
+    given = {"program": "pytest", "arguments": [], "only": [], "root": ".", "sources": [""]}
+    done = subprocess.run(
+        [sys.executable, launch.__file__, json.dumps(given)],
+        cwd=tree, env={"PYTHONPATH": str(site)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and "plugged in" in done.stdout, done.stderr
 
 
 def test_the_code_of_tests_runs_on_the_interpreter_that_was_chosen(project):

@@ -119,6 +119,20 @@ def test_the_tests_of_a_package_are_discovered_from_where_it_is_imported():
     assert found(files) == ("unittest", ("discover", "-s", "src/pkg", "-t", "src"))
 
 
+def test_the_test_suite_functions_of_older_runners_are_no_tests_of_pytest():
+    text = UNITTEST_TEST + "\n\ndef test_suite():\n    return None\n"
+    assert found({"checks/test_one.py": text})[0] == "unittest"
+
+
+def test_tests_inside_a_namespace_package_are_discovered_from_where_that_is_imported():
+    inner = {"datetime/__init__.py": "", "datetime/tests/__init__.py": ""}
+    inner["datetime/tests/test_one.py"] = UNITTEST_TEST
+    in_src = {f"src/space/{path}": text for path, text in inner.items()}
+    assert found(in_src) == ("unittest", ("discover", "-s", "src/space/datetime", "-t", "src"))
+    flat = {f"space/{path}": text for path, text in inner.items()}
+    assert found(flat) == ("unittest", ("discover", "-s", "space/datetime", "-t", "."))
+
+
 def test_several_folders_of_tests_are_discovered_one_after_another():
     files = {"a/test_one.py": UNITTEST_TEST, "b/two_test.py": UNITTEST_TEST}
     expected = "discover -s a -t a -p *test*.py -- discover -s b -t b -p *test*.py"
