@@ -30,7 +30,10 @@ class ServeSettings(BaseModel):
     repositories: dict[str, Path] = Field(default_factory=dict)
     """Repositories of this machine that tasks may name, by name; no other is ever opened for a request."""
     run_tests: bool = False
-    """Whether a request may ask for run_tests, which runs the repository's and the issue's code here."""
+    """Whether a request may ask for run_tests, which runs the repository's and the issue's code here.
+
+    A repository of `repositories` is tested as its files say, in its .venv or with the Python on the path.
+    """
 
     models: tuple[str, ...] = ()
     """Models that an operator may have loaded in place of the first one: aliases, hub ids, folders."""

@@ -57,15 +57,7 @@ def project_tests(session: Session, repository: Repository, commit: str, asked: 
     Raises NoTestCommand, NotGradeable, EnvironmentUnavailable, GitFailed.
     """
     folder = repository.folder
-    inside = f"{folder}/" if folder else ""
-    paths = {file.path.removeprefix(inside) for file in repository.files(commit)}
-
-    def read(path: str) -> str | None:
-        try:
-            return repository.text(commit, inside + path)
-        except (FileMissing, NotText):
-            return None
-
+    paths, read = _files(repository, commit)
     command = _command(asked.command, paths, read)
     checkout = repository.checkout
     cache = session.settings.cache.absolute()
@@ -88,6 +80,24 @@ def project_tests(session: Session, repository: Repository, commit: str, asked: 
     tests = ProjectTests(repository.git, commit, command, within, found.text, found.digest, cache)
     tests.measure(session.progress, fresh=asked.anew)
     return tests
+
+
+def command_of(repository: Repository, commit: str) -> TestCommand:
+    """How the repository's own files say that it is tested; raises NoTestCommand, GitFailed."""
+    return find_command(*_files(repository, commit))
+
+
+def _files(repository: Repository, commit: str) -> tuple[set[str], _Read]:
+    """The paths in the folder that is looked at, and what reads one of them."""
+    inside = f"{repository.folder}/" if repository.folder else ""
+
+    def read(path: str) -> str | None:
+        try:
+            return repository.text(commit, inside + path)
+        except (FileMissing, NotText):
+            return None
+
+    return {file.path.removeprefix(inside) for file in repository.files(commit)}, read
 
 
 def _command(given: str | None, paths: set[str], read: _Read) -> TestCommand:

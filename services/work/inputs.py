@@ -18,6 +18,7 @@ from orchestrator.session import Session
 from orchestrator.settings import Settings
 from orchestrator.task.fewshot import refuse_too_many
 from orchestrator.task.jobs import Job, statement_job, task_job
+from orchestrator.task.own_code import command_of
 from retrieval.errors import RetrievalError
 from retrieval.store import RepoStore
 from services.alternatives import way
@@ -27,6 +28,7 @@ from services.settings import ServeSettings
 from services.texts import StoredText
 from swebench.data.loading import InstanceSet
 from swebench.data.tasks import Instance
+from swebench.errors import NoTestCommand
 from vectors.suggestions import did_you_mean
 
 BYTES_PER_TOKEN = 4
@@ -145,15 +147,21 @@ class Inputs:
 
     def _own(self, request: TaskRequest) -> tuple[str, str]:
         assert request.repository and request.commit and request.problem_statement
-        if request.run_tests:
-            raise Invalid("run_tests needs an instance of a data set, which says how its tests are run")
         folder = self._settings.repositories.get(request.repository)
         if folder is None:
             listed = ", ".join(sorted(self._settings.repositories)) or "it is empty"
             near = did_you_mean(request.repository, self._settings.repositories)
             raise Invalid(f"repository {request.repository!r} is not on this server's list ({listed}){near}")
         try:
-            RepoStore.local(folder).resolve(request.commit)
+            repository = RepoStore.local(folder)
+            commit = repository.resolve(request.commit)
         except RetrievalError:  # its own words name folders of this machine
             raise Invalid(f"{request.repository} has no commit {request.commit} here") from None
+        if request.run_tests:
+            try:
+                command_of(repository, commit)
+            except NoTestCommand:  # its own words name flags of a command
+                raise Invalid(
+                    f"no tests were found in {request.repository} at {request.commit}: leave run_tests out"
+                ) from None
         return request.repository, request.problem_statement
