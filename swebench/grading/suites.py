@@ -76,7 +76,8 @@ class LocalTestBed:
         task = instance.task
         if task.test_cmd:
             given = _test_files(instance) if task.recipe and task.recipe.test_files else []
-            return self._own(task, git, LOG_PARSERS[str(instance.log_parser)], given)
+            command = [*parse_command(task.test_cmd), *given]
+            return self._own(task, git, command, LOG_PARSERS[str(instance.log_parser)])
         spec, place = self.environment(task, git)
         return self._suite(task, spec, place, self._official.directives(task.repo, instance.test_patch))
 
@@ -87,7 +88,7 @@ class LocalTestBed:
         Raises NoTestsNear where there are none, and what `suite` raises.
         """
         if task.test_cmd:
-            return self._own(task, git, parse_pytest, [])
+            return self._own(task, git, parse_command(task.test_cmd), parse_pytest)
         spec, place = self.environment(task, git)
         if not near:
             raise NoTestsNear(f"{task.instance_id}: the repository has no test file near the change")
@@ -119,9 +120,8 @@ class LocalTestBed:
         place = environment(self._cache, git, task.repo, task.version, task.setup_commit, spec)
         return spec, place
 
-    def _own(self, task: Task, git: Git, parse: Callable[[str], Statuses], arguments: list[str]) -> Suite:
+    def _own(self, task: Task, git: Git, command: list[str], parse: Callable[[str], Statuses]) -> Suite:
         """The row's command, in an environment by its recipe or in the one that has pytest alone."""
-        command = [*parse_command(task.test_cmd or ""), *arguments]
 
         def read(run: TestRun) -> Readings:
             return Readings(parse(run.log), dict(run.heard.tests))

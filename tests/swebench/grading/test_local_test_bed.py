@@ -1,5 +1,6 @@
 """What a local test bed asks of environments and of the official package, and the suites it makes of that."""
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -225,3 +226,14 @@ def test_where_no_program_lists_the_locales_none_is_taken_for_installed(bed, loc
     locales(None)
     bed._official.spec = lambda *_: replace(SPEC, eval_commands=("export LANG=de_DE.UTF-8",))
     assert bed.surroundings(instance(**OFFICIAL).task, GIT).variables == ALWAYS | {"LANG": "C.UTF-8"}
+
+
+def test_a_program_that_lists_locales_without_end_is_not_waited_for(bed, locales, monkeypatch):
+    def endless(*_, timeout, **__):
+        assert timeout <= 60
+        raise subprocess.TimeoutExpired("locale", timeout)
+
+    locales(None)
+    monkeypatch.setattr(suites.subprocess, "run", endless)
+    bed._official.spec = lambda *_: replace(SPEC, eval_commands=("export LC_ALL=de_DE.UTF-8",))
+    assert bed.surroundings(instance(**OFFICIAL).task, GIT).variables == ALWAYS | {"LC_ALL": "C.UTF-8"}
