@@ -24,6 +24,7 @@ from swebench.patches.export import export
 from swebench.patches.plumbing import Git
 from swebench.patches.trees import Scratch
 from swebench.running.products import Products, keep_products, kept_products, make_repository
+from swebench.running.runner import givable
 from swebench.running.venvs import complete, find_python, make_venv, pip_environment, run
 
 _RECIPE = 2
@@ -61,10 +62,16 @@ class Environment:
 def spec_of(recipe: Recipe, test_cmd: str) -> Spec:
     """A row's own recipe as a spec. Of its lines only pip's own are run, and by no shell.
 
-    Raises NotGradeable for a line that is not pip's.
+    Raises NotGradeable for a line that is not pip's, and for one that pip could not be given.
     """
     for line in recipe.install:
         _pip_arguments(line)
+    try:
+        givable(recipe.requirements)
+        for line in recipe.packages:
+            shlex.split(givable(line))
+    except ValueError as error:
+        raise NotGradeable(f"the packages that its row names cannot be read: {error}") from None
     return Spec(
         python=recipe.python,
         packages="",
@@ -80,10 +87,10 @@ def spec_of(recipe: Recipe, test_cmd: str) -> Spec:
 
 def _pip_arguments(line: str) -> list[str]:
     try:
-        words = shlex.split(line)
+        given = shlex.split(givable(line))
     except ValueError:
-        words = []
-    found = next((words[len(start) :] for start in _PIP if words[: len(start)] == list(start)), None)
+        given = []
+    found = next((given[len(start) :] for start in _PIP if given[: len(start)] == list(start)), None)
     if found is None or any(set(word) & set(";|&`$") for word in found):
         raise NotGradeable(
             f"its row installs with {line[:200]!r}; only `pip install …` is run here, its harness has images"
@@ -102,8 +109,12 @@ def environment(
     """The environment of a repository's version, made when it is not there yet, which takes minutes.
 
     `commit` is the setup commit; `of_row` says that the spec is a row's own: no shell reads its lines, and
-    packages of any day are taken. Raises EnvironmentUnavailable, CommitMissing, GitFailed.
+    packages of any day are taken. Raises NotGradeable, EnvironmentUnavailable, CommitMissing, GitFailed.
     """
+    try:
+        givable(version)
+    except ValueError as error:
+        raise NotGradeable(f"version {version[:80]!r} of its row cannot be read: {error}") from None
     python = find_python(spec.python)
     content = [_RECIPE, repo, version, commit, _BUILD_TOOLS, str(python.resolve()), asdict(spec)]
     content += [of_row] if of_row else []

@@ -93,6 +93,14 @@ def isolation() -> tuple[str, ...]:
     return _NAMESPACES if done.returncode == 0 else ()
 
 
+def givable(text: str) -> str:
+    """The text, where a program can be given it; raises ValueError for a NUL or half a character."""
+    if "\0" in text:
+        raise ValueError("it holds a NUL")
+    text.encode()
+    return text
+
+
 def parse_command(command: str) -> list[str]:
     """The argument list of a command as a row gives it; no shell takes part.
 
@@ -100,7 +108,7 @@ def parse_command(command: str) -> list[str]:
     this machine.
     """
     try:
-        arguments = shlex.split(command)
+        arguments = shlex.split(givable(command))
     except ValueError as error:
         raise NotGradeable(f"test command {command[:200]!r} cannot be read: {error}") from None
     program = arguments[0] if arguments else ""

@@ -182,6 +182,22 @@ def test_a_row_that_names_neither_a_command_nor_a_version_is_refused(bed, made):
     assert made == []
 
 
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        *(("packages", text) for text in ("it's", "a\0b", "a\ud800")),
+        *(("install", text) for text in ("pip install it's", "pip install a\0b", "pip install a\ud800")),
+        *((column, text) for column in ("requirements", "version") for text in ("a\0b", "a\ud800")),
+    ],
+)
+def test_what_no_program_can_be_given_is_refused_before_an_environment_is_made(tmp_path, column, text):
+    values = {column: text if column in {"requirements", "version"} else (text,)}
+    row = instance(RECIPE, **values) if column == "version" else instance(replace(RECIPE, **values))
+    with pytest.raises(NotGradeable, match="its row") as raised:
+        LocalTestBed(tmp_path).surroundings(row.task, GIT)
+    assert "\n" not in str(raised.value) and not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def locales(monkeypatch, tmp_path):
     """Puts a program in the place of the one that lists locales, or takes it away."""

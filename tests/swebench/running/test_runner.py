@@ -138,7 +138,9 @@ def test_a_run_killed_by_a_signal_does_not_look_like_a_success(run):
     assert run("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)").exit_code not in {0, 1}
 
 
-@pytest.mark.parametrize("command", ["", "  ", "python 'unbalanced", "no-such-program-here --x"])
+@pytest.mark.parametrize(
+    "command", ["", "  ", "python 'unbalanced", "no-such-program-here --x", "python a\0b", "python \ud800"]
+)
 def test_a_command_that_cannot_be_run_is_refused_before_anything_runs(command):
     with pytest.raises(NotGradeable):
         parse_command(command)
