@@ -94,10 +94,16 @@ class Hearing:
         content = self._file.read().decode("utf-8", "replace")
         if content == self._key:
             return Heard()
-        said = [line.removeprefix(self._key) for line in content.splitlines() if line.startswith(self._key)]
-        if len(said) < len(content.splitlines()):
+        # Of a run that was killed, or whose disk is full, the last line may be a part of one.
+        lines = content.split("\n")
+        cut = lines.pop()
+        try:
+            said = [json.loads(line.removeprefix(self._key)) for line in lines if line.startswith(self._key)]
+        except ValueError:
+            said = []
+        if len(said) < len(lines):
             return Heard(fault="something else than the reporter wrote to its report")
-        return _heard([json.loads(line) for line in said])
+        return _heard(said, whole=not cut)
 
     def close(self) -> None:
         """Let go of the report."""
@@ -114,7 +120,8 @@ def hearing(folder: Path, report: Path) -> Iterator[Hearing]:
         found.close()
 
 
-def _heard(said: list[list[object]]) -> Heard:
+def _heard(said: list[list[object]], *, whole: bool) -> Heard:
+    runner = str(said[0][1]) if said else ""
     tests: dict[str, Status] = {}
     overruled: list[str] = []
     for kind, *more in said:
@@ -126,8 +133,8 @@ def _heard(said: list[list[object]]) -> Heard:
     fault = ""
     if overruled:
         fault = f"a hook of the tree let a test pass that raised an error: {overruled[0][:200]}"
-    elif said[-1][0] != "end":
+    elif not whole or said[-1:] != [["end"]]:
         fault = "the process that ran the tests ended before its reporter could"
     elif not tests:
         fault = "the test runner ran no test"
-    return Heard(str(said[0][1]), tests, fault)
+    return Heard(runner, tests, fault)
