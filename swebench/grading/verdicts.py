@@ -38,8 +38,8 @@ class Verdict:
     reason: str
     seconds: float
     log: str
+    infrastructure: str
     evidence: bool = True
-    infrastructure: str = ""
 
 
 @dataclass(frozen=True)

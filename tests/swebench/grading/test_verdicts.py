@@ -143,7 +143,7 @@ def test_a_patch_that_does_not_apply_runs_nothing_and_says_why(calc, told):
     git, instance = calc
     bed = told({})
     verdict = grade(instance, git, FIX.replace("a - b", "a * b"), test_bed=bed)
-    assert bed.ran == [] and not verdict.applied and not verdict.resolved and verdict.evidence
+    assert bed.ran == [] and verdict.applied is False and not verdict.resolved and verdict.evidence
     assert verdict.reason.startswith("the patch does not apply: ") and "calc.py" in verdict.reason
     assert (verdict.f2p, verdict.p2p) == ({ADD: M}, {DOUBLE: M})
     assert (verdict.seconds, verdict.log, verdict.infrastructure) == (0.0, "", "")
@@ -162,7 +162,7 @@ def test_a_tree_that_cannot_be_written_out_is_the_patch_s_fault_only_where_there
     unsafe = UnsafePath("leads out")
     bed = told({RIGHT: unsafe, WRONG: unsafe})
     verdict = grade(instance, git, FIX, test_bed=bed)
-    assert not verdict.applied and not verdict.resolved and verdict.f2p == {ADD: M}
+    assert verdict.applied is False and not verdict.resolved and verdict.f2p == {ADD: M}
     assert verdict.reason == "the patch cannot be used: leads out"
     with pytest.raises(UnsafePath, match="leads out"):
         grade(instance, git, "", test_bed=bed)
