@@ -79,8 +79,9 @@ def _is_plain(path: str) -> bool:
 
 def _chosen(names: Collection[str]) -> tuple[str, ...]:
     """The names that are for tests; where none is, those for development."""
-    return tuple(name for name in names if name.lower() in _FOR_TESTS) or tuple(
-        name for name in names if name.lower() in _FOR_WORK
+    each = dict.fromkeys(names)
+    return tuple(name for name in each if name.lower() in _FOR_TESTS) or tuple(
+        name for name in each if name.lower() in _FOR_WORK
     )
 
 
@@ -90,7 +91,7 @@ def _extras(read: Read) -> list[str]:
     section = "options.extras_require"
     listed = config.options(section) if config.has_section(section) else []
     known = "|".join((*_FOR_TESTS, *_FOR_WORK))
-    return [*listed, *dict.fromkeys(re.findall(rf"""["']({known})["']\s*:""", read("setup.py") or ""))]
+    return [*listed, *re.findall(rf"""["']({known})["']\s*:""", read("setup.py") or "")]
 
 
 def _poetry(pyproject: dict[str, Any]) -> list[str]:
