@@ -50,9 +50,9 @@ def test_symbols_are_the_words_that_stand_as_code():
 
 def test_a_symbol_that_many_files_define_says_little_about_each():
     found = defining_files(
-        {"only": 1.0, "common": 1.0, "unknown": 1.0}, {"only": [0], "common": [0, 1, 2, 3]}
+        {"only": 3.0, "common": 1.0, "unknown": 1.0}, {"only": [0], "common": [0, 1, 2, 3]}
     )
-    assert found == {0: 1.25, 1: 0.25, 2: 0.25, 3: 0.25}
+    assert found == {0: 3.25, 1: 0.25, 2: 0.25, 3: 0.25}
 
 
 @pytest.mark.parametrize(

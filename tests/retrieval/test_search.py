@@ -197,6 +197,49 @@ def test_further_text_helps_but_counts_less_than_the_report(project, tmp_path):
     assert outweighed.hits[0].path == "pkg/money.py"
 
 
+def test_of_files_and_functions_with_the_same_words_those_come_first_that_define_the_symbol(
+    workshop, tmp_path
+):
+    work = workshop()
+    one, other = "def {}(text):\n    return {}(text)\n", ["parse_amount", "PARSE_AMOUNT"]
+    work.commit({"pkg/one.py": one.format(*reversed(other)), "pkg/two.py": one.format(*other)})
+    hits = Retriever(work.repository(), tmp_path / "files").search("HEAD", "`parse_amount` loses cents").hits
+    assert [hit.path for hit in hits] == ["pkg/two.py", "pkg/one.py"]
+    assert [hit.signals["symbols"] > 0 for hit in hits] == [True, False]
+
+    work.commit({"pkg/one.py": one.format(*reversed(other)) + one.format(*other), "pkg/two.py": ""})
+    found = Retriever(work.repository(), tmp_path / "functions").search("HEAD", "`parse_amount` loses cents")
+    assert [each.name for each in found.definitions] == ["parse_amount", "PARSE_AMOUNT"]
+
+
+def test_a_symbol_says_less_of_each_of_many_functions_and_no_more_where_further_text_repeats_it(
+    workshop, tmp_path
+):
+    def symbols_part(n_files: int, extra: tuple[str, ...] = ()) -> float:
+        """What one of n files' functions has for its name, above another that has all the same words."""
+        files = {f"pkg/{n}.py": "def {0}(): {1}\n\n\ndef {1}(): {0}\n".format(*names) for n in range(n_files)}
+        work = workshop(f"{n_files} {extra}")
+        work.commit(files | {f"pkg/other{n}.py": "" for n in range(9)})
+        found = Retriever(work.repository(), tmp_path / "cache").search("HEAD", "`parse_amount`", extra)
+        score = {(each.path, each.name): each.score for each in found.definitions}
+        return score["pkg/0.py", names[0]] - score["pkg/0.py", names[1]]
+
+    names = "parse_amount", "PARSE_AMOUNT"
+    alone = symbols_part(1)
+    assert symbols_part(4) == pytest.approx(alone / 2)
+    assert symbols_part(1, ("`parse_amount`",)) == pytest.approx(alone)
+
+
+def test_the_words_of_the_title_say_more_than_a_symbol_that_the_issue_uses(workshop, tmp_path):
+    work = workshop()
+    clock = "def tick():\n    return 'leap second of the clock'\n"
+    work.commit({"pkg/one.py": "def run_it(step):\n    return step\n", "pkg/two.py": clock})
+    issue = "Leap seconds stop the clock\n\nI saw it with `run_it`."
+    found = Retriever(work.repository(), tmp_path).search("HEAD", issue)
+    assert paths(found) == ["pkg/two.py", "pkg/one.py"]
+    assert [each.name for each in found.definitions] == ["tick", "run_it"]
+
+
 def test_a_repository_without_python_files_says_so(workshop, tmp_path):
     work = workshop()
     work.commit({"main.c": "int main;", "tests/test_a.py": "x"})

@@ -33,6 +33,16 @@ def test_a_long_issue_keeps_its_head_and_its_last_line():
     assert "[…]" in trimmed
 
 
+@given(st.integers(12, 400), st.integers(1, 4000))
+def test_of_what_is_kept_of_a_long_issue_two_thirds_are_its_head_and_one_its_tail(budget, more):
+    issue = "".join(chr(0x4E00 + n) for n in range(budget + more))
+    trimmed = trim_issue(issue, budget, len)
+    head, tail = trimmed.split("\n[…]\n")
+    assert issue.startswith(head) and issue.endswith(tail)
+    assert 0 <= 2 * len(tail) - len(head) <= 2
+    assert len(trimmed) >= budget - 2
+
+
 def test_the_nodes_of_one_task_share_the_prompt_up_to_the_retrieved_code():
     analysis = node_prompt("bug_analysis", "the issue", context="the code", finding="one")
     patch = node_prompt("patch_writing", "the issue", context="the code", finding="two", rewrite=REWRITE)

@@ -2,6 +2,7 @@
 
 import ast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,32 @@ def test_the_line_has_most_words_of_the_issue_and_operations():
     source = "def f(width, text):\n    n = 1\n    if width > 3:\n        n = 2\n    return n\n"
     line, _ = line_and_body(source, issue="the width is ignored")
     assert (line.region.start_line, line.region.end_line, line.is_line) == (3, 3, True)
+
+
+@pytest.mark.parametrize(
+    ("issue", "line"),
+    [
+        pytest.param("", 3, id="without words the line with most operations"),
+        pytest.param("the margin is wrong", 3, id="a word more is no reason against two operations more"),
+        pytest.param("the colour and its palette", 4, id="words of the issue make up for operations"),
+    ],
+)
+def test_the_words_of_the_issue_choose_among_the_lines(issue, line):
+    source = (
+        "def f(size):\n"
+        "    margin = size\n"
+        "    width = size + 1 - 2\n"
+        "    palette = colour + 1\n"
+        "    result = size * 2\n"
+        "    return result\n"
+    )
+    chosen, _ = line_and_body(source, issue)
+    assert chosen.region.start_line == line
+
+
+def test_of_lines_that_are_equally_suspicious_the_first_is_chosen():
+    line, _ = line_and_body("def f(a):\n    b = a\n    c = a\n    return c\n")
+    assert line.region.start_line == 2
 
 
 def test_lines_and_bodies_of_the_ranked_definitions_take_turns():
