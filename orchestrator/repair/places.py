@@ -35,14 +35,17 @@ def ranges(code: Code, hit: DefinitionHit, asked: set[str]) -> list[tuple[int, i
 
 
 def reached_lines(code: Code, executed: frozenset[int]) -> frozenset[int]:
-    """The lines of every statement that begins on an executed line; of a compound one, those of its head."""
+    """The lines of every statement that begins on an executed line; of a compound one, those of its head
+    and its `else`."""
     found = set(executed)
     for node in ast.walk(code.tree):
         if isinstance(node, ast.stmt) and node.lineno in executed:
-            body = getattr(node, "body", None)
-            last = body[0].lineno - 1 if body else node.end_lineno or node.lineno
+            inner = getattr(node, "body", None) or [each.pattern for each in getattr(node, "cases", ())]
+            last = inner[0].lineno - 1 if inner else node.end_lineno or node.lineno
             found.update(range(node.lineno, last + 1))
-            found.update(other[0].lineno - 1 for other in [getattr(node, "orelse", None)] if other)
+            if other := getattr(node, "orelse", None):
+                above = [*inner, *getattr(node, "handlers", ())][-1]
+                found.update(range(above.end_lineno + 1, other[0].lineno))
     return frozenset(found)
 
 

@@ -1,4 +1,4 @@
-"""Places, suspects, and learning from a real history."""
+"""What marks an edit, and learning from a real history."""
 
 import json
 
@@ -9,14 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.repair.features import NAMES, Issue, features
-from orchestrator.repair.places import MOST_LINES, ranges
 from orchestrator.repair.ranking import WEIGHTS, RankedEdit, best
-from orchestrator.repair.suspects import suspects
 from orchestrator.repair.tokens import TokenizedText
 from orchestrator.repair.training.learning import Sample, cross_validated, fit, ranks, samples
 from orchestrator.repair.training.learning import main as learn
 from orchestrator.repair.training.mining import mined_repairs
-from retrieval.definition_hits import DefinitionHit
 from retrieval.gitio import Git
 from swebench.catalogue import Code, Edit
 from tests.orchestrator.conftest import CALC, TEXT, git
@@ -45,40 +42,6 @@ def look(key):
 
 DEFAULT = Table()
 '''
-
-
-def hit(kind, start, end, score=1.0, path="m.py"):
-    return DefinitionHit(kind, kind, start, end, path, score)
-
-
-@pytest.mark.parametrize(
-    ("kind", "start", "end", "expected"),
-    [
-        ("function", 19, 20, [(19, 20)]),
-        ("class", 9, 16, [(12, 13)]),
-        ("module", 1, 23, [(5, 6), (23, 23)]),
-    ],
-)
-def test_a_place_is_what_belongs_to_no_definition_inside_it(kind, start, end, expected):
-    assert ranges(Code(MODULE), hit(kind, start, end), set()) == expected
-
-
-def test_a_long_function_is_read_in_ranges_and_those_with_the_issues_terms_are_taken():
-    lines = ["def look(key):"] + [f"    row{n} = {n}" for n in range(5 * MOST_LINES)]
-    lines[3 * MOST_LINES + 5] = "    harbour = 1"
-    source = "\n".join(lines) + "\n"
-    found = ranges(Code(source), hit("function", 1, len(lines)), {"harbour"})
-    assert all(last - first < MOST_LINES for first, last in found)
-    assert any(first <= 3 * MOST_LINES + 6 <= last for first, last in found)
-
-
-def test_suspects_are_the_best_places_whose_files_parse_and_their_chances_sum_to_one():
-    sources = {"m.py": MODULE, "old.py": "print 1\n"}
-    found = suspects([hit("function", 19, 20), hit("class", 9, 16, 0.5), hit("module", 0, 0, 2.0),
-                      hit("function", 1, 1, path="old.py"), hit("function", 1, 1, path="gone.py")],
-                     sources, "look")  # fmt: skip
-    assert [each.hit.kind for each in found] == ["module", "function", "class"]
-    assert sum(np.exp(each.prior) for each in found) == pytest.approx(1)
 
 
 def test_an_edit_that_brings_in_what_the_title_names_has_that_feature():
