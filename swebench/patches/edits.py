@@ -62,7 +62,7 @@ def apply_replacement(before: str, region: Region, replacement: str) -> str:
     if not code:
         raise EditRejected("empty", f"{region.path}: the replacement holds no code")
     head, tail = "".join(lines[: region.start_line - 1]), "".join(lines[region.end_line :])
-    versions = [head + joined(new, old) + tail for new in placed(code, old, python)]
+    versions = [head + joined(new, old, head) + tail for new in placed(code, old, python)]
     if python and not any(encodable(before, version) for version in versions):
         raise EditRejected(
             "not_encodable", f"{region.path}: its encoding lacks a character of the replacement"

@@ -33,7 +33,8 @@ def encodable(before: str, after: str) -> bool:
     """Whether a file's new text is in the encoding of the old one, and has its bytes there."""
     try:
         encoding = encoding_of(before)
-        return encoding_of(after) == encoding and bool(after.encode(encoding) or not after)
+        after.encode(encoding)
+        return encoding_of(after) == encoding
     except (SyntaxError, UnicodeError, LookupError):
         return False
 

@@ -23,21 +23,21 @@ def content(line: str) -> str:
     return line.rstrip("\r\n")
 
 
-def joined(new: Sequence[str], old: Sequence[str]) -> str:
+def joined(new: Sequence[str], old: Sequence[str], before: str = "") -> str:
     """The lines `new`, which have no ends, in place of `old`, which have theirs; neither is empty.
 
     A line that was there keeps its end, another gets that of the line whose place it takes, or of its
-    neighbour; the last one ends as the last of `old` does.
+    neighbour; the last one ends as the last of `old` does. Where `old` has no end at all, a new line gets the
+    last one of the text `before` it.
     """
     ends = [line[len(content(line)) :] for line in old]
-    usual = next(filter(None, ends), "\n")
+    usual = next(filter(None, ends), "") or ["\n", *_BREAK.findall(before)][-1]
     given = [usual] * len(new)
-    if len({*filter(None, ends)}) > 1:
-        matcher = SequenceMatcher(None, [content(line) for line in old], list(new), autojunk=False)
-        for _, start, end, first, last in matcher.get_opcodes():
-            for step in range(last - first):
-                place = min(start + step, end - 1) if start < end else max(start - 1, 0)
-                given[first + step] = ends[place] or usual
+    matcher = SequenceMatcher(None, [content(line) for line in old], list(new), autojunk=False)
+    for _, start, end, first, last in matcher.get_opcodes():
+        for step in range(last - first):
+            place = min(start + step, end - 1) if start < end else max(start - 1, 0)
+            given[first + step] = ends[place] or usual
     given[-1] = ends[-1]
     return "".join(line + end for line, end in zip(new, given, strict=True))
 
@@ -49,7 +49,9 @@ def put_in(source: str, start: int, end: int, text: str) -> str:
         return text
     head = re.split(r"[\r\n]", source[:start])[-1]
     tail = (split_lines(source[end:]) or [""])[0]
-    old = split_lines(head + source[start:end] + tail) or [""]
+    old = split_lines(head + source[start:end] + tail)
+    if not tail and (not old or content(old[-1]) != old[-1]):
+        old.append("")  # what follows the last line's end, and is replaced too
     new = _BREAK.split(head + text + content(tail))
-    made = joined(new, old)
+    made = joined(new, old, source[: start - len(head)])
     return made[len(head) : len(made) - len(tail)]

@@ -27,7 +27,7 @@ def placed(code: Sequence[str], old: Sequence[str], python: bool) -> list[list[s
     there = [content(line) for line in old]
     edge = next((margin(line) for line in there if line.strip()), "")
     shown = [line.removeprefix(edge) for line in there]
-    moved = _moved(_in_kind(dedented(code), there, edge, python), shown, there, edge, python)
+    moved = _moved(dedented(code), shown, there, edge, python)
     ways = [moved, [moved[0], *code[1:]]]
     present = set(there)
     return sorted(ways, key=lambda lines: -sum(line in present for line in lines))
@@ -104,12 +104,12 @@ def _in_kind(lines: Sequence[str], there: Sequence[str], edge: str, python: bool
 
 
 def _moved(
-    lines: Sequence[str], shown: Sequence[str], there: Sequence[str], edge: str, python: bool
+    code: Sequence[str], shown: Sequence[str], there: Sequence[str], edge: str, python: bool
 ) -> list[str]:
+    lines = _in_kind(code, there, edge, python)
     # A model leaves blanks at the end of a line out, without meaning a change.
-    bare = {line.rstrip(): line for line in reversed(shown)}
-    known = set(shown)
-    asked = [line if line in known else bare.get(line, line) for line in lines]
+    known = {line.rstrip(): line for line in reversed(shown)} | {line: line for line in shown}
+    asked = [known.get(given) or known.get(line, line) for given, line in zip(code, lines, strict=True)]
     same: dict[int, int] = {}
     for first, start, length in SequenceMatcher(None, shown, asked, autojunk=False).get_matching_blocks():
         same.update({start + step: first + step for step in range(length)})
@@ -121,8 +121,8 @@ def _moved(
         own = [n for n, begin in kinds.strings.items() if begin == start and lines[n].strip()]
         if there_too := [same[n] for n in own if n in same]:
             return shown[there_too[0]] != there[there_too[0]]
-        left = len(margin(lines[kinds.continued.get(start, start)]))
-        return all(len(margin(lines[n])) >= left for n in own)
+        left = len(margin(code[kinds.continued.get(start, start)]).expandtabs())
+        return all(len(margin(code[n]).expandtabs()) >= left for n in own)
 
     def at_home(number: int, line: str) -> str:
         if number in same:

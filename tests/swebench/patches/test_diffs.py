@@ -1,3 +1,5 @@
+import difflib
+import re
 import subprocess
 from pathlib import Path
 
@@ -77,6 +79,17 @@ def test_unidiff_reads_what_we_write(before, after):
             assert "".join(line.value for line in hunk if line.line_type in " +").rstrip("\n") in after
 
 
+@given(before=TEXTS, after=TEXTS)
+def test_the_hunks_are_those_of_the_standard_library(before, after):
+    def lines(text: str) -> list[str]:
+        return [line for line in re.split(r"(?<=\n)", text) if line]
+
+    expected = list(difflib.unified_diff(lines(before), lines(after)))[2:]
+    ended = [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in expected]
+    header = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n"
+    assert unified_diff("a.py", before, after) == (header + "".join(ended) if ended else "")
+
+
 def line_count(text: str) -> int:
     """Lines as git counts them."""
     return len(text.removesuffix("\n").split("\n")) if text else 0
@@ -101,6 +114,24 @@ def test_empty_files_and_missing_final_newlines_survive(tmp_path, before, after)
 @pytest.mark.parametrize("path", ["a b.py", "dir with space/ünïcode.py", "tests/⊗.txt", "-rf.py", "a'b.py"])
 def test_unusual_paths_apply(tmp_path, path):
     assert git_applies(tmp_path, path, "x\n", unified_diff(path, "x\n", "y\n")) == "y\n"
+
+
+@pytest.mark.parametrize("path", ["a.py", "a b.py", "dir with space/a.py", "ü.py", "a'b.py"])
+def test_a_diff_is_what_git_itself_writes_but_for_the_names_of_blobs(tmp_path, path):
+    def git(*arguments: str) -> str:
+        command = ["git", "-c", "core.quotePath=false", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, env=git_env(tmp_path), check=True, capture_output=True)
+        return done.stdout.decode()
+
+    git("init", "--quiet")
+    before = "".join(f"{number}\n" for number in range(1, 10))
+    file, after = tmp_path / path, before.replace("5", "five")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(before)
+    git("add", "--all")
+    file.write_text(after)
+    written = git("diff").splitlines(keepends=True)
+    assert unified_diff(path, before, after) == "".join(x for x in written if not x.startswith("index "))
 
 
 def test_diffs_of_several_files_join_by_concatenation(tmp_path):

@@ -81,6 +81,23 @@ def test_the_ways_models_answer_all_give_the_same_edit(answer):
     assert apply_replacement(SOURCE, GET, answer) == EXPECTED
 
 
+LEADS = ("", "\n", "Sure!\n\n", "Here is the code:\n", "Sure!\n\nHere is the code:\n\n")
+FENCES = (("", ""), ("```\n", "```\n"), ("```python\n", "```"), ("", "```\n"), ("~~~ py\n", "~~~\n"))
+TAILS = ("", "\n\n", "\nThis returns it.", "\nNote that it is stripped.\n\nAnything else?\n")
+CODES = (
+    "def free(text):\n    return text\n",
+    "def free(text):\n    a = 1\n\n    return a, text\n\n\ndef more():\n    pass\n",
+    "@cached\ndef free(text):\n    return text[1:]\n\n\nLIMIT = 3\n\nx = [\n    1,\n\n    2,\n]\n",
+)
+
+
+@given(*map(st.sampled_from, (CODES, LEADS, FENCES, TAILS)))
+def test_whatever_is_said_around_it_the_code_is_taken_and_all_of_it(code, lead, fence, tail):
+    expected = SOURCE[: SOURCE.index("def free")] + code
+    answer = lead + fence[0] + code + fence[1] + tail
+    assert apply_replacement(SOURCE, Region("a.py", 17, 18), answer) == expected
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_line_ends_stay_those_of_the_file(end):
     assert apply_replacement(SOURCE.replace("\n", end), GET, NEW_GET) == EXPECTED.replace("\n", end)
@@ -166,6 +183,12 @@ def test_an_answer_that_breaks_off_is_rejected_as_truncated(answer):
     assert reason_of(SOURCE, GET, answer) == "truncated"
 
 
+def test_of_an_answer_with_a_fence_what_stands_in_it_is_the_code_that_breaks_off():
+    broken = "def get(self, key, default=None):\n    return self.items.get("
+    for answer in (f"Here it is:\n```python\n{broken}\n```\nThis should do.", f"{broken}\n```\n"):
+        assert reason_of(SOURCE, GET, answer) == "truncated"
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -178,6 +201,11 @@ def test_an_answer_that_does_not_parse_is_rejected(answer):
     assert reason_of(SOURCE, GET, answer) == "does_not_parse"
 
 
+def test_why_an_answer_does_not_parse_is_said_of_the_indentation_that_fits_it_best():
+    with pytest.raises(EditRejected, match="no longer parse: invalid syntax"):
+        apply_replacement(SOURCE, GET, "def get(self, key):\n    return = 1\n\nx = 1")
+
+
 def test_a_file_that_did_not_parse_before_may_stay_so():
     before = "print 'a'\nx = 1\n"
     assert apply_replacement(before, Region("old.py", 2, 2), "x = 2") == "print 'a'\nx = 2\n"
@@ -185,8 +213,14 @@ def test_a_file_that_did_not_parse_before_may_stay_so():
 
 
 def test_other_files_are_not_parsed():
-    assert apply_replacement("a: 1\nb: [\n", Region("c.yml", 1, 1), "```yaml\na: 2\n```") == "a: 2\nb: [\n"
+    for answer in ("a: 2", "```yaml\na: 2\n```", "Here it is:\n\n~~~\na: 2\n~~~\nAnd:\n```\nb: 3\n```"):
+        assert apply_replacement("a: 1\nb: [\n", Region("c.yml", 1, 1), answer) == "a: 2\nb: [\n"
     assert reason_of("a: 1\n", Region("c.yml", 1, 1), "a:   1") == "no_op"
+
+
+@given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
+def test_a_region_holds_the_lines_from_its_first_to_its_last(start, end, line):
+    assert (line in Region("a.py", start, end)) == (line in range(start, end + 1))
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 1), (3, 2), (18, 19), (-1, 2)])
