@@ -14,7 +14,7 @@ from swebench.data.loading import load_instances
 from swebench.errors import CommitMissing, EnvironmentUnavailable, GitFailed
 from swebench.patches.diffs import unified_diff
 from swebench.patches.source import fault_by
-from swebench.patches.validity import MAX_PATCH_BYTES, check_patch
+from swebench.patches.validity import check_patch
 from tests.swebench.conftest import CALC, FIX, commit, opened, run_git
 
 SHARED = Path(__file__).parents[4] / "shared"
@@ -185,9 +185,93 @@ def test_a_hunk_that_puts_back_what_it_takes_is_no_change(repository):
     assert checked.applies and checked.no_op and checked.files == () and not checked.valid
 
 
-def test_a_patch_over_a_mebibyte_is_refused(repository):
-    big = patch_of("notes.md", "hello\n", "x" * MAX_PATCH_BYTES + "\n")
-    assert "at most" in check_patch(*repository, big).problems[0]
+def test_a_patch_of_a_mebibyte_is_taken_and_one_of_a_byte_more_refused(repository):
+    around = len(patch_of("notes.md", "hello\n", "\n").encode())
+    for more, problems in (
+        (0, ()),
+        (1, (f"the patch has {(1 << 20) + 1} bytes, at most {1 << 20} are allowed",)),
+    ):
+        patch = patch_of("notes.md", "hello\n", "é" + "x" * ((1 << 20) - around - 2 + more) + "\n")
+        assert check_patch(*repository, patch).problems == problems
+
+
+def removed(path: str, *lines: str) -> str:
+    """The diff that deletes a file of these lines."""
+    body = "".join(f"-{line}\n" for line in lines)
+    header = f"diff --git a/{path} b/{path}\ndeleted file mode 100644\n"
+    return f"{header}--- a/{path}\n+++ /dev/null\n@@ -1,{len(lines)} +0,0 @@\n{body}" if lines else header
+
+
+@pytest.mark.parametrize(
+    ("patch", "files"),
+    [
+        pytest.param(lambda: new_file("n.py", "x = 1"), ("n.py",), id="a new module"),
+        pytest.param(lambda: new_file("n.py", "# nothing yet"), ("n.py",), id="a new module without code"),
+        pytest.param(lambda: new_file("run", "#!/bin/sh", "100755"), ("run",), id="a new program"),
+        pytest.param(lambda: removed("notes.md", "hello"), ("notes.md",), id="a text deleted"),
+        pytest.param(lambda: removed("empty.py"), ("empty.py",), id="an empty module deleted"),
+        pytest.param(lambda: removed("old.py", "print 'two'"), ("old.py",), id="what never parsed deleted"),
+        pytest.param(
+            lambda: FIX + patch_of("notes.md", "hello\n", "hello \n"), ("calc.py", "notes.md"), id="two files"
+        ),
+        pytest.param(
+            lambda: patch_of("notes.md", "hello\n", "hello \n") + patch_of("one.py", "x = 1\n", "x  = 1\n"),
+            ("notes.md", "one.py"),
+            id="layout of a module beside a text",
+        ),
+    ],
+)
+def test_files_may_come_go_and_change_together(make_repository, patch, files):
+    one = {"empty.py": "", "one.py": "x = 1\n", "notes.md": "hello\n", "old.py": "print 'two'\n"}
+    folder, base = make_repository(CALC | one)
+    checked = check_patch(opened(folder), base, patch())
+    assert (checked.problems, checked.files) == ((), files)
+    assert (checked.applies, checked.parses, checked.no_op, checked.lenient) == (True, True, False, "")
+
+
+def test_all_that_is_wrong_with_a_patch_is_said_of_each_file(repository):
+    calc = patch_of("calc.py", CALC["calc.py"], CALC["calc.py"].replace("- b", "- c"))
+    checked = check_patch(*repository, calc + new_file("n.py", "return 1") + new_file("m.md", "a\0b"))
+    assert checked.files == ("calc.py", "m.md", "n.py") and not checked.parses and not checked.no_op
+    assert checked.problems == (
+        "m.md: it becomes a binary file",
+        "n.py, line 1: it no longer parses: 'return' outside function",
+        "calc.py: nothing binds c",
+    )
+
+
+def test_what_a_patch_may_not_do_is_said_without_looking_into_its_files(repository):
+    mode = NOTES + "old mode 100644\nnew mode 100755\n"
+    link = new_file("link", "/etc/passwd", "120000")
+    checked = check_patch(*repository, mode + link + new_file("n.py", "return 1"))
+    assert checked.applies and not checked.parses and not checked.no_op
+    assert checked.files == ("link", "n.py", "notes.md")
+    assert checked.problems == (
+        "link: only regular files may change, not symbolic links or submodules",
+        "notes.md: its mode changes from 100644 to 100755",
+    )
+
+
+def test_of_many_names_that_nothing_binds_the_first_are_said(repository):
+    names = ", ".join(f"name{n:02}" for n in range(60))
+    patch = patch_of("calc.py", CALC["calc.py"], CALC["calc.py"].replace("a - b", f"[{names}]"))
+    assert check_patch(*repository, patch).problems == (f"calc.py: nothing binds {names[:200]}",)
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [("# more\n", "it changes nothing but layout or comments"), ("", "it changes nothing")],
+)
+def test_a_patch_that_changes_nothing_says_how_little(repository, after, said):
+    patch = patch_of("calc.py", CALC["calc.py"], after + CALC["calc.py"]) or FIX.replace("a + b", "a - b")
+    assert check_patch(*repository, patch).problems == (said,)
+
+
+def test_what_the_repositorys_python_did_not_compile_before_may_stay_so(repository, tmp_path):
+    none = tmp_path / "python"
+    none.write_text("#!/bin/sh\necho no >&2\nexit 1\n")
+    none.chmod(0o755)
+    assert check_patch(*repository, FIX, python=none).valid
 
 
 def test_a_commit_that_is_missing_or_no_commit_id_is_named(repository):
