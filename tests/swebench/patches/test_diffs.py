@@ -1,4 +1,5 @@
 import difflib
+import itertools
 import re
 import subprocess
 from pathlib import Path
@@ -150,3 +151,45 @@ def test_diffs_of_several_files_join_by_concatenation(tmp_path):
 def test_paths_that_a_diff_must_not_name_are_refused(path):
     with pytest.raises(UnsafePath):
         unified_diff(path, "x\n", "y\n")
+
+
+COOKIE = "# coding: latin-1\n"
+
+
+def latin(foreign: set[int], n: int = 12) -> list[str]:
+    """Lines of a file in another encoding; those of `foreign` (from 1) have a letter that shows it."""
+    return [COOKIE, *(f"v{number} = '{'é' if number in foreign else 'e'}'\n" for number in range(1, n))]
+
+
+@given(st.sets(st.integers(1, 11)), st.integers(1, 11), st.sampled_from(["replace", "insert", "delete"]))
+def test_the_context_of_a_change_ends_before_a_line_that_is_not_utf8(foreign, number, change):
+    before = latin(foreign - ({number} if change != "insert" else set()))
+    above, below = before[: number + (change == "insert")], before[number + 1 :]
+    taken = [] if change == "insert" else [before[number]]
+    put = [] if change == "delete" else ["new = 1\n"]
+    patch = unified_diff("a.py", "".join(before), "".join([*above, *put, *below]))
+    first = list(itertools.takewhile(str.isascii, reversed(above[-3:])))[::-1]
+    last = list(itertools.takewhile(str.isascii, below[:3]))
+    if not (last if below else first or taken):
+        assert "GIT binary patch" in patch
+        return
+    start, old, new = (
+        len(above) - len(first),
+        *(len(first) + len(each) + len(last) for each in (taken, put)),
+    )
+    ranges = [str(start + 1) if n == 1 else f"{start + (n > 0)},{n}" for n in (old, new)]
+    marked = [(" ", first), ("-", taken), ("+", put), (" ", last)]
+    body = "".join(mark + line for mark, lines in marked for line in lines)
+    assert patch.split("\n", 3)[3] == f"@@ -{ranges[0]} +{ranges[1]} @@\n{body}"
+
+
+def test_two_changes_around_a_line_that_is_not_utf8_have_a_line_of_context_each():
+    before = "".join(latin({5}))
+    patch = unified_diff("a.py", before, before.replace("v3 =", "w3 =").replace("v7 =", "w7 ="))
+    assert patch.split("\n", 3)[3] == (
+        "@@ -3,3 +3,3 @@\n v2 = 'e'\n-v3 = 'e'\n+w3 = 'e'\n v4 = 'e'\n"
+        "@@ -7,3 +7,3 @@\n v6 = 'e'\n-v7 = 'e'\n+w7 = 'e'\n v8 = 'e'\n"
+    )
+    nearer = unified_diff("a.py", before, before.replace("v4 =", "w4 =").replace("v6 =", "w6 ="))
+    assert "GIT binary patch" in nearer
+    assert "# @@ -2,9 +2,9 @@\n#  v1 = 'e'\n" in nearer, "people see git's own context"
