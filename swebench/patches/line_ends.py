@@ -50,8 +50,8 @@ def put_in(source: str, start: int, end: int, text: str) -> str:
     head = re.split(r"[\r\n]", source[:start])[-1]
     tail = (split_lines(source[end:]) or [""])[0]
     old = split_lines(head + source[start:end] + tail)
-    if not tail and (not old or content(old[-1]) != old[-1]):
+    if not tail:
         old.append("")  # what follows the last line's end, and is replaced too
     new = _BREAK.split(head + text + content(tail))
-    made = joined(new, old, source[: start - len(head)])
+    made = joined(new, old, source[:start])
     return made[len(head) : len(made) - len(tail)]
