@@ -69,13 +69,11 @@ def _kinds(lines: Sequence[str], python: bool) -> _Kinds:
                 continue
             begun = first if begun is None else begun
             continued.update(dict.fromkeys(range(begun + 1, last + 1), begun))
-            if name.endswith("STRING_START"):
+            if name == "STRING" or name.endswith("STRING_START"):
                 opened.append(first)
-            elif name.endswith("STRING_END"):
+            if name == "STRING" or name.endswith("STRING_END"):
                 start = opened.pop()
                 strings.update(dict.fromkeys(range(start + 1, last + 1), start))
-            elif name == "STRING":
-                strings.update(dict.fromkeys(range(first + 1, last + 1), first))
     except (tokenize.TokenError, SyntaxError):
         pass  # what breaks off is told by what came before
     return _Kinds(strings, continued)

@@ -54,6 +54,11 @@ def test_blanks_that_make_no_whole_level_stay_blanks():
     assert as_placed(code, ["\told()"]) == ["\tif a:", "\t\tif b:", "\t\t\t  c()"]
 
 
+def test_a_tab_and_four_blanks_are_two_levels_where_nothing_says_how_wide_one_is():
+    code = ["if a:", "\tif b:", "\t    c()"]
+    assert as_placed(code, ["\told()"]) == ["\tif a:", "\t\tif b:", "\t\t\tc()"]
+
+
 def test_in_a_file_of_blanks_each_tab_of_an_answer_is_four():
     code = ["if a:", "\tif b:", "\t\tc()", "\td = '\t'"]
     for edge in ("", "    "):
