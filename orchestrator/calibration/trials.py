@@ -24,6 +24,7 @@ from swebench.data.tasks import Instance
 from swebench.patches.edits import EditRejected, apply_replacement
 from vectors.calibration.trial import Trial
 from vectors.engine.sampling import Sampling
+from vectors.measuring.likelihood import answers
 from vectors.measuring.metrics import Observation
 from vectors.models.loading import LanguageModel
 
@@ -86,11 +87,13 @@ def build_trial(
         digest, first = heldout.digest, min(first, len(heldout.proposal))
         prompts = [_prompt(lm, each, "") for each in there]
         observations = [
-            Observation(number, prompt, tuple(lm.encode(pair.text)), tuple(lm.encode(pair.neutral)))
+            Observation(number, prompt, *answers(lm, pair))
             for pair, (number, prompt) in zip(pairs, cycle(enumerate(prompts)), strict=False)
         ]
     elif metric == "gold":
-        lines = [tuple(lm.encode(added_lines(each.instance))) for each in there if each.instance]
+        lines = [
+            tuple(lm.encode(added_lines(each.instance), begins=False)) for each in there if each.instance
+        ]
         observations = [
             Observation(number, _prompt(lm, each, "```python\n"), text)
             for number, (each, text) in enumerate(zip(there, lines, strict=True))

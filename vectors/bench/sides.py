@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -174,7 +175,7 @@ class Sides:
         if self._made is None:
             lm = self._lm(self._best)
             plain = self._plain_model("float32").model
-            self._made = in_own_thread(Workloads.of, plain, lm.encode, lm.d_model)
+            self._made = in_own_thread(Workloads.of, plain, partial(lm.encode, begins=False), lm.d_model)
         return self._made
 
     def _weight_bytes(self, dtype: str, dense: bool = False) -> int:

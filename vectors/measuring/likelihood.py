@@ -14,6 +14,11 @@ from vectors.progress import Progress
 from vectors.steering import Steering
 
 
+def answers(lm: LanguageModel, pair: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The tokens of a pair's texts: answers, before which a prompt stands."""
+    return tuple(lm.encode(pair.text, begins=False)), tuple(lm.encode(pair.neutral, begins=False))
+
+
 def text_margins(
     engine: Engine,
     lm: LanguageModel,
@@ -29,7 +34,7 @@ def text_margins(
     are left over are not used.
     """
     observations = [
-        Observation(index, prompt, tuple(lm.encode(pair.text)), tuple(lm.encode(pair.neutral)))
+        Observation(index, prompt, *answers(lm, pair))
         for index, (prompt, pair) in enumerate(zip(prompts, pairs, strict=False))
     ]
     margins = []

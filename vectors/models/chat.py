@@ -72,11 +72,14 @@ class Chat:
         ending = [(len(token.content), id_) for id_, token in added if after.startswith(token.content)]
         return max(ending)[1] if ending else None
 
-    def encode(self, text: str) -> list[int]:
-        """Return the tokens of `text` and nothing else, special tokens in it spelled out."""
-        if self._special is None or not self._special.search(text):
-            return self._ids(self._backend, text)
-        return self._ids(self._literal, text)
+    def encode(self, text: str, *, begins: bool) -> list[int]:
+        """Return the tokens of `text`, special tokens in it spelled out.
+
+        If `begins`, they come after the token that begins a sequence, where the tokenizer wants one.
+        """
+        plain = self._special is None or not self._special.search(text)
+        ids = self._ids(self._backend if plain else self._literal, text)
+        return [*self._beginning, *ids] if begins else ids
 
     def encode_chat(self, messages: Sequence[Message], prefix: str) -> list[int]:
         """Return the tokens of a conversation up to and into the answer, which begins with `prefix`."""
@@ -94,8 +97,9 @@ class Chat:
         rendered = self._render(messages, answer=True)
         ids: list[int] = list(self._leading)
         for piece in re.split(f"({'|'.join(spelled)})", rendered) if spelled else [rendered]:
-            ids += self.encode(spelled[piece]) if piece in spelled else self._ids(self._backend, piece)
-        return ids + self.encode(prefix)
+            text = spelled.get(piece)
+            ids += self._ids(self._backend, piece) if text is None else self.encode(text, begins=False)
+        return ids + self.encode(prefix, begins=False)
 
     def encode_content(self, text: str) -> tuple[list[int], int]:
         """Return the tokens of a user's message up to its last content token, and where the content starts.
@@ -150,13 +154,15 @@ class Chat:
 
     @cached_property
     def _leading(self) -> tuple[int, ...]:
-        """The beginning-of-sequence token, where the tokenizer puts one and no template writes it."""
-        if self._tokenizer.chat_template:
-            return ()
+        """What comes before a conversation: a template writes itself how one begins."""
+        return () if self._tokenizer.chat_template else self._beginning
+
+    @cached_property
+    def _beginning(self) -> tuple[int, ...]:
+        """The beginning-of-sequence token, where the tokenizer puts one."""
         bos = self._tokenizer.bos_token_id
-        return (
-            (bos,) if bos is not None and bos in self._backend.encode("", add_special_tokens=True).ids else ()
-        )
+        put = bos is not None and bos in self._backend.encode("", add_special_tokens=True).ids
+        return (bos,) if bos is not None and put else ()
 
     @cached_property
     def _special(self) -> re.Pattern[str] | None:

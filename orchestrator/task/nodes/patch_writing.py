@@ -110,7 +110,7 @@ def _deviations(tools: Tools, target: Target, source: str) -> list[Sampling]:
     """
     line = "\n".join(target.shown(source)) + "\n"
     line = line[len(target.opening(source)) :].split("\n", 1)[0] + "\n"
-    original = tools.model.encode(line)
+    original = tools.model.encode(line, begins=False)
     step = -(-len(original) // MAX_DEVIATIONS)
     return [
         Sampling(

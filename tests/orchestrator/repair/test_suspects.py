@@ -154,3 +154,19 @@ def test_what_an_issue_mentions_is_at_hand_for_edits_and_of_what_it_quotes_the_f
     assert code.quoted == ("Table.find", "a-b", "width", *(f"q{n}" for n in range(17)))
     assert {"get_it", "find"} <= set(code.mentioned)
     assert parsed_with("print 1\n", issue) is None
+
+
+def test_what_comes_before_a_place_begins_a_sequence_and_the_place_goes_on_with_it():
+    said = []
+
+    def encode(text, *, begins):
+        said.append(begins)
+        return [*text.encode()]
+
+    source = "WIDTH = 4\n\n\ndef look(key):\n    return key < WIDTH\n"
+    place = DefinitionHit("function", "look", 4, 5, "m.py", 1.0)
+    for suspect in suspects([place], {"m.py": source}, "look"):
+        suspect.requests(encode)
+    assert said[0]
+    assert said[1:]
+    assert not any(said[1:])

@@ -264,7 +264,7 @@ def test_llama_cpp_steers_as_the_engine_does(cache_dir, smollm2):
     """Both begin the same text from the same weights, and another one than without the vector."""
     if not (cache_dir / "peers" / "llamacpp" / "complete").exists():
         pytest.skip("llama.cpp is not installed; `orchestrate bench engine --install-peers` builds it")
-    prompt = tuple(smollm2.encode("import os\n\n\ndef list_files(folder):\n    "))
+    prompt = tuple(smollm2.encode("import os\n\n\ndef list_files(folder):\n    ", begins=True))
     steering = tiny.steer(smollm2.model, 15, 0.5, seed=3)
     request = GenerationRequest(prompt, steering, Sampling(4))
     llama = LlamaCpp(cache_dir, "smollm2-135m")

@@ -342,7 +342,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     lm = load_model(given.model, cache=platformdirs.user_cache_path("orchestrate"), dtype=torch.float32)
     sources = sorted((Path(__file__).parents[3] / "vectors").rglob("*.py"))
-    pool = lm.encode("\n".join(path.read_text() for path in sources))
+    pool = lm.encode("\n".join(path.read_text() for path in sources), begins=True)
     assert len(pool) > 6 * given.longest and given.longest + given.new + 20 < context_length(lm.model)
     asked = crowd(
         lm.model, pool, given.n, given.distinct or given.n, given.seed, given.longest, given.new, over_s=5.0

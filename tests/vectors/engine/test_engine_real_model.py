@@ -54,10 +54,12 @@ def test_nodes_that_share_a_long_context_reuse_it_and_are_what_they_are_alone(
     smollm2, smollm2_by_transformers
 ):
     model, plain = smollm2.model, smollm2_by_transformers
-    context = smollm2.encode(Path(__file__).read_text())[:320]  # longer than a pass
+    context = smollm2.encode(Path(__file__).read_text(), begins=True)[:320]  # longer than a pass
     nodes = [None, *(steer(model, layer, 0.6, seed=layer) for layer in (9, 20, 14))]
     requests = [
-        GenerationRequest((*context, *smollm2.encode(f"\n\ndef node_{n}(")), steering, Sampling(NEW))
+        GenerationRequest(
+            (*context, *smollm2.encode(f"\n\ndef node_{n}(", begins=False)), steering, Sampling(NEW)
+        )
         for n, steering in enumerate(nodes)
     ]
     wanted = [hf_generate(plain, each.prompt_ids, each.steering, NEW) for each in requests]
@@ -72,8 +74,11 @@ def test_nodes_that_share_a_long_context_reuse_it_and_are_what_they_are_alone(
 def test_scores_on_the_embedded_model_are_those_of_its_own_forward_under_a_plain_hook(smollm2):
     model = smollm2.model
     steering = steer(model, 12, 0.5, seed=1)
-    ids, answers = tuple(smollm2.encode(TEXTS[1])), (" the loop.", " the index of the last page.")
-    continuations = [tuple(smollm2.encode(answer)) for answer in answers]
+    ids, answers = (
+        tuple(smollm2.encode(TEXTS[1], begins=True)),
+        (" the loop.", " the index of the last page."),
+    )
+    continuations = [tuple(smollm2.encode(answer, begins=False)) for answer in answers]
     with Engine(model, smollm2.tokenizer) as engine:
         tickets = [engine.score(ids, continuation, steering) for continuation in continuations * 2]
         found = [ticket.result(250).logprobs for ticket in tickets]

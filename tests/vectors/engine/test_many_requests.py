@@ -43,7 +43,7 @@ def test_a_row_that_differs_is_told_with_the_gap_between_the_tokens_logits(monke
 @pytest.mark.real_model
 @pytest.mark.slow
 def test_requests_at_once_on_the_embedded_model_are_each_what_they_are_alone(smollm2):
-    pool = smollm2.encode(Path(__file__).read_text() * 8)
+    pool = smollm2.encode(Path(__file__).read_text() * 8, begins=True)
     asked = crowd(smollm2.model, pool, 40, 40, seed=2, longest=80, new=6, over_s=0.5)
     with Engine(smollm2.model, smollm2.tokenizer, max_rows=1, cache_tokens=1024) as lone:
         report = check(smollm2.model, smollm2.tokenizer, asked, alone_on(lone), cache_tokens=4096)

