@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from vectors.errors import UnsupportedModel
+from vectors.models.checkpoints import garbage_kept
 from vectors.progress import Progress
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def convert_into(folder: Path, gguf: Path, sha256: str, progress: Progress) -> N
     staging = folder.with_name(f"{folder.name}.{secrets.token_hex(8)}.part")
     staging.mkdir()  # with the mode of any new folder: a temporary one would be its user's alone
     try:
-        _convert(gguf, staging, progress)
+        with garbage_kept():  # a large vocabulary is hundreds of thousands of objects, none of them garbage
+            _convert(gguf, staging, progress)
         (staging / SOURCE_FILE).write_text(json.dumps({"gguf": gguf.name, "sha256": sha256}))
         staging.replace(folder)
     except (OSError, UnsupportedModel):
