@@ -164,7 +164,7 @@ def test_what_comes_before_a_place_begins_a_sequence_and_the_place_goes_on_with_
         return [*text.encode()]
 
     source = "WIDTH = 4\n\n\ndef look(key):\n    return key < WIDTH\n"
-    place = DefinitionHit("function", "look", 4, 5, "m.py", 1.0)
+    place = DefinitionHit("look", "function", 4, 5, "m.py", 1.0)
     for suspect in suspects([place], {"m.py": source}, "look"):
         suspect.requests(encode)
     assert said[0]
