@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import unidiff
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from swebench.errors import UnsafePath
@@ -156,21 +156,31 @@ def test_paths_that_a_diff_must_not_name_are_refused(path):
 COOKIE = "# coding: latin-1\n"
 
 
-def latin(foreign: set[int], n: int = 12) -> list[str]:
-    """Lines of a file in another encoding; those of `foreign` (from 1) have a letter that shows it."""
-    return [COOKIE, *(f"v{number} = '{'é' if number in foreign else 'e'}'\n" for number in range(1, n))]
+def latin(foreign: set[int], n: int = 12, cookie: int = 0) -> list[str]:
+    """Lines of a file in another encoding; those of `foreign` (from 0) have a letter that shows it."""
+    lines = [f"# v{number} = '{'é' if number in foreign else 'e'}'\n" for number in range(n)]
+    return [COOKIE if number == cookie else line for number, line in enumerate(lines)]
 
 
-@given(st.sets(st.integers(1, 11)), st.integers(1, 11), st.sampled_from(["replace", "insert", "delete"]))
-def test_the_context_of_a_change_ends_before_a_line_that_is_not_utf8(foreign, number, change):
-    before = latin(foreign - ({number} if change != "insert" else set()))
+@given(
+    st.sets(st.integers(0, 11)),
+    st.integers(0, 11),
+    st.sampled_from(["replace", "insert", "delete"]),
+    st.integers(0, 1),
+)
+@example({0}, 0, "replace", 1)
+@example({0}, 0, "delete", 1)
+def test_the_context_of_a_change_ends_before_a_line_that_is_not_utf8(foreign, number, change, cookie):
+    before = latin(foreign, cookie=cookie)
+    if number == cookie or (number < cookie and change == "insert"):
+        return  # the file would be in another encoding
     above, below = before[: number + (change == "insert")], before[number + 1 :]
     taken = [] if change == "insert" else [before[number]]
-    put = [] if change == "delete" else ["new = 1\n"]
+    put = [] if change == "delete" else ["# new\n"]
     patch = unified_diff("a.py", "".join(before), "".join([*above, *put, *below]))
     first = list(itertools.takewhile(str.isascii, reversed(above[-3:])))[::-1]
     last = list(itertools.takewhile(str.isascii, below[:3]))
-    if not (last if below else first or taken):
+    if not (last if below else first or taken) or not all(map(str.isascii, taken)):
         assert "GIT binary patch" in patch
         return
     start, old, new = (
@@ -187,9 +197,9 @@ def test_two_changes_around_a_line_that_is_not_utf8_have_a_line_of_context_each(
     before = "".join(latin({5}))
     patch = unified_diff("a.py", before, before.replace("v3 =", "w3 =").replace("v7 =", "w7 ="))
     assert patch.split("\n", 3)[3] == (
-        "@@ -3,3 +3,3 @@\n v2 = 'e'\n-v3 = 'e'\n+w3 = 'e'\n v4 = 'e'\n"
-        "@@ -7,3 +7,3 @@\n v6 = 'e'\n-v7 = 'e'\n+w7 = 'e'\n v8 = 'e'\n"
+        "@@ -3,3 +3,3 @@\n # v2 = 'e'\n-# v3 = 'e'\n+# w3 = 'e'\n # v4 = 'e'\n"
+        "@@ -7,3 +7,3 @@\n # v6 = 'e'\n-# v7 = 'e'\n+# w7 = 'e'\n # v8 = 'e'\n"
     )
     nearer = unified_diff("a.py", before, before.replace("v4 =", "w4 =").replace("v6 =", "w6 ="))
     assert "GIT binary patch" in nearer
-    assert "# @@ -2,9 +2,9 @@\n#  v1 = 'e'\n" in nearer, "people see git's own context"
+    assert "# @@ -2,9 +2,9 @@\n#  # v1 = 'e'\n" in nearer, "people see git's own context"
