@@ -9,7 +9,7 @@ from pydantic import BaseModel, JsonValue
 from services.api.access import Owner, RuntimeOf
 from services.api.problems import documented
 from services.errors import UnsupportedBody
-from services.serving.named_vectors import Named
+from services.serving.named_vectors import Named, Source
 
 router = APIRouter(prefix="/v1/vectors", tags=["vectors"])
 _MEDIA = "application/octet-stream"
@@ -20,7 +20,7 @@ class VectorName(BaseModel):
 
     model: str
     domain: str
-    source: Literal["built-in", "uploaded"]
+    source: Source
 
 
 class VectorList(BaseModel):
@@ -57,7 +57,7 @@ class VectorAnswer(VectorName):
 
 @router.get("", responses=documented(401, 403, 429, 503))
 def list_vectors(runtime: RuntimeOf, owner: Owner) -> VectorList:
-    """The project's domains and the caller's uploads."""
+    """The project's domains, the operator's own, and the caller's uploads."""
     served = runtime.models.serving()
     return VectorList(
         data=[

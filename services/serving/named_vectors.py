@@ -27,11 +27,15 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 MOST_UPLOADS = 100
 
 
+Source = Literal["built-in", "own", "uploaded"]
+"""The project's domains, those that the operator made of pairs of their own, and what the caller brought."""
+
+
 @dataclass(frozen=True)
 class Named:
     """A vector with where it comes from."""
 
-    source: Literal["built-in", "uploaded"]
+    source: Source
     vector: DomainVector
 
 
@@ -40,24 +44,25 @@ class Vectors:
 
     def __init__(self, lm: LanguageModel, model_name: str, settings: ServeSettings) -> None:
         self._lm, self._model_name, self._settings = lm, model_name, settings
-        self._built_in: dict[str, DomainVector] = {}
+        self._here: dict[str, Named] = {}
 
     def warm(self, session: Session) -> None:
         """Extract or read the project's and the operator's own vectors, so that no request waits."""
-        for domain in session.vectors.domains.names():
-            self._built_in[domain] = session.vectors.get(self._lm, domain, progress=session.progress)
+        domains = session.vectors.domains
+        for domain in domains.names():
+            vector = session.vectors.get(self._lm, domain, progress=session.progress)
+            self._here[domain] = Named("own" if domains.is_own(domain) else "built-in", vector)
 
-    def names(self, owner: str) -> list[tuple[str, Literal["built-in", "uploaded"]]]:
+    def names(self, owner: str) -> list[tuple[str, Source]]:
         """What this owner may name, in alphabetical order."""
-        uploaded = [path.stem for path in self._folder(owner).glob("*.safetensors")]
-        return sorted(
-            [*((name, "built-in") for name in self._built_in), *((name, "uploaded") for name in uploaded)]
-        )
+        found: list[tuple[str, Source]] = [(name, named.source) for name, named in self._here.items()]
+        found += [(path.stem, "uploaded") for path in self._folder(owner).glob("*.safetensors")]
+        return sorted(found)
 
     def get(self, owner: str, model: str, domain: str) -> Named:
         """A vector by its address. Raises NotFound, for another owner's as for none."""
-        if model == self._model_name and domain in self._built_in:
-            return Named("built-in", self._built_in[domain])
+        if model == self._model_name and domain in self._here:
+            return self._here[domain]
         return Named("uploaded", self._read(self._uploaded(owner, model, domain), domain))
 
     def put(self, owner: str, model: str, domain: str, data: bytes) -> tuple[Named, bool]:
@@ -65,7 +70,7 @@ class Vectors:
         path = self._path(owner, domain)
         if model != self._model_name or path is None:
             raise NotFound(f"vectors are kept for {self._model_name} only, under names of letters and digits")
-        if domain in self._built_in:
+        if domain in self._here:
             raise Conflict(f"{domain} is one of this server's own domains: choose another name")
         path.parent.mkdir(parents=True, exist_ok=True)
         new = not path.is_file()
@@ -79,9 +84,9 @@ class Vectors:
         return Named("uploaded", vector), new
 
     def delete(self, owner: str, model: str, domain: str) -> None:
-        """Delete an owner's vector. Raises NotFound, and Conflict for one of the project's own."""
-        if model == self._model_name and domain in self._built_in:
-            raise Conflict(f"{domain} is one of the project's own domains: only uploads can be deleted")
+        """Delete an owner's vector. Raises NotFound, and Conflict for one of the server's own domains."""
+        if model == self._model_name and domain in self._here:
+            raise Conflict(f"{domain} is one of this server's own domains: only uploads can be deleted")
         self._uploaded(owner, model, domain).unlink(missing_ok=True)
 
     def steering(self, owner: str, asked: SteeringRequest) -> Steering:

@@ -50,6 +50,10 @@ class Domains:
         """All of them."""
         return sorted({*domain_names(), *(path.stem for path in self._library.glob("domains/*.json"))})
 
+    def is_own(self, name: str) -> bool:
+        """Whether a domain is one of one's own, perhaps in the place of one of the project's."""
+        return self._path(name).is_file()
+
     def load(self, name: str) -> Domain:
         """A domain by its name, of one's own before the project's. Raises PromptSetError."""
         path = self._path(name)

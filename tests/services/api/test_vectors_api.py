@@ -1,14 +1,21 @@
 """Vectors over HTTP: what is there, and what is taken in."""
 
+import json
 from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import save
 
-from services.settings import BODY_BYTES
+from orchestrator.lab.extracting import make_domain
+from orchestrator.session import Session
+from orchestrator.settings import Settings
+from services.errors import Conflict
+from services.serving.named_vectors import Vectors
+from services.settings import BODY_BYTES, ServeSettings
 from tests.services.conftest import INSTANCE  # noqa: F401
 from vectors.domains import library
+from vectors.progress import silent
 
 MODEL = "tiny-llama"
 BINARY = {"Content-Type": "application/octet-stream"}
@@ -135,3 +142,21 @@ def test_a_name_that_is_none_is_not_found(live, own, name):
 def test_another_models_address_is_not_found(live, own):
     assert put(live, own(), model="gpt-2").status_code == 404
     assert live.http.get("/v1/vectors/gpt-2/code_reading").status_code == 404
+
+
+def test_domains_that_the_operator_made_are_told_from_the_projects_and_cannot_be_deleted(
+    tiny_model, tmp_path
+):
+    pairs = tmp_path / "honesty.json"
+    pairs.write_text(json.dumps([["I tell the truth", "I tell a tale"], ["It is so", "It may be so"]]))
+    settings = Settings(model=str(tiny_model), vectors=tmp_path / "vectors", dtype="float32")
+    with Session(settings, progress=silent) as session:
+        make_domain(session, pairs)
+        make_domain(session, pairs, name="code_reading")
+        vectors = Vectors(session.model, MODEL, ServeSettings(data=tmp_path / "data"))
+        vectors.warm(session)
+    listed = dict(vectors.names("ada"))
+    assert {name for name, source in listed.items() if source == "own"} == {"honesty", "code_reading"}
+    assert listed["bug_analysis"] == vectors.get("ada", MODEL, "bug_analysis").source == "built-in"
+    with pytest.raises(Conflict, match="this server's own domains"):
+        vectors.delete("ada", MODEL, "honesty")
