@@ -1,5 +1,7 @@
 """`orchestrate vectors list`."""
 
+from pathlib import Path
+
 import click
 
 from orchestrator.cli import options
@@ -11,16 +13,17 @@ from orchestrator.cli.help import Command
     cls=Command,
     examples=(
         "orchestrate vectors list",
-        "orchestrate vectors list --json",
+        "orchestrate vectors list --vectors mine --json",
     ),
 )
+@options.vectors
 @options.as_json
-def command(as_json: bool) -> None:
-    """The vectors in the cache, of every model."""
+def command(vectors: Path | None, as_json: bool) -> None:
+    """The vectors in the cache, or in a folder of your own, of every model."""
     from orchestrator.cli.output import print_json
     from orchestrator.lab.extracting import kept_vectors
 
-    rows = kept_vectors(options.settings().cache / "vectors")
+    rows = kept_vectors(options.settings(vectors=vectors).library)
     if as_json:
         print_json([row.model_dump(mode="json") for row in rows])
         return
