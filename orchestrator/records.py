@@ -48,11 +48,15 @@ class Step(Record):
 
 
 class TestsRun(Record):
-    """What the repository's existing tests said of a candidate."""
+    """What the repository's existing tests said of a candidate.
+
+    `still_failing` are those of one's own repository that fail without it and with it.
+    """
 
     passed: int
     failed: tuple[str, ...] = ()
     seconds: float
+    still_failing: tuple[str, ...] = ()
 
 
 class Candidate(Record):
@@ -99,6 +103,7 @@ class Check(Record):
     applies: bool = False
     parses: bool = False
     files: tuple[str, ...] = ()
+    still_failing: tuple[str, ...] = ()
 
 
 class NodeRecord(Record):
@@ -148,6 +153,7 @@ class Result(Record):
     `stages` are seconds by node, all attempts together; `time_bounds` says where a limit on time has decided
     something, so that another run may come out differently; `reason` is why a task has failed or ended early.
     `shown_by` is what showed the fault when it was run, empty where nothing did, None where no code was run.
+    `still_failing` are the tests of one's own repository that the patch leaves failing.
     `uncommitted`, the caller's too, is how many files of one's own working tree differ from its commit.
     """
 
@@ -164,6 +170,7 @@ class Result(Record):
     time_bounds: tuple[str, ...] = ()
     reason: str = ""
     shown_by: str | None = None
+    still_failing: tuple[str, ...] = ()
     uncommitted: int | None = None
 
     @property

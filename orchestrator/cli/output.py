@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from collections.abc import Sequence
 
 import click
 from rich.console import Console
@@ -13,6 +14,7 @@ from orchestrator.cli.terminal import visible
 from orchestrator.records import Graded, Result
 
 _WIDEST = 1000
+SHOWN_TESTS = 3
 NOTHING_SHOWN = (
     "Nothing that was run shows the fault, no failing test and no code of the issue: this patch breaks no "
     "test, and is a guess beside that."
@@ -65,9 +67,17 @@ def print_result(result: Result) -> None:
     if result.patch and result.shown_by is not None:
         said = "the fault is shown by " + result.shown_by if result.shown_by else NOTHING_SHOWN
         out.print(visible(said), style=None if result.shown_by else "yellow", soft_wrap=True)
+    if result.still_failing:
+        out.print(visible(_still_failing(result.still_failing)), style="yellow", soft_wrap=True)
     if result.graded:
         out.print(_graded(result.graded))
     out.print(f"artifacts: {result.artifacts}", soft_wrap=True)
+
+
+def _still_failing(tests: Sequence[str]) -> str:
+    named = ", ".join(test.splitlines()[0] for test in tests[:SHOWN_TESTS])
+    more = ", …" if len(tests) > SHOWN_TESTS else ""
+    return f"tests that fail without this patch and with it: {len(tests)} ({named}{more})"
 
 
 def _yes(value: bool) -> str:

@@ -156,7 +156,8 @@ class ProjectTests:
                 if failed or run.timed_out:
                     break
         passed = sum(status.passes for status in statuses.values())
-        return ExistingTests(not failed and not run.timed_out, passed, failed, statuses, run, seconds)
+        still = tuple(test for test in self.baseline.failing if test in statuses and statuses[test].fails)
+        return ExistingTests(not failed and not run.timed_out, passed, failed, statuses, run, seconds, still)
 
     def failing_tests(self, tests: Sequence[str], timeout_s: float) -> FailingTests:
         """Tests that fail at the base commit, as what shows the fault."""

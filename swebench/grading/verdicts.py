@@ -73,6 +73,7 @@ class ExistingTests:
 
     `failed` are the tests that fail, or are gone, and did pass without the patch; `ok` says that there are
     none and that the tests did run. `seconds` counts the run without the patch too, where one was needed.
+    `still_failing` are those of one's own project that fail without the patch and with it.
     """
 
     ok: bool
@@ -81,6 +82,7 @@ class ExistingTests:
     statuses: Statuses
     run: TestRun
     seconds: float
+    still_failing: tuple[str, ...] = ()
 
 
 def ensure_gradeable(instance: Instance) -> None:

@@ -65,7 +65,12 @@ async def validate(state: State, runtime: Runtime[Tools]) -> State:
     shown_by = (reproduction.named if reproduction else "") if tools.config.run_tests else None
     if accepted is None:
         return {"patch": "", "check": Check().model_dump(mode="json"), "shown_by": shown_by}
-    check = Check(applies=bool(accepted.applies), parses=bool(accepted.parses), files=accepted.files)
+    check = Check(
+        applies=bool(accepted.applies),
+        parses=bool(accepted.parses),
+        files=accepted.files,
+        still_failing=accepted.tests.still_failing if accepted.tests else (),
+    )
     patch = tools.artifacts.write("patch.diff", accepted.patch)
     return {"patch": patch, "check": check.model_dump(mode="json"), "shown_by": shown_by}
 
@@ -98,7 +103,12 @@ def _check(tools: Tools, patch: str, reproduction: Fault | None, first: bool) ->
     except NoTestsNear as none:
         # Nothing speaks against the patch; a repository may have no test of what it changes.
         return found | {"tests": TestsRun(passed=0, seconds=0.0), "verdict": "valid", "note": str(none)}
-    found["tests"] = TestsRun(passed=tests.passed, failed=tuple(tests.failed), seconds=tests.seconds)
+    found["tests"] = TestsRun(
+        passed=tests.passed,
+        failed=tuple(tests.failed),
+        seconds=tests.seconds,
+        still_failing=tests.still_failing,
+    )
     found["timed_out"] = tests.run.timed_out
     return found | {"verdict": "valid" if tests.ok else "breaks existing tests"}
 

@@ -234,7 +234,7 @@ def test_solve_prints_the_promised_document_and_leaves_its_artifacts(
     assert code == (0 if result["patch"] else 1)
     assert list(result) == [
         "instance_id", "status", "patch", "applies", "parses", "files", "nodes", "artifacts", "graded",
-        "stages", "time_bounds", "reason", "shown_by", "uncommitted",
+        "stages", "time_bounds", "reason", "shown_by", "still_failing", "uncommitted",
     ]  # fmt: skip
     assert [node["name"] for node in result["nodes"]][:2] == ["code_reading", "bug_analysis"]
     for node in result["nodes"]:

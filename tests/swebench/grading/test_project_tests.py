@@ -115,7 +115,8 @@ def test_the_failing_test_of_every_layout_shows_the_fault_and_the_right_edit(
     forms = [form(path, SOURCE, *edit) for edit in edits]
     assert shown.outcomes(forms, 100) == ["expected", "unchanged", "unchanged", "unchanged"]
     assert shown.outcome(fix(path)) == "expected"
-    assert tests.check(fix(path)).ok
+    mended = tests.check(fix(path))
+    assert mended.ok and mended.still_failing == (f"{inside}::test_missing",)
     broken = tests.check(fix(path, old="2 * a", new="3 * a"))
     assert not broken.ok and broken.failed == (f"{inside}::test_double",)
 
