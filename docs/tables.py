@@ -182,6 +182,34 @@ def results(name: str) -> str:
     return f"{text}\n\n{provenance(found['about'])}"
 
 
+def own_projects() -> str:
+    """Real projects with a planted fault each: the rates of the first try and of the one after mending what
+    was at fault here, then each project, and what made it."""
+    found = result("own_projects")
+    projects = found["projects"]
+    rates = [
+        [what, f"{hits} of {len(projects)}", percent(hits, len(projects))]
+        for what, key in (("the first, untouched try", "first"), ("the same sample after mending", "after"))
+        for hits in [sum(project[key]["resolved"] for project in projects)]
+    ]
+    rows = [
+        [
+            project["project"],
+            project["is"],
+            project["issue"],
+            f"{project['first']['came']}, {project['first']['seconds']:.0f} s",
+            f"{project['after']['came']}, {project['after']['seconds']:.0f} s",
+        ]
+        for project in projects
+    ]
+    parts = [
+        table(["resolved", "n", "rate (95 %)"], rates),
+        table(["project", "layout, build, tests", "issue", "first try", "after mending"], rows),
+        provenance(found["about"]),
+    ]
+    return "\n\n".join(parts)
+
+
 def benchmark_rows(rows: list[dict[str, Any]]) -> str:
     """The rows of `bench engine --json`."""
 

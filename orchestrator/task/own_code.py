@@ -1,5 +1,6 @@
 """How the tests of a repository of one's own are run: what its files and this machine say, or the user."""
 
+import posixpath
 import re
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from orchestrator.session import Session
 from retrieval.errors import FileMissing, NotText
 from retrieval.store import Repository
-from swebench.errors import EnvironmentUnavailable, NotGradeable
+from swebench.errors import EnvironmentUnavailable, NoTestCommand, NotGradeable
 from swebench.grading.project_tests import ProjectTests
 from swebench.running.building import build
 from swebench.running.commands import TestCommand, read_command
@@ -69,13 +70,18 @@ def project_tests(session: Session, repository: Repository, commit: str, asked: 
     else:
         found = _interpreter(asked, command, folder, checkout, cache)
         products = checkout_products(repository.git, checkout) if checkout else Products(cache, ())
+    start = posixpath.join(folder, command.folder)
+    if command.folder and not any(path.startswith(f"{command.folder}/") for path in paths):
+        raise NoTestCommand(f"{command.text} ({command.origin}): there is no folder {command.folder}")
+    up = posixpath.relpath(".", command.folder or ".")
     kept = [found.prefix, checkout, repository.git.directory]
     within = Surroundings(
         (programs(found.python, cache), *((found.prefix / "bin",) if found.prefix else ())),
         variables={"PYTHONDONTWRITEBYTECODE": "1", **command.variables},
         prepare=products.add,
         kept=tuple(dict.fromkeys(path for path in kept if path and not _holds_temporary_files(path))),
-        folder=folder,
+        folder=start,
+        sources=tuple(posixpath.join(up, source) for source in ("", "src", "lib")),
     )
     tests = ProjectTests(repository.git, commit, command, within, found.text, found.digest, cache)
     tests.measure(session.progress, fresh=asked.anew)

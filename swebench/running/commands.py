@@ -31,18 +31,21 @@ class TestCommand:
     """How a project is tested; `origin` says where that was found.
 
     The arguments are the runner's, of a script its path and arguments, of any other command all of it.
+    It starts in the sub-folder `folder` of the project.
     """
 
     program: Program
     arguments: tuple[str, ...]
     origin: str
     variables: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
 
     @property
     def text(self) -> str:
         """As one would type it."""
         before = {"pytest": "python -m pytest", "unittest": "python -m unittest", "script": "python"}
-        words = [before.get(self.program, ""), shlex.join(self.arguments)]
+        start = f"cd {shlex.quote(self.folder)} &&" if self.folder else ""
+        words = [start, before.get(self.program, ""), shlex.join(self.arguments)]
         return " ".join(word for word in words if word)
 
 

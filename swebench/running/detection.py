@@ -10,7 +10,7 @@ import posixpath
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -91,6 +91,8 @@ def _fitting(command: TestCommand, paths: Collection[str]) -> TestCommand:
     """A command of pytest without the files and folders that are not there: a placeholder stood for them."""
     if command.program != "pytest" or "--pyargs" in command.arguments:
         return command
+    inside = f"{command.folder}/" if command.folder else ""
+    paths = {path.removeprefix(inside) for path in paths if path.startswith(inside)}
     folders = {path[:end] for path in paths for end in range(len(path)) if path[end] == "/"}
     kept: list[str] = []
     for number, word in enumerate(command.arguments):
@@ -125,7 +127,13 @@ def _tox(read: Read) -> Iterator[TestCommand]:
         for section in found.sections():
             if section == "testenv" or re.match(r"testenv:(py|test)", section):
                 lines = found.get(section, "commands", fallback="").replace("\\\n", " ")
-                yield from _recognized(map(filled, lines.splitlines()), f"{origin} [{section}]")
+                start = found.get(section, "changedir", fallback="") or ""
+                start = found.get(section, "change_dir", fallback=start) or ""
+                named = f"{origin} [{section}]"
+                for line in map(filled, lines.splitlines()):
+                    made = re.fullmatch(r"\s*make\s+([\w-]+)\s*", line)
+                    commands = _make(read, (made[1],)) if made else _recognized([line], named)
+                    yield from _started_in(filled(start), commands)
     for origin, settings in (("tox.toml", native), ("pyproject.toml [tool.tox]", in_project)):
         run = settings.get("env_run_base", {}) if isinstance(settings, dict) else {}
         for command in run.get("commands", ()) if isinstance(run, dict) else ():
@@ -151,15 +159,28 @@ def _nox(read: Read) -> Iterator[TestCommand]:
             yield from _recognized([" ".join(f"'{word}'" for word in words)], "noxfile.py")
 
 
-def _make(read: Read) -> Iterator[TestCommand]:
+def _make(read: Read, targets: Sequence[str] = _TARGETS) -> Iterator[TestCommand]:
     text = (read("Makefile") or read("makefile") or "").replace("\\\n", " ")
-    for target in _TARGETS:
+    for target in targets:
         rule = re.search(rf"^{target}\s*:(?!=)[^\n]*\n((?:\t[^\n]*\n?|\s*\n)+)", text, re.MULTILINE)
         for line in rule[1].splitlines() if rule else ():
             steps = re.split(r"&&|;", line.strip().lstrip("@-+"))
             named = [re.sub(r"\$[({](?:PYTHON|PY)[)}]", "python", step) for step in steps]
             named = [re.sub(r"\$[({](?:PYTEST)[)}]", "pytest", step) for step in named]
-            yield from _recognized(map(filled, named), f"Makefile, {target}")
+            start = ""
+            for step in map(filled, named):
+                if moved := re.fullmatch(r"\s*cd\s+(\S+)\s*", step):
+                    start = posixpath.join(start, moved[1])
+                else:
+                    yield from _started_in(start, _recognized([step], f"Makefile, {target}"))
+
+
+def _started_in(folder: str, commands: Iterable[TestCommand]) -> Iterator[TestCommand]:
+    """Commands that start in a folder of the project; where that is none, as they are."""
+    folder = posixpath.normpath(folder.strip() or ".")
+    inside = folder != "." and not folder.startswith(("/", ".."))
+    for command in commands:
+        yield replace(command, folder=folder) if inside else command
 
 
 def _recognized(lines: Iterable[str], origin: str) -> Iterator[TestCommand]:

@@ -181,17 +181,18 @@ def _of_pytest(when: "str | None", outcome: str, was_xfail: bool) -> str:
 
 
 def _hear_unittest(report: "_Report", runner: "ModuleType") -> None:
-    """Django's runner is heard too, since it is one of unittest's."""
+    """Django's runner is heard too, as one of unittest's, and so is a project's own that runs suites."""
 
     def run_all(original: "Function") -> "Function":
-        def run(self: "unittest.TextTestRunner", test: "unittest.TestSuite") -> object:
+        def run(self: object, *arguments: object) -> object:
             if not report.runner:
                 report.take("unittest")
-            return original(self, test)
+            return original(self, *arguments)
 
         return run
 
     _around(runner.TextTestRunner, "run", run_all)
+    _around(sys.modules["unittest.suite"].TestSuite, "run", run_all)
 
     def run_one(original: "Function") -> "Function":
         """What a test tells its result, whichever class of the tree that result is of."""

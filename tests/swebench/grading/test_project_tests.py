@@ -157,6 +157,22 @@ def test_a_script_that_runs_tests_is_heard(project):
     assert tests.failing_tests(tests.baseline.failing, 20).outcome(fix("calc.py")) == "expected"
 
 
+def test_a_runner_of_the_projects_own_that_runs_suites_of_unittest_is_heard(project):
+    script = (
+        "import sys, unittest\n"
+        "suite = unittest.defaultTestLoader.discover('checks')\n"
+        "result = unittest.TestResult()\nsuite.run(result)\nsys.exit(not result.wasSuccessful())\n"
+    )
+    files = {
+        "calc.py": SOURCE,
+        "checks/test_calc.py": UNITTEST.format(package="calc"),
+        "run_tests.py": script,
+    }
+    _, tests = project(files, "python run.py")
+    assert len(tests.baseline.passing) == len(tests.baseline.failing) == 1
+    assert tests.failing_tests(tests.baseline.failing, 20).outcome(fix("calc.py")) == "expected"
+
+
 def test_a_command_that_starts_no_known_runner_is_judged_by_its_exit_code(project):
     files = {"calc.py": SOURCE, "check.sh": "python -c 'import calc; assert calc.double(3) == 6'\n"}
     _, tests = project(files, "sh check.sh")

@@ -133,6 +133,33 @@ def test_tests_inside_a_namespace_package_are_discovered_from_where_that_is_impo
     assert found(flat) == ("unittest", ("discover", "-s", "space/datetime", "-t", "."))
 
 
+MAKEFILE = (
+    "test:\n\tcd checks && python all.py\n\n.PHONY: one\none: build\n\tcd checks && python test.py -- -slow\n"
+)
+TOX_IN = "[testenv]\nchangedir = {toxinidir}/checks\ncommands = pytest %s\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "folder", "expected"),
+    [
+        ({"Makefile": MAKEFILE.replace("all", "test_all")}, "checks", ("script", ("test_all.py",))),
+        (
+            {"Makefile": MAKEFILE, "tox.ini": TOX.format("make one")},
+            "checks",
+            ("script", ("test.py", "--", "-slow")),
+        ),
+        ({"tox.ini": TOX_IN % "test_one.py"}, "checks", ("pytest", ("test_one.py",))),
+        ({"tox.ini": TOX_IN.replace("checks", "../other") % ""}, "", ("pytest", ())),
+    ],
+)
+def test_a_command_starts_in_the_folder_that_it_is_started_in(files, folder, expected):
+    files = {**files, "checks/test_one.py": PYTEST_TEST}
+    assert found(files) == expected
+    command = find_command(files, files.get)
+    assert command.folder == folder
+    assert command.text.startswith("cd checks && python") == bool(folder)
+
+
 def test_several_folders_of_tests_are_discovered_one_after_another():
     files = {"a/test_one.py": UNITTEST_TEST, "b/two_test.py": UNITTEST_TEST}
     expected = "discover -s a -t a -p *test*.py -- discover -s b -t b -p *test*.py"
