@@ -183,28 +183,21 @@ def results(name: str) -> str:
 
 
 def own_projects() -> str:
-    """Real projects with a planted fault each: the rates of the first try and of the one after mending what
-    was at fault here, then each project, and what made it."""
+    """Real projects with a planted fault each: how many are resolved by the first try, where what a message
+    asks for is given, and after mending; then each project, and what made it."""
     found = result("own_projects")
     projects = found["projects"]
-    rates = [
-        [what, f"{hits} of {len(projects)}", percent(hits, len(projects))]
-        for what, key in (("the first, untouched try", "first"), ("the same sample after mending", "after"))
-        for hits in [sum(project[key]["resolved"] for project in projects)]
-    ]
-    rows = [
-        [
-            project["project"],
-            project["is"],
-            project["issue"],
-            f"{project['first']['came']}, {project['first']['seconds']:.0f} s",
-            f"{project['after']['came']}, {project['after']['seconds']:.0f} s",
-        ]
-        for project in projects
-    ]
+    rows, hits = [], 0
+    for by, what in found["tries"].items():
+        hits += sum(project["resolved_by"] == by for project in projects)
+        rows.append([what, f"{hits} of {len(projects)}", percent(hits, len(projects))])
+    columns = ["project", "is", "issue", "first", "then"]
     parts = [
-        table(["resolved", "n", "rate (95 %)"], rates),
-        table(["project", "layout, build, tests", "issue", "first try", "after mending"], rows),
+        table(["resolved", "n", "rate (95 %)"], rows),
+        table(
+            ["project", "layout, build, tests", "issue", "first try", "then"],
+            [[project.get(column, "") for column in columns] for project in projects],
+        ),
         provenance(found["about"]),
     ]
     return "\n\n".join(parts)

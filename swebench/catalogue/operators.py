@@ -64,6 +64,8 @@ def operator(node: ast.AST, code: Code) -> Iterator[Edit]:
                 yield Edit("operator", *found.span(), other)
         if isinstance(node.op, _ORDERED) and not isinstance(node.left, ast.Constant | ast.JoinedStr):
             yield Edit("swap", start, end, f"{right}{code.source[left_end:right_start]}{left}")
+        if isinstance(node.op, ast.Add):
+            yield from _other_way_round(node, code)
         yield Edit("operand", start, end, left)
         yield Edit("operand", start, end, right)
     elif isinstance(node, ast.BoolOp):
@@ -82,6 +84,26 @@ def operator(node: ast.AST, code: Code) -> Iterator[Edit]:
         if found := _OPERATION.search(code.source, start, end):
             for other in (*_OPERATIONS.get(type(node.op), ()), ""):
                 yield Edit("operator", *found.span(), other)
+
+
+def _other_way_round(node: ast.BinOp, code: Code) -> Iterator[Edit]:
+    """Of texts put together, at least one of them written out: the first and the last exchanged."""
+    first: ast.expr = node
+    texts = [node.right]
+    while isinstance(first, ast.BinOp) and isinstance(first.op, ast.Add):
+        texts.append(first.right)
+        first = first.left
+    texts.append(first)
+    if any(isinstance(text, ast.JoinedStr) or _is_text(text) for text in texts):
+        (start, end), (last_start, last_end) = code.outer_span(first), code.outer_span(node.right)
+        between = code.source[end:last_start]
+        yield Edit(
+            "swap", start, last_end, code.source[last_start:last_end] + between + code.source[start:end]
+        )
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
 
 
 def negation(node: ast.AST, code: Code) -> Iterator[Edit]:
@@ -134,11 +156,14 @@ def _bounds(node: ast.AST) -> list[ast.expr]:
 
 
 def slice_bound(node: ast.AST, code: Code) -> Iterator[Edit]:
-    """A bound left out; the last item for the first; an item that may be missing."""
+    """A bound left out, or on the other side; the last item for the first; an item that may be missing."""
     if isinstance(node, ast.Slice):
-        for bound in (node.lower, node.upper):
-            if bound:
-                yield Edit("slice", *code.span(bound), "")
+        bounds = [bound for bound in (node.lower, node.upper) if bound]
+        for bound in bounds:
+            yield Edit("slice", *code.span(bound), "")
+        if len(bounds) == 1 and not node.step:
+            text = code.text(bounds[0])
+            yield Edit("slice", *code.span(node), f"{text}:" if node.upper else f":{text}")
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
         start, end = code.span(node)
         value, index = code.text(node.value), code.text(node.slice)
