@@ -166,7 +166,7 @@ def test_a_runner_of_the_projects_own_that_runs_suites_of_unittest_is_heard(proj
     files = {
         "calc.py": SOURCE,
         "checks/test_calc.py": UNITTEST.format(package="calc"),
-        "run_tests.py": script,
+        "run.py": script,
     }
     _, tests = project(files, "python run.py")
     assert len(tests.baseline.passing) == len(tests.baseline.failing) == 1
