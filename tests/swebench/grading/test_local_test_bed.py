@@ -233,7 +233,7 @@ ALWAYS = {"TOX_OVERRIDE": "testenv.pass_env+=PYTHONPATH"}
 )
 def test_what_a_spec_exports_is_set_and_a_locale_that_is_not_here_is_not(bed, locales, line, variables):
     # That program says what it has and still ends with an error, as it does where a folder of its is missing.
-    locales("echo C.utf8; echo de_DE.utf8; exit 1")
+    locales('test "$*" = -a && echo C.utf8 && echo de_DE.utf8; exit 1')
     bed._official.spec = lambda *_: replace(SPEC, eval_commands=("true", line))
     assert bed.surroundings(instance(**OFFICIAL).task, GIT).variables == ALWAYS | variables
 

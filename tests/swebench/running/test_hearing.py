@@ -30,7 +30,7 @@ def report(tmp_path):
 
 def test_where_no_runner_has_taken_the_report_nobody_was_heard(tmp_path):
     with hearing(tmp_path / "reporter", tmp_path / "report") as heard:
-        assert heard.read() == Heard()
+        assert heard.read() == Heard() and heard.read().runner == ""
         assert heard.folder == tmp_path / "reporter"
         assert heard.read().fault.startswith("no test runner was heard: ") and not heard.read().tests
         code = (tmp_path / "reporter" / "sitecustomize.py").read_text("utf-8")
