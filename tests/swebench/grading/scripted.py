@@ -49,10 +49,12 @@ class ToldBed:
         monkeypatch.setattr(verdicts, "run_tests", self._run)
 
     def suite(self, instance, git):
+        assert git.directory.is_dir()
         self.asked.append(instance)
         return self._suite()
 
     def existing(self, task, git, near):
+        assert git.directory.is_dir()
         self.asked.append((task, near))
         return self._suite()
 
