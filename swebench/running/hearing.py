@@ -56,7 +56,7 @@ class Heard:
 
     def lines(self) -> list[str]:
         """One line for each test in its runner's own words, which a parser of its logs reads."""
-        words = {"pytest": {}, "unittest": _UNITTEST, "sympy": _SYMPY}.get(self.runner, {})
+        words = {"unittest": _UNITTEST, "sympy": _SYMPY}.get(self.runner)
         return [
             f"{name} {words[status]}" if words else f"{status} {name}"
             for name, status in self.tests.items()
