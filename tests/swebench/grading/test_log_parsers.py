@@ -101,7 +101,7 @@ def test_a_log_without_a_summary_says_nothing():
     assert parse_pytest("") == parse_pytest("PASSED a.py::b\nTraceback\n") == {}
 
 
-ODD = st.text("ab -[]:é")
+ODD = st.lists(st.sampled_from(["a", " ", "-", "[", "]", ":", "é", " - ", "] - "]), max_size=8).map("".join)
 IDS = st.builds(
     lambda name, parameters: f"t.py::{name}" + ("" if parameters is None else f"[{parameters}]"),
     st.text("abc", min_size=1, max_size=2),
@@ -132,10 +132,10 @@ def test_a_line_of_a_summary_that_begins_with_no_outcome_is_none(word):
 
 
 @given(
-    shown=st.dictionaries(st.sampled_from(["t[a b]", "t[a c]", "t[d e]", "t[", "u"]), st.sampled_from(Status))
+    shown=st.dictionaries(st.sampled_from(["t[a b]", "t[a c]", "t[d]]", "t[", "u"]), st.sampled_from(Status))
 )
 def test_a_cut_id_has_the_worst_status_of_all_it_may_mean_where_these_agree_on_passing(shown):
-    for cut in ("t[a", "t[d", "t[q", "t[", "t", "u", "t[a b]"):
+    for cut in ("t[a", "t[d", "t[d]", "t[q", "t[", "t", "u", "t[a b]"):
         open_bracket = cut.startswith("t[") and not cut.endswith("]")
         meant = [shown[name] for name in shown if open_bracket and name.startswith(cut)]
         agree = len({status.passes for status in meant}) == 1
