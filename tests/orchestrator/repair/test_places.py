@@ -104,11 +104,12 @@ def test_a_statement_that_would_make_a_place_too_long_begins_the_next():
     ]
 
 
-@given(st.integers(2, 2 * MOST_LINES))
-def test_a_function_of_up_to_twice_the_most_lines_is_read_whole(n):
-    source = "def f():\n" + filled(*[0] * (n - 1), line="    x{} = 1")
-    expected = [(first, min(first + MOST_LINES - 1, n)) for first in range(1, n + 1, MOST_LINES)]
-    assert places(source, "function") == expected
+@given(st.integers(2, 2 * MOST_LINES), st.integers(0, 3))
+def test_a_function_of_up_to_twice_the_most_lines_is_read_whole(n, above):
+    source = "\n" * above + "def f():\n" + filled(*[0] * (n - 1), line="    x{} = 1")
+    lines = range(above + 1, above + n + 1)
+    parts = [lines[at : at + MOST_LINES] for at in range(0, n, MOST_LINES)]
+    assert places(source, "function", start=above + 1) == [(part[0], part[-1]) for part in parts]
 
 
 @given(st.integers(3, 6), st.data())

@@ -79,6 +79,7 @@ def traceback(*frames: tuple[str, str]) -> str:
         pytest.param([("C:\\lib\\pkg\\m.py", "f2")], "f2", id="on Windows"),
         pytest.param([("pkg/m.py", "f2")], "f2", id="from the folder itself"),
         pytest.param([("/lib/pkg/other_m.py", "f2")], "f0", id="not of a file whose name ends alike"),
+        pytest.param([("/lib/other/m.py", "f2")], "f0", id="not of a file of that name in another folder"),
         pytest.param([("/lib/pkg/m.py", "f")], "f0", id="not of a function whose name begins alike"),
         pytest.param([], "f0", id="without a traceback the order stays"),
     ],

@@ -114,6 +114,7 @@ def test_nothing_that_the_repository_configures_is_run(repository, tmp_path):
 def test_text_that_is_no_patch_does_not_apply(repository, patch):
     checked = check_patch(*repository, patch)
     assert not checked.valid and not checked.applies and len(checked.problems) == 1
+    assert (checked.parses, checked.files, checked.no_op) == (False, (), not patch.strip())
     assert "\n" not in checked.problems[0]
 
 
