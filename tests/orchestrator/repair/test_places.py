@@ -78,6 +78,7 @@ def test_a_class_begins_with_its_first_decorator_and_the_one_that_begins_there_i
 def test_statements_with_a_blank_line_between_them_are_one_place_and_with_two_they_are_two():
     assert places(filled(0, 1, 0)) == [(1, 4)]
     assert places(filled(0, 2, 0)) == [(1, 2), (5, 5)]
+    assert places(filled(0, 2, 0, 0)) == [(1, 2), (5, 6)]
 
 
 def test_imports_and_docstrings_begin_no_place_but_may_stand_in_one():
@@ -94,6 +95,7 @@ def test_an_import_does_not_separate_what_stands_around_it():
 @pytest.mark.parametrize("n", [1, MOST_LINES - 1, MOST_LINES])
 def test_statements_up_to_the_most_lines_are_one_place(n):
     assert places(filled(*[0] * n)) == [(1, n)]
+    assert places(filled(2, *[0] * n)) == [(1, 1), (4, n + 3)]
 
 
 def test_a_statement_that_would_make_a_place_too_long_begins_the_next():
@@ -112,15 +114,16 @@ def test_a_function_of_up_to_twice_the_most_lines_is_read_whole(n, above):
     assert places(source, "function", start=above + 1) == [(part[0], part[-1]) for part in parts]
 
 
-@given(st.integers(3, 6), st.data())
-def test_of_more_ranges_the_two_are_taken_that_share_most_terms_with_the_issue(n, data):
+@given(st.integers(3, 6), st.integers(0, 3), st.integers(1, MOST_LINES - 1), st.data())
+def test_of_more_ranges_the_two_are_taken_that_share_most_terms_with_the_issue(n, above, at, data):
     words = {number: data.draw(st.integers(0, 2)) for number in range(n)}
     lines = ["def f():"] + [f"    x{number} = 1" for number in range(1, n * MOST_LINES)]
     for number, count in words.items():
-        lines[number * MOST_LINES + 7] = f"    y = {' + '.join(['1', 'harbour', 'tide'][: count + 1])}"
-    found = places("\n".join(lines) + "\n", "function", asked="harbour tide other")
+        lines[number * MOST_LINES + at] = f"    y = {' + '.join(['1', 'harbour', 'tide'][: count + 1])}"
+    source = "\n" * above + "\n".join(lines) + "\n"
+    found = places(source, "function", asked="harbour tide other", start=above + 1)
     best = sorted(sorted(range(n), key=lambda number: -words[number])[:2])
-    assert found == [(number * MOST_LINES + 1, (number + 1) * MOST_LINES) for number in best]
+    assert found == [(above + m * MOST_LINES + 1, above + (m + 1) * MOST_LINES) for m in best]
 
 
 def test_a_table_of_more_characters_than_a_model_reads_at_once_is_no_place():

@@ -34,6 +34,7 @@ def test_lines_end_where_python_ends_them_and_nowhere_else(text):
         pytest.param("a\r\nb\nc\rd\n", "a x y d", "a\r\nx\ny\rd\n", id="two lines for two, each its own"),
         pytest.param("a\r\nb\nc\r", "a x y z c", "a\r\nx\ny\nz\nc\r", id="more lines than were replaced"),
         pytest.param("a\rb\r\nc\r", "a b n c", "a\rb\r\nn\r\nc\r", id="a new line that of the one above"),
+        pytest.param("a\rb\nc\r\nd\n", "a b c n d", "a\rb\nc\r\nn\r\nd\n", id="and of no other"),
         pytest.param("a\r\nb\n", "n a b", "n\r\na\r\nb\n", id="a new first line gets that of the next"),
         pytest.param("a\r\nb\nc\r", "a c", "a\r\nc\r", id="a line that goes takes its own away"),
         pytest.param("a\nb\r\nc", "a b c d", "a\nb\r\nc\nd", id="one after the last, which has none"),
@@ -74,6 +75,11 @@ def test_a_break_put_into_a_line_is_that_of_the_line(ends, number):
     assert put_in(source, at, at + 1, "x\ny") == f"x{ends[number]}y"
     assert put_in(source, at, at, "x\n") == f"x{ends[number]}"
     assert put_in(source, at + 1, at + 1, "\nx") == f"{ends[number]}x"
+
+
+def test_a_line_that_is_put_in_from_its_middle_on_is_compared_as_a_whole():
+    source = "\r\n  b\r\nb\nc\n"
+    assert put_in(source, source.index("b"), source.index("\nc"), "x\nb\ny") == "x\r\nb\ny"
 
 
 @pytest.mark.parametrize("end", ENDS)
