@@ -16,7 +16,7 @@ Read = Callable[[str], str | None]
 
 _FOR_TESTS = ("test", "tests", "testing")
 _FOR_WORK = ("dev", "develop", "development")
-_FILE = re.compile(r"(?:^|/)(?:[\w-]*)requirements[\w.-]*\.txt$|^requirements/[\w.-]+\.txt$")
+_FILE = re.compile(r"(?:^|/)(?:[\w-]*)requirements[\w.-]*\.txt$|requirements/[\w.-]+\.txt$")
 _PLAIN = {"requirements", "txt", "base", "common", "main", "prod", "ci", "all", *_FOR_TESTS, *_FOR_WORK}
 _LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
 _COMPILED = re.compile(

@@ -73,6 +73,7 @@ def test_a_class_begins_with_its_first_decorator_and_the_one_that_begins_there_i
         [(12, 12)],
     ]
     assert places(source, "class", start=9) == []
+    assert places("\n" * 1000 + source, "class", start=1005) == [(1010, 1010)]
 
 
 def test_statements_with_a_blank_line_between_them_are_one_place_and_with_two_they_are_two():
@@ -114,7 +115,7 @@ def test_a_function_of_up_to_twice_the_most_lines_is_read_whole(n, above):
     assert places(source, "function", start=above + 1) == [(part[0], part[-1]) for part in parts]
 
 
-@given(st.integers(3, 6), st.integers(0, 3), st.integers(1, MOST_LINES - 1), st.data())
+@given(st.integers(3, 6), st.integers(0, 3), st.sampled_from([1, 7, MOST_LINES - 1]), st.data())
 def test_of_more_ranges_the_two_are_taken_that_share_most_terms_with_the_issue(n, above, at, data):
     words = {number: data.draw(st.integers(0, 2)) for number in range(n)}
     lines = ["def f():"] + [f"    x{number} = 1" for number in range(1, n * MOST_LINES)]

@@ -54,7 +54,11 @@ def test_extras_of_older_projects_are_read_too(files):
 def test_requirements_files_are_those_of_the_project_and_its_tests():
     words = ("base", "common", "main", "prod", "ci", "all", "test", "tests", "testing", "dev", "develop")
     names = ["requirements.txt", "requirements-DEV.txt", "test-requirements.txt", "requirements/tests.txt"]
-    names += ["tests/requirements.txt", *(f"requirements.{word}.txt" for word in words)]
+    names += [
+        "tests/requirements.txt",
+        "test-requirements/base.txt",
+        *(f"requirements.{word}.txt" for word in words),
+    ]
     others = ["docs/requirements.txt", "requirements/docs.txt", "a/b/requirements.txt"]
     others += ["requirements.rst", "tests/dev/requirements.txt", "dev/requirements/ci.txt"]
     found = made(dict.fromkeys([*names, *others], "six\n"))
@@ -71,7 +75,7 @@ def test_what_tox_installs_is_wanted_without_its_placeholders():
 
 
 def test_of_the_files_that_tox_names_those_there_are_are_taken_once():
-    text = "[testenv]\ndeps =\n    -r requirements.txt\n    -r{toxinidir}/./needs.txt\n    -rgone.txt\n"
+    text = "[testenv]\ndeps =\n    -r requirements.txt\n    -r {toxinidir}/./needs.txt\n    -rgone.txt\n"
     assert made({"tox.ini": text, "needs.txt": "", "requirements.txt": ""}).files == (
         "requirements.txt",
         "needs.txt",
@@ -87,7 +91,12 @@ def test_pytest_is_added_where_only_its_plugins_are_wanted(line):
 
 def test_settings_that_cannot_be_read_ask_for_nothing():
     assert made({"tox.ini": "deps = 1\n", "setup.cfg": "[testenv\n"}).requirements == ("pytest",)
-    assert made({"tox.ini": "[testenv]\ndeps\n[testenv]\ndeps\n"}).requirements == ("pytest",)
+    assert made({"tox.ini": "[testenv]\ndeps\n"}).requirements == ("pytest",)
+
+
+def test_a_section_may_be_repeated_and_an_option_have_no_value():
+    text = "[testenv]\ndeps =\n    mock\n[testenv]\nskip_install\n"
+    assert made({"tox.ini": text}).requirements == ("mock", "pytest")
 
 
 def test_poetrys_groups_are_named_and_its_lock_has_the_versions():
