@@ -129,10 +129,12 @@ class Session:
 
     def _open_engine(self, model: "LanguageModel") -> "Engine":
         from vectors.engine.engine import Engine
+        from vectors.engine.forward import record_of
 
         started = time.perf_counter()
         sys.setswitchinterval(_SWITCH_S)
-        engine = Engine(model.model, model.tokenizer, max_rows=32, niceness=self.niceness)
+        record = record_of(self.settings.cache, model.digest, model.dtype)
+        engine = Engine(model.model, model.tokenizer, max_rows=32, niceness=self.niceness, record=record)
         _log.info("opened the engine in %.2f s", time.perf_counter() - started)
         return engine
 

@@ -5,6 +5,7 @@ Everything the nodes of one task share (system line, issue, retrieved code) stan
 can compute it once. Each answer starts with a forced prefix, which holds a small model to the node's form.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -95,6 +96,18 @@ def _user(node: Domain, issue: str, context: str, finding: str, rewrite: Rewrite
         instruction = instruction.format(place=rewrite.place, region=region).rstrip()
     sections = [("Report", issue), ("Code", context), ("Finding", finding), ("Task", instruction)]
     return "\n\n".join(f"# {title}\n{body.strip()}" for title, body in sections if body.strip())
+
+
+def first_lines(text: str, budget_tokens: int, count_tokens: Callable[[str], int]) -> str:
+    """As many of the first lines as the budget holds, perhaps none."""
+    lines = text.splitlines(keepends=True)
+
+    def over(number: int) -> bool:
+        return count_tokens("".join(lines[:number])) > budget_tokens
+
+    return (
+        "".join(lines[: bisect_left(range(len(lines) + 1), True, key=over) - 1]) if budget_tokens > 0 else ""
+    )
 
 
 def trim_issue(issue: str, budget_tokens: int, count_tokens: Callable[[str], int]) -> str:

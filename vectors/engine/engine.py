@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
@@ -53,8 +54,9 @@ class Engine:
     The model's linear layers are packed in place. At most `max_rows` rows run at once, in a key-value cache
     of at least `cache_tokens` tokens. On Linux its thread is nicer than the others of the process by
     `niceness` (0 to 19), so that a busy event loop comes first. `endless`: no token ends a generation.
+    `record` is a file of this very model that keeps what a rehearsal found (`vectors.engine.forward`).
     Use as a context manager, or call `close`.
-    Raises UnsupportedModel for a model whose attention cannot be batched.
+    Raises UnsupportedModel for a model that nothing here runs as its own forward does.
     """
 
     def __init__(
@@ -66,10 +68,11 @@ class Engine:
         niceness: int = 0,
         *,
         endless: bool = False,
+        record: Path | None = None,
     ) -> None:
         self._niceness = niceness
         model.eval()
-        self._forward = in_own_thread(forward_of, model)
+        self._forward = in_own_thread(forward_of, model, record)
         like = embedding(model).weight
         self._cache = KeyValueCache(
             n_layers(model),

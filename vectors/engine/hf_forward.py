@@ -18,19 +18,18 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from vectors.engine.packing import pack
+from vectors.engine.hooks import attached, in_pass, running_pass
 from vectors.engine.ragged import Pass
 from vectors.engine.soundness import Attend, check_options, watched
 from vectors.errors import SteeringNotApplied, UnsupportedModel
-from vectors.models.blocks import decoder_blocks, n_layers, residual, with_residual
+from vectors.models.blocks import n_layers
 
 _NAME = "steered_ragged"
 
 
 class _Current(threading.local):
-    """The pass that runs on this thread, or what watches the model's own attention."""
+    """What watches the model's own attention on this thread, and the layers that attended in its pass."""
 
-    batch: Pass | None = None
     probe: Attend | None = None
     attended: set[int]
 
@@ -54,9 +53,9 @@ class HFForward:
     """Runs passes through a model's own forward; `detach` leaves the model as it was."""
 
     resumable = False
+    batched = True
 
     def __init__(self, model: nn.Module) -> None:
-        pack(model)
         self._model = model
         self._switch = cast("_Switchable", model)
         self._implementation = self._switch.config._attn_implementation
@@ -75,10 +74,7 @@ class HFForward:
         self.kv_heads, self.head_dim = shapes.pop()
         for module in self._convolutions:
             module.forward = functools.partial(_convolve, module, module.forward)
-        self._handles = [
-            block.register_forward_hook(lambda _block, _args, output, layer=layer: _after(layer, output))
-            for layer, block in enumerate(decoder_blocks(model))
-        ]
+        self._handles = attached(model)
 
     def detach(self) -> None:
         """Remove hooks and functions; the model is bare again."""
@@ -93,8 +89,8 @@ class HFForward:
         assert resume is None, "only a resumable forward starts after a block"
         # Nobody reads this mask: one of four dimensions is what the model hands on without making its own.
         mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=batch.token_ids.device)
-        _current.batch, _current.attended = batch, set()
-        try:
+        _current.attended = set()
+        with in_pass(batch):
             output = self._model(
                 input_ids=batch.token_ids.unsqueeze(0),
                 position_ids=batch.positions.unsqueeze(0),
@@ -102,12 +98,8 @@ class HFForward:
                 use_cache=False,
                 logits_to_keep=batch.wanted,
             )
-            attended = _current.attended
-        finally:
-            _current.batch = None
-        batch.plan.check()
-        if attended != self._attending:
-            raise SteeringNotApplied(f"blocks {sorted(self._attending - attended)} attended past the engine")
+        if missed := self._attending - _current.attended:
+            raise SteeringNotApplied(f"blocks {sorted(missed)} attended past the engine")
         logits: Tensor = output.logits[0]
         return logits.float()
 
@@ -157,7 +149,7 @@ def _attend(
     """What transformers calls for attention: query [1, heads, tokens, dim] → [1, tokens, heads, dim]."""
     check_options(module, options)
     asked = {**options, "scaling": scaling, "sliding_window": sliding_window}
-    batch = _current.batch
+    batch = running_pass()
     if batch is None:
         return (_current.probe or _bare)(module, query, key, value, attention_mask, asked), None
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
@@ -175,21 +167,9 @@ def _bare(
     return output
 
 
-def _after(layer: int, output: object) -> object:
-    batch = _current.batch
-    if batch is None or not batch.touches(layer):
-        return None
-    hidden = residual(output)
-    if hidden.shape[:2] != (1, len(batch.token_ids)):
-        raise SteeringNotApplied(
-            f"block {layer} returned {list(hidden.shape)}, expected [1, {len(batch.token_ids)}, d_model]"
-        )
-    return with_residual(output, batch.after_block(layer, hidden[0].clone()).unsqueeze(0))
-
-
 def _convolve(module: Any, bare: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """LFM2's short convolution (three gates, arXiv 2511.23404) over each row's own past."""
-    batch = _current.batch
+    batch = running_pass()
     if batch is None:
         result: Tensor = bare(hidden_states, *args, **kwargs)
         return result
@@ -199,7 +179,7 @@ def _convolve(module: Any, bare: Any, hidden_states: Tensor, *args: Any, **kwarg
     mixed = torch.empty_like(gated)
     for piece, tokens in batch.tokens_of():
         past = piece.states.get(module.layer_idx)
-        if past is None or piece.start == 0:
+        if not isinstance(past, Tensor) or piece.start == 0:
             past = gated.new_zeros(len(gated), width)
         extended = torch.cat([past, gated[:, tokens]], dim=1)
         weight, bias = module.conv.weight, module.conv.bias

@@ -33,7 +33,7 @@ class Piece:
     steering: RowSteering | None = None
     wanted: Sequence[int] = ()
     records: dict[int, list[Tensor]] = field(default_factory=dict)
-    states: dict[int, Tensor] = field(default_factory=dict)
+    states: dict[int, object] = field(default_factory=dict)
 
     @property
     def end(self) -> int:
@@ -88,6 +88,10 @@ class Pass:
             device,
         )
         self._recorded = {layer for piece in self.pieces for layer in piece.records}
+
+    def over(self, pieces: Sequence[Piece]) -> "Pass":
+        """A pass over other pieces, on the same cache and device."""
+        return Pass(pieces, self._cache, self._device)
 
     def tokens_of(self) -> list[tuple[Piece, slice]]:
         """Each piece and where its tokens lie in the pass."""

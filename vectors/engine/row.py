@@ -47,7 +47,7 @@ class Row:
     resumed: int = 0
     reused: int = 0
     records: dict[int, list[Tensor]] = field(default_factory=dict)
-    states: dict[int, Tensor] = field(default_factory=dict)
+    states: dict[int, object] = field(default_factory=dict)
     started: float = 0.0
 
     new_tokens: int = 0

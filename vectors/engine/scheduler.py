@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from vectors.engine.forward import Forward
+from vectors.engine.forward_protocol import Forward
 from vectors.engine.kvcache import Block, KeyValueCache
 from vectors.engine.prefixes import MIN_TOKENS, Prefix
 from vectors.engine.ragged import Pass, Piece
@@ -194,7 +194,7 @@ class Scheduler:
                 continue
             assert row.block is not None
             end = row.needed
-            if not row.decoding:
+            if not row.decoding and self.forward.batched:
                 end = min(end, row.computed + budget)
                 budget -= end - row.computed
             if end == row.computed:
@@ -211,7 +211,9 @@ class Scheduler:
         self, rows: Mapping[Piece, Row], resume: tuple[int, Mapping[Piece, Tensor]] | None = None
     ) -> Iterator[tuple[Pass, Tensor]]:
         """Run pieces in one pass; where that fails, each alone, so that a fault stays with its row."""
-        groups = [list(rows)] if rows else []
+        groups = [[piece] for piece in rows]
+        if self.forward.batched and rows:
+            groups = [list(rows)]
         while groups:
             group = groups.pop(0)
             recorded = [(made, len(made)) for piece in group for made in piece.records.values()]

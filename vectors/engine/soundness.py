@@ -102,7 +102,9 @@ def _mixes(model: nn.Module, run: Run, ids: Tensor, convolutions: Sequence[nn.Mo
     def alone(
         _module: Any, queries: Tensor, _keys: Tensor, values: Tensor, _mask: Tensor | None, _options: object
     ) -> Tensor:
-        return values.repeat_interleave(queries.shape[1] // values.shape[1], dim=1).transpose(1, 2)
+        return (
+            values.repeat_interleave(queries.shape[1] // values.shape[1], dim=1).transpose(1, 2).contiguous()
+        )
 
     def spoil(_module: nn.Module, _args: object, output: Tensor) -> Tensor:
         spoilt = output.clone()

@@ -7,13 +7,24 @@ its capture does not see hooks added after it, and its last entry has already pa
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol, cast
 
 from torch import Tensor, nn
 
 from vectors.errors import SteeringMismatch, UnsupportedModel
+
+_LENGTHS = (
+    "max_position_embeddings",
+    "n_positions",
+    "max_seq_len",
+    "max_sequence_length",
+    "seq_length",
+    "n_ctx",
+)
+_UNBOUNDED = 1 << 20
+"""What counts as the context of a model that names none: one without positions, or with relative ones."""
 
 
 class TextConfig(Protocol):
@@ -74,7 +85,8 @@ def context_length(model: nn.Module) -> int:
     """
     config = text_config(model)
     rope = getattr(config, "rope_parameters", None) or {}
-    longest = int(config.max_position_embeddings)
+    named = (getattr(config, name, None) for name in _LENGTHS)
+    longest = next((length for length in named if isinstance(length, int) and length > 0), _UNBOUNDED)
     longest = min(longest, getattr(config, "keep_window_size", None) or longest)
     if rope.get("rope_type") == "longrope":
         original = rope.get("original_max_position_embeddings", longest)
@@ -85,15 +97,14 @@ def context_length(model: nn.Module) -> int:
 def _find_blocks(model: nn.Module) -> tuple[nn.Module, nn.ModuleList]:
     """Return the module that holds the decoder blocks, and the blocks.
 
-    Lists inside a candidate (the experts of a block, say) are not candidates themselves.
+    Lists inside a candidate (the experts of a block, say) are not candidates themselves. Of a model of
+    pictures and text it is the text's decoder that counts.
     """
-    base = base_model(model)
-    want = n_layers(model)
-    found: dict[str, nn.ModuleList] = {}
-    for name, module in base.named_modules():
-        inside = any(name.startswith(f"{outer}.") for outer in found)
-        if isinstance(module, nn.ModuleList) and len(module) == want and not inside:
-            found[name] = module
+    base, want = base_model(model), n_layers(model)
+    found = _lists(base, want)
+    if len(found) > 1 and hasattr(model, "get_decoder"):
+        decoder = cast("Callable[[], nn.Module]", model.get_decoder)()
+        base, found = decoder, _lists(decoder, want)
     if len(found) != 1:
         where = ", ".join(found) or "none"
         raise UnsupportedModel(
@@ -102,6 +113,15 @@ def _find_blocks(model: nn.Module) -> tuple[nn.Module, nn.ModuleList]:
         )
     name, blocks = found.popitem()
     return base.get_submodule(name.rpartition(".")[0]), blocks
+
+
+def _lists(base: nn.Module, want: int) -> dict[str, nn.ModuleList]:
+    found: dict[str, nn.ModuleList] = {}
+    for name, module in base.named_modules():
+        inside = any(name.startswith(f"{outer}.") for outer in found)
+        if isinstance(module, nn.ModuleList) and len(module) == want and not inside:
+            found[name] = module
+    return found
 
 
 def decoder_blocks(model: nn.Module) -> list[nn.Module]:

@@ -7,18 +7,32 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import structlog
 from langgraph.runtime import Runtime
 
 from orchestrator.events import Decided, NodeFinished, TaskEvent, Tokens, told
 from orchestrator.policy.decisions import Code, Domain, PromptContents, SteeringRecord
 from orchestrator.records import NodeRecord
-from orchestrator.task.prompts import NodePrompt
+from orchestrator.task.prompts import NodePrompt, first_lines, trim_issue
 from orchestrator.task.state import State, Tools
 from swebench.running.fault import Fault
 from vectors.engine.requests import Generation, GenerationRequest
 from vectors.engine.sampling import Sampling
 from vectors.progress import Progress
 from vectors.steering import Steering
+
+_LEAST_ISSUE_TOKENS = 16
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prompt, its tokens, and how many of them are code of the repository."""
+
+    prompt: NodePrompt
+    prompt_ids: tuple[int, ...]
+    retrieved_tokens: int
 
 
 @dataclass(frozen=True)
@@ -32,10 +46,9 @@ class Answer:
 async def ask(
     runtime: Runtime[Tools],
     node: Domain,
-    prompt: NodePrompt,
+    question: Question,
     samplings: Sequence[Sampling],
     *,
-    retrieved_tokens: int,
     attempt: int = 0,
 ) -> Answer:
     """Generate once for each sampling, all in one batch, steered as the policy decides.
@@ -43,10 +56,10 @@ async def ask(
     The decision, the prompt and the answers are written to the trajectory before this returns.
     """
     tools, started = runtime.context, time.perf_counter()
+    prompt, prompt_ids, retrieved_tokens = question.prompt, question.prompt_ids, question.retrieved_tokens
     contents = PromptContents(node, tools.model.name, len(tools.examples), retrieved_tokens)
     steering, steered = await steering_for(runtime, contents)
     runtime.stream_writer(Decided(node=node, steering=steered))
-    prompt_ids = tools.model.chat_ids(list(prompt.messages), prefix=prompt.prefix)
     count_token = _token_counter(runtime, node)
     generations = await generated(
         tools,
@@ -151,12 +164,37 @@ def _token_counter(runtime: Runtime[Tools], node: Domain) -> Callable[[str], Non
     return lambda text: tell(Tokens(node=node, count=next(count), text=text))
 
 
-def shown_context(state: State, tools: Tools) -> tuple[str, int]:
-    """The retrieved code a prompt shows, and its length in tokens; nothing without --rag."""
-    if not state["context"]:
-        return "", 0
-    context = tools.artifacts.read(state["context"])
-    return context, tools.model.count_tokens(context)
+def shown_context(state: State, tools: Tools) -> str:
+    """The retrieved code a prompt shows; nothing without --rag."""
+    return tools.artifacts.read(state["context"]) if state["context"] else ""
+
+
+def fitted(
+    tools: Tools,
+    samplings: Sequence[Sampling],
+    build: Callable[[str, str], NodePrompt],
+    context: str = "",
+) -> Question:
+    """The prompt that `build` makes of the issue and of retrieved code.
+
+    Where the model's context has no room for it and the answer, code is left out from its end, then the
+    middle of the issue. What is too long even so is the engine's to refuse.
+    """
+    model = tools.model
+    room = model.context_length - max(sampling.max_new_tokens for sampling in samplings)
+    issue = trim_issue(tools.task.problem_statement, tools.config.issue_tokens, model.count_tokens)
+    while True:
+        prompt = build(issue, context)
+        prompt_ids = model.chat_ids(list(prompt.messages), prefix=prompt.prefix)
+        over, shown = len(prompt_ids) - room, model.count_tokens(context) if context else 0
+        if over <= 0 or (not context and model.count_tokens(issue) <= _LEAST_ISSUE_TOKENS):
+            return Question(prompt, prompt_ids, shown)
+        log.warning("prompt cut to the model's context", context_length=model.context_length, over=over)
+        if context:
+            context = first_lines(context, shown - over, model.count_tokens)
+        else:
+            left = max(model.count_tokens(issue) - over, _LEAST_ISSUE_TOKENS)
+            issue = trim_issue(issue, left, model.count_tokens)
 
 
 def usable_reproduction(tools: Tools) -> Fault | None:

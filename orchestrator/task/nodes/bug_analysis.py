@@ -3,8 +3,8 @@
 from langgraph.runtime import Runtime
 
 from orchestrator.events import NodeStarted
-from orchestrator.task.nodes.asking import ask, shown_context
-from orchestrator.task.prompts import STOPS, node_prompt, trim_issue
+from orchestrator.task.nodes.asking import ask, fitted, shown_context
+from orchestrator.task.prompts import STOPS, NodePrompt, node_prompt
 from orchestrator.task.state import State, Tools
 from vectors.engine.sampling import Sampling
 
@@ -13,15 +13,13 @@ async def bug_analysis(state: State, runtime: Runtime[Tools]) -> State:
     """Ask for fault, cause and change."""
     tools = runtime.context
     runtime.stream_writer(NodeStarted(node="bug_analysis"))
-    context, retrieved_tokens = shown_context(state, tools)
-    prompt = node_prompt(
-        "bug_analysis",
-        trim_issue(tools.task.problem_statement, tools.config.issue_tokens, tools.model.count_tokens),
-        context=context,
-        finding=state["findings"],
-        examples=tools.examples,
-    )
     sampling = Sampling(tools.config.answer_tokens, seed=tools.config.seed, stop=STOPS["bug_analysis"])
-    answer = await ask(runtime, "bug_analysis", prompt, [sampling], retrieved_tokens=retrieved_tokens)
-    analysis = (prompt.prefix + answer.generations[0].text).strip()
+
+    def build(issue: str, context: str) -> NodePrompt:
+        findings = state["findings"]
+        return node_prompt("bug_analysis", issue, context=context, finding=findings, examples=tools.examples)
+
+    question = fitted(tools, [sampling], build, shown_context(state, tools))
+    answer = await ask(runtime, "bug_analysis", question, [sampling])
+    analysis = (question.prompt.prefix + answer.generations[0].text).strip()
     return {"analysis": analysis[: tools.config.step_chars], "nodes": [answer.record.model_dump(mode="json")]}

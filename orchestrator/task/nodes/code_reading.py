@@ -3,8 +3,8 @@
 from langgraph.runtime import Runtime
 
 from orchestrator.events import NodeStarted
-from orchestrator.task.nodes.asking import ask
-from orchestrator.task.prompts import STOPS, node_prompt, trim_issue
+from orchestrator.task.nodes.asking import ask, fitted
+from orchestrator.task.prompts import STOPS, node_prompt
 from orchestrator.task.state import State, Tools
 from vectors.engine.sampling import Sampling
 
@@ -14,9 +14,10 @@ async def code_reading(state: State, runtime: Runtime[Tools]) -> State:
     del state
     tools = runtime.context
     runtime.stream_writer(NodeStarted(node="code_reading"))
-    issue = trim_issue(tools.task.problem_statement, tools.config.issue_tokens, tools.model.count_tokens)
-    prompt = node_prompt("code_reading", issue, examples=tools.examples)
     sampling = Sampling(tools.config.answer_tokens, seed=tools.config.seed, stop=STOPS["code_reading"])
-    answer = await ask(runtime, "code_reading", prompt, [sampling], retrieved_tokens=0)
-    findings = (prompt.prefix + answer.generations[0].text).strip()
+    question = fitted(
+        tools, [sampling], lambda issue, _: node_prompt("code_reading", issue, examples=tools.examples)
+    )
+    answer = await ask(runtime, "code_reading", question, [sampling])
+    findings = (question.prompt.prefix + answer.generations[0].text).strip()
     return {"findings": findings[: tools.config.step_chars], "nodes": [answer.record.model_dump(mode="json")]}

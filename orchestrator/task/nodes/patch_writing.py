@@ -7,14 +7,15 @@ a candidate that becomes a patch applies and parses by construction.
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from langgraph.runtime import Runtime
 
 from orchestrator.events import NodeStarted
 from orchestrator.records import Candidate
-from orchestrator.task.nodes.asking import ask, shown_context
+from orchestrator.task.nodes.asking import Question, ask, fitted, shown_context
 from orchestrator.task.nodes.catalogue import catalogue_edits
-from orchestrator.task.prompts import STOPS, NodePrompt, Rewrite, node_prompt, trim_issue
+from orchestrator.task.prompts import STOPS, NodePrompt, Rewrite, node_prompt
 from orchestrator.task.regions import TARGETS, Target
 from orchestrator.task.state import State, Tools
 from swebench.patches.diffs import unified_diff
@@ -48,13 +49,11 @@ async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
     regions = TARGETS.validate_python(state["regions"])
     target = regions[turn % len(regions)]
     source = tools.repository.text(tools.commit, target.path)
-    prompt, retrieved_tokens = _prompt(state, tools, target, source)
     samplings = (
         _deviations(tools, target, source) if target.is_line else _samples(tools, attempt, target, source)
     )
-    answer = await ask(
-        runtime, "patch_writing", prompt, samplings, retrieved_tokens=retrieved_tokens, attempt=attempt
-    )
+    question = _question(state, tools, target, source, samplings)
+    answer = await ask(runtime, "patch_writing", question, samplings, attempt=attempt)
     scores = _deviation_scores if target.is_line else _mean_logprobs
     scored = list(zip(answer.generations, scores(samplings, answer.generations), strict=True))
     candidates = await asyncio.to_thread(
@@ -67,22 +66,25 @@ async def patch_writing(state: State, runtime: Runtime[Tools]) -> State:
     return {"candidates": name, "attempt": attempt + 1, "nodes": [answer.record.model_dump(mode="json")]}
 
 
-def _prompt(state: State, tools: Tools, target: Target, source: str) -> tuple[NodePrompt, int]:
-    """The prompt, and how many of its tokens are code of the repository.
+def _question(
+    state: State, tools: Tools, target: Target, source: str, samplings: Sequence[Sampling]
+) -> Question:
+    """What the model is asked.
 
     Without retrieved context the model sees no code, only the signature its answer is made to begin with.
     """
-    context, retrieved_tokens = shown_context(state, tools)
     shown = "\n".join(target.shown(source)) if tools.config.rag else ""
-    prompt = node_prompt(
-        "patch_writing",
-        trim_issue(tools.task.problem_statement, tools.config.issue_tokens, tools.model.count_tokens),
-        context=context,
-        finding=state["analysis"],
-        rewrite=Rewrite(target.place, shown, target.opening(source)),
-        examples=tools.examples,
-    )
-    return prompt, retrieved_tokens + (tools.model.count_tokens(shown) if shown else 0)
+    rewrite = Rewrite(target.place, shown, target.opening(source))
+
+    def build(issue: str, context: str) -> NodePrompt:
+        analysis, examples = state["analysis"], tools.examples
+        return node_prompt(
+            "patch_writing", issue, context=context, finding=analysis, rewrite=rewrite, examples=examples
+        )
+
+    question = fitted(tools, samplings, build, shown_context(state, tools))
+    own = tools.model.count_tokens(shown) if shown else 0
+    return replace(question, retrieved_tokens=question.retrieved_tokens + own)
 
 
 def _samples(tools: Tools, attempt: int, target: Target, source: str) -> list[Sampling]:

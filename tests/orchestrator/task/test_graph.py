@@ -34,7 +34,7 @@ BROKEN = " total = sum(values\n"
 class Model:
     """Counts words as tokens, takes a line for one token, and keeps the messages it was asked to encode."""
 
-    name = "scripted"
+    name, context_length = "scripted", 8192
 
     def __init__(self):
         self.asked = []
@@ -47,7 +47,7 @@ class Model:
 
     def chat_ids(self, messages, prefix=""):
         self.asked.append(SimpleNamespace(text=messages[-1]["content"], turns=len(messages), prefix=prefix))
-        return tuple(range(1, 10))
+        return tuple(range(1, 10 + self.count_tokens(messages[-1]["content"])))
 
 
 class Vectors:
@@ -261,6 +261,21 @@ async def test_code_reading_never_sees_code_and_bug_analysis_sees_the_retrieved_
     assert "def mean" not in reading.text
     assert "def mean" in analysis.text
     assert "mean([]) divides by zero" in analysis.text
+
+
+async def test_a_small_context_holds_less_code_then_less_of_the_issue_and_always_the_task(
+    project, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Model, "context_length", 220)
+    run = Run(project, tmp_path / "out", [READING, ANALYSIS, GOOD])
+    long = PROBLEM + "\nIt is the mean of nothing that is meant. " * 40
+    run.tools = replace(run.tools, task=replace(run.tools.task, problem_statement=long))
+    await run.go()
+    sizes = [len(each.prompt_ids) + each.sampling.max_new_tokens for each in run.engine.requests]
+    assert max(sizes) <= 220
+    last = [each.text for each in run.model.asked if "Where is the fault" in each.text]
+    assert "def mean" in last[0] and "def mean" not in last[-1]
+    assert last[-1].startswith("# Report\nmean") and "[…]" in last[-1] and "Answer in three" in last[-1]
 
 
 async def test_every_token_is_told_while_the_run_goes_on(project, tmp_path, caplog):

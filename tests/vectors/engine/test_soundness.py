@@ -1,16 +1,18 @@
-"""Models whose blocks do more than a pass knows of are refused when they are opened, of whatever family."""
+"""Models whose blocks do more than a batched pass knows of are run row by row, of whatever family."""
 
 import pytest
 import torch
 import transformers as hf
 
-from tests.vectors.engine.batches import run, tokens
-from tests.vectors.tiny import byte_tokenizer, hf_generate, prompt
+from tests.vectors.engine.batches import hooked_logits, run, tokens
+from tests.vectors.tiny import byte_tokenizer, hf_generate, prompt, tiny_model
 from vectors.engine.engine import Engine
-from vectors.engine.requests import GenerationRequest
+from vectors.engine.ragged import Pass
+from vectors.engine.requests import GenerationRequest, scoring
 from vectors.engine.sampling import Sampling
 from vectors.errors import UnsupportedModel
 from vectors.models.blocks import context_length
+from vectors.steering import Steering
 
 COMMON = {
     "vocab_size": 258,
@@ -57,28 +59,93 @@ def diff_llama():
 
 def gpt_oss():
     """Attention that may go to nothing."""
-    return hf.GptOssForCausalLM(hf.GptOssConfig(**COMMON, num_local_experts=2, head_dim=16))
+    return hf.GptOssForCausalLM(
+        hf.GptOssConfig(**COMMON, num_local_experts=2, num_experts_per_tok=1, head_dim=16)
+    )
 
 
-def refusal(model):
-    with pytest.raises(UnsupportedModel) as refused:
-        Engine(model.float().eval(), byte_tokenizer())
-    return str(refused.value)
+MADE = {
+    "falcon_h1": (falcon_h1, "layers of the kind hybrid"),
+    "llama4": (llama4, "layers of the kind chunked_attention"),
+    "deepseek": (deepseek, "keys of width 24 and values of 16"),
+    "diff_llama": (diff_llama, "block 0 attends twice"),
+    "gpt_oss": (gpt_oss, "needs s_aux"),
+}
 
 
-@pytest.mark.parametrize(
-    ("make", "reason"),
-    [
-        (falcon_h1, "layers of the kind hybrid"),
-        (llama4, "layers of the kind chunked_attention"),
-        (deepseek, "keys of width 24 and values of 16"),
-        (diff_llama, "block 0 attends twice"),
-        (gpt_oss, "needs s_aux"),
-    ],
-)
-def test_a_model_with_something_beside_plain_attention_is_refused_when_it_is_opened(make, reason):
+def why_one_by_one(model, caplog):
+    """What is said of a model as it is opened."""
+    with Engine(model.float().eval(), byte_tokenizer()):
+        return caplog.text
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_model_with_something_beside_plain_attention_is_run_row_by_row_and_gives_its_own_tokens(
+    name, caplog
+):
     torch.manual_seed(0)
-    assert reason in refusal(make())
+    make, reason = MADE[name]
+    model = make().float().eval()
+    steering = Steering(torch.randn(64), 1, 3.0)
+    requests = [
+        GenerationRequest(prompt(seed, 5 + 20 * seed), steered, Sampling(6))
+        for seed in range(3)
+        for steered in (None, steering)
+    ]
+    wanted = [
+        greedy(lambda ids, request=request: hooked_logits(model, ids, request.steering), request)
+        for request in requests
+    ]
+    with Engine(model, byte_tokenizer(), endless=True) as engine:
+        assert reason in caplog.text and "one by one" in caplog.text
+        assert [tokens(run(engine, request))[0] for request in requests] == wanted
+        assert tokens(run(engine, *requests)) == wanted
+        scores = run(
+            engine, *(scoring(each.prompt_ids, new) for each, new in zip(requests, wanted, strict=True))
+        )
+    for request, new, score in zip(requests, wanted, scores, strict=True):
+        own = hooked_logits(model, [*request.prompt_ids, *new]).log_softmax(-1)[
+            len(request.prompt_ids) - 1 : -1
+        ]
+        assert torch.allclose(own[range(6), new], torch.tensor(score.logprobs), atol=1e-4)
+
+
+def greedy(logits_of, request):
+    """The likeliest tokens after a prompt, everything computed anew for each."""
+    ids = list(request.prompt_ids)
+    for _ in range(request.sampling.max_new_tokens):
+        ids.append(int(logits_of(ids)[-1].argmax()))
+    return ids[len(request.prompt_ids) :]
+
+
+def test_a_model_that_makes_no_cache_computes_a_row_anew_for_each_token():
+    torch.manual_seed(0)
+    model = gpt_oss().eval()
+    request = GenerationRequest(prompt(1, 20), Steering(torch.randn(64), 1, 3.0), Sampling(6))
+    wanted = greedy(lambda ids: hooked_logits(model, ids, request.steering), request)
+    forget(model)
+    with Engine(model, byte_tokenizer(), endless=True) as engine:
+        assert tokens(run(engine, request)) == [wanted]
+
+
+def forget(model):
+    """Have a model hand back no cache, as the oldest do."""
+    own = model.forward
+
+    def forward(**inputs):
+        output = own(**{**inputs, "use_cache": False, "past_key_values": None})
+        output.past_key_values = None
+        return output
+
+    model.forward = forward
+
+
+def test_a_model_whose_tokens_know_of_later_ones_is_refused_in_a_line():
+    torch.manual_seed(0)
+    model = hf.BertLMHeadModel(hf.BertConfig(**{**COMMON, "num_key_value_heads": 4}, is_decoder=False)).eval()
+    with pytest.raises(UnsupportedModel, match="cannot be run rightly") as refused:
+        Engine(model, byte_tokenizer())
+    assert "\n" not in str(refused.value)
 
 
 @pytest.fixture
@@ -88,28 +155,59 @@ def _no_kinds(monkeypatch):
 
 
 @pytest.mark.usefixtures("_no_kinds")
-def test_a_state_beside_attention_is_found_where_no_config_tells_of_it_however_little_it_weighs():
+def test_a_state_beside_attention_is_found_where_no_config_tells_of_it_however_little_it_weighs(caplog):
     torch.manual_seed(0)
     model = falcon_h1()
     for name, weight in model.named_parameters():
         if "mamba" in name and weight.dim() > 1:
             weight.data.mul_(1e-6)
-    assert "more than attention" in refusal(model)
+    assert "more than attention" in why_one_by_one(model, caplog)
 
 
 @pytest.mark.usefixtures("_no_kinds")
-def test_a_mask_of_the_models_own_is_found_where_no_config_tells_of_it():
+def test_a_mask_of_the_models_own_is_found_where_no_config_tells_of_it(caplog):
     torch.manual_seed(0)
-    assert "attends in a way of its own" in refusal(llama4())
+    assert "attends in a way of its own" in why_one_by_one(llama4(), caplog)
 
 
-def test_a_model_is_left_bare_where_it_was_refused():
+def test_a_model_is_left_bare_where_it_cannot_be_batched(caplog):
     torch.manual_seed(0)
     model = diff_llama().eval()
     before = hf_generate(model, prompt(1, 20))
-    refusal(model)
+    assert why_one_by_one(model, caplog)
     assert hf_generate(model, prompt(1, 20)) == before
     assert model.config._attn_implementation == "sdpa"
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        "a window counted otherwise",
+        "rows that see one another",
+        "steering that is lost",
+        "a cache that forgets",
+    ],
+)
+def test_a_batched_pass_that_would_be_wrong_shows_before_the_first_request(mistake, monkeypatch, caplog):
+    attend, after_block = Pass.attend, Pass.after_block
+
+    def wrong(batch, layer, queries, keys, values, scale, window=None):
+        if mistake == "a window counted otherwise" and window is not None:
+            window += 1
+        if mistake == "a cache that forgets":
+            keys = keys * 0.9
+        seen = attend(batch, layer, queries, keys, values, scale, window)
+        return seen.roll(1, 0) if mistake == "rows that see one another" else seen
+
+    monkeypatch.setattr(Pass, "attend", wrong)
+    if mistake == "steering that is lost":
+        monkeypatch.setattr(Pass, "after_block", lambda *args: after_block(*args) * 1.01)
+    model = tiny_model("gemma3")
+    if mistake == "steering that is lost":
+        with pytest.raises(UnsupportedModel, match="where it is steered"):
+            Engine(model, byte_tokenizer())
+    else:
+        assert "away from the model's own" in why_one_by_one(model, caplog)
 
 
 @pytest.mark.parametrize("family", ["Mixtral", "Olmo2", "StableLm"])

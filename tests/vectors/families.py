@@ -1,0 +1,265 @@
+"""Every causal language model that transformers knows, as a tiny random one, on the steered engine.
+
+`python -m tests.vectors.families [TYPE …]` prints a table: alone, in a mixed batch, steered, scored, with a
+prompt of several pieces, against the model's own forward over everything, under a plain hook.
+`--json FILE` writes it.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import logging
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import transformers
+from torch import nn
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as NAMES
+
+from tests.vectors.engine.batches import hooked_logits, run
+from tests.vectors.tiny import PAD, byte_tokenizer, prompt
+from vectors.engine.engine import Engine
+from vectors.engine.requests import GenerationRequest, scoring
+from vectors.engine.sampling import Sampling
+from vectors.errors import UnsupportedModel
+from vectors.models.blocks import d_model, n_layers
+from vectors.steering import Steering
+
+LIMIT_S, NEW, VOCAB = 600, 4, 258
+TOLERANCE = 2e-4
+"""Of log-probabilities, in nats."""
+SIZES = {
+    **dict.fromkeys(("hidden_size", "n_embd", "d_model", "dim", "embedding_size", "word_embed_proj_dim"), 64),
+    **dict.fromkeys(
+        ("intermediate_size", "ffn_dim", "n_inner", "d_ff", "encoder_ffn_dim", "decoder_ffn_dim"), 96
+    ),
+    **dict.fromkeys(("intermediate_size_mlp", "dense_intermediate_size", "ffn_hidden_size"), 96),
+    **dict.fromkeys(
+        ("moe_intermediate_size", "shared_expert_intermediate_size", "expert_ffn_hidden_size"), 32
+    ),
+    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers"), 4),
+    **dict.fromkeys(("decoder_layers", "num_decoder_layers"), 4),
+    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads"), 4),
+    **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 4),
+    **dict.fromkeys(("num_key_value_heads", "num_kv_heads", "multi_query_group_num", "n_head_kv"), 2),
+    **dict.fromkeys(("head_dim", "v_head_dim", "qk_nope_head_dim", "attention_head_dim", "kv_channels"), 16),
+    **dict.fromkeys(("global_head_dim", "swa_head_dim", "linear_key_head_dim", "linear_value_head_dim"), 16),
+    **dict.fromkeys(("qk_rope_head_dim", "rotary_dim"), 8),
+    **dict.fromkeys(("q_lora_rank", "kv_lora_rank", "o_lora_rank"), 16),
+    **dict.fromkeys(("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"), 4),
+    **dict.fromkeys(
+        ("num_experts_per_tok", "moe_topk", "moe_k", "num_experts_per_token", "top_k_experts"), 2
+    ),
+    **dict.fromkeys(("n_group", "topk_group", "n_groups", "mamba_n_groups", "group_norm_size"), 1),
+    **dict.fromkeys(("first_k_dense_replace", "num_dense_layers", "moe_layer_start_index"), 1),
+    **dict.fromkeys(("sliding_window", "attention_chunk_size", "local_attention_window", "window_size"), 16),
+    **dict.fromkeys(("attention_window_size", "local_attn_window_size"), 16),
+    **dict.fromkeys(("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx"), 512),
+    **dict.fromkeys(("state_size", "mamba_d_state", "ssm_state_size"), 8),
+    **dict.fromkeys(("mamba_num_heads", "n_mamba_heads", "mamba_n_heads"), 4),
+    **dict.fromkeys(("mamba_head_dim", "mamba_d_head"), 32),
+    **dict.fromkeys(("linear_num_key_heads", "linear_num_value_heads"), 4),
+    **dict.fromkeys(("lru_width", "attention_hidden_size", "vocab_size_per_layer_input"), 64),
+    **dict.fromkeys(("hidden_size_per_layer_input", "laurel_rank", "altup_num_inputs"), 4),
+    **dict.fromkeys(("index_head_dim", "index_n_heads", "index_topk"), 8),
+    **dict.fromkeys(("chunk_size", "mamba_chunk_size"), 8),
+    "vocab_size": VOCAB,
+}
+"""What makes any model tiny, by the names that configs have for it."""
+_EXPERTS = {"n_routed_experts": 4, "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1}
+SPECIAL: dict[str, dict[str, object]] = {
+    "bamba": {"attn_layer_indices": [1, 3]},
+    "deepseek_v2": _EXPERTS,
+    "dots1": _EXPERTS,
+    "falcon_h1": {"mamba_d_ssm": 64, "mamba_n_heads": 4, "mamba_d_head": 16},
+    "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
+    "granitemoehybrid": {"layer_types": ["mamba", "attention"] * 2},
+    "hunyuan_v1_dense": {"head_dim": 16},
+    "hunyuan_v1_moe": {"head_dim": 16},
+    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
+}
+"""What single types need beside that."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a type: right, wrong, refused, fails (at a request), traceback (at load), not built."""
+
+    family: str
+    outcome: str
+    path: str = ""
+    said: str = ""
+
+
+class _TimeOut(Exception):
+    pass
+
+
+@contextmanager
+def limited(seconds: int) -> Iterator[None]:
+    def stop(_signal: int, _frame: object) -> None:
+        raise _TimeOut
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+def tiny(config: transformers.PreTrainedConfig) -> dict[str, object]:
+    """What makes another config of this one's class tiny, and those that it holds."""
+    given: dict[str, object] = {}
+    for name, value in vars(config).items():
+        if isinstance(value, transformers.PreTrainedConfig):
+            given[name] = {**tiny(value), "model_type": value.model_type}
+        elif isinstance(value, int) and not isinstance(value, bool) and name in SIZES:
+            given[name] = SIZES[name]
+        elif isinstance(value, float) and ("dropout" in name or name in ("layerdrop", "attn_pdrop")):
+            given[name] = 0.0
+        elif name.endswith(("layer_types", "block_types", "attention_types")) and isinstance(
+            value, list | tuple
+        ):
+            several = [kind for i, kind in enumerate(value) if kind not in value[:i]]
+            given[name] = [several[i % len(several)] for i in range(SIZES["num_hidden_layers"])]
+        elif name in ("bos_token_id", "eos_token_id", "decoder_start_token_id"):
+            given[name] = PAD
+    if "qk_rope_head_dim" in given:
+        given.pop("head_dim", None)  # they derive it
+        given["num_key_value_heads"] = SIZES["num_attention_heads"]
+    return given | {"pad_token_id": PAD, "initializer_range": 0.15}
+
+
+def build(family: str) -> nn.Module:
+    """A tiny random causal model of a type, in float32."""
+    model_class = getattr(transformers, NAMES[family])
+    base = model_class.config_class()
+    given = tiny(base)
+    if base.is_encoder_decoder:
+        given["is_encoder_decoder"] = False
+    if hasattr(base, "is_decoder") and model_class.__name__ != "GPT2LMHeadModel":
+        given["is_decoder"] = True
+    config = model_class.config_class(**given | SPECIAL.get(family, {}))
+    torch.manual_seed(7)
+    model = model_class(config).float().eval()
+    for weight in model.parameters():
+        if not weight.isfinite().all() or (weight.dim() > 1 and not weight.any()):
+            torch.nn.init.normal_(weight, std=0.15)
+    model.generation_config = transformers.GenerationConfig(pad_token_id=PAD)
+    return model
+
+
+def tried(family: str) -> Outcome:
+    """Build a type and hold the engine against transformers' own generation."""
+    try:
+        with limited(LIMIT_S):
+            model = build(family)
+            requests, wanted = _expected(model)
+    except UnsupportedModel as error:
+        return Outcome(family, "refused", said=str(error))
+    except (Exception, _TimeOut) as error:
+        return Outcome(family, "not built", said=_line(error))
+    try:
+        with limited(LIMIT_S):
+            engine = Engine(model, byte_tokenizer(), cache_tokens=4096, endless=True)
+    except UnsupportedModel as error:
+        return Outcome(family, "refused", said=str(error))
+    except (Exception, _TimeOut) as error:
+        return Outcome(family, "traceback", said=_line(error))
+    path = type(engine._forward).__name__.removesuffix("Forward")
+    try:
+        with limited(LIMIT_S), engine:
+            alone = [run(engine, request)[0] for request in requests]
+            mixed = run(engine, *requests)
+    except (Exception, _TimeOut) as error:
+        return Outcome(family, "fails", path, _line(error))
+    for what, found in (("alone", alone), ("mixed", mixed)):
+        for request, generation, (tokens, logprobs) in zip(requests, found, wanted, strict=True):
+            if generation.token_ids != tokens:
+                return Outcome(family, "wrong", path, f"{what}: other tokens than its own generate")
+            away = max(abs(a - b) for a, b in zip(generation.logprobs, logprobs, strict=True))
+            if not away <= TOLERANCE:
+                steered = "steered" if request.steering else "unsteered"
+                return Outcome(family, "wrong", path, f"{what}, {steered}: {away:.2g} nats away")
+    with limited(LIMIT_S):
+        try:
+            same = own_generate(model, requests[2].prompt_ids) == list(wanted[2][0])
+        except Exception as error:
+            return Outcome(family, "right", path, f"its own generate fails: {_line(error)}")
+    return Outcome(family, "right", path, "" if same else "its own generate gives other tokens")
+
+
+def _expected(model: nn.Module) -> tuple[list[GenerationRequest], list[tuple[tuple[int, ...], list[float]]]]:
+    """Requests, and the tokens and log-probabilities that they have to give, by the model itself."""
+    generator = torch.Generator().manual_seed(3)
+    vector = torch.randn(d_model(model), generator=generator)
+    requests, wanted = [], []
+    for seed, length in enumerate((5, 40, 270)):
+        ids = prompt(seed, length)
+        new = greedy(model, ids)
+        for steering in (None, Steering(vector, n_layers(model) // 2, 2.0)):
+            logits = hooked_logits(model, [*ids, *new], steering)[length - 1 : -1]
+            logprobs = logits.float().log_softmax(dim=-1)
+            wanted.append((tuple(new), [float(logprobs[i, token]) for i, token in enumerate(new)]))
+            requests.append(scoring(ids, new, steering))
+        requests.append(GenerationRequest(ids, None, Sampling(NEW, logprobs=True)))
+        wanted.append(wanted[-2])
+    return requests, wanted
+
+
+def greedy(model: nn.Module, ids: Sequence[int]) -> list[int]:
+    """The likeliest tokens after a prompt, everything computed anew for each."""
+    known = list(ids)
+    for _ in range(NEW):
+        known.append(int(hooked_logits(model, known)[-1].argmax()))
+    return known[len(ids) :]
+
+
+def own_generate(model: nn.Module, ids: Sequence[int]) -> list[int]:
+    """The tokens of transformers' own generation."""
+    given = torch.tensor([list(ids)])
+    mask = torch.ones_like(given)
+    return model.generate(given, attention_mask=mask, do_sample=False, max_new_tokens=NEW)[
+        0, len(ids) :
+    ].tolist()
+
+
+def _line(error: BaseException) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(frame.filename).name}:{frame.lineno}"
+    return f"{type(error).__name__} at {where}: {' '.join(str(error).split())[:160]}"
+
+
+def main() -> int:
+    """Try the types that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("families", nargs="*")
+    parser.add_argument("--json")
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    transformers.utils.logging.set_verbosity_error()
+    found = []
+    for family in given.families or sorted(NAMES):
+        found.append(tried(family))
+        each = found[-1]
+        print(f"{each.family:28} {each.outcome:10} {each.path:8} {each.said}", flush=True)
+    versions = {name: importlib.metadata.version(name) for name in ("torch", "transformers")}
+    counts = {name: sum(each.outcome == name for each in found) for name in {e.outcome for e in found}}
+    print(counts, versions)
+    if given.json:
+        document = {"versions": versions, "counts": counts, "rows": [asdict(each) for each in found]}
+        Path(given.json).write_text(json.dumps(document, indent=1, ensure_ascii=False), "utf-8")
+    return int(any(each.outcome in ("wrong", "fails", "traceback") for each in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

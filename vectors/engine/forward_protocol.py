@@ -1,0 +1,36 @@
+"""What runs passes through a model, as the scheduler knows it."""
+
+from typing import Protocol
+
+from torch import Tensor
+
+from vectors.engine.ragged import Pass
+
+
+class Forward(Protocol):
+    """Something that runs passes through a model.
+
+    `batched`: a pass may hold several rows, and a prompt may come in pieces. `resumable`: it can start after
+    any block. `reusable`: a row's past is all in the key-value cache. There, keys have `kv_heads` heads of
+    width `head_dim`.
+    """
+
+    kv_heads: int
+    head_dim: int
+
+    @property
+    def batched(self) -> bool: ...  # noqa: D102
+
+    @property
+    def resumable(self) -> bool: ...  # noqa: D102
+
+    @property
+    def reusable(self) -> bool: ...  # noqa: D102
+
+    def run(self, batch: Pass, resume: tuple[int, Tensor] | None = None) -> Tensor:
+        """Return the logits [wanted, vocab] of the pass, in float32."""
+        ...
+
+    def detach(self) -> None:
+        """Leave the model as it was, as far as it was changed."""
+        ...

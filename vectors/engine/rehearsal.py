@@ -1,0 +1,168 @@
+"""Whether passes give what the model's own forward gives: asked of every model when an engine opens it.
+
+Two rows, one of them steered, go through their prompts in pieces and through three more tokens. What comes
+out is held against the model's own forward over the whole of each row, under a plain hook. So a family that
+nobody has tried here shows, a window that is counted otherwise, a state that is not the row's own, an
+attention of a kind of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import torch
+from torch import Tensor, nn
+
+from vectors.engine.forward_protocol import Forward
+from vectors.engine.kvcache import KeyValueCache
+from vectors.engine.ragged import Pass, Piece
+from vectors.errors import UnsupportedModel, VectorsError
+from vectors.models.blocks import (
+    context_length,
+    decoder_blocks,
+    embedding,
+    n_layers,
+    residual,
+    text_config,
+    with_residual,
+)
+from vectors.steering import RowSteering, Steering
+
+_PROMPTS = (13, 22)
+_NEW = 3
+_LONGEST = 4608
+"""A window or chunk of more tokens is not crossed."""
+_WINDOWS = ("sliding_window", "attention_chunk_size", "attention_window_size", "local_attn_window_size")
+_EXACT, _ROUNDED = 1e-4, 5e-2
+"""How far logits may be from the model's own, as a share of their spread: in float32, and in fewer bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A row, and the model's own logits [2 + new, vocab] at the last two tokens of the prompt and after."""
+
+    token_ids: list[int]
+    prompt_len: int
+    steering: Steering | None
+    logits: Tensor
+
+
+class Rehearsal:
+    """Made while the model is bare; raises UnsupportedModel where its own forward cannot be hooked."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._like = embedding(model).weight
+        vocabulary = embedding(model).num_embeddings
+        first, second = (min(n, context_length(model) - _NEW) for n in (self._crossing(), _PROMPTS[1]))
+        layer = n_layers(model) // 2
+        self._parts: list[_Part] = []
+        for prompt_len, step in ((first, 7919), (second, 104729)):
+            ids = (torch.arange(1, prompt_len + _NEW + 1) * step % vocabulary).tolist()
+            steering = self._steering(ids, layer) if step == 104729 else None
+            logits = self._own(ids, steering)
+            if not bool(logits.isfinite().all()):
+                raise UnsupportedModel(
+                    f"{type(model).__name__}: its logits are not finite in {str(self._like.dtype)[6:]}; "
+                    "load it in float32, or fetch the model again"
+                )
+            self._parts.append(_Part(ids, prompt_len, steering, logits))
+
+    @torch.inference_mode()
+    def fault(self, forward: Forward) -> str | None:
+        """What is wrong with the passes of `forward`; None if nothing is."""
+        try:
+            found = self._passes(forward)
+        except VectorsError as error:
+            return str(error)
+        except Exception as error:
+            return f"its forward pass fails: {type(error).__name__}: {' '.join(str(error).split())[:160]}"
+        tolerance = _EXACT if self._like.dtype == torch.float32 else _ROUNDED
+        for part, logits in zip(self._parts, found, strict=True):
+            away = float((logits - part.logits).norm()) / max(_spread(part.logits), 1e-9)
+            if not away <= tolerance:
+                return (
+                    f"its logits are {away:.2g} of their spread away from the model's own"
+                    f"{' where it is steered' if part.steering else ''}"
+                )
+        return None
+
+    def _passes(self, forward: Forward) -> list[Tensor]:
+        """The logits [2 + new, vocab] of every row."""
+        longest = sum(len(part.token_ids) + 64 for part in self._parts) * 2
+        device, dtype = self._like.device, self._like.dtype
+        cache = KeyValueCache(
+            n_layers(self._model), forward.kv_heads, forward.head_dim, longest, dtype, device
+        )
+        pieces: list[Piece] = []
+        for part in self._parts:
+            block = cache.allocate(len(part.token_ids))
+            assert block is not None
+            steering = RowSteering.of(part.steering, part.prompt_len, dtype, device)
+            pieces.append(Piece(block, 0, (), steering))
+        found: list[list[Tensor]] = [[] for _ in self._parts]
+        stops = [[part.prompt_len + new for new in range(_NEW + 1)] for part in self._parts]
+        if forward.batched:  # prompts in two pieces, of which the first rows' ends do not meet
+            stops = [[part.prompt_len * 2 // 3, *ends] for part, ends in zip(self._parts, stops, strict=True)]
+        for ends in zip(*stops, strict=True):
+            due = []
+            for number, (part, end) in enumerate(zip(self._parts, ends, strict=True)):
+                before = pieces[number]
+                wanted = tuple(range(max(before.end, part.prompt_len - 2), end))
+                tokens = part.token_ids[before.end : end]
+                pieces[number] = replace(before, start=before.end, token_ids=tokens, wanted=wanted)
+                due.append(pieces[number])
+            for group in [due] if forward.batched else [[piece] for piece in due]:
+                batch = Pass(group, cache, device)
+                logits = iter(forward.run(batch))
+                for piece in batch.pieces:
+                    found[pieces.index(piece)].extend(islice(logits, len(piece.wanted)))
+        return [torch.stack(logits) for logits in found]
+
+    def _crossing(self) -> int:
+        """The length of the first prompt: it crosses the windows that the config names."""
+        named = [getattr(text_config(self._model), name, None) for name in _WINDOWS]
+        windows = [window for window in named if isinstance(window, int) and 0 < window <= _LONGEST]
+        return max(_PROMPTS[0], *(window + 5 for window in windows), 0)
+
+    def _steering(self, token_ids: Sequence[int], layer: int) -> Steering:
+        """Half as long as the residual stream, in a direction that means nothing."""
+        seen: list[Tensor] = []
+        block = decoder_blocks(self._model)[layer]
+        handle = block.register_forward_hook(lambda _block, _args, output: seen.append(residual(output)))
+        try:
+            self._own(token_ids, None)
+        finally:
+            handle.remove()
+        if not seen:
+            raise UnsupportedModel(f"{type(self._model).__name__}: its forward does not pass block {layer}")
+        width = seen[0].shape[-1]
+        vector = torch.randn(width, generator=torch.Generator().manual_seed(layer))
+        alpha = float(seen[0].float().norm(dim=-1).mean()) / 2
+        return Steering(vector, layer, alpha)
+
+    @torch.inference_mode()
+    def _own(self, token_ids: Sequence[int], steering: Steering | None) -> Tensor:
+        """The model's own logits [2 + new, vocab] at the last two tokens of the prompt and after."""
+        handles = []
+        if steering is not None:
+            delta = steering.delta().to(device=self._like.device, dtype=self._like.dtype)
+            block = decoder_blocks(self._model)[steering.layer]
+            handles.append(
+                block.register_forward_hook(
+                    lambda _block, _args, output: with_residual(output, residual(output) + delta)
+                )
+            )
+        try:
+            output = self._model(
+                input_ids=torch.tensor([list(token_ids)], device=self._like.device), use_cache=False
+            )
+        finally:
+            for handle in handles:
+                handle.remove()
+        logits: Tensor = output.logits[0, -_NEW - 2 :]
+        return logits.float()
+
+
+def _spread(logits: Tensor) -> float:
+    return float((logits - logits.mean(dim=-1, keepdim=True)).norm())
