@@ -6,16 +6,18 @@ prompt of several pieces, against the model's own forward over everything, under
 """
 
 import argparse
+import datetime
 import importlib.metadata
 import json
 import logging
+import platform
 import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -32,7 +34,8 @@ from vectors.errors import UnsupportedModel
 from vectors.models.blocks import d_model, n_layers
 from vectors.steering import Steering
 
-LIMIT_S, NEW, VOCAB = 600, 4, 258
+LIMIT_S, NEW, VOCAB = 120, 4, 258
+PATHS = {"LlamaForward": "batched", "HFForward": "batched", "RowwiseForward": "one by one"}
 TOLERANCE = 2e-4
 """Of log-probabilities, in nats."""
 SIZES = {
@@ -61,7 +64,7 @@ SIZES = {
     **dict.fromkeys(("first_k_dense_replace", "num_dense_layers", "moe_layer_start_index"), 1),
     **dict.fromkeys(("sliding_window", "attention_chunk_size", "local_attention_window", "window_size"), 16),
     **dict.fromkeys(("attention_window_size", "local_attn_window_size"), 16),
-    **dict.fromkeys(("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx"), 512),
+    **dict.fromkeys(("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx"), 1024),
     **dict.fromkeys(("state_size", "mamba_d_state", "ssm_state_size"), 8),
     **dict.fromkeys(("mamba_num_heads", "n_mamba_heads", "mamba_n_heads"), 4),
     **dict.fromkeys(("mamba_head_dim", "mamba_d_head"), 32),
@@ -77,7 +80,7 @@ _EXPERTS = {"n_routed_experts": 4, "num_experts_per_tok": 2, "n_group": 1, "topk
 SPECIAL: dict[str, dict[str, object]] = {
     "bamba": {"attn_layer_indices": [1, 3]},
     "deepseek_v2": _EXPERTS,
-    "dots1": _EXPERTS,
+    "dots1": {**_EXPERTS, "n_shared_experts": 1},
     "falcon_h1": {"mamba_d_ssm": 64, "mamba_n_heads": 4, "mamba_d_head": 16},
     "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
     "granitemoehybrid": {"layer_types": ["mamba", "attention"] * 2},
@@ -174,7 +177,7 @@ def tried(family: str) -> Outcome:
         return Outcome(family, "refused", said=str(error))
     except (Exception, _TimeOut) as error:
         return Outcome(family, "traceback", said=_line(error))
-    path = type(engine._forward).__name__.removesuffix("Forward")
+    path = PATHS[type(engine._forward).__name__]
     try:
         with limited(LIMIT_S), engine:
             alone = [run(engine, request)[0] for request in requests]
@@ -239,7 +242,7 @@ def _line(error: BaseException) -> str:
 
 
 def main() -> int:
-    """Try the types that are named, or all."""
+    """Try the types that are named, or all; `--json` writes what `docs/models.md` shows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("families", nargs="*")
     parser.add_argument("--json")
@@ -251,13 +254,26 @@ def main() -> int:
     for family in given.families or sorted(NAMES):
         found.append(tried(family))
         each = found[-1]
-        print(f"{each.family:28} {each.outcome:10} {each.path:8} {each.said}", flush=True)
-    versions = {name: importlib.metadata.version(name) for name in ("torch", "transformers")}
-    counts = {name: sum(each.outcome == name for each in found) for name in {e.outcome for e in found}}
-    print(counts, versions)
+        print(f"{each.family:28} {each.outcome:10} {each.path:10} {each.said}", flush=True)
+    counts = {
+        name: sum(each.outcome == name for each in found) for name in sorted({e.outcome for e in found})
+    }
+    print(counts)
     if given.json:
-        document = {"versions": versions, "counts": counts, "rows": [asdict(each) for each in found]}
-        Path(given.json).write_text(json.dumps(document, indent=1, ensure_ascii=False), "utf-8")
+        versions = {name: importlib.metadata.version(name) for name in ("torch", "transformers")}
+        about = {
+            "command": "python -m tests.vectors.families",
+            "date": datetime.date.today().isoformat(),
+            "model": "a tiny random one of each type, float32",
+            "machine": f"{platform.system()} {platform.machine()}, CPU",
+            "versions": versions,
+            "provenance": "printed by the command",
+        }
+        rows = [
+            [f"`{each.family}`", each.outcome, each.path, each.said.replace("|", "\\|")] for each in found
+        ]
+        document = {"about": about, "columns": ["type", "outcome", "passes", ""], "rows": rows}
+        Path(given.json).write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return int(any(each.outcome in ("wrong", "fails", "traceback") for each in found))
 
 

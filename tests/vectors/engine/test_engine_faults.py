@@ -11,7 +11,7 @@ from tests.vectors.tiny import VOCAB, byte_tokenizer, prompt, random_vector, ste
 from vectors.engine.engine import Engine
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
-from vectors.errors import EngineClosed, GenerationFault, UnsupportedModel, VectorsError
+from vectors.errors import EngineClosed, GenerationFault, VectorsError
 from vectors.models.blocks import decoder_blocks
 from vectors.steering import Steering
 
@@ -175,26 +175,28 @@ def test_a_fault_of_the_engine_itself_leaves_nobody_waiting_and_closes_it(qwen3,
             engine.submit(requests[0])
 
 
-def test_a_model_whose_attention_does_more_than_ours_is_refused_and_left_as_it_was():
+def test_a_model_whose_attention_does_more_than_ours_keeps_its_own_and_is_left_as_it_was():
     shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "head_dim": 16}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "attn_logit_softcapping": 5.0}
     model = Gemma2ForCausalLM(Gemma2Config(vocab_size=VOCAB, pad_token_id=257, **shape, **heads)).eval()
     implementation, ids = model.config._attn_implementation, torch.tensor([prompt(1, 12)])
     with torch.inference_mode():
         before = model(input_ids=ids).logits
-        with pytest.raises(UnsupportedModel, match="softcap"):
-            Engine(model, byte_tokenizer())
+        with Engine(model, byte_tokenizer()) as engine:
+            scored = engine.score(prompt(1, 12)[:1], prompt(1, 12)[1:]).result(60)
+        own = before[0, :-1].log_softmax(-1)[range(11), list(prompt(1, 12)[1:])]
+        torch.testing.assert_close(torch.tensor(scored.logprobs), own, atol=1e-4, rtol=0)
         assert model.config._attn_implementation == implementation
-        torch.testing.assert_close(model(input_ids=ids).logits, before, atol=1e-4, rtol=0)
+        torch.testing.assert_close(model(input_ids=ids).logits, before, atol=0, rtol=0)
 
 
-def test_a_model_that_does_not_attend_through_transformers_is_refused_and_left_as_it_was():
+def test_a_model_that_does_not_attend_through_transformers_is_not_batched_and_left_as_it_was(caplog):
     model = tiny_model("gemma3")
     attention = decoder_blocks(model)[1].self_attn
     plain, implementation = attention.forward, model.config._attn_implementation
     attention.forward = lambda hidden_states, **_: (hidden_states * 0.5, None)
-    with pytest.raises(UnsupportedModel, match=r"blocks \[1\]"):
-        Engine(model, byte_tokenizer())
+    Engine(model, byte_tokenizer()).close()
+    assert "blocks [1]" in caplog.text and "one by one" in caplog.text
     assert model.config._attn_implementation == implementation
     attention.forward = plain
     request = GenerationRequest(prompt(1, 30), steer(batches.bare(model), 1, 0.8), Sampling(4))
