@@ -69,15 +69,17 @@ SIZES = {
     **dict.fromkeys(("mamba_num_heads", "n_mamba_heads", "mamba_n_heads"), 4),
     **dict.fromkeys(("mamba_head_dim", "mamba_d_head"), 32),
     **dict.fromkeys(("linear_num_key_heads", "linear_num_value_heads"), 4),
-    **dict.fromkeys(("lru_width", "attention_hidden_size", "vocab_size_per_layer_input"), 64),
+    **dict.fromkeys(("lru_width", "attention_hidden_size"), 64),
     **dict.fromkeys(("hidden_size_per_layer_input", "laurel_rank", "altup_num_inputs"), 4),
     **dict.fromkeys(("index_head_dim", "index_n_heads", "index_topk"), 8),
     **dict.fromkeys(("chunk_size", "mamba_chunk_size"), 8),
-    "vocab_size": VOCAB,
+    **dict.fromkeys(("vocab_size", "vocab_size_per_layer_input"), VOCAB),
+    "num_kv_shared_layers": 2,
 }
 """What makes any model tiny, by the names that configs have for it."""
 _EXPERTS = {"n_routed_experts": 4, "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1}
 SPECIAL: dict[str, dict[str, object]] = {
+    "bailing_hybrid": {"num_expert_group": 1, "n_group": 1, "topk_group": 1},
     "bamba": {"attn_layer_indices": [1, 3]},
     "deepseek_v2": _EXPERTS,
     "dots1": {**_EXPERTS, "n_shared_experts": 1},
@@ -86,6 +88,7 @@ SPECIAL: dict[str, dict[str, object]] = {
     "granitemoehybrid": {"layer_types": ["mamba", "attention"] * 2},
     "hunyuan_v1_dense": {"head_dim": 16},
     "hunyuan_v1_moe": {"head_dim": 16},
+    "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 2},
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
 }
 """What single types need beside that."""
@@ -123,7 +126,7 @@ def tiny(config: transformers.PreTrainedConfig) -> dict[str, object]:
     given: dict[str, object] = {}
     for name, value in vars(config).items():
         if isinstance(value, transformers.PreTrainedConfig):
-            given[name] = {**tiny(value), "model_type": value.model_type}
+            given[name] = {**value.to_dict(), **tiny(value)}
         elif isinstance(value, int) and not isinstance(value, bool) and name in SIZES:
             given[name] = SIZES[name]
         elif isinstance(value, float) and ("dropout" in name or name in ("layerdrop", "attn_pdrop")):

@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv1d
+from torch.nn.functional import conv1d, pad
 from torch.utils.hooks import RemovableHandle
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
@@ -25,6 +25,7 @@ from vectors.errors import SteeringNotApplied, UnsupportedModel
 from vectors.models.blocks import n_layers
 
 _NAME = "steered_ragged"
+_CONVOLUTIONS = ("Lfm2ShortConv", "Lfm2MoeShortConv", "Lfm3ShortConv")
 
 
 class _Current(threading.local):
@@ -61,9 +62,7 @@ class HFForward:
         self._implementation = self._switch.config._attn_implementation
         _register()
         self._switch.set_attn_implementation(_NAME)
-        self._convolutions = [
-            module for module in model.modules() if type(module).__name__ == "Lfm2ShortConv"
-        ]
+        self._convolutions = [module for module in model.modules() if type(module).__name__ in _CONVOLUTIONS]
         self.reusable = not self._convolutions  # what a convolution remembers is not in the cache
         self._handles: list[RemovableHandle] = []
         try:
@@ -153,8 +152,10 @@ def _attend(
     if batch is None:
         return (_current.probe or _bare)(module, query, key, value, attention_mask, asked), None
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    width = value.shape[-1]
+    value = pad(value, (0, key.shape[-1] - width))  # the cache has one width for both
     heads = [each[0].transpose(0, 1) for each in (query, key, value)]
-    seen = batch.attend(module.layer_idx, heads[0], heads[1], heads[2], scale, sliding_window)
+    seen = batch.attend(module.layer_idx, heads[0], heads[1], heads[2], scale, sliding_window)[..., :width]
     _current.attended.add(module.layer_idx)
     return seen.unsqueeze(0), None
 

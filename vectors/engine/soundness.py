@@ -64,10 +64,10 @@ def watched(
         options: Mapping[str, Any],
     ) -> Tensor:
         layer, window = int(module.layer_idx), options.get("sliding_window")
-        if keys.shape != values.shape:
+        if keys.shape[:3] != values.shape[:3] or values.shape[-1] > keys.shape[-1]:
             raise UnsupportedModel(
-                f"{name}: block {layer} has keys of width {keys.shape[-1]} and values of {values.shape[-1]}; "
-                "use a model with one width for both"
+                f"{name}: block {layer} has keys {list(keys.shape[1:])} and values {list(values.shape[1:])}; "
+                "use a model whose values are as many, and no wider"
             )
         if layer in seen:
             raise UnsupportedModel(f"{name}: block {layer} attends twice; use a model with {_WANTED}")

@@ -67,13 +67,22 @@ def model_type(model: nn.Module) -> str:
 
 
 def n_layers(model: nn.Module) -> int:
-    """Count the decoder blocks of a transformers causal language model."""
-    return int(text_config(model).num_hidden_layers)
+    """Count the decoder blocks of a transformers causal language model; raises UnsupportedModel."""
+    return _number(model, "num_hidden_layers")
 
 
 def d_model(model: nn.Module) -> int:
-    """Width of the residual stream."""
-    return int(text_config(model).hidden_size)
+    """Width of the residual stream; raises UnsupportedModel."""
+    return _number(model, "hidden_size")
+
+
+def _number(model: nn.Module, name: str) -> int:
+    found = getattr(text_config(model), name, None)
+    if not isinstance(found, int):
+        raise UnsupportedModel(
+            f"{type(model).__name__}: its config has no {name}; use a decoder-only causal language model"
+        )
+    return found
 
 
 def context_length(model: nn.Module) -> int:
