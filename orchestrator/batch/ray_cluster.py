@@ -1,7 +1,9 @@
-"""The executor of a Ray cluster: actors with a model each, started again when they or their nodes die.
+"""The executor of a Ray cluster: actors with a model each, replaced when they or their nodes die.
 
 Nothing is kept on a node. The driver has written down what is finished, and a unit that was lost with its
-actor is run again from its beginning, which gives the same result.
+actor is run again from its beginning on another, which gives the same result. Ray's own restarts are not
+used: its retries of a call are over within seconds where a node is gone for good, and a call to an actor that
+waits for a processor of another waits for ever.
 """
 
 import asyncio
@@ -59,18 +61,17 @@ class RayExecutor:
         self._timeout_s = timeout_s
         self._progress = session.progress
         self._load: dict[Any, int] = {}
-        self._names: dict[Any, Place] = {}
+        self._coming: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+        self._last_error = ""
         self._ray: Any = None
+        self.places: list[Place] = []
+        """Host and process of each actor that came up, also of those that are gone."""
 
     @property
     def in_flight(self) -> int:
         """Units at once, on all actors."""
-        return TASKS_PER_ACTOR * len(self._load)
-
-    @property
-    def places(self) -> "list[Place]":
-        """Host and process of each actor, as they were when it came up."""
-        return list(self._names.values())
+        return TASKS_PER_ACTOR * max(len(self._load), 1)
 
     async def __aenter__(self) -> Self:
         self._ray = _started()
@@ -82,50 +83,86 @@ class RayExecutor:
         return self
 
     async def __aexit__(self, *exit_: object) -> None:
+        for coming in self._coming:
+            coming.cancel()
+        await asyncio.gather(*self._coming, return_exceptions=True)
         for actor in self._load:
             self._ray.kill(actor)
         self._ray.shutdown()
 
     async def _come_up(self) -> None:
-        from orchestrator.batch.ray_actor import Solver
-
         processors = int(self._ray.cluster_resources().get("CPU", 1))
         count = max(1, min(self._workers, processors))
-        remote = self._ray.remote(
-            num_cpus=1, max_restarts=-1, max_task_retries=RETRIES, max_concurrency=TASKS_PER_ACTOR + 1
-        )(Solver)
-        given = self._settings.model_dump(mode="json")
-        self._load = {remote.remote(given, self._timeout_s): 0 for _ in range(count)}
         self._progress("actors", 0, count)
-        for number, actor in enumerate(list(self._load), 1):
-            try:
-                self._names[actor] = await actor.where.remote()
-            except self._ray.exceptions.RayError as error:
-                raise ClusterFailed(f"an actor did not come up: {_last_line(error)}") from error
-            place = self._names[actor]
-            self._progress(f"actor on {place.host}, process {place.pid}", number, number)
+        await asyncio.gather(*(self._one_more() for _ in range(count)))
+        if len(self._load) < count:
+            raise ClusterFailed(f"an actor did not come up: {self._last_error}")
+
+    async def _one_more(self) -> None:
+        """Start an actor, and count on it once its model is loaded: that may wait for a free processor."""
+        from orchestrator.batch.ray_actor import Solver
+
+        given = self._settings.model_dump(mode="json")
+        remote = self._ray.remote(num_cpus=1, max_concurrency=TASKS_PER_ACTOR + 1)(Solver)
+        actor = remote.remote(given, self._timeout_s)
+        try:
+            place = await actor.where.remote()
+        except self._ray.exceptions.RayError as error:
+            self._last_error = _last_line(error)
+        except asyncio.CancelledError:
+            self._ray.kill(actor)
+            raise
+        else:
+            self._load[actor] = 0
+            self.places.append(place)
+            self._progress(f"actor on {place.host}, process {place.pid}", len(self._load), len(self._load))
+        self._changed.set()
+
+    async def _free(self) -> Any:
+        """The actor with the least to do, once there is one. Raises ClusterFailed where none will come."""
+        while not self._load:
+            if not self._coming:
+                raise ClusterFailed(f"all actors are gone, and no other came up: {self._last_error}")
+            self._changed.clear()
+            await self._changed.wait()
+        return min(self._load, key=lambda each: self._load[each])
+
+    def _lose(self, actor: Any, error: Exception) -> None:
+        """Count no more on an actor, once, and have another come up in its place."""
+        self._last_error = _last_line(error)
+        if self._load.pop(actor, None) is not None:
+            self._ray.kill(actor)  # one that cannot be reached may still be there, on a node that is cut off
+            coming = asyncio.get_running_loop().create_task(self._one_more())
+            self._coming.add(coming)
+            coming.add_done_callback(self._came)
+
+    def _came(self, coming: asyncio.Task[None]) -> None:
+        self._coming.discard(coming)
+        self._changed.set()
 
     async def solve(self, unit: Unit, emit: EmitTask) -> Result:
         """A unit's result, its files written into its run's folder.
 
-        Raises MixedRunError where a node differs from the driver in what determines results.
+        Raises MixedRunError where a node differs from the driver in what determines results, ClusterFailed
+        where no actor is left.
         """
-        actor = min(self._load, key=lambda each: self._load[each])
-        self._load[actor] += 1
         folder = unit.run.folder
-        try:
-            result, files = cast(Outcome, await actor.solve.remote(unit))
-        except self._ray.exceptions.RayTaskError as error:
-            raise error.cause from None
-        except self._ray.exceptions.RayError as error:
-            times = f"{RETRIES + 1} times"
-            return failed(
-                unit.task.instance_id,
-                folder,
-                f"its actor died {times}, out of memory perhaps: {_last_line(error)}",
-            )
-        finally:
-            self._load[actor] -= 1
+        for _ in range(RETRIES + 1):
+            actor = await self._free()
+            self._load[actor] += 1
+            try:
+                result, files = cast(Outcome, await actor.solve.remote(unit))
+                break
+            except self._ray.exceptions.RayTaskError as error:
+                raise error.cause from None
+            except self._ray.exceptions.RayError as error:
+                self._lose(actor, error)
+            finally:
+                if actor in self._load:
+                    self._load[actor] -= 1
+        else:
+            reason = f"its actor died {RETRIES + 1} times, out of memory perhaps: {self._last_error}"
+            return failed(unit.task.instance_id, folder, reason)
         name = unit.task.instance_id
         await asyncio.to_thread(self._keep, files, Artifacts(folder, name))
         for node in result.nodes:
