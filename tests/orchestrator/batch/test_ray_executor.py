@@ -81,6 +81,37 @@ async def test_a_killed_actor_loses_nothing_and_repeats_nothing_that_was_finishe
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_a_node_that_is_gone_for_good_loses_nothing_though_no_other_takes_its_place(
+    session, found, tmp_path, monkeypatch
+):
+    pytest.importorskip("ray", reason="the optional extra ray is not installed")
+    from ray.cluster_utils import Cluster
+
+    from orchestrator.batch.ray_cluster import RayExecutor
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    nodes = [cluster.add_node(num_cpus=1)]
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    ledger = ledger_of(session, found, tmp_path / "out")
+
+    def end_node_after_the_first(event):
+        if event.kind == "unit_finished" and nodes:
+            cluster.remove_node(nodes.pop(), allow_graceful=False)
+
+    try:
+        async with RayExecutor(session, [], 2, None) as executor:
+            assert len(executor.places) == 2
+            tasks = [each.task for each in found.instances.values()]
+            await evaluate([ledger], tasks, executor, end_node_after_the_first)
+    finally:
+        cluster.shutdown()
+    assert not nodes
+    assert not [result.reason for result in ledger.results.values() if result.reason]
+    assert predictions(tmp_path / "out") == await done_here(session, found, tmp_path / "here")
+
+
+@pytest.mark.slow
 async def test_a_node_with_another_model_is_refused_by_what_differs(session, found, tmp_path):
     pytest.importorskip("ray", reason="the optional extra ray is not installed")
     from orchestrator.batch.ray_cluster import RayExecutor
