@@ -36,9 +36,17 @@ def names(requirements: list[str]) -> set[str]:
 
 
 def modules_imported_by(path: Path) -> set[str]:
-    """Absolute modules that a file imports, at its top or inside a function."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Absolute modules that a file imports when it runs, at its top or inside a function."""
+    found, whole = set(), ast.parse(path.read_text())
+    for_types = {
+        id(inside)
+        for node in ast.walk(whole)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inside in ast.walk(node)
+    }
+    for node in ast.walk(whole):
+        if id(node) in for_types:
+            continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
