@@ -216,6 +216,8 @@ def test_other_files_are_not_parsed():
     for answer in ("a: 2", "```yaml\na: 2\n```", "Here it is:\n\n~~~\na: 2\n~~~\nAnd:\n```\nb: 3\n```"):
         assert apply_replacement("a: 1\nb: [\n", Region("c.yml", 1, 1), answer) == "a: 2\nb: [\n"
     assert reason_of("a: 1\n", Region("c.yml", 1, 1), "a:   1") == "no_op"
+    nested = "a:\n  b:\n    c: 1\n  d: 2\n"
+    assert apply_replacement(nested, Region("c.yml", 2, 3), "b:\n  c: 3") == nested.replace("1", "3")
 
 
 @given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
