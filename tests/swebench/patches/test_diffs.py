@@ -170,6 +170,9 @@ def latin(foreign: set[int], n: int = 12, cookie: int = 0) -> list[str]:
 )
 @example({0}, 0, "replace", 1)
 @example({0}, 0, "delete", 1)
+@example({10}, 11, "replace", 0)
+@example({11}, 11, "insert", 0)
+@example({9, 11}, 11, "insert", 0)
 def test_the_context_of_a_change_ends_before_a_line_that_is_not_utf8(foreign, number, change, cookie):
     before = latin(foreign, cookie=cookie)
     if number == cookie or (number < cookie and change == "insert"):
