@@ -4,7 +4,6 @@ What llama.cpp takes for granted where a key is missing is written down here, an
 for granted is not asked for: its defaults are those of one checkpoint.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from vectors.errors import UnsupportedModel
@@ -18,7 +17,7 @@ from vectors.models.gguf_keys import (
     Same,
     Use,
 )
-from vectors.models.gguf_reading import GgufFile
+from vectors.models.gguf_reading import Fields, GgufFile
 from vectors.models.gguf_rotary import rope_parameters
 
 _GEMMA3_PATTERN = 6
@@ -37,11 +36,11 @@ def architecture_of(file: GgufFile) -> Architecture:
     return found
 
 
-def config_of(file: GgufFile) -> dict[str, Any]:
+def config_of(file: GgufFile) -> Fields:
     """The fields of the config. Raises UnsupportedModel, naming a key that is missing or not understood."""
     architecture = architecture_of(file)
     used = {key: _use_of(key, file, architecture) for key in file.keys}
-    fields: dict[str, Any] = {
+    fields: Fields = {
         **architecture.fixed,
         **_written(file, architecture),
         "vocab_size": _shape(file, "token_embd.weight")[0],
@@ -85,8 +84,8 @@ def _use_of(key: str, file: GgufFile, architecture: Architecture) -> Use | None:
     )
 
 
-def _written(file: GgufFile, architecture: Architecture) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
+def _written(file: GgufFile, architecture: Architecture) -> Fields:
+    fields: Fields = {}
     for name, use in architecture.keys.items():
         if not isinstance(use, Field):
             continue
@@ -117,21 +116,21 @@ def _shape(file: GgufFile, tensor: str) -> tuple[int, ...]:
     return file.tensors[tensor].shape
 
 
-def _nothing(_file: GgufFile, _fields: Mapping[str, Any]) -> dict[str, Any]:
+def _nothing(_file: GgufFile, _fields: Fields) -> Fields:
     return {}
 
 
-def _attention_bias(file: GgufFile, _fields: Mapping[str, Any]) -> dict[str, Any]:
+def _attention_bias(file: GgufFile, _fields: Fields) -> Fields:
     return {"attention_bias": "blk.0.attn_q.bias" in file.tensors}
 
 
-def _gemma(file: GgufFile, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _gemma(file: GgufFile, fields: Fields) -> Fields:
     if fields["num_hidden_layers"] == _LARGEST_GEMMA[file.architecture]:
         return {"query_pre_attn_scalar": fields["hidden_size"] // fields["num_attention_heads"]}
     return {"query_pre_attn_scalar": fields["head_dim"]}
 
 
-def _gemma3(file: GgufFile, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _gemma3(file: GgufFile, fields: Fields) -> Fields:
     blocks = range(fields["num_hidden_layers"])
     pattern = file.keys.get("gemma3.attention.sliding_window_pattern", _GEMMA3_PATTERN)
     if isinstance(pattern, int):
@@ -144,15 +143,15 @@ def _gemma3(file: GgufFile, fields: Mapping[str, Any]) -> dict[str, Any]:
     return {**_gemma(file, fields), "layer_types": layers}
 
 
-def _starcoder2(file: GgufFile, _fields: Mapping[str, Any]) -> dict[str, Any]:
+def _starcoder2(file: GgufFile, _fields: Fields) -> Fields:
     return {"use_bias": "blk.0.attn_q.bias" in file.tensors}
 
 
-def _stablelm(file: GgufFile, _fields: Mapping[str, Any]) -> dict[str, Any]:
+def _stablelm(file: GgufFile, _fields: Fields) -> Fields:
     return {"use_qkv_bias": "blk.0.attn_q.bias" in file.tensors}
 
 
-def _lfm2(file: GgufFile, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _lfm2(file: GgufFile, fields: Fields) -> Fields:
     key = "lfm2.attention.head_count_kv"
     by_block = file[key]
     if not isinstance(by_block, list) or len(by_block) != fields["num_hidden_layers"]:

@@ -35,6 +35,10 @@ class Tensor(NamedTuple):
     end: int
 
 
+Fields = dict[str, Any]
+"""Fields of a transformers config, by their names there: numbers, texts, and lists and tables of such."""
+
+
 @dataclass
 class GgufFile:
     """An opened file."""

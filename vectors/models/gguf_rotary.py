@@ -6,11 +6,11 @@ and no key at all.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from vectors.errors import UnsupportedModel
-from vectors.models.gguf_reading import GgufFile
+from vectors.models.gguf_reading import Fields, GgufFile
 
 TABLES = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
 """Tensors that belong to the rotary positions, and become part of the config."""
@@ -20,7 +20,7 @@ _LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_positi
 """The scaling of Llama 3.1 to 3.3, which differ in the factor alone."""
 
 
-def rope_parameters(file: GgufFile, fields: Mapping[str, Any], *, partial: bool) -> dict[str, Any]:
+def rope_parameters(file: GgufFile, fields: Fields, *, partial: bool) -> Fields:
     """transformers' parameters for a file, given `fields` of its config. Raises UnsupportedModel."""
 
     def key(name: str, default: Any) -> Any:
@@ -41,7 +41,7 @@ def rope_parameters(file: GgufFile, fields: Mapping[str, Any], *, partial: bool)
     return scaled
 
 
-def _scaling(file: GgufFile, key: Any, turned: int, context: int, base: float) -> dict[str, Any]:
+def _scaling(file: GgufFile, key: Any, turned: int, context: int, base: float) -> Fields:
     # llama.cpp: a kind that is not named is linear, and a factor of 0 is none.
     kind = key("scaling.type", "linear")
     factor = (key("scaling.factor", None) or key("scale_linear", None) or 1.0) if kind != "none" else 1.0
@@ -79,9 +79,7 @@ def _scaling(file: GgufFile, key: Any, turned: int, context: int, base: float) -
     return {"rope_type": "default"} if factor == 1.0 else {"rope_type": "linear", "factor": factor}
 
 
-def _tables(
-    short: Sequence[float], long: Sequence[float] | None, attention: float, original: int
-) -> dict[str, Any]:
+def _tables(short: Sequence[float], long: Sequence[float] | None, attention: float, original: int) -> Fields:
     """Divisors for each pair of dimensions: transformers' LongRoPE takes any."""
     return {
         "rope_type": "longrope",
@@ -99,7 +97,7 @@ def _table(file: GgufFile, name: str, pairs: int) -> list[float]:
     return table
 
 
-def _llama3(table: Sequence[float], turned: int, base: float) -> dict[str, Any] | None:
+def _llama3(table: Sequence[float], turned: int, base: float) -> Fields | None:
     """The published scaling, if the table is what it makes: the model is then one that is built here."""
     factor = round(max(table), 3)
     low, high, original = _LLAMA3.values()

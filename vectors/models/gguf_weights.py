@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vectors.errors import UnsupportedModel
 from vectors.models.gguf_config import architecture_of
 from vectors.models.gguf_keys import Architecture
-from vectors.models.gguf_reading import GgufFile
+from vectors.models.gguf_reading import Fields, GgufFile
 from vectors.models.gguf_rotary import TABLES
 
 _BLOCK = re.compile(r"blk\.(\d+)\.(.+)")
@@ -56,7 +56,7 @@ def parameters(file: GgufFile, wanted: Mapping[str, tuple[int, ...]]) -> list[Pa
     return found
 
 
-def values(file: GgufFile, parameter: Parameter, config: Mapping[str, Any]) -> NDArray[Any]:
+def values(file: GgufFile, parameter: Parameter, config: Fields) -> NDArray[Any]:
     """A parameter's values in its own dtype; bfloat16 as the bits of 16-bit integers."""
     architecture = architecture_of(file)
     parts = [_values(file, tensor, parameter.dtype, architecture, config) for tensor in parameter.tensors]
@@ -65,7 +65,7 @@ def values(file: GgufFile, parameter: Parameter, config: Mapping[str, Any]) -> N
 
 
 def _values(
-    file: GgufFile, tensor: str, dtype: str, architecture: Architecture, config: Mapping[str, Any]
+    file: GgufFile, tensor: str, dtype: str, architecture: Architecture, config: Fields
 ) -> NDArray[Any]:
     found = file.values(tensor)
     if dtype == "F32":
