@@ -78,9 +78,15 @@ SIZES = {
 }
 """What makes any model tiny, by the names that configs have for it."""
 _EXPERTS = {"n_routed_experts": 4, "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1}
+_ROPE = {"rope_type": "default", "rope_theta": 1e4}
 SPECIAL: dict[str, dict[str, object]] = {
     "bailing_hybrid": {"num_expert_group": 1, "n_group": 1, "topk_group": 1},
     "bamba": {"attn_layer_indices": [1, 3]},
+    "cohere_compass_text": {"rope_parameters": dict.fromkeys(("full_attention", "sliding_attention"), _ROPE)},
+    "dbrx": {
+        "attn_config": {"kv_n_heads": 2, "clip_qkv": 8.0, "rope_theta": 1e4},
+        "ffn_config": {"ffn_hidden_size": 96, "moe_num_experts": 4, "moe_top_k": 2},
+    },
     "deepseek_v2": _EXPERTS,
     "dots1": {**_EXPERTS, "n_shared_experts": 1},
     "falcon_h1": {"mamba_d_ssm": 64, "mamba_n_heads": 4, "mamba_d_head": 16},
@@ -88,6 +94,12 @@ SPECIAL: dict[str, dict[str, object]] = {
     "granitemoehybrid": {"layer_types": ["mamba", "attention"] * 2},
     "hunyuan_v1_dense": {"head_dim": 16},
     "hunyuan_v1_moe": {"head_dim": 16},
+    "longcat_flash": {"head_dim": 8},
+    "mamba2": {"head_dim": 32},
+    "ministral": {"head_dim": 16},
+    "nemotron": {"num_key_value_heads": 2},
+    "reformer": {"axial_pos_embds": False, "attn_layers": ["local", "lsh"] * 2},
+    "zaya": {"num_experts_per_tok": 1},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 2},
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
 }
@@ -129,6 +141,10 @@ def tiny(config: transformers.PreTrainedConfig) -> dict[str, object]:
             given[name] = {**value.to_dict(), **tiny(value)}
         elif isinstance(value, int) and not isinstance(value, bool) and name in SIZES:
             given[name] = SIZES[name]
+        elif name in SIZES and isinstance(value, list | tuple) and all(type(each) is int for each in value):
+            given[name] = SIZES[name]  # one for each block
+        elif name == "per_layer_config":
+            given[name] = None
         elif isinstance(value, float) and ("dropout" in name or name in ("layerdrop", "attn_pdrop")):
             given[name] = 0.0
         elif name.endswith(("layer_types", "block_types", "attention_types")) and isinstance(
@@ -159,6 +175,8 @@ def build(family: str) -> nn.Module:
     for weight in model.parameters():
         if not weight.isfinite().all() or (weight.dim() > 1 and not weight.any()):
             torch.nn.init.normal_(weight, std=0.15)
+    if hasattr(model, "set_default_language"):
+        model.set_default_language(next(iter(model.config.languages)))
     model.generation_config = transformers.GenerationConfig(pad_token_id=PAD)
     return model
 

@@ -175,17 +175,24 @@ def unembedding(model: nn.Module) -> Tensor:
 
 
 def embedding(model: nn.Module) -> nn.Embedding:
-    """Return the layer, of weights [vocab, d_model], that turns tokens into the residual stream."""
+    """Return the layer, of weights [vocab, d_model], that turns tokens into the residual stream.
+
+    Raises UnsupportedModel where there is none: models of sound have several.
+    """
     found: nn.Embedding = model.get_input_embeddings()  # type: ignore[operator]
+    if not isinstance(getattr(found, "weight", None), Tensor):
+        raise UnsupportedModel(
+            f"{type(model).__name__} has no embedding of tokens; use a causal language model of text"
+        )
     return found
 
 
 def residual(output: object) -> Tensor:
-    """Return the residual stream [batch, seq, d_model] in what a block returned, a tensor or a tuple.
+    """Return the residual stream [batch, seq, d_model] in what a block returned: a tensor, a tuple or a list.
 
     Raises UnsupportedModel where there is no such tensor: a hook must not pass over it in silence.
     """
-    hidden = output[0] if isinstance(output, tuple) and output else output
+    hidden = output[0] if isinstance(output, tuple | list) and output else output
     if not isinstance(hidden, Tensor) or hidden.ndim != 3:
         shape = list(hidden.shape) if isinstance(hidden, Tensor) else type(hidden).__name__
         raise UnsupportedModel(f"a decoder block returned {shape}, expected a tensor [batch, seq, d_model]")
@@ -194,6 +201,8 @@ def residual(output: object) -> Tensor:
 
 def with_residual(output: object, hidden: Tensor) -> object:
     """Return what a block returned with its residual stream replaced by `hidden` [batch, seq, d_model]."""
+    if isinstance(output, list):
+        return [hidden, *output[1:]]
     return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
 
 

@@ -154,9 +154,9 @@ def hooked_logits(model, ids, steering=None, prompt_len=0):
         delta = steering.alpha * steering.vector / steering.vector.norm()
 
         def hook(_block, _args, output):
-            hidden = (output[0] if isinstance(output, tuple) else output).clone()
+            hidden = (output if isinstance(output, torch.Tensor) else output[0]).clone()
             hidden[:, start:] += delta if steering.mode == "add" else hidden[:, start:] * delta
-            return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
+            return hidden if isinstance(output, torch.Tensor) else type(output)([hidden, *output[1:]])
 
         handles.append(decoder_blocks(model)[steering.layer].register_forward_hook(hook))
     try:
