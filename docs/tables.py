@@ -10,6 +10,7 @@ import json
 import re
 import textwrap
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -116,6 +117,26 @@ def layers() -> str:
             chain = " → ".join(re.sub(r"(\w+)", r"`\1`", layer) for layer in contract["layers"])
             rows.append([f"`{contract['containers'][0]}/`", chain])
     return table(["room", "layers"], rows)
+
+
+def families() -> str:
+    """How many types of causal models are run rightly, in which way, and what is said of the others."""
+    found = result("families")
+    counts = Counter((outcome, passes) for _, outcome, passes, _ in found["rows"])
+    rows = [[outcome, passes, str(n)] for (outcome, passes), n in counts.most_common()]
+    batched, single = (
+        ", ".join(name for name, outcome, passes, _ in found["rows"] if outcome == "right" and passes == way)
+        for way in ("batched", "one by one")
+    )
+    others = [[name, outcome, said] for name, outcome, _, said in found["rows"] if outcome != "right"]
+    parts = [
+        table(["outcome", "passes", "types"], rows),
+        f"Batched: {batched}.",
+        f"One by one: {single}.",
+        table(["type", "outcome", "what is said"], others),
+        provenance(found["about"]),
+    ]
+    return "\n\n".join(parts)
 
 
 def aliases() -> str:
