@@ -1,12 +1,12 @@
 """What a manifest says determines a run: all of it, and nothing else."""
 
-import ast
 import re
 import sys
 from pathlib import Path
 
 from orchestrator.run_config import RunConfig
 from orchestrator.session import libraries
+from tests.test_packaging import modules_imported_by
 
 ROOT = Path(__file__).parents[2]
 ON_THE_WAY = (
@@ -31,11 +31,7 @@ def imported():
         for path in (ROOT / folder).rglob("*.py"):
             if str(path.relative_to(ROOT)).startswith(NOT_OF_A_RUN):
                 continue
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Import):
-                    found |= {alias.name.partition(".")[0] for alias in node.names}
-                elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-                    found.add(node.module.partition(".")[0])
+            found |= {module.partition(".")[0] for module in modules_imported_by(path)}
     return {NAMES.get(name, name) for name in found - ours - set(sys.stdlib_module_names)}
 
 
