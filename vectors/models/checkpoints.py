@@ -75,8 +75,8 @@ def load(folder: Path, dtype: "torch.dtype", device: str) -> "tuple[nn.Module, T
 
     A model of the Llama family is built here (`vectors.models.llama`), any other by transformers, of which
     the concrete class is imported instead of its Auto classes. Raises ModelUnavailable for an incomplete
-    folder, UnsupportedModel for an architecture that is no causal language model known to transformers, or
-    weights that do not fit it.
+    folder, UnsupportedModel for an architecture that is no causal language model known to transformers, for
+    weights that do not fit it, and for quantised ones other than GGUF's.
     """
     if missing := missing_from(folder):
         raise ModelUnavailable(incomplete(folder, missing))
@@ -87,17 +87,28 @@ def load(folder: Path, dtype: "torch.dtype", device: str) -> "tuple[nn.Module, T
     from vectors.models.tokenizer import Tokenizer
 
     try:
-        config = LlamaConfig.of(json.loads((folder / "config.json").read_text()))
+        written = json.loads((folder / "config.json").read_text())
+        if quantised := written.get("quantization_config"):
+            raise UnsupportedModel(
+                f"{folder.name} holds weights quantised by {_method(quantised)}, which are not read: "
+                "use the model's unquantised weights, or a GGUF file"
+            )
+        config = LlamaConfig.of(written)
         model = (
             build(config, folder, _weight_files(folder), dtype) if config else _by_transformers(folder, dtype)
         )
         tokenizer = Tokenizer.read(folder) or Tokenizer.by_transformers(folder)
     except UnsupportedModel:
         raise
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except (ImportError, OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UnsupportedModel(f"{folder.name} cannot be loaded: {reason}; fetch the model again") from error
     return model.to(device).eval().requires_grad_(False), tokenizer
+
+
+def _method(quantised: object) -> str:
+    named = quantised.get("quant_method") if isinstance(quantised, dict) else None
+    return repr(named)[:40] if named else "a method that is not named"
 
 
 def _by_transformers(folder: Path, dtype: "torch.dtype") -> "nn.Module":

@@ -51,6 +51,18 @@ def test_an_unknown_name_is_refused_in_one_line_that_names_what_was_tried(tmp_pa
         assert tried in message
 
 
+@pytest.mark.parametrize("method", ["awq", "gptq", "bitsandbytes", "fp8", "mxfp4", None])
+def test_weights_that_others_have_quantised_are_refused_in_a_line_before_they_are_read(tmp_path, method):
+    folders.save(tmp_path, "qwen3")
+    written = json.loads((tmp_path / "config.json").read_text())
+    written["quantization_config"] = {"quant_method": method, "bits": 4} if method else {"bits": 4}
+    (tmp_path / "config.json").write_text(json.dumps(written))
+    with pytest.raises(UnsupportedModel) as refused:
+        load(tmp_path)
+    assert (repr(method) if method else "not named") in str(refused.value)
+    assert "GGUF" in str(refused.value) and "\n" not in str(refused.value)
+
+
 @pytest.mark.parametrize("name", ["../../etc", "a/b/c", "--help", "owner/na me", ""])
 def test_a_name_that_is_no_hub_id_never_reaches_the_hub(tmp_path, name, monkeypatch):
     monkeypatch.chdir(tmp_path)
