@@ -142,7 +142,12 @@ def answer(session: "Session", prepared: Prepared, on_text: OnText) -> Compariso
     from vectors.engine.sampling import Sampling
 
     question = prepared.question
-    sampling = Sampling(max_new_tokens=question.tokens, temperature=question.temperature, seed=question.seed)
+    sampling = Sampling(
+        max_new_tokens=question.tokens,
+        temperature=question.temperature,
+        seed=question.seed,
+        stop=session.model.chat.stops,
+    )
     first: list[float] = []
 
     def request(side: Side, steering: "Steering | None") -> "GenerationRequest":

@@ -75,7 +75,7 @@ def prepare(served: Served, settings: ServeSettings, owner: str, asked: ChatRequ
             temperature=asked.temperature,
             top_p=asked.top_p,
             seed=secrets.randbits(31) if asked.seed is None else asked.seed,
-            stop=tuple(asked.stop or ()),
+            stop=(*(asked.stop or ()), *lm.chat.stops),
             logprobs=asked.logprobs,
         )
     except InvalidRequest as error:

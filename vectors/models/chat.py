@@ -29,6 +29,9 @@ _THINKS = re.compile(r"(?s)([<\[])((?:\w+:)?(?:think|thinking|thought|reasoning)
 """What an answer begins with where its template makes the model think."""
 
 
+_HEADINGS = ("\n### User", "\n### Assistant", "\n### System")
+
+
 class Chat:
     """Encodes for one tokenizer; safe to use from several threads."""
 
@@ -58,6 +61,11 @@ class Chat:
         from vectors.models.templates import DAY, names_in
 
         return DAY.date().isoformat() if "strftime_now" in names_in(template) else None
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """What ends an answer beside tokens: headings of turns that a base model would go on to invent."""
+        return () if self._tokenizer.chat_template else _HEADINGS
 
     @cached_property
     def end_of_turn_id(self) -> int | None:

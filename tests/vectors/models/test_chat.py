@@ -3,6 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.vectors import folders, tiny
+from vectors.engine.engine import Engine
+from vectors.engine.requests import GenerationRequest
+from vectors.engine.sampling import Sampling
 from vectors.errors import InvalidRequest
 from vectors.models.chat import Chat
 from vectors.models.templates import render
@@ -59,6 +62,15 @@ def test_the_forced_beginning_of_an_answer_ends_the_prompt():
 def test_a_base_model_gets_headed_paragraphs():
     ids = Chat(PLAIN).encode_chat([{"role": "user", "content": "hi"}], "Sure")
     assert bytes(ids).decode() == "### User\nhi\n\n### Assistant\nSure"
+
+
+def test_an_answer_of_a_base_model_ends_before_a_turn_that_it_would_invent():
+    with Engine(tiny.tiny_model("llama"), PLAIN, endless=True) as engine:
+        invented = [*b"Yes.", *b"\n### User\nAnd", *b" then?"]
+        forced = Sampling(len(invented), forced_ids=tuple(invented), stop=Chat(PLAIN).stops)
+        generation = engine.submit(GenerationRequest((1,), None, forced)).result(60)
+    assert (generation.text, generation.finish_reason) == ("Yes.", "stop")
+    assert Chat(CHATML).stops == ()
 
 
 def test_thinking_is_switched_off_where_the_template_knows_it():
