@@ -194,7 +194,7 @@ def fitted(
             context = first_lines(context, shown - over, model.count_tokens)
         else:
             left = max(model.count_tokens(issue) - over, _LEAST_ISSUE_TOKENS)
-            issue = trim_issue(issue, left, model.count_tokens)
+            issue = trim_issue(tools.task.problem_statement, left, model.count_tokens)
 
 
 def usable_reproduction(tools: Tools) -> Fault | None:

@@ -18,31 +18,7 @@ from orchestrator.repair.training.mining import mined_repairs
 from retrieval.gitio import Git
 from swebench.catalogue import Code, Edit
 from tests.orchestrator.conftest import CALC, TEXT, git
-
-MODULE = '''"""What it is."""
-
-import os
-
-LIMIT = 3
-NAMES = {"a": 1}
-
-
-class Table:
-    """Rows."""
-
-    width = 4
-    strict = False
-
-    def find(self, key):
-        return key < self.width
-
-
-def look(key):
-    return key
-
-
-DEFAULT = Table()
-'''
+from tests.orchestrator.repair.test_places import MODULE
 
 
 def test_an_edit_that_brings_in_what_the_title_names_has_that_feature():
