@@ -112,8 +112,7 @@ class HFForward:
         if without or len(shapes) != 1:
             raise UnsupportedModel(
                 f"{type(self._model).__name__}: blocks {sorted(without)} do not attend through transformers' "
-                f"attention interface, or key heads differ ({sorted(shapes)}); "
-                "use a model whose blocks all do, with heads of one kind"
+                f"attention interface, or key heads differ ({sorted(shapes)})"
             )
         return shapes
 

@@ -20,7 +20,6 @@ from vectors.models.blocks import embedding, n_layers, text_config
 
 _LAYERS = ("full_attention", "sliding_attention", "conv")
 """Kinds of layers, as configs call them, that a pass knows; a short convolution is `hf_forward`'s own."""
-_WANTED = "full or sliding attention in every block and nothing beside it"
 _UNKNOWN_OPTIONS = ("softcap", "s_aux", "sinks", "position_bias", "indices", "block_indices")
 """What some families ask of their attention beside a mask, a scale and a window."""
 _TOKENS = 24
@@ -36,9 +35,7 @@ Run = Callable[[Attend, Tensor], Tensor]
 def check_options(module: nn.Module, options: Mapping[str, Any]) -> None:
     """Raise UnsupportedModel for an attention that asks for what a pass does not know."""
     if odd := [name for name in _UNKNOWN_OPTIONS if options.get(name) is not None]:
-        raise UnsupportedModel(
-            f"{type(module).__name__} needs {', '.join(odd)} in its attention; not supported"
-        )
+        raise UnsupportedModel(f"{type(module).__name__} needs {', '.join(odd)} in its attention")
 
 
 def watched(
@@ -52,7 +49,7 @@ def watched(
     name = type(model).__name__
     kinds: Sequence[str] | None = getattr(text_config(model), "layer_types", None)
     if kinds and (odd := sorted({*kinds} - {*_LAYERS})):
-        raise UnsupportedModel(f"{name} has layers of the kind {', '.join(odd)}; use a model with {_WANTED}")
+        raise UnsupportedModel(f"{name} has layers of the kind {', '.join(odd)}")
     seen: dict[int, tuple[int, int]] = {}
 
     def compared(
@@ -66,11 +63,10 @@ def watched(
         layer, window = int(module.layer_idx), options.get("sliding_window")
         if keys.shape[:3] != values.shape[:3] or values.shape[-1] > keys.shape[-1]:
             raise UnsupportedModel(
-                f"{name}: block {layer} has keys {list(keys.shape[1:])} and values {list(values.shape[1:])}; "
-                "use a model whose values are as many, and no wider"
+                f"{name}: block {layer} has keys {list(keys.shape[1:])} and values {list(values.shape[1:])}"
             )
         if layer in seen:
-            raise UnsupportedModel(f"{name}: block {layer} attends twice; use a model with {_WANTED}")
+            raise UnsupportedModel(f"{name}: block {layer} attends twice")
         seen[layer] = keys.shape[1], keys.shape[-1]
         own = bare(module, queries, keys, values, mask, options)
         ours = _plain(queries, keys, values, options.get("scaling"), window)
@@ -78,8 +74,7 @@ def watched(
         windowless = kinds and kinds[layer] == "sliding_attention" and window is None
         if windowless or float((ours - own).float().norm()) > tolerance * float(own.float().norm()):
             raise UnsupportedModel(
-                f"{name}: block {layer} attends in a way of its own, with a mask beside causality and a "
-                f"window; use a model with {_WANTED}"
+                f"{name}: block {layer} attends in a way of its own, beside causality and a window"
             )
         return own
 
@@ -87,8 +82,7 @@ def watched(
     run(compared, ids)
     if not set(range(n_layers(model))) - set(seen) and _mixes(model, run, ids, convolutions):
         raise UnsupportedModel(
-            f"{name}: its tokens know of one another by more than attention (a state, a convolution); "
-            f"use a model with {_WANTED}"
+            f"{name}: its tokens know of one another by more than attention (a state, a convolution)"
         )
     return seen
 
