@@ -10,10 +10,11 @@ from orchestrator.calibration.trials import CHEAP, Size, build_trial
 from orchestrator.policy.decisions import Regime
 from orchestrator.session import Session
 from vectors.calibration.calibrator import Calibrator
-from vectors.calibration.certificates import Certificate, store
+from vectors.calibration.certificates import Certificate, of_model, store
 from vectors.calibration.controls import Controls
 from vectors.calibration.false_rate import FalseRate, false_certification_rate
 from vectors.domains.domain_vector import DomainVector
+from vectors.measuring.journal import Journal
 from vectors.progress import silent
 
 
@@ -77,12 +78,14 @@ class Calibration:
         return {**named, "certified": self.certified, "file": file, "certificates": certificates, **cost}
 
 
-def calibrated(session: Session, asked: Asked) -> Calibration:
+def calibrated(session: Session, asked: Asked, journal: Journal | None = None) -> Calibration:
     """Calibrate, keep the certificates beside the vector, and say what was found and what it cost.
 
-    Raises what `build_trial` raises, PromptSetError for an unknown domain.
+    What is measured is kept in `journal`; how much there is depends on what is found. Raises what
+    `build_trial` raises, PromptSetError for an unknown domain.
     """
     started, progress, runs = time.perf_counter(), session.progress, asked.shuffled_runs
+    journal = journal or Journal()
     domains = session.vectors.domains
     prompt_set = domains.load(asked.domain).prompts
     check_asked(asked.domain, asked.regime, asked.metric, prompt_set.keywords)
@@ -98,11 +101,15 @@ def calibrated(session: Session, asked: Asked) -> Calibration:
         dataset=asked.dataset,
         texts=asked.texts,
         seed=asked.seed,
+        journal=journal,
     )
     controls = Controls(session.model, prompt_set, asked.seed, progress)
-    calibrator = Calibrator(session.model, session.engine, trial, controls, silent if runs else progress)
     layers = list(asked.layers or _default_layers(vector, single=runs is not None))
     shares = list(asked.shares)
+    grid = [asked.regime, asked.metric, layers, shares, asked.seed, runs]
+    journal.begin([*of_model(session.model), vector.sha256, prompt_set.digest, trial.digest, grid])
+    quiet = silent if runs else progress
+    calibrator = Calibrator(session.model, session.engine, trial, controls, journal, quiet)
     found: Sequence[Certificate] | FalseRate
     file = None
     if runs:

@@ -19,8 +19,12 @@ from orchestrator.task.regions import Target, targets
 from retrieval.context import build_context
 from retrieval.errors import NotText
 from swebench.data.tasks import Instance
+from vectors.calibration.certificates import of_model
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
+from vectors.measuring.asking import answers as batched
+from vectors.measuring.asking import units_of
+from vectors.measuring.journal import Journal
 from vectors.measuring.probes import load_probes
 from vectors.steering import Steering
 
@@ -78,10 +82,15 @@ def open_requests() -> list[Situation]:
 
 
 def situations(
-    session: Session, domain: str, regime: Regime, instances: Sequence[Instance], issue_tokens: int
+    session: Session,
+    domain: str,
+    regime: Regime,
+    instances: Sequence[Instance],
+    issue_tokens: int,
+    journal: Journal | None = None,
 ) -> list[Situation]:
     """The domain's prompts in a regime, one for each task; a task without a region to rewrite has none for
-    patch_writing. Issues are cut to `issue_tokens`.
+    patch_writing. Issues are cut to `issue_tokens`; what earlier nodes answer is kept in `journal`.
 
     Raises ConfigError for test_reasoning with examples.
     """
@@ -98,7 +107,7 @@ def situations(
         reading = [
             node_prompt("code_reading", issue, examples=own) for issue, own in zip(issues, shown, strict=True)
         ]
-        findings = answers(session, config, "code_reading", reading)
+        findings = answers(session, config, "code_reading", reading, journal=journal)
     found = [_Found()] * len(issues)
     if config.rag or domain == "patch_writing":
         found = [_look(session, config, instance) for instance in instances]
@@ -107,7 +116,7 @@ def situations(
             node_prompt("bug_analysis", issue, context=each.context, finding=finding, examples=own)
             for issue, each, finding, own in zip(issues, found, findings, shown, strict=True)
         ]
-        findings = answers(session, config, "bug_analysis", analysis)
+        findings = answers(session, config, "bug_analysis", analysis, journal=journal)
     return [
         Situation(
             instance,
@@ -164,20 +173,24 @@ def answers(
     node: Domain,
     prompts: Sequence[NodePrompt],
     steering: Steering | None = None,
+    journal: Journal | None = None,
 ) -> list[str]:
-    """The node's greedy answers to many prompts in batches, cut as a later node sees them."""
+    """The node's greedy answers to many prompts in batches, cut as a later node sees them.
+
+    A `journal` is begun with what is asked here, and holds unsteered answers only.
+    """
     sampling = Sampling(config.answer_tokens, stop=STOPS[node])
-    tickets = [
-        session.engine.submit(
-            GenerationRequest(
-                session.model.chat_ids(list(prompt.messages), prefix=prompt.prefix), steering, sampling
-            )
+    requests = [
+        GenerationRequest(
+            session.model.chat_ids(list(prompt.messages), prefix=prompt.prefix), steering, sampling
         )
         for prompt in prompts
     ]
-    texts = []
-    for done, (prompt, ticket) in enumerate(zip(prompts, tickets, strict=True)):
-        session.progress(f"answers of {node}", done, len(prompts))
-        texts.append((prompt.prefix + ticket.result().text).strip()[: config.step_chars])
-    session.progress(f"answers of {node}", len(prompts), len(prompts))
-    return texts
+    journal = journal or Journal()
+    asked = [each.prompt_ids for each in requests]
+    journal.begin([*of_model(session.model), repr(sampling), asked], units_of(len(requests)))
+    written = batched(session.engine, requests, f"answers of {node}", journal, session.progress)
+    return [
+        (prompt.prefix + answer.text).strip()[: config.step_chars]
+        for prompt, answer in zip(prompts, written, strict=True)
+    ]

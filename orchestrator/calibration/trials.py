@@ -24,6 +24,7 @@ from swebench.data.tasks import Instance
 from swebench.patches.edits import EditRejected, apply_replacement
 from vectors.calibration.trial import Trial
 from vectors.engine.sampling import Sampling
+from vectors.measuring.journal import Journal
 from vectors.measuring.likelihood import answers
 from vectors.measuring.metrics import Observation
 from vectors.models.loading import LanguageModel
@@ -61,17 +62,18 @@ def build_trial(
     dataset: str = "bundled",
     texts: Path | None = None,
     seed: int = 0,
+    journal: Journal | None = None,
 ) -> Trial:
     """The observations of a domain in a regime, from the tasks of a data set.
 
     Texts are put in front of the situations in turn, so that each situation has about as many. Generated
-    answers are sampled, each with a seed of its own. Raises ConfigError, TextSetError, and whatever keeps a
-    data set or a repository from being opened.
+    answers are sampled, each with a seed of its own. What earlier nodes answer is kept in `journal`. Raises
+    ConfigError, TextSetError, and whatever keeps a data set or a repository from being opened.
     """
     if domain in WITH_PROMPTS:
         found = load_instances(dataset, cache=session.settings.cache, progress=session.progress)
         instances = list(found.instances.values())[: size.n + size.proposal_n]
-        there = situations(session, domain, regime, instances, size.issue_tokens)
+        there = situations(session, domain, regime, instances, size.issue_tokens, journal)
         digest = found.fingerprint
         if not there:
             raise ConfigError("no task of the data set gives this node a prompt: choose another --dataset")

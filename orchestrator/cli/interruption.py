@@ -30,7 +30,7 @@ class Interruption:
     """What is said when the command is interrupted, and whether it was."""
 
     def __init__(self) -> None:
-        self.line = "interrupted"
+        self.line: str | Callable[[], str] = "interrupted"
         self.patience_s = 0.0
         self.temporary: Path | None = None
         self.drawing: Callable[[], None] | None = None
@@ -49,14 +49,15 @@ class Interruption:
             if not self._told:
                 self._told = True
                 show_cursor = "\x1b[?25h\n" if sys.stderr.isatty() else ""
-                print(f"{show_cursor}{self.line}", file=sys.stderr, flush=True)
+                line = self.line if isinstance(self.line, str) else self.line()
+                print(f"{show_cursor}{line}", file=sys.stderr, flush=True)
 
 
 _now = Interruption()
 
 
-def says(line: str, *, patience_s: float = 0.0) -> None:
-    """Have an interruption from here on say what is true here.
+def says(line: str | Callable[[], str], *, patience_s: float = 0.0) -> None:
+    """Have an interruption from here on say what is true here, or what is true when it is said.
 
     With `patience_s` the line says what is awaited, and so long is waited for it.
     """

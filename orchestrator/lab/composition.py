@@ -5,12 +5,13 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from orchestrator.lab.provenance import Analysis, Provenance, heldout_pairs, vector_of
+from orchestrator.lab.provenance import Analysis, Provenance, determinants, heldout_pairs, vector_of
 from orchestrator.policy.decisions import Record
 from orchestrator.session import Session
 from vectors.domains.library import save
 from vectors.lab.figures.charts import composition_figure
-from vectors.lab.steering.composition import MODES, Condition, Mode, compare, composed, weights_of
+from vectors.lab.steering.composition import MODES, Condition, Mode, compare, composed, units, weights_of
+from vectors.measuring.journal import Journal
 
 
 class CompositionSettings(Record):
@@ -42,12 +43,13 @@ def compose_domains(
     weights: Sequence[float] = (),
     tokens: int = 16,
     out: Path | None = None,
+    journal: Journal | None = None,
 ) -> CompositionResult:
     """Compare ways to steer with several domains, or vectors in files, with each of the vectors alone.
 
-    Each of at least two prompts is answered with `tokens` for each domain. The vector of the first mode is
-    written to `out`, a .safetensors file, once everything is measured. Raises UnfitAnalysis, PromptSetError,
-    VectorFileError, and what keeps a model from being opened.
+    Each of at least two prompts is answered with `tokens` for each domain; what is measured is kept in
+    `journal`. The vector of the first mode is written to `out`, a .safetensors file, at the end. Raises
+    UnfitAnalysis, PromptSetError, VectorFileError, and what keeps a model from being opened.
     """
     known = session.vectors.domains
     vectors = [vector_of(session, name) for name in names]
@@ -59,6 +61,16 @@ def compose_domains(
         if name in known.names() and (words := known.load(name).prompts.keywords)
     }
     made = composed(vectors, weights_of(modes[0], vectors, weights))
+    settings = CompositionSettings(
+        modes=tuple(modes), weights=tuple(weights), tokens=tokens, prompts=tuple(prompts)
+    )
+    provenance = Provenance.of(session, vectors)
+    journal = journal or Journal()
+    texts = [(domain, [(pair.text, pair.neutral) for pair in own]) for domain, own in pairs.items()]
+    journal.begin(
+        determinants(session, provenance, settings, "compose", texts),
+        units(len(prompts), len(vectors), modes, pairs),
+    )
     conditions = compare(
         session.engine,
         session.model,
@@ -69,12 +81,9 @@ def compose_domains(
         keywords,
         weights=weights,
         tokens=tokens,
+        journal=journal,
         progress=session.progress,
     )
     if out:
         save(made, out)
-    settings = CompositionSettings(
-        modes=tuple(modes), weights=tuple(weights), tokens=tokens, prompts=tuple(prompts)
-    )
-    provenance = Provenance.of(session, vectors)
     return CompositionResult(provenance=provenance, settings=settings, conditions=tuple(conditions))

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from orchestrator.lab.provenance import Analysis, Provenance, vector_of
+from orchestrator.lab.provenance import Analysis, Provenance, determinants, vector_of
 from orchestrator.policy.decisions import Record
 from orchestrator.session import Session
 from vectors.lab.figures.charts import diversity_figure
 from vectors.lab.steering.diversity import TEMPERATURES, Diversity, diversity
+from vectors.measuring.asking import units_of
+from vectors.measuring.journal import Journal
 
 
 class DiversitySettings(Record):
@@ -40,13 +42,21 @@ def measure_diversity(
     samples: int = 5,
     tokens: int = 8,
     seed: int = 0,
+    journal: Journal | None = None,
 ) -> DiversityResult:
     """Sample at least two prompts, steered by a vector's default and unsteered.
 
-    The vector is a domain's or in a file. Raises UnfitAnalysis, VectorFileError, PromptSetError, and what
-    keeps a model from being opened.
+    The vector is a domain's or in a file. Answers are kept in `journal` as they are made. Raises
+    UnfitAnalysis, VectorFileError, PromptSetError, and what keeps a model from being opened.
     """
     vector = vector_of(session, vector_name)
+    settings = DiversitySettings(
+        temperatures=TEMPERATURES, samples=samples, tokens=tokens, seed=seed, prompts=tuple(prompts)
+    )
+    provenance = Provenance.of(session, [vector])
+    journal = journal or Journal()
+    units = units_of(2 * len(TEMPERATURES) * samples * len(prompts))
+    journal.begin(determinants(session, provenance, settings, "diversity"), units)
     rows = diversity(
         session.engine,
         session.model,
@@ -55,10 +65,7 @@ def measure_diversity(
         samples=samples,
         tokens=tokens,
         seed=seed,
+        journal=journal,
         progress=session.progress,
     )
-    settings = DiversitySettings(
-        temperatures=TEMPERATURES, samples=samples, tokens=tokens, seed=seed, prompts=tuple(prompts)
-    )
-    provenance = Provenance.of(session, [vector])
     return DiversityResult(provenance=provenance, settings=settings, temperatures=tuple(rows))

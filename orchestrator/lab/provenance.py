@@ -10,6 +10,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from orchestrator.policy.decisions import Record
 from orchestrator.session import Session
+from vectors.calibration.certificates import of_model
 from vectors.domains.domain_vector import DomainVector
 from vectors.domains.heldout import Pair, domains_with_texts
 from vectors.lab.figures.figures import save
@@ -60,6 +61,12 @@ class Provenance(Record):
             dtype=str(model.dtype).removeprefix("torch."),
             vectors=tuple(VectorSummary.of(vector) for vector in vectors),
         )
+
+
+def determinants(session: Session, of: Provenance, settings: Record, *others: object) -> list[object]:
+    """All that determines an analysis's figures, as plain data: what its journal is named after."""
+    said = [of.model_dump(mode="json"), settings.model_dump(mode="json")]
+    return [*of_model(session.model), *said, *others]
 
 
 class Analysis(Record):

@@ -2,11 +2,12 @@
 
 from matplotlib.figure import Figure
 
-from orchestrator.lab.provenance import Analysis, Provenance, vector_of
+from orchestrator.lab.provenance import Analysis, Provenance, determinants, vector_of
 from orchestrator.policy.decisions import Record
 from orchestrator.session import Session
 from vectors.lab.figures.charts import demo_figure
-from vectors.lab.steering.demo import Row, demo, demo_domains
+from vectors.lab.steering.demo import Row, demo, demo_domains, units
+from vectors.measuring.journal import Journal
 
 
 class DemoSettings(Record):
@@ -42,15 +43,19 @@ def play_scenarios(
     tokens: int = 64,
     temperature: float = 0.7,
     seed: int = 0,
+    journal: Journal | None = None,
 ) -> DemoResult:
     """Solve the first `reports` of each scenario in each variant, with `seeds` seeds from `seed` on.
 
-    Raises what keeps a model from being opened.
+    Answers are kept in `journal` as they are made. Raises what keeps a model from being opened.
     """
     vectors = {domain: vector_of(session, domain) for domain in demo_domains()}
     settings = DemoSettings(
         reports=reports, seeds=tuple(range(seed, seed + seeds)), tokens=tokens, temperature=temperature
     )
+    provenance = Provenance.of(session, list(vectors.values()))
+    journal = journal or Journal()
+    journal.begin(determinants(session, provenance, settings, "demo"), units(reports, settings.seeds))
     rows = demo(
         session.engine,
         session.model,
@@ -59,7 +64,7 @@ def play_scenarios(
         seeds=settings.seeds,
         tokens=tokens,
         temperature=temperature,
+        journal=journal,
         progress=session.progress,
     )
-    provenance = Provenance.of(session, list(vectors.values()))
     return DemoResult(provenance=provenance, settings=settings, rows=tuple(rows))

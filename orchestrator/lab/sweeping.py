@@ -1,21 +1,18 @@
 """What a domain's vector does at every layer and α, and where its zones are: what `lab sweep` does."""
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from orchestrator.lab.provenance import Analysis, Provenance, heldout_pairs, vector_of
+from orchestrator.lab.provenance import Analysis, Provenance, determinants, heldout_pairs, vector_of
 from orchestrator.policy.decisions import Record
 from orchestrator.session import Session
 from vectors.lab.figures.heatmaps import sweep_figure
 from vectors.lab.steering.sweep import SHARES, ZONE_RULE, Sweep, default_layers, grid, sweep
-from vectors.measuring.kept import Kept
+from vectors.measuring.journal import Journal
 
 
 class SweepSettings(Record):
@@ -62,15 +59,15 @@ def sweep_vector(
     shares: Sequence[float] = (),
     alphas: Sequence[float] = (),
     tokens: int = 16,
-    told: Callable[[], None] = lambda: None,
+    journal: Journal | None = None,
 ) -> SweepResult:
     """Sweep a domain's vector, or one in a file, over `layers` and `alphas`, else `shares` of the norm.
 
     `texts` are held-out ones, a JSON list, in place of the domain's; where there are none the likelihood of
     texts is left out. Without `layers` there are eight over the depth, without strengths the default shares.
-    What an interrupted sweep has measured is kept until the same one is complete; `told` is called with the
-    first of it. At least two `prompts` are answered, with `tokens` each. Raises UnfitAnalysis, TextSetError,
-    PromptSetError, SteeringMismatch, and what keeps a model from being opened.
+    At least two `prompts` are answered, with `tokens` each. Finished ones and scored texts are kept in
+    `journal`. Raises UnfitAnalysis, TextSetError, PromptSetError, SteeringMismatch, and what keeps a model
+    from being opened.
     """
     pairs = heldout_pairs(session, vector_name, texts)
     vector = vector_of(session, vector_name)
@@ -83,11 +80,10 @@ def sweep_vector(
     )
     points = grid(vector, settings.layers, shares=settings.shares, alphas=settings.alphas)
     provenance = Provenance.of(session, [vector])
-    facts: list[object] = [version("steered-orchestrator"), provenance.model_dump()]
-    facts += [settings.model_dump()]
-    facts += [[(pair.text, pair.neutral) for pair in pairs], session.model.tokenizer_digest]
-    name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
-    kept = Kept(session.settings.cache / "analyses" / f"{name}.jsonl", told)
+    journal = journal or Journal()
+    scored = [(pair.text, pair.neutral) for pair in pairs]
+    units = len(prompts) + min(len(prompts), len(pairs))
+    journal.begin(determinants(session, provenance, settings, "sweep", scored), units)
     swept = sweep(
         session.engine,
         session.model,
@@ -96,8 +92,7 @@ def sweep_vector(
         prompts,
         pairs,
         tokens=tokens,
+        journal=journal,
         progress=session.progress,
-        kept=kept,
     )
-    kept.drop()
     return SweepResult(provenance=provenance, settings=settings, swept=swept)

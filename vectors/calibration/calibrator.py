@@ -21,6 +21,7 @@ from vectors.calibration.controls import KINDS, Comparison, Controls
 from vectors.calibration.trial import Measured, Trial
 from vectors.domains.domain_vector import DomainVector
 from vectors.engine.engine import Engine
+from vectors.measuring.journal import Journal
 from vectors.measuring.metrics import Degeneration, Guard
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
@@ -54,12 +55,14 @@ class Calibrator:
         engine: Engine,
         trial: Trial,
         controls: Controls,
+        journal: Journal | None = None,
         progress: Progress = silent,
     ) -> None:
-        self._lm, self._trial, self._progress = lm, trial, progress
-        self._measured = Measured(engine, trial)
-        self._guard = Guard(engine, trial.answers)
-        self._comparison = Comparison(self._measured, trial, controls, progress)
+        journal = journal or Journal()
+        self._lm, self._trial = lm, trial
+        self._measured = Measured(engine, trial, journal, progress)
+        self._guard = Guard(engine, trial.answers, journal)
+        self._comparison = Comparison(self._measured, trial, controls)
 
     @property
     def tokens(self) -> int:
@@ -92,13 +95,12 @@ class Calibrator:
         places = [(layer, share) for layer in layers for share in shares]
         steerings = [_steering(vector, *place) for place in places]
         groups = [each.situation for each in self._trial.proposal]
-        label, cells = f"grid of {vector.domain}, {self._trial.regime}", list[Cell]()
-        for (layer, share), steering in zip(places, steerings, strict=True):
-            self._progress(label, len(cells), len(places))
-            effect = grouped_mean(self._measured.effects(self._trial.proposal, steering), groups)
-            cells.append(Cell(layer, share, steering.alpha, effect))
-        self._progress(label, len(cells), len(places))
-        return tuple(cells)
+        label = f"grid of {vector.domain}, {self._trial.regime}"
+        measured = self._measured.effects(label, self._trial.proposal, steerings)
+        return tuple(
+            Cell(layer, share, steering.alpha, grouped_mean(effects, groups))
+            for (layer, share), steering, effects in zip(places, steerings, measured, strict=True)
+        )
 
     def _proposals(self, vector: DomainVector, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Degeneration]]:
         """The places whose effect is most surely above zero, without those that make answers degenerate."""
@@ -124,8 +126,7 @@ class Calibrator:
         groups = [each.situation for each in observations]
         label = f"certifying layer {cell.layer}, {cell.share:g} of the residual"
         for look in (FUTILITY_LOOK, len(observations)):
-            self._progress(label, len(values), len(observations))
-            values += self._measured.effects(observations[len(values) : look], steering)
+            values += self._measured.effects(label, observations[len(values) : look], [steering])[0]
             effect, p = (
                 grouped_mean(values, groups[: len(values)]),
                 improvement_p(values, groups[: len(values)]),
@@ -133,7 +134,6 @@ class Calibrator:
             if p > 0.5:
                 reason = f"no improvement after {len(values)} observations"
                 return _Verdict(cell, degeneration, compared, effect, 1.0, reason)
-        self._progress(label, len(values), len(observations))
         return _Verdict(cell, degeneration, compared, effect, p)
 
     def _nothing_proposed(self, vector: DomainVector, cells: tuple[Cell, ...]) -> Certificate:

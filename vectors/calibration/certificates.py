@@ -104,6 +104,11 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in _LIBRARIES}
 
 
+def of_model(lm: LanguageModel) -> list[object]:
+    """What determines a model's answers to the same tokens, as plain data."""
+    return [versions(), lm.digest, dtype_name(lm), lm.tokenizer_digest, lm.chat.date]
+
+
 def store(vector_path: Path, certificates: Sequence[Certificate]) -> Path:
     """Keep certificates of one vector beside its file; a calibration replaces the earlier one of its regime
     and metric. Certificates of other vectors that had this place are dropped. Returns the file.

@@ -69,16 +69,16 @@ class Comparison:
     depend on the vector are measured once.
     """
 
-    def __init__(self, measured: Measured, trial: Trial, controls: Controls, progress: Progress) -> None:
+    def __init__(self, measured: Measured, trial: Trial, controls: Controls) -> None:
         situations = list(dict.fromkeys(each.situation for each in trial.certification))[:_SITUATIONS]
         near = [each for each in trial.certification if each.situation in situations]
         self._sample = near[:_OBSERVATIONS]
-        self._measured, self._controls, self._progress = measured, controls, progress
+        self._measured, self._controls = measured, controls
         self._known: dict[tuple[Kind, int, float], list[float]] = {}
 
     def against(self, steering: Steering) -> tuple[ControlResult, ...]:
         """Compare kind by kind, up to the first that the vector does not stand out from at LEVEL."""
-        value = self._mean_effect(steering)
+        (value,) = self._mean_effects("the vector beside its controls", [steering])
         results: list[ControlResult] = []
         for kind in KINDS:
             means = self._control_effects(kind, steering)
@@ -92,17 +92,13 @@ class Comparison:
         key = (kind, steering.layer, steering.alpha)
         if kind != "orthogonal" and key in self._known:
             return self._known[key]
-        means: list[float] = []
         directions = self._controls.directions(kind, steering.vector, steering.layer)
-        for direction in directions:
-            self._progress(f"{kind} controls", len(means), len(directions))
-            means.append(self._mean_effect(Steering(direction, steering.layer, steering.alpha)))
-        self._progress(f"{kind} controls", len(means), len(directions))
-        self._known[key] = means
+        pushes = [Steering(direction, steering.layer, steering.alpha) for direction in directions]
+        self._known[key] = means = self._mean_effects(f"{kind} controls", pushes)
         return means
 
-    def _mean_effect(self, steering: Steering) -> float:
-        return fmean(self._measured.effects(self._sample, steering))
+    def _mean_effects(self, label: str, steerings: Sequence[Steering]) -> list[float]:
+        return [fmean(effects) for effects in self._measured.effects(label, self._sample, steerings)]
 
 
 def _without(vectors: Sequence[Tensor], direction: Tensor) -> list[Tensor]:

@@ -3,12 +3,16 @@
 What is the same for every vector (the values without steering) is measured once.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from vectors.engine.engine import Engine
 from vectors.errors import CertificateError
+from vectors.measuring.journal import Journal
 from vectors.measuring.metrics import METRICS, Observation
+from vectors.progress import Progress
 from vectors.steering import Steering
 from vectors.suggestions import did_you_mean
 
@@ -43,19 +47,48 @@ class Trial:
                     "for certification; give a data set with more tasks"
                 )
 
+    @property
+    def digest(self) -> str:
+        """Of what the model is asked: prompts, texts, sampling."""
+        asked = [
+            (each.situation, each.prompt_ids, each.text, each.neutral, each.sampling, each.keywords)
+            for each in (*self.proposal, *self.certification, *self.answers)
+        ]
+        return hashlib.sha256(repr((asked, len(self.proposal), len(self.answers))).encode()).hexdigest()
+
 
 class Measured:
     """Measures effects for a trial; `tokens` counts forward tokens, before the engine shares any."""
 
-    def __init__(self, engine: Engine, trial: Trial) -> None:
+    def __init__(self, engine: Engine, trial: Trial, journal: Journal, progress: Progress) -> None:
         self._engine, self._metric = engine, METRICS[trial.metric]
+        self._journal, self._progress = journal, progress
         self._bare: dict[Observation, float] = {}
         self.tokens = 0
 
-    def effects(self, observations: Sequence[Observation], steering: Steering) -> list[float]:
-        """Steered − unsteered, for each observation."""
-        fresh = [each for each in observations if each not in self._bare]
-        self.tokens += sum(each.tokens for each in [*fresh, *observations])
-        self._bare.update(zip(fresh, self._metric(self._engine, fresh, None), strict=True))
-        steered = self._metric(self._engine, observations, steering)
-        return [value - self._bare[each] for value, each in zip(steered, observations, strict=True)]
+    def effects(
+        self, label: str, observations: Sequence[Observation], steerings: Sequence[Steering]
+    ) -> list[list[float]]:
+        """Steered − unsteered, [steerings][observations].
+
+        What stands in front of one prompt is a unit, under all steerings at once.
+        """
+        situations: dict[tuple[int, bool], list[Observation]] = {}
+        for each in observations:
+            situations.setdefault((each.situation, each in self._bare), []).append(each)
+        groups = list(situations.values())
+        wanted = [list(steerings) if group[0] in self._bare else [None, *steerings] for group in groups]
+        makes = [
+            partial(self._metric, self._engine, group, these)
+            for group, these in zip(groups, wanted, strict=True)
+        ]
+        measured = self._journal.each(label, makes, self._progress)
+        values: dict[Observation, list[float]] = {}
+        for group, these, rows in zip(groups, wanted, measured, strict=True):
+            self.tokens += len(these) * sum(each.tokens for each in group)
+            steered = rows[-len(steerings) :]
+            if len(these) > len(steerings):
+                self._bare.update(zip(group, rows[0], strict=True))
+            for number, each in enumerate(group):
+                values[each] = [row[number] - self._bare[each] for row in steered]
+        return [[values[each][number] for each in observations] for number in range(len(steerings))]

@@ -100,7 +100,7 @@ class Engine:
         self._waiting: list[Row] = []
         self._tickets: dict[Row, Ticket] = {}
         self._untrimmed = 0
-        self._closed = False
+        self._closed = self._forgetting = False
         self._process = os.getpid()
         self._thread: threading.Thread | None = None
 
@@ -133,6 +133,14 @@ class Engine:
                 self._thread = threading.Thread(target=self._work, name="steered-engine", daemon=True)
                 self._thread.start()
         return tickets
+
+    def forget(self) -> None:
+        """Have requests to an idle engine computed as by a new one, to the last bit.
+
+        What earlier ones have left saves work, and changes how rows are put together.
+        """
+        with self._lock:
+            self._forgetting = True
 
     def score(
         self, prompt_ids: Sequence[int], continuation: Sequence[int], steering: Steering | None = None
@@ -233,6 +241,9 @@ class Engine:
         wait.
         """
         with self._lock:
+            if self._forgetting and not (self._waiting or self._scheduler.rows):
+                self._sharing.forget()
+                self._forgetting = False
             for ticket in self._arrived:
                 self._waiting.append(ticket.row)
                 self._sharing.expect(ticket.row)

@@ -40,6 +40,12 @@ class Sharing:
             while len(self._layers) > _RECORDED_LAYERS:
                 del self._layers[next(iter(self._layers))]
 
+    def forget(self) -> None:
+        """Drop all that finished rows have left, and what was expected of rows to come."""
+        self._layers.clear()
+        while self.prefixes.evict():
+            pass
+
     def recorded_layers(self, row: Row) -> list[int]:
         """The layers to record of a row: where others may go on from, as far as it is not steered before."""
         return [layer for layer in self._layers if layer <= row.first_steered(self.n_layers)]

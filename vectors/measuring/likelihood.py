@@ -4,13 +4,14 @@ Give it the pairs for proposals: what is chosen by looking at an analysis must b
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from vectors.domains.heldout import Pair
 from vectors.engine.engine import Engine
-from vectors.measuring.kept import Kept
+from vectors.measuring.journal import Journal
 from vectors.measuring.metrics import Observation, likelihood
 from vectors.models.loading import LanguageModel
-from vectors.progress import Progress
+from vectors.progress import Progress, silent
 from vectors.steering import Steering
 
 
@@ -25,24 +26,18 @@ def text_margins(
     pairs: Sequence[Pair],
     prompts: Sequence[tuple[int, ...]],
     steerings: Sequence[Steering | None],
-    progress: Progress,
-    kept: Kept | None = None,
+    journal: Journal,
+    progress: Progress = silent,
 ) -> list[list[float]]:
     """Mean log-likelihood a token of a text of the domain − that of a neutral one, in nats, teacher-forced.
 
     [steerings][pairs]. The i-th pair is scored as two answers to the i-th of `prompts`; pairs or prompts that
-    are left over are not used.
+    are left over are not used. A pair is a unit: under all steerings it has the same beginnings.
     """
     observations = [
         Observation(index, prompt, *answers(lm, pair))
         for index, (prompt, pair) in enumerate(zip(prompts, pairs, strict=False))
     ]
-    margins = []
-    for done, steering in enumerate(steerings):
-        progress("scoring texts", done, len(steerings))
-        known = kept.get(f"texts {done}") if kept else None
-        margins.append(known[0] if known else likelihood(engine, observations, steering))
-        if kept and not known:
-            kept.put(f"texts {done}", [margins[-1]])
-    progress("scoring texts", len(steerings), len(steerings))
-    return margins
+    makes = [partial(likelihood, engine, [each], steerings) for each in observations]
+    by_pair = journal.each("scoring texts", makes, progress)
+    return [[margins[0] for margins in column] for column in zip(*by_pair, strict=True)]

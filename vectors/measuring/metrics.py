@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from vectors.engine.engine import Engine
-from vectors.engine.requests import Generation, GenerationRequest
+from vectors.engine.requests import Generation, GenerationRequest, scoring
 from vectors.engine.sampling import Sampling
 from vectors.errors import CertificateError
+from vectors.measuring.asking import asked
+from vectors.measuring.journal import Journal
 from vectors.measuring.measures import degenerate, distinct_2, keyword_hits, kl_bits
 from vectors.steering import Steering
 
@@ -45,49 +47,66 @@ class Observation:
         return len(self.prompt_ids) + self.sampling.max_new_tokens
 
 
-Metric = Callable[[Engine, Sequence[Observation], Steering | None], list[float]]
-"""Measures each observation under a steering, or none."""
+Metric = Callable[[Engine, Sequence[Observation], Sequence[Steering | None]], list[list[float]]]
+"""Measures observations under several steerings at once, in which None is none: [steerings][observations]."""
 
 
-def likelihood(engine: Engine, observations: Sequence[Observation], steering: Steering | None) -> list[float]:
+def likelihood(
+    engine: Engine, observations: Sequence[Observation], steerings: Sequence[Steering | None]
+) -> list[list[float]]:
     """Log-likelihood per token, in nats, of the text minus that of the neutral text, where there is one.
 
     Teacher-forced: every token is scored after the prompt and the true tokens before it. A push that makes
     all text less likely, or all text more likely, cancels out.
     """
-    wanted = [
-        [engine.score(each.prompt_ids, ids, steering) for ids in (each.text, each.neutral) if ids]
-        for each in observations
-    ]
+    texts = [[ids for ids in (each.text, each.neutral) if ids] for each in observations]
+    scored = iter(
+        asked(
+            engine,
+            [
+                scoring(each.prompt_ids, ids, steering)
+                for steering in steerings
+                for each, own in zip(observations, texts, strict=True)
+                for ids in own
+            ],
+        )
+    )
     values = []
-    for tickets in wanted:
-        text, *neutral = [fmean(ticket.result().logprobs) for ticket in tickets]
-        values.append(text - sum(neutral))
+    for _ in steerings:
+        means = [[fmean(next(scored).logprobs) for _ in own] for own in texts]
+        values.append([text - sum(neutral) for text, *neutral in means])
     return values
 
 
-def validity(engine: Engine, observations: Sequence[Observation], steering: Steering | None) -> list[float]:
+def validity(
+    engine: Engine, observations: Sequence[Observation], steerings: Sequence[Steering | None]
+) -> list[list[float]]:
     """1 where the answer is of use by the observation's own measure, else 0."""
-    values = []
-    for each, answer in zip(observations, _answers(engine, observations, steering), strict=True):
+
+    def value(each: Observation, answer: Generation) -> float:
         if each.valid is None:
             raise CertificateError("validity needs observations that say which answers are valid")
-        values.append(float(each.valid(answer.text)))
-    return values
+        return float(each.valid(answer.text))
+
+    return _of_answers(engine, observations, steerings, value)
 
 
-def keywords(engine: Engine, observations: Sequence[Observation], steering: Steering | None) -> list[float]:
+def keywords(
+    engine: Engine, observations: Sequence[Observation], steerings: Sequence[Steering | None]
+) -> list[list[float]]:
     """How many of the observation's keywords the answer holds, each counted once."""
-    answers = _answers(engine, observations, steering)
-    return [float(keyword_hits(a.text, each.keywords)) for each, a in zip(observations, answers, strict=True)]
+    return _of_answers(
+        engine, observations, steerings, lambda each, a: float(keyword_hits(a.text, each.keywords))
+    )
 
 
 def degeneration(
-    engine: Engine, observations: Sequence[Observation], steering: Steering | None
-) -> list[float]:
+    engine: Engine, observations: Sequence[Observation], steerings: Sequence[Steering | None]
+) -> list[list[float]]:
     """Share of distinct token pairs in the answer, 0 for an empty one: the lower, the more it degenerates."""
-    answers = _answers(engine, observations, steering)
-    return [distinct_2(a.token_ids) if a.text.strip() else 0.0 for a in answers]
+    return _of_answers(
+        engine, observations, steerings, lambda _, a: distinct_2(a.token_ids) if a.text.strip() else 0.0
+    )
 
 
 METRICS: dict[str, Metric] = {
@@ -121,45 +140,61 @@ class Degeneration:
 
 
 class Guard:
-    """Watches the answers of a few situations; the unsteered ones are generated once."""
+    """Watches the answers of a few situations."""
 
-    def __init__(self, engine: Engine, observations: Sequence[Observation]) -> None:
-        self._engine, self._observations = engine, observations
-        self._bare: list[Generation] = []
+    def __init__(self, engine: Engine, observations: Sequence[Observation], journal: Journal) -> None:
+        self._engine, self._observations, self._journal = engine, observations, journal
         self.tokens = 0
 
     def watch(self, steering: Steering) -> Degeneration:
         """Compare steered answers with unsteered ones."""
-        if not self._bare:
-            self._bare = self._run(None)
-        pairs = list(zip(self._run(steering), self._bare, strict=True))
+        self.tokens += 2 * sum(each.tokens for each in self._observations)
+        return Degeneration(len(self._observations), *self._journal.once(lambda: self._shares(steering)))
+
+    def _shares(self, steering: Steering) -> tuple[float, float, float, float]:
+        bare, steered = _answers(self._engine, self._observations, [None, steering], distribution=True)
+        pairs = list(zip(steered, bare, strict=True))
         divergences = [
-            kl_bits(steered.distribution, bare.distribution)
-            for steered, bare in pairs
-            if steered.distribution is not None and bare.distribution is not None
+            kl_bits(one.distribution, other.distribution)
+            for one, other in pairs
+            if one.distribution is not None and other.distribution is not None
         ]
-        return Degeneration(
-            n=len(pairs),
-            steered=fmean(degenerate(steered) for steered, _ in pairs),
-            unsteered=fmean(degenerate(bare) for _, bare in pairs),
-            changed=fmean(steered.token_ids != bare.token_ids for steered, bare in pairs),
-            kl_bits=fmean(divergences),
+        return (
+            fmean(map(degenerate, steered)),
+            fmean(map(degenerate, bare)),
+            fmean(one.token_ids != other.token_ids for one, other in pairs),
+            fmean(divergences),
         )
 
-    def _run(self, steering: Steering | None) -> list[Generation]:
-        self.tokens += sum(each.tokens for each in self._observations)
-        return _answers(self._engine, self._observations, steering, distribution=True)
+
+def _of_answers(
+    engine: Engine,
+    observations: Sequence[Observation],
+    steerings: Sequence[Steering | None],
+    value: Callable[[Observation, Generation], float],
+) -> list[list[float]]:
+    return [
+        [value(each, answer) for each, answer in zip(observations, written, strict=True)]
+        for written in _answers(engine, observations, steerings)
+    ]
 
 
 def _answers(
     engine: Engine,
     observations: Sequence[Observation],
-    steering: Steering | None,
+    steerings: Sequence[Steering | None],
     *,
     distribution: bool = False,
-) -> list[Generation]:
-    tickets = [
-        engine.submit(GenerationRequest(each.prompt_ids, steering, each.sampling, distribution=distribution))
-        for each in observations
-    ]
-    return [ticket.result() for ticket in tickets]
+) -> list[list[Generation]]:
+    """[steerings][observations]"""
+    made = iter(
+        asked(
+            engine,
+            [
+                GenerationRequest(each.prompt_ids, steering, each.sampling, distribution=distribution)
+                for steering in steerings
+                for each in observations
+            ],
+        )
+    )
+    return [[next(made) for _ in observations] for _ in steerings]

@@ -1,4 +1,4 @@
-"""What the analysing commands share: their options, how a result is shown, and interruption."""
+"""What the analysing commands share: their options, and how a result is shown."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from orchestrator.cli import interruption, options
+from orchestrator.cli import options
 from orchestrator.cli.opening import opened_session
 
 if TYPE_CHECKING:
@@ -88,8 +88,7 @@ def numbers(flag: str, number: type[int] | type[float], help_: str) -> Callable[
 
 @contextmanager
 def opened(model: str | None, vectors: Path | None = None) -> "Iterator[Session]":
-    """A session whose progress is on the screen. Ctrl-C says that nothing was kept."""
-    interruption.says("interrupted: nothing is kept of this yet")
+    """A session whose progress is on the screen."""
     with opened_session(options.settings(model=model, vectors=vectors)) as session:
         yield session
 

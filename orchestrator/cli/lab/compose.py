@@ -8,6 +8,7 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
+from orchestrator.cli.keeping import keeping
 from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input
 
@@ -76,13 +77,23 @@ def command(
     if out and out.suffix != ".safetensors":
         raise click.UsageError(f"--out {out.name}: a vector file ends in .safetensors")
     check_input(model, *names, vectors=vectors)
-    with analysis.opened(model, vectors) as session:
-        from orchestrator.lab.composition import compose_domains
+    with keeping(options.settings().cache) as journal:
+        with analysis.opened(model, vectors) as session:
+            from orchestrator.lab.composition import compose_domains
 
-        found = compose_domains(session, names, prompts, modes=modes, weights=weights, tokens=tokens, out=out)
-    if out:
-        click.echo(f"vector: {out}", err=True)
-    analysis.finish(found, figure, as_json, _print)
+            found = compose_domains(
+                session,
+                names,
+                prompts,
+                modes=modes,
+                weights=weights,
+                tokens=tokens,
+                out=out,
+                journal=journal,
+            )
+        if out:
+            click.echo(f"vector: {out}", err=True)
+        analysis.finish(found, figure, as_json, _print)
 
 
 def _print(found: "CompositionResult") -> None:

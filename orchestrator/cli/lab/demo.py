@@ -7,6 +7,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
+from orchestrator.cli.keeping import keeping
 from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input
 
@@ -62,13 +63,20 @@ def command(
     The work is 36 × --reports × --seeds answers of --tokens: by default 144, a minute or a few on a CPU.
     """
     check_input(model)
-    with analysis.opened(model) as session:
-        from orchestrator.lab.scenarios import play_scenarios
+    with keeping(options.settings().cache) as journal:
+        with analysis.opened(model) as session:
+            from orchestrator.lab.scenarios import play_scenarios
 
-        found = play_scenarios(
-            session, reports=reports, seeds=seeds, tokens=tokens, temperature=temperature, seed=seed
-        )
-    analysis.finish(found, figure, as_json, _print)
+            found = play_scenarios(
+                session,
+                reports=reports,
+                seeds=seeds,
+                tokens=tokens,
+                temperature=temperature,
+                seed=seed,
+                journal=journal,
+            )
+        analysis.finish(found, figure, as_json, _print)
 
 
 def _print(found: "DemoResult") -> None:

@@ -7,6 +7,7 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
+from orchestrator.cli.keeping import keeping
 from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input
 
@@ -48,11 +49,14 @@ def command(
     answers: by default 360, a minute or a few on a CPU.
     """
     check_input(model, vector_name, vectors=vectors)
-    with analysis.opened(model, vectors) as session:
-        from orchestrator.lab.diversity import measure_diversity
+    with keeping(options.settings().cache) as journal:
+        with analysis.opened(model, vectors) as session:
+            from orchestrator.lab.diversity import measure_diversity
 
-        found = measure_diversity(session, vector_name, prompts, samples=samples, tokens=tokens, seed=seed)
-    analysis.finish(found, figure, as_json, _print)
+            found = measure_diversity(
+                session, vector_name, prompts, samples=samples, tokens=tokens, seed=seed, journal=journal
+            )
+        analysis.finish(found, figure, as_json, _print)
 
 
 def _print(found: "DiversityResult") -> None:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli import completion, interruption, options
+from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
+from orchestrator.cli.keeping import keeping
 from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input
 
@@ -63,22 +64,22 @@ def command(
     if shares and alphas:
         raise click.UsageError("--shares and --alphas exclude each other")
     check_input(model, vector_name, vectors=vectors)
-    with analysis.opened(model, vectors) as session:
-        from orchestrator.lab.sweeping import sweep_vector
+    with keeping(options.settings().cache) as journal:
+        with analysis.opened(model, vectors) as session:
+            from orchestrator.lab.sweeping import sweep_vector
 
-        found = sweep_vector(
-            session,
-            vector_name,
-            prompts,
-            texts=texts,
-            layers=layers,
-            shares=shares,
-            alphas=alphas,
-            tokens=tokens,
-            told=lambda: interruption.says("interrupted: run the same command again to go on where it was"),
-        )
-    interruption.says("interrupted")
-    analysis.finish(found, figure, as_json, _print)
+            found = sweep_vector(
+                session,
+                vector_name,
+                prompts,
+                texts=texts,
+                layers=layers,
+                shares=shares,
+                alphas=alphas,
+                tokens=tokens,
+                journal=journal,
+            )
+        analysis.finish(found, figure, as_json, _print)
 
 
 def _print(found: "SweepResult") -> None:

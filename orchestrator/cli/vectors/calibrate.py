@@ -7,6 +7,7 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
+from orchestrator.cli.keeping import keeping
 from orchestrator.cli.opening import opened_session
 from orchestrator.cli.vectors.common import check_input
 
@@ -105,12 +106,11 @@ def command(
     from orchestrator.cli.vectors.calibrated import print_calibration
 
     settings = options.settings(model=flags["model"], repos=flags["repos"], vectors=flags["vectors"])
-    with opened_session(settings) as opened:
-        from orchestrator.calibration.calibrating import Asked, calibrated
+    with keeping(settings.cache) as journal:
+        with opened_session(settings) as opened:
+            from orchestrator.calibration.calibrating import Asked, calibrated
 
-        found = [
-            calibrated(
-                opened,
+            asked = [
                 Asked(
                     domain,
                     regime,
@@ -122,12 +122,12 @@ def command(
                     texts=flags["texts"],
                     seed=flags["seed"],
                     shuffled_runs=runs,
-                ),
-            )
-            for regime in dict.fromkeys(regimes)
-        ]
-    if as_json:
-        print_json([each.document() for each in found])
-        return
-    for each in found:
-        print_calibration(each)
+                )
+                for regime in dict.fromkeys(regimes)
+            ]
+            found = [calibrated(opened, each, journal) for each in asked]
+        if as_json:
+            print_json([each.document() for each in found])
+            return
+        for each in found:
+            print_calibration(each)

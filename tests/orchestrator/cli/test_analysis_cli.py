@@ -147,3 +147,18 @@ def test_ctrl_c_ends_with_130_and_says_that_nothing_was_kept(run, cache, tiny_mo
     assert out == ""
     assert err.splitlines()[-1] == "interrupted: nothing is kept of this yet"
     assert not (tmp_path / "drawn.png").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_analysis_that_was_ended_is_gone_on_with_by_the_same_command(run, cache, tiny_model, how):
+    command = ["lab", "sweep", *SMALL["sweep"], "--json", "--model", str(tiny_model)]
+    whole = run("sweep", *SMALL["sweep"], "--json")[1]
+    code, out, err = ended_at(command, "^scoring texts: 0/", how, {"ORCHESTRATE_CACHE": str(cache)})
+    assert (code, out) == (130 if how == signal.SIGINT else -signal.SIGKILL, "")
+    if how == signal.SIGINT:
+        said = "interrupted: 2 units kept, run the same command again to go on where it was"
+        assert err.splitlines()[-1] == said
+    _, again, err = run("sweep", *SMALL["sweep"], "--json")
+    assert "2 of 4 units kept; 2 to go" in err.splitlines()
+    assert again == whole
+    assert not list((cache / "analyses").iterdir())

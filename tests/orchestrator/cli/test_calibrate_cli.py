@@ -57,7 +57,7 @@ def test_a_calibration_prints_one_document_and_keeps_what_it_found_beside_the_ve
     kept = json.loads(Path(report["file"]).read_text())
     assert kept["certificates"] == report["certificates"]
     assert report["file"].startswith(str(tmp_path / "cache" / "vectors"))
-    assert "grid of code_reading, zero-shot: 2/2" in err
+    assert "grid of code_reading, zero-shot: 3/3" in err
 
 
 def test_shuffled_labels_are_counted_with_an_interval_and_leave_no_certificate(capsys, tiny_model, tmp_path):

@@ -49,36 +49,6 @@ def test_the_document_has_the_provenance_first_and_the_zone_of_each_cell(session
     assert [cell["zone"] for cell in document["cells"]] == [cell.zone for cell in found.swept.cells]
 
 
-def test_an_interrupted_sweep_goes_on_where_it_was(session, monkeypatch):
-    settings = {"layers": [1], "shares": [0.5], "tokens": 2}
-    whole = sweep_vector(session, "bug_analysis", PROMPTS, **settings)
-    asked, told = [], []
-    real = type(session.engine).submit
-
-    def counted(engine, request):
-        asked.append(request)
-        if len(asked) > 6:  # the outputs of both prompts, then the first texts
-            raise KeyboardInterrupt
-        return real(engine, request)
-
-    with monkeypatch.context() as stopped:
-        stopped.setattr(type(session.engine), "submit", counted)
-        with pytest.raises(KeyboardInterrupt):
-            sweep_vector(session, "bug_analysis", PROMPTS, told=lambda: told.append(1), **settings)
-    assert told
-    (file,) = (session.settings.cache / "analyses").iterdir()
-    file.write_text(file.read_text() + '["prompt 9", [[')  # a line that was being written
-    asked.clear()
-    monkeypatch.setattr(type(session.engine), "submit", lambda e, r: (asked.append(r), real(e, r))[1])
-    again = sweep_vector(session, "bug_analysis", PROMPTS, **settings)
-    assert [cell.zone for cell in again.swept.cells] == [cell.zone for cell in whole.swept.cells]
-    assert again.swept.cells[0].change_rate == whole.swept.cells[0].change_rate
-    for one, other in ((again, whole), (whole, again)):
-        assert one.swept.cells[0].kl_bits.value == pytest.approx(other.swept.cells[0].kl_bits.value, rel=1e-3)
-    assert all(request.sampling.forced_ids for request in asked), "only texts were left to score"
-    assert not list((session.settings.cache / "analyses").iterdir())
-
-
 def test_a_lens_reads_eight_layers_or_all_of_fewer_unless_they_are_named(session):
     assert list(read_through_lens(session, "code_reading").layers) == [0, 1, 2, 3]
     named = read_through_lens(session, "code_reading", layers=[2], top=3)

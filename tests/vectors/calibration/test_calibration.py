@@ -61,9 +61,9 @@ class World:
     def __init__(self, truth, gain=1.0, any_push=0.0):
         self.truth, self.gain, self.any_push, self.calls = truth, gain, any_push, []
 
-    def __call__(self, engine, observations, steering):
-        self.calls.append((steering, len(observations)))
-        return [self._value(each, steering) for each in observations]
+    def __call__(self, engine, observations, steerings):
+        self.calls += [(steering, len(observations)) for steering in steerings]
+        return [[self._value(each, steering) for each in observations] for steering in steerings]
 
     def _value(self, each, steering):
         bare = _noise("bare", each)

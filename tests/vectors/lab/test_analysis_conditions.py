@@ -29,10 +29,10 @@ class Recording(Engine):
         super().__init__(*args)
         self.log = []
 
-    def submit(self, request):
-        ticket = super().submit(request)
-        self.log.append((request, ticket))
-        return ticket
+    def submit_all(self, requests):
+        tickets = super().submit_all(requests)
+        self.log += zip(requests, tickets, strict=True)
+        return tickets
 
 
 @pytest.fixture(scope="module")
@@ -191,12 +191,15 @@ class Scripted:
     """
 
     def __init__(self, text):
-        self.answer = SimpleNamespace(text=text, token_ids=list(range(7)), new_tokens=7)
+        self.answer = SimpleNamespace(text=text, token_ids=list(range(7)), finish_reason="length")
         self.requests = []
 
-    def submit(self, request):
-        self.requests.append(request)
-        return SimpleNamespace(result=lambda: self.answer)
+    def submit_all(self, requests):
+        self.requests += requests
+        return [SimpleNamespace(result=lambda: self.answer)] * len(requests)
+
+    def forget(self):
+        pass
 
 
 RUNS = 3 * 2 * 3 * 2  # scenarios, reports, variants, seeds

@@ -17,7 +17,8 @@ from vectors.engine.engine import Engine
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
 from vectors.errors import UnfitAnalysis
-from vectors.measuring.collecting import collect
+from vectors.measuring.asking import answers, units_of
+from vectors.measuring.journal import Journal
 from vectors.measuring.likelihood import text_margins
 from vectors.measuring.measures import degenerate, keyword_hits
 from vectors.models.loading import LanguageModel
@@ -63,6 +64,12 @@ class _Answer:
     token_ids: list[int] = field(default_factory=list)
     text: str = ""
     ended: bool = False
+
+    def request(self, turn: int) -> GenerationRequest | None:
+        """What asks for the next turn; None where the answer has ended."""
+        steering, tokens = self.turns[turn]
+        prompt = (*self.prompt_ids, *self.token_ids)
+        return None if self.ended else GenerationRequest(prompt, steering, Sampling(tokens))
 
 
 def composed(vectors: Sequence[DomainVector], weights: Sequence[float]) -> DomainVector:
@@ -117,6 +124,7 @@ def compare(
     *,
     weights: Sequence[float] | None = None,
     tokens: int = 16,
+    journal: Journal | None = None,
     progress: Progress = silent,
 ) -> list[Condition]:
     """Answer each probe greedily, unsteered, under each single vector and composed in each mode.
@@ -128,44 +136,51 @@ def compare(
     """
     whole = tokens * len(vectors)
     turns: dict[str, list[_Turn]] = {"unsteered": [(None, whole)]}
-    turns |= {vector.domain: [(vector.steering(), whole)] for vector in vectors}
+    single = {vector.domain: vector.steering() for vector in vectors}
+    turns |= {domain: [(steering, whole)] for domain, steering in single.items()}
     for mode in modes:
         if mode == "switch":
-            turns[mode] = [(vector.steering(), tokens) for vector in vectors]
+            turns[mode] = [(steering, tokens) for steering in single.values()]
         else:
             steering = composed(vectors, weights_of(mode, vectors, weights)).steering()
             turns[mode] = [(steering, whole)]
     prompts = [lm.chat_ids([{"role": "user", "content": probe}]) for probe in probes]
-    answers = {name: [_Answer(prompt, own) for prompt in prompts] for name, own in turns.items()}
-    _take_turns(engine, [answer for each in answers.values() for answer in each], progress)
-    single = {vector.domain: vector.steering() for vector in vectors}
+    journal = journal or Journal()
+    of_prompts = [{name: _Answer(prompt, own) for name, own in turns.items()} for prompt in prompts]
+    _take_turns(engine, [answer for each in of_prompts for answer in each.values()], journal, progress)
+    written = {name: [each[name] for each in of_prompts] for name in turns}
     likelihoods: dict[str, dict[str, Estimate]] = {name: {} for name in turns}
     for domain, own_pairs in pairs.items():
         steerings = [own[0][0] if len(own) == 1 else single[domain] for own in turns.values()]
-        unsteered, *others = text_margins(engine, lm, own_pairs, prompts, steerings, progress)
-        for name, margins in zip(turns, [unsteered, *others], strict=True):
-            likelihoods[name][domain] = paired(margins, unsteered)
-    return _conditions(answers, likelihoods, keywords)
+        distinct = list(dict.fromkeys(steerings))
+        measured = text_margins(engine, lm, own_pairs, prompts, distinct, journal, progress)
+        margins = dict(zip(distinct, measured, strict=True))
+        for name, its in zip(turns, steerings, strict=True):
+            likelihoods[name][domain] = paired(margins[its], margins[None])
+    return _conditions(written, likelihoods, keywords)
 
 
-def _take_turns(engine: Engine, answers: Sequence[_Answer], progress: Progress) -> None:
+def units(prompts: int, domains: int, modes: Sequence[Mode], pairs: Mapping[str, Sequence[Pair]]) -> int:
+    """In how many units so many prompts are answered and texts scored."""
+    later = (domains - 1) * units_of(prompts) if "switch" in modes else 0
+    scored = sum(min(prompts, len(own)) for own in pairs.values())
+    return units_of(prompts * (1 + domains + len(modes))) + later + scored
+
+
+def _take_turns(engine: Engine, those: Sequence[_Answer], journal: Journal, progress: Progress) -> None:
     """Write the answers, all of them turn by turn; one that has ended takes no further turn."""
-    for turn in range(max(len(answer.turns) for answer in answers)):
-        going = [answer for answer in answers if turn < len(answer.turns) and not answer.ended]
-        requests = []
-        for answer in going:
-            steering, tokens = answer.turns[turn]
-            prompt = (*answer.prompt_ids, *answer.token_ids)
-            requests.append(GenerationRequest(prompt, steering, Sampling(tokens)))
-        written = collect((engine.submit(request) for request in requests), f"turn {turn + 1}", progress)
-        for answer, generation in zip(going, written, strict=True):
-            answer.token_ids += generation.token_ids
-            answer.text += generation.text
-            answer.ended = generation.finish_reason == "stop"
+    for turn in range(max(len(answer.turns) for answer in those)):
+        going = [answer for answer in those if turn < len(answer.turns)]
+        requests = [answer.request(turn) for answer in going]
+        written = answers(engine, requests, f"turn {turn + 1}", journal, progress)
+        for answer, more in zip(going, written, strict=True):
+            answer.token_ids += more.token_ids
+            answer.text += more.text
+            answer.ended = more.ended
 
 
 def _conditions(
-    answers: Mapping[str, Sequence[_Answer]],
+    written: Mapping[str, Sequence[_Answer]],
     likelihoods: Mapping[str, Mapping[str, Estimate]],
     keywords: Mapping[str, Sequence[str]],
 ) -> list[Condition]:
@@ -174,11 +189,11 @@ def _conditions(
             domain: [keyword_hits(answer.text, words) for answer in each]
             for domain, words in keywords.items()
         }
-        for name, each in answers.items()
+        for name, each in written.items()
     }
     totals = {
         name: [sum(of[number] for of in hits[name].values()) for number in range(len(each))]
-        for name, each in answers.items()
+        for name, each in written.items()
     }
     return [
         Condition(
@@ -190,5 +205,5 @@ def _conditions(
             paired(totals[name], totals["unsteered"]),
             rate(sum(map(degenerate, each)), len(each)),
         )
-        for name, each in answers.items()
+        for name, each in written.items()
     ]

@@ -19,9 +19,10 @@ from typing import Literal, get_args
 from vectors.domains.domain_vector import DomainVector
 from vectors.domains.prompt_sets import load_prompt_set
 from vectors.engine.engine import Engine
-from vectors.engine.requests import Generation, GenerationRequest
+from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
-from vectors.measuring.collecting import collect
+from vectors.measuring.asking import Answer, answers, units_of
+from vectors.measuring.journal import Journal
 from vectors.measuring.measures import degenerate, keyword_hits
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
@@ -78,7 +79,7 @@ class _Run:
     report: int
     variant: Variant
     seed: int
-    answers: list[Generation] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
 
 
 @cache
@@ -105,6 +106,7 @@ def demo(
     seeds: Sequence[int] = (0,),
     tokens: int = 64,
     temperature: float = 0.7,
+    journal: Journal | None = None,
     progress: Progress = silent,
 ) -> list[Row]:
     """Solve the first `reports` of every scenario in every variant, once for each seed.
@@ -112,27 +114,41 @@ def demo(
     `vectors` holds each of `demo_domains`. A report is one observation: its seeds are averaged first, because
     samples of one report do not tell anything about other reports. A run has the same seed in all variants.
     """
-    runs = [
-        _Run(scenario, report, variant, seed)
-        for scenario in scenarios()
-        for report in range(min(reports, len(scenario.reports)))
-        for variant in VARIANTS
-        for seed in seeds
-    ]
-    for index in range(max(len(scenario.steps) for scenario in scenarios())):
+    runs = _runs(reports, seeds)
+    journal = journal or Journal()
+    for index in range(_most_steps()):
         going = [run for run in runs if index < len(run.scenario.steps)]
-        answers = collect(
-            (engine.submit(_request(lm, run, vectors, tokens, temperature)) for run in going),
-            f"step {index + 1}",
-            progress,
-        )
-        for run, answer in zip(going, answers, strict=True):
+        requests = [_request(lm, run, vectors, tokens, temperature) for run in going]
+        written = answers(engine, requests, f"step {index + 1}", journal, progress)
+        for run, answer in zip(going, written, strict=True):
             run.answers.append(answer)
     rows = []
     for chosen in (None, *scenarios()):
         mine = [run for run in runs if chosen in (None, run.scenario)]
         rows += _rows(chosen.name if chosen else "all scenarios", mine)
     return rows
+
+
+def units(reports: int, seeds: Sequence[int]) -> int:
+    """In how many units so many reports are solved."""
+    runs = _runs(reports, seeds)
+    return sum(
+        units_of(sum(index < len(run.scenario.steps) for run in runs)) for index in range(_most_steps())
+    )
+
+
+def _runs(reports: int, seeds: Sequence[int]) -> list[_Run]:
+    return [
+        _Run(scenario, report, variant, seed)
+        for scenario in scenarios()
+        for report in range(min(reports, len(scenario.reports)))
+        for variant in VARIANTS
+        for seed in seeds
+    ]
+
+
+def _most_steps() -> int:
+    return max(len(scenario.steps) for scenario in scenarios())
 
 
 def _request(
@@ -174,14 +190,14 @@ def _rows(name: str, runs: Sequence[_Run]) -> list[Row]:
 
 
 def _measured(run: _Run) -> dict[str, float]:
-    steps, answers = run.scenario.steps, run.answers
-    words = [set(_WORD.findall(answer.text.lower())) for answer in answers]
+    steps, written = run.scenario.steps, run.answers
+    words = [set(_WORD.findall(answer.text.lower())) for answer in written]
     return {
         "hits": sum(
             keyword_hits(answer.text, load_prompt_set(step.domain).keywords)
-            for step, answer in zip(steps, answers, strict=True)
+            for step, answer in zip(steps, written, strict=True)
         ),
-        "tokens": sum(answer.new_tokens for answer in answers),
+        "tokens": sum(len(answer.token_ids) for answer in written),
         "coherence": fmean(bool(one & other) for one, other in pairwise(words)),
-        "degenerate": fmean(degenerate(answer) for answer in answers),
+        "degenerate": fmean(degenerate(answer) for answer in written),
     }

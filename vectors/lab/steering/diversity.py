@@ -7,7 +7,8 @@ from itertools import product
 from vectors.engine.engine import Engine
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
-from vectors.measuring.collecting import collect
+from vectors.measuring.asking import answers
+from vectors.measuring.journal import Journal
 from vectors.measuring.measures import degenerate
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
@@ -42,6 +43,7 @@ def diversity(
     tokens: int = 8,
     seed: int = 0,
     temperatures: Sequence[float] = TEMPERATURES,
+    journal: Journal | None = None,
     progress: Progress = silent,
 ) -> list[Diversity]:
     """Sample each probe `samples` times at every temperature, steered and unsteered.
@@ -51,24 +53,19 @@ def diversity(
     """
     prompts = [lm.chat_ids([{"role": "user", "content": probe}]) for probe in probes]
     conditions = list(product(temperatures, (None, steering)))
-    rows = list(product(conditions, range(len(prompts)), range(samples)))
-    answers = collect(
-        (
-            engine.submit(
-                GenerationRequest(
-                    prompts[prompt],
-                    condition,
-                    Sampling(tokens, temperature, seed=seed + prompt * samples + sample),
-                )
-            )
-            for (temperature, condition), prompt, sample in rows
-        ),
-        "sampling",
-        progress,
-    )
+    rows = list(product(range(len(prompts)), conditions, range(samples)))
+    requests = [
+        GenerationRequest(
+            prompts[prompt],
+            condition,
+            Sampling(tokens, temperature, seed=seed + prompt * samples + sample),
+        )
+        for prompt, (temperature, condition), sample in rows
+    ]
+    written = answers(engine, requests, "sampling", journal or Journal(), progress)
     texts: dict[tuple[float, bool], list[set[str]]] = {}
     broken: dict[tuple[float, bool], list[int]] = {}
-    for ((temperature, condition), prompt, _), answer in zip(rows, answers, strict=True):
+    for (prompt, (temperature, condition), _), answer in zip(rows, written, strict=True):
         key = temperature, condition is not None
         texts.setdefault(key, [set() for _ in prompts])[prompt].add(answer.text)
         broken.setdefault(key, [0 for _ in prompts])[prompt] += degenerate(answer)

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 from vectors.domains.domain_vector import DomainVector
@@ -12,8 +13,8 @@ from vectors.engine.engine import Engine
 from vectors.engine.requests import Generation, GenerationRequest
 from vectors.engine.sampling import Sampling
 from vectors.errors import UnfitAnalysis
-from vectors.measuring.collecting import collect
-from vectors.measuring.kept import Kept
+from vectors.measuring.asking import asked
+from vectors.measuring.journal import Journal
 from vectors.measuring.likelihood import text_margins
 from vectors.measuring.measures import degenerate, kl_bits
 from vectors.models.loading import LanguageModel
@@ -125,37 +126,31 @@ def sweep(
     pairs: Sequence[Pair],
     *,
     tokens: int = 16,
+    journal: Journal | None = None,
     progress: Progress = silent,
-    kept: Kept | None = None,
 ) -> Sweep:
     """Measure each point of `points` (see `grid`), with `tokens` greedy tokens for each probe.
 
-    What `kept` holds is not measured again. All other outputs are submitted at
-    once, with the points of one prompt, the unsteered reference and its repetition side by side, so that an
-    engine can share their prefix. `pairs` are held-out texts (see `text_margins`), perhaps none.
+    A prompt is a unit, with the unsteered reference, its repetition and all points side by side, so that an
+    engine can share their prefix; so is a pair of `pairs`, held-out texts (see `text_margins`), perhaps none.
     """
+    journal = journal or Journal()
     prompts = [lm.chat_ids([{"role": "user", "content": probe}]) for probe in probes]
     steerings: list[Steering | None] = [None, None, *points]
-    kept = kept or Kept()
-    rows = [kept.get(f"prompt {number}") for number in range(len(prompts))]
-    requests = (
-        GenerationRequest(prompt, steering, Sampling(tokens), distribution=True)
-        for prompt, known in zip(prompts, rows, strict=True)
-        if known is None
-        for steering in steerings
-    )
-    outputs = collect((engine.submit(request) for request in requests), "sweeping", progress)
-    for number, known in enumerate(rows):
-        if known is None:
-            reference = next(outputs)
-            others = [next(outputs) for _ in steerings[1:]]
-            rows[number] = [_compared(output, reference) for output in (reference, *others)]
-            kept.put(f"prompt {number}", rows[number] or [])
-    by_point = list(zip(*[row for row in rows if row is not None], strict=True))
+
+    def compared(prompt: tuple[int, ...]) -> list[tuple[float, float, float]]:
+        reference, *others = asked(
+            engine,
+            [GenerationRequest(prompt, each, Sampling(tokens), distribution=True) for each in steerings],
+        )
+        return [_compared(output, reference) for output in (reference, *others)]
+
+    rows = journal.each("sweeping", [partial(compared, prompt) for prompt in prompts], progress)
+    by_point = list(zip(*rows, strict=True))
     changed, broken = ([int(sum(each[of] for each in point)) for point in by_point] for of in (0, 1))
     bits = [[each[2] for each in point] for point in by_point]
     n = len(prompts)
-    margins = text_margins(engine, lm, pairs, prompts, [None, *points], progress, kept) if pairs else None
+    margins = text_margins(engine, lm, pairs, prompts, [None, *points], journal, progress) if pairs else None
     cells = [
         Cell(
             point.layer,
@@ -172,9 +167,9 @@ def sweep(
     return Sweep(tuple(cells), rate(changed[1], n), rate(broken[0], n), unsteered)
 
 
-def _compared(output: Generation, reference: Generation) -> list[float]:
+def _compared(output: Generation, reference: Generation) -> tuple[float, float, float]:
     """Whether an output differs from the unsteered one and is degenerate, and their divergence in bits."""
     assert output.distribution is not None
     assert reference.distribution is not None
     bits = kl_bits(output.distribution, reference.distribution)
-    return [float(output.token_ids != reference.token_ids), float(degenerate(output)), bits]
+    return float(output.token_ids != reference.token_ids), float(degenerate(output)), bits
