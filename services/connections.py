@@ -8,6 +8,7 @@ pushes itself out. A client that has closed its own half still gets its answer.
 import asyncio
 import json
 import resource
+import socket
 import sys
 from collections import Counter, OrderedDict
 from contextlib import suppress
@@ -29,6 +30,18 @@ BACKLOG = 512
 _SPARE_FILES = 2 * BACKLOG
 """Descriptors for those, the store, repositories and artifacts."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def listen(host: str, port: int = 0) -> socket.socket:
+    """Listen at an address, port 0 for any that is free. Raises OSError.
+
+    asyncio leaves the sockets of such a listener without TCP_NODELAY: the end of each answer would wait for
+    the client's acknowledgement of its beginning, which takes 40 ms.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # whom it accepts has what it has
+    return listening
 
 
 class Connections:

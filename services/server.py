@@ -19,7 +19,7 @@ from orchestrator.settings import Settings
 from retrieval.errors import RetrievalError
 from retrieval.store import RepoStore
 from services.app import create_app, edged
-from services.connections import BACKLOG, IDLE_S, Connections, Guarded
+from services.connections import BACKLOG, IDLE_S, Connections, Guarded, listen
 from services.errors import BadSetup
 from services.observability import tracing
 from services.observability.throttle import Throttle
@@ -132,9 +132,8 @@ def _refuse_unsafe(runtime: Runtime) -> None:
 
 
 def _listen(settings: ServeSettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+        return listen(settings.host, settings.port)
     except OSError as error:
         raise BadSetup(
             f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}; choose another --port"

@@ -5,7 +5,6 @@ Client and server share a process, and so the interpreter's lock, which counts a
 
 import http.client
 import json
-import socket
 import tempfile
 import threading
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from orchestrator.session import Session
+from services.connections import listen
 from services.errors import ServiceError
 from services.server import make_server
 from services.serving.exchange import Served
@@ -29,7 +29,7 @@ Body = Mapping[str, JsonValue]
 @contextmanager
 def serving(session: Session) -> Iterator[tuple[Served, "Client"]]:
     """A server that is ready, and its client. Raises what loading the model raises."""
-    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listening:
+    with tempfile.TemporaryDirectory() as folder, listen("127.0.0.1") as listening:
         settings = ServeSettings(data=Path(folder), requests_per_minute=10**6, drain_s=1)
         runtime = Runtime(session, settings)
         server = make_server(runtime)

@@ -126,7 +126,6 @@ class Models:
 
     def close(self) -> None:
         """Let go of a model that was loaded here; the first one belongs to whoever opened its session."""
-        gc.unfreeze()
         if self.served is not None and self.served.session is not self._first:
             self.served.engine.close()
 

@@ -5,7 +5,6 @@ What a task does is scripted where its own work is not the matter; `test_process
 """
 
 import asyncio
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ import torch
 from orchestrator.events import NodeFinished, NodeStarted, Tokens
 from orchestrator.session import Session
 from orchestrator.settings import Settings
+from services.connections import listen
 from services.server import make_server
 from services.serving.runtime import Runtime
 from services.settings import ServeSettings
@@ -137,7 +137,7 @@ def serving(session, tmp_path, script):
 
 def run(runtime: Runtime) -> Live:
     server = make_server(runtime)
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = listen("127.0.0.1")
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     until(lambda: server.started)

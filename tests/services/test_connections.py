@@ -49,6 +49,15 @@ def hurried(monkeypatch):
         monkeypatch.setattr(module, name, 0.3)
 
 
+def test_the_end_of_an_answer_does_not_wait_until_the_client_has_acknowledged_its_beginning():
+    with (
+        connections.listen("127.0.0.1") as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_headers_that_do_not_come_are_given_up(hurried, live):
     with connected(live) as client:
         client.sendall(LIVE[:-2])

@@ -8,7 +8,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import vectors.models.loading  # noqa: F401
 from orchestrator.events import EmitTask, NodeFinished, NodeStarted, Tokens
 from orchestrator.session import Session
 from orchestrator.settings import Settings
+from services.connections import listen
 from services.server import ENGINE_NICENESS, make_server
 from services.serving.runtime import Runtime
 from services.settings import ServeSettings
@@ -50,7 +50,7 @@ def _serve(order: dict[str, Any]) -> None:
         runtime = Runtime(session, settings, solve=_paced if order["scripted"] else None)
         server = make_server(runtime)
         runtime.start(on_failure=lambda: os._exit(1))
-        server.run(sockets=[socket.create_server(("127.0.0.1", settings.port), backlog=2048)])
+        server.run(sockets=[listen("127.0.0.1", settings.port)])
 
 
 async def _paced(task: Any, emit: EmitTask) -> dict[str, Any]:
