@@ -16,7 +16,7 @@ solve: $(READY) ## solve a bundled task end to end with the embedded model (ID=â
 	$(BIN)/orchestrate solve $(ID) --run-tests --grade
 
 test: $(READY)  ## run the whole test suite
-	$(BIN)/pytest -n auto --maxprocesses 2 --dist loadfile
+	$(BIN)/pytest -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## lint, types, import contracts, and whether the documentation is what the program says
 	$(BIN)/ruff check
@@ -29,7 +29,7 @@ docs: $(READY)  ## write help texts, routes, settings and results into the docum
 	$(COG) -r $(PAGES)
 
 coverage: $(READY)      ## run the test suite and tell which branches of the five packages it takes
-	$(BIN)/pytest -n auto --maxprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 clean:          ## remove the environment, runs and caches
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*

@@ -5,7 +5,8 @@ Variants of one instance are handed out one after another, so that they meet whi
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from orchestrator.batch.ledger import Ledger
@@ -26,10 +27,16 @@ class Executor(Protocol):
         ...
 
 
-async def evaluate(ledgers: Sequence[Ledger], tasks: Sequence[Task], executor: Executor, emit: Emit) -> None:
+async def evaluate(
+    ledgers: Sequence[Ledger],
+    tasks: Sequence[Task],
+    executor: AbstractAsyncContextManager[Executor],
+    emit: Emit,
+) -> None:
     """Do every task of every run that is not finished, in the order of the tasks.
 
     Each result is written when it is there, so a run that ends early, in whatever way, can be gone on with.
+    The executor is entered where something is left to do.
     """
     of = {ledger.run.name: ledger for ledger in ledgers}
     pending = deque(
@@ -39,6 +46,12 @@ async def evaluate(ledgers: Sequence[Ledger], tasks: Sequence[Task], executor: E
         if task.instance_id not in ledger.finished
     )
     emit(BatchStarted(runs={name: _state(ledger, tasks) for name, ledger in of.items()}))
+    if pending:
+        async with executor as at_work:
+            await _all_done(pending, of, at_work, emit)
+
+
+async def _all_done(pending: deque[Unit], of: Mapping[str, Ledger], executor: Executor, emit: Emit) -> None:
     running: dict[asyncio.Task[Result], Unit] = {}
     try:
         while pending or running:

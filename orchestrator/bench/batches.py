@@ -167,7 +167,8 @@ async def _timed(
     session: Session, ledger: Ledger, tasks: Sequence[Task], workers: int, emit: Emit
 ) -> tuple[float, float]:
     """Seconds of wall time and of the processor that the tasks alone take."""
-    async with LocalExecutor(session, [ledger.run], workers) as executor:
-        started, used = time.perf_counter(), time.process_time()
-        await evaluate([ledger], tasks, executor, emit)
-        return time.perf_counter() - started, time.process_time() - used
+    executor = LocalExecutor(session, [ledger.run], workers)
+    session.open_engine()
+    started, used = time.perf_counter(), time.process_time()
+    await evaluate([ledger], tasks, executor, emit)
+    return time.perf_counter() - started, time.process_time() - used

@@ -79,15 +79,11 @@ def evaluate_batch(session: Session, batch: Batch, emit: Emit) -> "Summary":
     out.mkdir(parents=True, exist_ok=True)
     with claimed(out, "evaluate"):
         ledgers = [Ledger(run, [*found.instances, *found.faults], facts, fresh=batch.fresh) for run in runs]
-
-        async def go() -> None:
-            async with executor_for(batch.executor, session, runs, workers, batch.timeout_s) as executor:
-                await evaluate(ledgers, tasks, executor, emit)
-
         for ledger in ledgers:
             for name, reason in chosen.faults.items():
                 ledger.write(failed(name, ledger.run.folder, reason))
-        asyncio.run(go())
+        executor = executor_for(batch.executor, session, runs, workers, batch.timeout_s)
+        asyncio.run(evaluate(ledgers, tasks, executor, emit))
         if batch.grade:
             grade_batch(session, ledgers, chosen.instances, batch.grade, session.progress)
         return summary(

@@ -7,6 +7,7 @@ import time
 import pytest
 
 import orchestrator.batch.work as working
+from orchestrator.batch.local import LocalExecutor
 from orchestrator.cli import main
 from tests.orchestrator.batch.batches import (
     PROBLEMS,
@@ -77,11 +78,19 @@ def test_any_executor_hands_in_what_one_task_after_another_does_and_runs_nothing
     assert work_done(together) == before
 
 
+def test_where_all_is_finished_no_executor_is_started(capsys, tasks, tiny_model, tmp_path, monkeypatch):
+    arguments = evaluate_arguments(tasks, tiny_model, tmp_path / "out", "--limit", 1)
+    document = run(capsys, arguments)[1]
+    monkeypatch.setattr(LocalExecutor, "__aenter__", None)  # entering it would raise
+    code, again, _ = run(capsys, arguments)
+    assert (code, again["variants"]) == (0, document["variants"])
+
+
 def test_an_instance_that_fails_is_told_with_its_reason_stops_no_other_and_is_tried_again(
     capsys, tmp_path, tiny_model, executor
 ):
     tasks, out = make_tasks(tmp_path / "data", PROBLEMS[:3], missing=1), tmp_path / "out"
-    arguments = evaluate_arguments(tasks, tiny_model, out, "--executor", executor)
+    arguments = evaluate_arguments(tasks, tiny_model, out, "--executor", executor, "--workers", 1)
     code, document, err = run(capsys, arguments)
     assert code == 1
     (failure,) = document["failures"]

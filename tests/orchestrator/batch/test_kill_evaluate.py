@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-KILLS = 10
+KILLS = 6
 
 
 @pytest.mark.slow

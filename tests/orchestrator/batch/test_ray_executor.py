@@ -49,30 +49,51 @@ def ledger_of(session, found, out):
 async def done_here(session, found, out):
     """The predictions of the same tasks on this machine, undisturbed."""
     ledger = ledger_of(session, found, out)
-    async with LocalExecutor(session, [ledger.run], 2) as executor:
-        await evaluate([ledger], [each.task for each in found.instances.values()], executor, silent)
+    executor = LocalExecutor(session, [ledger.run], 2)
+    await evaluate([ledger], [each.task for each in found.instances.values()], executor, silent)
     return predictions(out)
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """A cluster on this machine, whose head has one processor."""
+    pytest.importorskip("ray", reason="the optional extra ray is not installed")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture
+def cluster(nodes, monkeypatch):
+    """The head and a node beside it."""
+    if not nodes.worker_nodes:
+        nodes.add_node(num_cpus=1)
+    monkeypatch.setenv("RAY_ADDRESS", nodes.address)
+    return nodes
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-async def test_a_killed_actor_loses_nothing_and_repeats_nothing_that_was_finished(session, found, tmp_path):
-    pytest.importorskip("ray", reason="the optional extra ray is not installed")
+async def test_a_killed_actor_loses_nothing_and_repeats_nothing_that_was_finished(
+    session, found, tmp_path, cluster
+):
     from orchestrator.batch.ray_cluster import RayExecutor
 
     tasks = [each.task for each in found.instances.values()]
-    ledger, finished = ledger_of(session, found, tmp_path / "out"), []
-    async with RayExecutor(session, [], 2, None) as executor:
-        victims = [place.pid for place in executor.places]
+    ledger, finished, killed = ledger_of(session, found, tmp_path / "out"), [], []
+    executor = RayExecutor(session, [], 2, None)
 
-        def kill_after_each_of_the_first(event):
-            if event.kind == "unit_finished":
-                finished.append(event.result.instance_id)
-                if victims:
-                    os.kill(victims.pop(), signal.SIGKILL)
+    def kill_after_each_of_the_first(event):
+        if event.kind == "unit_finished":
+            finished.append(event.result.instance_id)
+            if len(killed) < 2:
+                killed.append(executor.places[len(killed)].pid)
+                os.kill(killed[-1], signal.SIGKILL)
 
-        await evaluate([ledger], tasks, executor, kill_after_each_of_the_first)
-    assert not victims
+    await evaluate([ledger], tasks, executor, kill_after_each_of_the_first)
+    assert len(set(killed)) == 2
     assert sorted(finished) == sorted(found.instances)
     assert not [result.reason for result in ledger.results.values() if result.reason]
     assert predictions(tmp_path / "out") == await done_here(session, found, tmp_path / "here")
@@ -83,45 +104,36 @@ async def test_a_killed_actor_loses_nothing_and_repeats_nothing_that_was_finishe
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 async def test_a_node_that_is_gone_for_good_loses_nothing_though_no_other_takes_its_place(
-    session, found, tmp_path, monkeypatch
+    session, found, tmp_path, cluster
 ):
-    pytest.importorskip("ray", reason="the optional extra ray is not installed")
-    from ray.cluster_utils import Cluster
-
     from orchestrator.batch.ray_cluster import RayExecutor
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    nodes = [cluster.add_node(num_cpus=1)]
-    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
     ledger = ledger_of(session, found, tmp_path / "out")
+    executor, ended = RayExecutor(session, [], 2, None), []
 
     def end_node_after_the_first(event):
-        if event.kind == "unit_finished" and nodes:
-            cluster.remove_node(nodes.pop(), allow_graceful=False)
-
-    try:
-        async with RayExecutor(session, [], 2, None) as executor:
+        if event.kind == "unit_finished" and not ended:
             assert len(executor.places) == 2
-            tasks = [each.task for each in found.instances.values()]
-            await evaluate([ledger], tasks, executor, end_node_after_the_first)
-    finally:
-        cluster.shutdown()
-    assert not nodes
+            ended.extend(cluster.worker_nodes)
+            cluster.remove_node(ended[0], allow_graceful=False)
+
+    tasks = [each.task for each in found.instances.values()]
+    await evaluate([ledger], tasks, executor, end_node_after_the_first)
+    assert len(ended) == 1
     assert not [result.reason for result in ledger.results.values() if result.reason]
     assert predictions(tmp_path / "out") == await done_here(session, found, tmp_path / "here")
 
 
 @pytest.mark.slow
-async def test_a_node_with_another_model_is_refused_by_what_differs(session, found, tmp_path):
-    pytest.importorskip("ray", reason="the optional extra ray is not installed")
+async def test_a_node_with_another_model_is_refused_by_what_differs(session, found, tmp_path, cluster):
     from orchestrator.batch.ray_cluster import RayExecutor
 
     (run,) = runs_of(session, found, [CONFIG], [tmp_path / "out"])
     other = replace(run, determinants=run.determinants | {"model_digest": "f" * 64})
     ledger = Ledger(other, list(found.instances), session.facts())
-    async with RayExecutor(session, [], 1, None) as executor:
-        with pytest.raises(MixedRunError, match="model_digest is 'ffff"):
-            await evaluate([ledger], [found.get("local__abacus-0").task], executor, silent)
+    executor = RayExecutor(session, [], 1, None)
+    with pytest.raises(MixedRunError, match="model_digest is 'ffff"):
+        await evaluate([ledger], [found.get("local__abacus-0").task], executor, silent)
     assert not (tmp_path / "out" / "predictions.jsonl").exists()
 
 

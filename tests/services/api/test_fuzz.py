@@ -10,10 +10,10 @@ from tests.services.api.fuzz import fuzz
 @pytest.mark.slow
 def test_every_answer_to_generated_requests_is_one_that_the_description_declares(serving, script, tmp_path):
     live = serving(requests_per_minute=100_000)
-    report = fuzz(live, script, tmp_path, cases=200, seed=1, phases="examples,fuzzing")
+    report = fuzz(live, script, tmp_path, cases=140, seed=1, phases="examples,fuzzing")
     assert report["exit_code"] == 0, report["said"]
     assert report["operations"]["tested"] == report["operations"]["total"]
-    assert report["cases"]["generated"] >= 150
+    assert report["cases"]["generated"] >= 100
     assert report["events"] > 0
     accepted = {
         route for route, answers in report["answers"].items() if {"200", "201", "202"} & answers.keys()

@@ -15,7 +15,7 @@ MODEL = "smollm2-135m"
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory, cache_dir):
-    settings = Settings(model=MODEL, cache=cache_dir, dtype="float32")
+    settings = Settings(model=MODEL, cache=cache_dir)
     with Session(settings, progress=lambda *_: None) as session:
         runtime = Runtime(session, ServeSettings(data=tmp_path_factory.mktemp("service"), drain_s=1))
         live = run(runtime)
