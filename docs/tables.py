@@ -124,15 +124,15 @@ def families() -> str:
     found = result("families")
     counts = Counter((outcome, passes) for _, outcome, passes, _ in found["rows"])
     rows = [[outcome, passes, str(n)] for (outcome, passes), n in counts.most_common()]
-    batched, single = (
+    batched, joined = (
         ", ".join(name for name, outcome, passes, _ in found["rows"] if outcome == "right" and passes == way)
-        for way in ("batched", "one by one")
+        for way in ("batched", "joined")
     )
     others = [[name, outcome, said] for name, outcome, _, said in found["rows"] if outcome != "right"]
     parts = [
         table(["outcome", "passes", "types"], rows),
         f"Batched: {batched}.",
-        f"One by one: {single}.",
+        f"Joined: {joined}.",
         table(["type", "outcome", "what is said"], others),
         provenance(found["about"]),
     ]

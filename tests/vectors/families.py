@@ -35,7 +35,7 @@ from vectors.models.blocks import d_model, n_layers
 from vectors.steering import Steering
 
 LIMIT_S, NEW, VOCAB = 120, 4, 258
-PATHS = {"LlamaForward": "batched", "HFForward": "batched", "RowwiseForward": "one by one"}
+PATHS = {"LlamaForward": "batched", "HFForward": "batched", "RowwiseForward": "joined"}
 TOLERANCE = 2e-4
 """Of log-probabilities, in nats."""
 SIZES = {
@@ -268,6 +268,7 @@ def main() -> int:
     parser.add_argument("families", nargs="*")
     parser.add_argument("--json")
     given = parser.parse_args()
+    torch.set_num_threads(1)  # the models are too small for more
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     transformers.utils.logging.set_verbosity_error()

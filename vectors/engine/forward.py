@@ -1,7 +1,7 @@
 """Which of the ways to run passes a model gets: the fastest that gives what the model's own forward gives.
 
 A loop of our own for the Llama family, transformers' forward over the rows of a whole batch, transformers'
-forward row by row. What a model cannot be run by is told by the ways themselves or shows in a rehearsal.
+forward for each row. What a model cannot be run by is told by the ways themselves or shows in a rehearsal.
 """
 
 import hashlib
@@ -62,7 +62,7 @@ def forward_of(model: nn.Module, record: Path | None = None) -> Forward:
             with suppress(OSError):  # a cache that is full or read-only: it is found again
                 write_atomic(record, json.dumps(asdict(found)).encode())
     if found.refused:
-        _log.warning("%s; its rows run one by one, which is slower", found.refused[0])
+        _log.warning("%s; each of its rows goes through its own forward, which is slower", found.refused[0])
     return forward
 
 
@@ -98,8 +98,12 @@ def _ways(model: nn.Module) -> Mapping[str, Callable[[nn.Module], Forward]]:
     from vectors.engine.hf_forward import HFForward
     from vectors.engine.rowwise_forward import RowwiseForward
 
-    anew = partial(RowwiseForward, caching=False)
-    return {_BATCHED: HFForward, "one by one": RowwiseForward, "one by one, all anew": anew}
+    return {
+        _BATCHED: HFForward,
+        "rowwise": partial(RowwiseForward, in_pieces=True),
+        "rowwise, prompts whole": partial(RowwiseForward, in_pieces=False),
+        "rowwise, all anew": partial(RowwiseForward, in_pieces=False, caching=False),
+    }
 
 
 def _read(record: Path | None) -> _Found | None:

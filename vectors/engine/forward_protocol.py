@@ -10,16 +10,16 @@ from vectors.engine.ragged import Pass
 class Forward(Protocol):
     """Something that runs passes through a model.
 
-    `batched`: a pass may hold several rows, and a prompt may come in pieces. `resumable`: it can start after
-    any block. `reusable`: a row's past is all in the key-value cache. There, keys have `kv_heads` heads of
-    width `head_dim`.
+    `in_pieces`: a prompt may come in several passes. `resumable`: a pass can start after any block.
+    `reusable`: a row's past is all in the key-value cache. There, keys have `kv_heads` heads of width
+    `head_dim`.
     """
 
     kv_heads: int
     head_dim: int
 
     @property
-    def batched(self) -> bool: ...  # noqa: D102
+    def in_pieces(self) -> bool: ...  # noqa: D102
 
     @property
     def resumable(self) -> bool: ...  # noqa: D102

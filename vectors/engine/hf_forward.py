@@ -54,7 +54,7 @@ class HFForward:
     """Runs passes through a model's own forward; `detach` leaves the model as it was."""
 
     resumable = False
-    batched = True
+    in_pieces = True
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model

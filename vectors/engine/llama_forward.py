@@ -66,7 +66,7 @@ class LlamaForward:
 
     resumable = True
     reusable = True
-    batched = True
+    in_pieces = True
 
     def __init__(self, model: nn.Module) -> None:
         config = text_config(model)

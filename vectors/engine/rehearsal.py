@@ -103,8 +103,9 @@ class Rehearsal:
             pieces.append(Piece(block, 0, (), steering))
         found: list[list[Tensor]] = [[] for _ in self._parts]
         stops = [[part.prompt_len + new for new in range(_NEW + 1)] for part in self._parts]
-        if forward.batched:  # prompts in two pieces, of which the first rows' ends do not meet
-            stops = [[part.prompt_len * 2 // 3, *ends] for part, ends in zip(self._parts, stops, strict=True)]
+        if forward.in_pieces:  # a long one, short ones, and the rest
+            half = [part.prompt_len // 2 for part in self._parts]
+            stops = [[at, at + 1, at + 3, *ends] for at, ends in zip(half, stops, strict=True)]
         for ends in zip(*stops, strict=True):
             due = []
             for number, (part, end) in enumerate(zip(self._parts, ends, strict=True)):
@@ -113,11 +114,10 @@ class Rehearsal:
                 tokens = part.token_ids[before.end : end]
                 pieces[number] = replace(before, start=before.end, token_ids=tokens, wanted=wanted)
                 due.append(pieces[number])
-            for group in [due] if forward.batched else [[piece] for piece in due]:
-                batch = Pass(group, cache, device)
-                logits = iter(forward.run(batch))
-                for piece in batch.pieces:
-                    found[pieces.index(piece)].extend(islice(logits, len(piece.wanted)))
+            batch = Pass(due, cache, device)
+            logits = iter(forward.run(batch))
+            for piece in batch.pieces:
+                found[pieces.index(piece)].extend(islice(logits, len(piece.wanted)))
         return [torch.stack(logits) for logits in found]
 
     def _crossing(self) -> int:

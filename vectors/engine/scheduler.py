@@ -1,8 +1,9 @@
 """Which rows run, and what each forward pass holds: continuous batching on one thread.
 
 Each pass takes the newest token of every decoding row and, up to a budget, pieces of prompts in order of
-arrival, so that a long prompt stalls nobody. A row has its whole block from the start: once admitted it never
-waits for memory. Rows that could soon reuse what another row is computing wait for it.
+arrival, so that a long prompt stalls nobody, unless the model needs it whole. A row has its whole block from
+the start: once admitted it never waits for memory. Rows that could soon reuse what another row is computing
+wait for it.
 """
 
 import time
@@ -194,8 +195,8 @@ class Scheduler:
                 continue
             assert row.block is not None
             end = row.needed
-            if not row.decoding and self.forward.batched:
-                end = min(end, row.computed + budget)
+            if not row.decoding:
+                end = self._within(budget, row.computed, end)
                 budget -= end - row.computed
             if end == row.computed:
                 continue
@@ -207,13 +208,17 @@ class Scheduler:
         for batch, logits in self._runs(pieces):
             self.counts.new_tokens += distribute(batch, logits, pieces, self.eos_ids)
 
+    def _within(self, budget: int, computed: int, end: int) -> int:
+        """How far a prompt comes in a pass with room for `budget` tokens of prompts."""
+        if self.forward.in_pieces or budget <= 0:
+            return min(end, computed + max(0, budget))
+        return end
+
     def _runs(
         self, rows: Mapping[Piece, Row], resume: tuple[int, Mapping[Piece, Tensor]] | None = None
     ) -> Iterator[tuple[Pass, Tensor]]:
         """Run pieces in one pass; where that fails, each alone, so that a fault stays with its row."""
-        groups = [[piece] for piece in rows]
-        if self.forward.batched and rows:
-            groups = [list(rows)]
+        groups = [list(rows)] if rows else []
         while groups:
             group = groups.pop(0)
             recorded = [(made, len(made)) for piece in group for made in piece.records.values()]

@@ -190,13 +190,13 @@ def test_a_model_whose_attention_does_more_than_ours_keeps_its_own_and_is_left_a
         torch.testing.assert_close(model(input_ids=ids).logits, before, atol=0, rtol=0)
 
 
-def test_a_model_that_does_not_attend_through_transformers_is_not_batched_and_left_as_it_was(caplog):
+def test_rows_of_a_model_that_does_not_attend_through_transformers_run_apart_and_it_is_left_as_it_was(caplog):
     model = tiny_model("gemma3")
     attention = decoder_blocks(model)[1].self_attn
     plain, implementation = attention.forward, model.config._attn_implementation
     attention.forward = lambda hidden_states, **_: (hidden_states * 0.5, None)
     Engine(model, byte_tokenizer()).close()
-    assert "blocks [1]" in caplog.text and "one by one" in caplog.text
+    assert "blocks [1]" in caplog.text and "through its own forward" in caplog.text
     assert model.config._attn_implementation == implementation
     attention.forward = plain
     request = GenerationRequest(prompt(1, 30), steer(batches.bare(model), 1, 0.8), Sampling(4))

@@ -1,4 +1,4 @@
-"""Models whose blocks do more than a batched pass knows of are run row by row, of whatever family."""
+"""Models whose blocks do more than a batched pass knows of are found, of whatever family."""
 
 import pytest
 import torch
@@ -72,14 +72,14 @@ MADE = {
 }
 
 
-def why_one_by_one(model, caplog):
+def why_apart(model, caplog):
     """What is said of a model as it is opened."""
     with Engine(model.float().eval(), byte_tokenizer()):
         return caplog.text
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_a_model_with_something_beside_plain_attention_is_run_row_by_row_and_gives_its_own_tokens(
+def test_rows_of_a_model_with_something_beside_plain_attention_run_apart_and_give_its_own_tokens(
     name, caplog
 ):
     torch.manual_seed(0)
@@ -96,7 +96,7 @@ def test_a_model_with_something_beside_plain_attention_is_run_row_by_row_and_giv
         for request in requests
     ]
     with Engine(model, byte_tokenizer(), endless=True) as engine:
-        assert reason in caplog.text and "one by one" in caplog.text
+        assert reason in caplog.text and "through its own forward" in caplog.text
         assert [tokens(run(engine, request))[0] for request in requests] == wanted
         assert tokens(run(engine, *requests)) == wanted
         scores = run(
@@ -115,28 +115,6 @@ def greedy(logits_of, request):
     for _ in range(request.sampling.max_new_tokens):
         ids.append(int(logits_of(ids)[-1].argmax()))
     return ids[len(request.prompt_ids) :]
-
-
-def test_a_model_that_makes_no_cache_computes_a_row_anew_for_each_token():
-    torch.manual_seed(0)
-    model = gpt_oss().eval()
-    request = GenerationRequest(prompt(1, 20), Steering(torch.randn(64), 1, 3.0), Sampling(6))
-    wanted = greedy(lambda ids: hooked_logits(model, ids, request.steering), request)
-    forget(model)
-    with Engine(model, byte_tokenizer(), endless=True) as engine:
-        assert tokens(run(engine, request)) == [wanted]
-
-
-def forget(model):
-    """Have a model hand back no cache, as the oldest do."""
-    own = model.forward
-
-    def forward(**inputs):
-        output = own(**{**inputs, "use_cache": False, "past_key_values": None})
-        output.past_key_values = None
-        return output
-
-    model.forward = forward
 
 
 def test_a_model_whose_tokens_know_of_later_ones_is_refused_in_a_line():
@@ -160,20 +138,20 @@ def test_a_state_beside_attention_is_found_where_no_config_tells_of_it_however_l
     for name, weight in model.named_parameters():
         if "mamba" in name and weight.dim() > 1:
             weight.data.mul_(1e-6)
-    assert "more than attention" in why_one_by_one(model, caplog)
+    assert "more than attention" in why_apart(model, caplog)
 
 
 @pytest.mark.usefixtures("_no_kinds")
 def test_a_mask_of_the_models_own_is_found_where_no_config_tells_of_it(caplog):
     torch.manual_seed(0)
-    assert "attends in a way of its own" in why_one_by_one(llama4(), caplog)
+    assert "attends in a way of its own" in why_apart(llama4(), caplog)
 
 
 def test_a_model_is_left_bare_where_it_cannot_be_batched(caplog):
     torch.manual_seed(0)
     model = diff_llama().eval()
     before = hf_generate(model, prompt(1, 20))
-    assert why_one_by_one(model, caplog)
+    assert why_apart(model, caplog)
     assert hf_generate(model, prompt(1, 20)) == before
     assert model.config._attn_implementation == "sdpa"
 
@@ -206,7 +184,7 @@ def test_a_batched_pass_that_would_be_wrong_shows_before_the_first_request(mista
         with pytest.raises(UnsupportedModel, match="where it is steered"):
             Engine(model, byte_tokenizer())
     else:
-        assert "away from the model's own" in why_one_by_one(model, caplog)
+        assert "away from the model's own" in why_apart(model, caplog)
 
 
 def mixtral():
