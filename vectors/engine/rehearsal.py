@@ -19,6 +19,7 @@ from vectors.engine.ragged import Pass, Piece
 from vectors.errors import UnsupportedModel, VectorsError
 from vectors.models.blocks import (
     context_length,
+    d_model,
     decoder_blocks,
     embedding,
     n_layers,
@@ -32,7 +33,13 @@ _PROMPTS = (13, 22)
 _NEW = 3
 _LONGEST = 4608
 """A window or chunk of more tokens is not crossed."""
-_WINDOWS = ("sliding_window", "attention_chunk_size", "attention_window_size", "local_attn_window_size")
+_WINDOWS = (
+    "sliding_window",
+    "attention_chunk_size",
+    "attention_window_size",
+    "local_attn_window_size",
+    "local_attn_chunk_length",
+)
 _EXACT, _ROUNDED = 1e-4, 0.35
 """How far logits may be from the model's own, as a share of their spread: in float32, and in fewer bits, of
 which rounding alone takes a tenth in thirty blocks."""
@@ -77,7 +84,7 @@ class Rehearsal:
         except VectorsError as error:
             return str(error)
         except Exception as error:
-            return f"its forward pass fails: {type(error).__name__}: {' '.join(str(error).split())[:160]}"
+            return _failed("its", error)
         tolerance = _EXACT if self._like.dtype == torch.float32 else _ROUNDED
         for part, logits in zip(self._parts, found, strict=True):
             away = float((logits - part.logits).norm()) / max(_spread(part.logits), 1e-9)
@@ -138,6 +145,11 @@ class Rehearsal:
         if not seen:
             raise UnsupportedModel(f"{type(self._model).__name__}: its forward does not pass block {layer}")
         width = seen[0].shape[-1]
+        if width != d_model(self._model):
+            raise UnsupportedModel(
+                f"{type(self._model).__name__}: its blocks hand on {width} numbers a token, and "
+                f"{d_model(self._model)} is the width of its residual stream: there are several in one"
+            )
         vector = torch.randn(width, generator=torch.Generator().manual_seed(layer))
         alpha = float(seen[0].float().norm(dim=-1).mean()) / 2
         return Steering(vector, layer, alpha)
@@ -158,11 +170,19 @@ class Rehearsal:
             output = self._model(
                 input_ids=torch.tensor([list(token_ids)], device=self._like.device), use_cache=False
             )
+        except VectorsError:
+            raise
+        except Exception as error:
+            raise UnsupportedModel(f"{type(self._model).__name__}: {_failed('its own', error)}") from error
         finally:
             for handle in handles:
                 handle.remove()
         logits: Tensor = output.logits[0, -_NEW - 2 :]
         return logits.float()
+
+
+def _failed(whose: str, error: Exception) -> str:
+    return f"{whose} forward pass fails: {type(error).__name__}: {' '.join(str(error).split())[:160]}"
 
 
 def _spread(logits: Tensor) -> float:
