@@ -6,6 +6,7 @@ then rounded to bfloat16 before the softmax. Everywhere else the fused kernel ru
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -29,12 +30,46 @@ class Scratch:
         return self._memory[name][:size].view(shape)
 
 
-def attend_rows(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class Extra:
+    """What some families do to the scores of their attention beside a scale and a mask.
+
+    `softcap` bounds them softly (Gemma 2, arXiv 2408.00118). `sinks` [heads] are the scores of one more key,
+    whose value is nothing (GPT-OSS, arXiv 2508.10925).
+    """
+
+    softcap: float | None = None
+    sinks: Tensor | None = None
+
+    def weights(self, scores: Tensor, mask: Tensor | None, heads: tuple[int, ...]) -> Tensor:
+        """What each key weighs, of scores [..., past], to which the sinks broadcast in the shape `heads`."""
+        if self.softcap is not None:
+            scores = (scores / self.softcap).tanh_().mul_(self.softcap)
+        if mask is not None:
+            scores = scores + mask
+        if self.sinks is not None:
+            nothing = self.sinks.to(scores.dtype).view(heads).expand(*scores.shape[:-1], 1)
+            scores = torch.cat([scores, nothing], dim=-1)
+        weights = scores.softmax(-1, dtype=torch.float32).to(scores.dtype)
+        return weights if self.sinks is None else weights[..., :-1]
+
+
+def attend_rows(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    mask: Tensor | None,
+    scale: float,
+    extra: Extra | None = None,
+) -> Tensor:
     """Attend from one token of each row; returns the shape of `queries` [rows, kv_heads, group, head_dim].
 
     `keys` and `values` are [rows, kv_heads, tokens, head_dim], each key head shared by `group` queries.
     `mask` [rows, 1, 1, tokens] is added to the scores.
     """
+    if extra is not None:
+        scores = queries.mul(scale) @ keys.transpose(-1, -2)
+        return extra.weights(scores, mask, (*queries.shape[1:3], 1)) @ values
     rows, tokens = len(queries), keys.shape[2]
     if not _rounds(queries) or rows * tokens < _MANY_READ:
         # The queries that share a key head stand where a sequence would: no key is repeated.
@@ -48,7 +83,13 @@ def attend_rows(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | No
 
 
 def attend_piece(
-    queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scale: float, scratch: Scratch
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    mask: Tensor | None,
+    scale: float,
+    scratch: Scratch,
+    extra: Extra | None = None,
 ) -> Tensor:
     """Attend from many tokens of a row; returns the shape of `queries` [tokens, kv_heads, group, head_dim].
 
@@ -58,6 +99,12 @@ def attend_piece(
     tokens, kv_heads, group, dim = queries.shape
     past = keys.shape[1]
     heads_first = queries.permute(1, 2, 0, 3)
+    if extra is not None:
+        if mask is None:
+            mask = queries.new_full((tokens, past), -torch.inf).triu_(1)
+        scores = heads_first.mul(scale) @ keys.transpose(1, 2).unsqueeze(1)
+        seen = extra.weights(scores, mask, (kv_heads, group, 1, 1)) @ values.unsqueeze(1)
+        return seen.permute(2, 0, 1, 3)
     if not _rounds(queries) or tokens * past < _MANY_SCORES:
         shared = (kv_heads, group, past, dim)
         each_key, each_value = (cache.unsqueeze(1).expand(shared) for cache in (keys, values))

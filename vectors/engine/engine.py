@@ -74,14 +74,7 @@ class Engine:
         model.eval()
         self._forward = in_own_thread(forward_of, model, record)
         like = embedding(model).weight
-        self._cache = KeyValueCache(
-            n_layers(model),
-            self._forward.kv_heads,
-            self._forward.head_dim,
-            cache_tokens,
-            like.dtype,
-            like.device,
-        )
+        self._cache = KeyValueCache(self._forward.shapes, cache_tokens, like.dtype, like.device)
         self._prefixes = PrefixStore(self._cache, n_layers(model), resumable=self._forward.resumable)
         self._sharing = Sharing(
             self._prefixes, n_layers(model), self._forward.resumable, self._forward.reusable

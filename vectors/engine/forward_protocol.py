@@ -1,5 +1,6 @@
 """What runs passes through a model, as the scheduler knows it."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from torch import Tensor
@@ -11,12 +12,12 @@ class Forward(Protocol):
     """Something that runs passes through a model.
 
     `in_pieces`: a prompt may come in several passes. `resumable`: a pass can start after any block.
-    `reusable`: a row's past is all in the key-value cache. There, keys have `kv_heads` heads of width
-    `head_dim`.
+    `reusable`: a row's past is all in the key-value cache. There, `shapes` are the heads of each layer's keys
+    and their width.
     """
 
-    kv_heads: int
-    head_dim: int
+    @property
+    def shapes(self) -> Sequence[tuple[int, int]]: ...  # noqa: D102
 
     @property
     def in_pieces(self) -> bool: ...  # noqa: D102

@@ -6,6 +6,7 @@ model is bare: its attention is torch's and its hooks return nothing.
 """
 
 import functools
+import sys
 import threading
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
@@ -15,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d, pad
 from torch.utils.hooks import RemovableHandle
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.masking_utils import sdpa_mask
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from vectors.engine.hooks import attached, in_pass, running_pass
 from vectors.engine.ragged import Pass
-from vectors.engine.soundness import Attend, check_options, watched
+from vectors.engine.soundness import Attend, check_options, extra_of, watched
 from vectors.errors import SteeringNotApplied, UnsupportedModel
 from vectors.models.blocks import n_layers
 
@@ -60,17 +61,15 @@ class HFForward:
         self._model = model
         self._switch = cast("_Switchable", model)
         self._implementation = self._switch.config._attn_implementation
-        _register()
-        self._switch.set_attn_implementation(_NAME)
+        self._switch.set_attn_implementation(_registered(self._implementation))
         self._convolutions = [module for module in model.modules() if type(module).__name__ in _CONVOLUTIONS]
         self.reusable = not self._convolutions  # what a convolution remembers is not in the cache
         self._handles: list[RemovableHandle] = []
         try:
-            shapes = self._probe()
+            self.shapes = self._probe()
         except Exception:
             self.detach()
             raise
-        self.kv_heads, self.head_dim = shapes.pop()
         for module in self._convolutions:
             module.forward = functools.partial(_convolve, module, module.forward)
         self._handles = attached(model)
@@ -102,19 +101,19 @@ class HFForward:
         logits: Tensor = output.logits[0]
         return logits.float()
 
-    def _probe(self) -> set[tuple[int, int]]:
-        """The key heads and their width, as every attention layer hands them over."""
-        seen = watched(self._model, self._bare_logits, _bare, self._convolutions)
+    def _probe(self) -> list[tuple[int, int]]:
+        """The key heads and their width, by layer, as attention layers hand them over."""
+        bare = functools.partial(_bare, self._implementation)
+        seen = watched(self._model, self._bare_logits, bare, self._convolutions)
         self._attending = set(seen)
         without = set(range(n_layers(self._model))) - self._attending
         without -= {int(module.layer_idx) for module in self._convolutions}  # type: ignore[arg-type]
-        shapes = set(seen.values())
-        if without or len(shapes) != 1:
+        if without or not seen:
             raise UnsupportedModel(
                 f"{type(self._model).__name__}: blocks {sorted(without)} do not attend through transformers' "
-                f"attention interface, or key heads differ ({sorted(shapes)})"
+                "attention interface"
             )
-        return shapes
+        return [seen.get(layer, (1, 1)) for layer in range(max(seen) + 1)]
 
     def _bare_logits(self, attend: Attend, token_ids: Tensor) -> Tensor:
         """The logits [1, tokens, vocab] of the model's own forward pass, with `attend` for its attention."""
@@ -129,41 +128,53 @@ class HFForward:
 
 
 @functools.cache
-def _register() -> None:
-    AttentionInterface.register(_NAME, _attend)
-    AttentionMaskInterface.register(_NAME, sdpa_mask)
+def _registered(implementation: str) -> str:
+    """The name of our attention in the place of another, whose masks it gets outside of passes."""
+    name = f"{_NAME}_{implementation}"
+    AttentionInterface.register(name, functools.partial(_attend, implementation))
+    AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[implementation])
+    return name
 
 
 def _attend(
+    implementation: str,
     module: Any,
     query: Tensor,
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
-    scaling: float | None = None,
-    sliding_window: int | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
     """What transformers calls for attention: query [1, heads, tokens, dim] → [1, tokens, heads, dim]."""
     check_options(module, options)
-    asked = {**options, "scaling": scaling, "sliding_window": sliding_window}
     batch = running_pass()
     if batch is None:
-        return (_current.probe or _bare)(module, query, key, value, attention_mask, asked), None
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        bare = _current.probe or functools.partial(_bare, implementation)
+        return bare(module, query, key, value, attention_mask, options), None
+    scale = options.get("scaling")
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
     width = value.shape[-1]
     value = pad(value, (0, key.shape[-1] - width))  # the cache has one width for both
     heads = [each[0].transpose(0, 1) for each in (query, key, value)]
-    seen = batch.attend(module.layer_idx, heads[0], heads[1], heads[2], scale, sliding_window)[..., :width]
+    window, extra = options.get("sliding_window"), extra_of(options)
+    seen = batch.attend(module.layer_idx, heads[0], heads[1], heads[2], scale, window, extra)[..., :width]
     _current.attended.add(module.layer_idx)
     return seen.unsqueeze(0), None
 
 
 def _bare(
-    module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, options: Mapping[str, Any]
+    implementation: str,
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    options: Mapping[str, Any],
 ) -> Tensor:
     """Attention as the model has it without an engine."""
-    output: Tensor = ALL_ATTENTION_FUNCTIONS["sdpa"](module, query, key, value, mask, **options)[0]
+    own = getattr(sys.modules[type(module).__module__], "eager_attention_forward", None)
+    attend = ALL_ATTENTION_FUNCTIONS.get_interface(implementation, own)
+    output: Tensor = attend(module, query, key, value, mask, **options)[0]
     return output
 
 

@@ -5,7 +5,6 @@ similar length lie side by side and one attention call reads them all in place. 
 come and go, and memory is bounded whatever runs.
 """
 
-import math
 import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,27 +25,21 @@ class Block:
 
 
 class KeyValueCache:
-    """Keys and values [n_layers, tokens · kv_heads, head_dim], in blocks laid out as [kv_heads, capacity, …].
+    """Each layer's keys and values [tokens · kv_heads, head_dim], in blocks of [kv_heads, capacity, …].
 
-    `tokens` is rounded up to a power of two. On a processor the memory is taken from the system only as it is
-    first written.
+    `shapes` are kv_heads and head_dim of each layer. `tokens` is rounded up to a power of two. On a processor
+    the memory is taken from the system only as it is first written.
     """
 
     def __init__(
-        self,
-        n_layers: int,
-        kv_heads: int,
-        head_dim: int,
-        tokens: int,
-        dtype: torch.dtype,
-        device: torch.device,
+        self, shapes: Sequence[tuple[int, int]], tokens: int, dtype: torch.dtype, device: torch.device
     ) -> None:
-        self.kv_heads, self.head_dim = kv_heads, head_dim
         self.tokens = _power_of_two(max(tokens, MIN_BLOCK))
-        shape = (n_layers, self.tokens * kv_heads, head_dim)
-        self._keys, self._values = _zeros(shape, dtype, device), _zeros(shape, dtype, device)
-        self.keys = list(self._keys.unbind(0))
-        self.values = list(self._values.unbind(0))
+        sizes = [self.tokens * kv_heads * head_dim for kv_heads, head_dim in shapes]
+        self.keys, self.values = (
+            [part.view(-1, dim) for part, (_, dim) in zip(torch.split(arena, sizes), shapes, strict=True)]
+            for arena in (_zeros(sum(sizes), dtype, device) for _ in range(2))
+        )
         self._free: dict[int, set[int]] = {self.tokens: {0}}
         self.used = 0
 
@@ -72,8 +65,8 @@ class KeyValueCache:
         hide that from it.
         """
         if clear:
-            for cache in (self._keys, self._values):
-                self._block(cache, block).zero_()
+            for cache in (*self.keys, *self.values):
+                self.view(cache, block, 1, block.capacity).zero_()
         size, start = block.capacity, block.start
         self.used -= size
         while (buddy := start ^ size) in self._free.get(size, ()):
@@ -83,46 +76,38 @@ class KeyValueCache:
 
     def copy(self, source: Block, target: Block, tokens: int, n_layers: int) -> None:
         """Copy the first `tokens` tokens of the first `n_layers` layers from one block to another."""
-        for cache in (self._keys, self._values):
-            into = self._block(cache, target)[:n_layers, :, :tokens]
-            into.copy_(self._block(cache, source)[:n_layers, :, :tokens])
+        for cache in (*self.keys[:n_layers], *self.values[:n_layers]):
+            self.view(cache, target, 1, tokens).copy_(self.view(cache, source, 1, tokens))
 
-    def slots(self, blocks: Sequence[Block], positions: Sequence[int]) -> Tensor:
+    def slots(self, blocks: Sequence[Block], positions: Sequence[int], kv_heads: int) -> Tensor:
         """Where in a layer the keys of tokens at `positions` of `blocks` lie, [tokens · kv_heads]."""
-        of_block = torch.tensor([(block.start * self.kv_heads, block.capacity) for block in blocks])
+        of_block = torch.tensor([(block.start * kv_heads, block.capacity) for block in blocks])
         first = of_block[:, 0] + torch.tensor(positions)
-        heads = torch.arange(self.kv_heads)
-        return (first.unsqueeze(1) + of_block[:, 1:] * heads).flatten()
+        return (first.unsqueeze(1) + of_block[:, 1:] * torch.arange(kv_heads)).flatten()
 
     def write(self, layer: int, slots: Tensor, keys: Tensor, values: Tensor) -> None:
         """Store keys and values [tokens, kv_heads, head_dim] at `slots`."""
-        self.keys[layer].index_copy_(0, slots, keys.reshape(-1, self.head_dim))
-        self.values[layer].index_copy_(0, slots, values.reshape(-1, self.head_dim))
+        for cache, made in ((self.keys[layer], keys), (self.values[layer], values)):
+            cache.index_copy_(0, slots, made.reshape(-1, cache.shape[1]))
 
     def view(self, cache: Tensor, first: Block, count: int, tokens: int) -> Tensor:
         """The first `tokens` tokens of `count` neighbouring blocks, [count, kv_heads, tokens, head_dim]."""
-        size, dim = first.capacity, self.head_dim
+        kv_heads, dim, size = len(cache) // self.tokens, cache.shape[1], first.capacity
         return cache.as_strided(
-            (count, self.kv_heads, tokens, dim),
-            (self.kv_heads * size * dim, size * dim, dim, 1),
-            cache.storage_offset() + first.start * self.kv_heads * dim,
+            (count, kv_heads, tokens, dim),
+            (kv_heads * size * dim, size * dim, dim, 1),
+            cache.storage_offset() + first.start * kv_heads * dim,
         )
 
-    def _block(self, cache: Tensor, block: Block) -> Tensor:
-        """[n_layers, kv_heads, capacity, head_dim]"""
-        rows = slice(block.start * self.kv_heads, (block.start + block.capacity) * self.kv_heads)
-        return cache[:, rows].view(len(cache), self.kv_heads, block.capacity, self.head_dim)
 
-
-def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+def _zeros(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Zeros that the system provides page by page, when they are first used; torch writes its own at once.
 
     numpy's come in pages of 2 MiB, several of which each layer of a first row touches: a quarter of a second.
     """
     if device.type != "cpu":
-        return torch.zeros(shape, dtype=dtype, device=device)
-    memory = mmap.mmap(-1, math.prod(shape) * dtype.itemsize, access=mmap.ACCESS_COPY)
-    return torch.frombuffer(memory, dtype=dtype).view(shape)
+        return torch.zeros(size, dtype=dtype, device=device)
+    return torch.frombuffer(mmap.mmap(-1, size * dtype.itemsize, access=mmap.ACCESS_COPY), dtype=dtype)
 
 
 def _power_of_two(tokens: int) -> int:

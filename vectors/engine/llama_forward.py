@@ -78,11 +78,12 @@ class LlamaForward:
         self._norm = cast("_Weighted", final_norm(model)).weight
         self._eps = float(config.rms_norm_eps)
         self._heads = int(config.num_attention_heads)
-        self.kv_heads = int(config.num_key_value_heads)
+        self._kv_heads = int(config.num_key_value_heads)
         self._blocks = [self._block(cast("_Layer", block)) for block in decoder_blocks(model)]
         self._cos, self._sin = self._rotary(model, int(config.max_position_embeddings))
-        self.head_dim = self._cos.shape[-1]
-        self._scale = self.head_dim**-0.5
+        self._head_dim = self._cos.shape[-1]
+        self.shapes = [(self._kv_heads, self._head_dim)] * len(self._blocks)
+        self._scale = self._head_dim**-0.5
 
     @staticmethod
     def fits(model: nn.Module) -> bool:
@@ -112,11 +113,11 @@ class LlamaForward:
         cos = self._cos[batch.positions].unsqueeze(1)
         sin = self._sin[batch.positions].unsqueeze(1)
         tokens, width = hidden.shape
-        turned = self._heads + self.kv_heads
+        turned = self._heads + self._kv_heads
         for layer in range(first, len(self._blocks)):
             block = self._blocks[layer]
             x = rms_norm(hidden, (width,), block.attention_norm, self._eps)
-            qkv = block.qkv(x).view(tokens, turned + self.kv_heads, self.head_dim)
+            qkv = block.qkv(x).view(tokens, turned + self._kv_heads, self._head_dim)
             queries, keys = self._turn(block, qkv[:, :turned], cos, sin)
             seen = batch.attend(layer, queries, keys, qkv[:, turned:], self._scale)
             hidden = block.out.plus(seen.reshape(tokens, -1), hidden)
@@ -130,11 +131,11 @@ class LlamaForward:
     def _turn(self, block: _Block, heads: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
         """Turn queries and keys [tokens, heads, head_dim] by position (RoPE, Su et al., arXiv 2104.09864)."""
         if block.query_norm is not None and block.key_norm is not None:
-            shape = (self.head_dim,)
+            shape = (self._head_dim,)
             queries = rms_norm(heads[:, : self._heads], shape, block.query_norm, self._eps)
             keys = rms_norm(heads[:, self._heads :], shape, block.key_norm, self._eps)
             heads = torch.cat([queries, keys], dim=1)
-        turned = (heads * cos).addcmul_(heads.roll(self.head_dim // 2, -1), sin)
+        turned = (heads * cos).addcmul_(heads.roll(self._head_dim // 2, -1), sin)
         return turned[:, : self._heads], turned[:, self._heads :]
 
     def _block(self, block: _Layer) -> _Block:

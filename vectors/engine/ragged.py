@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vectors.engine.attention import Scratch, attend_piece, attend_rows
+from vectors.engine.attention import Extra, Scratch, attend_piece, attend_rows
 from vectors.engine.kvcache import Block, KeyValueCache
 from vectors.steering import RowSteering, SteeringPlan
 
@@ -59,11 +59,10 @@ class Pass:
         self._cache = cache
         self._device = device
         positions = [position for piece in self.pieces for position in range(piece.start, piece.end)]
-        blocks = [piece.block for piece in self.pieces for _ in piece.token_ids]
         ids = [token for piece in self.pieces for token in piece.token_ids]
         self.token_ids = torch.tensor(ids, device=device)
         self.positions = torch.tensor(positions, device=device)
-        self._slots = cache.slots(blocks, positions).to(device)
+        self._slots: dict[int, Tensor] = {}
         starts = [0]
         for piece in self.pieces:
             starts.append(starts[-1] + len(piece.token_ids))
@@ -117,6 +116,7 @@ class Pass:
         values: Tensor,
         scale: float,
         window: int | None = None,
+        extra: Extra | None = None,
     ) -> Tensor:
         """Attend from `queries` [tokens, heads, head_dim] to each row's own past; returns the same shape.
 
@@ -124,21 +124,28 @@ class Pass:
         last `window` positions, its own included.
         """
         cache = self._cache
-        cache.write(layer, self._slots, keys, values)
-        heads, dim = queries.shape[1:]
-        group = heads // cache.kv_heads
+        kv_heads, (heads, dim) = keys.shape[1], queries.shape[1:]
+        cache.write(layer, self._slots_of(kv_heads), keys, values)
         outputs: list[Tensor] = []
         for number, run in enumerate(self._runs):
             mask = self._mask(number, window, queries.dtype)
             past_keys = cache.view(cache.keys[layer], run.block, run.rows, run.tokens)
             past_values = cache.view(cache.values[layer], run.block, run.rows, run.tokens)
-            asked = queries[run.first_token : run.last_token].view(-1, cache.kv_heads, group, dim)
+            asked = queries[run.first_token : run.last_token].view(-1, kv_heads, heads // kv_heads, dim)
             if run.rows == len(asked):
-                seen = attend_rows(asked, past_keys, past_values, mask, scale)
+                seen = attend_rows(asked, past_keys, past_values, mask, scale, extra)
             else:
-                seen = attend_piece(asked, past_keys[0], past_values[0], mask, scale, self._scratch)
+                seen = attend_piece(asked, past_keys[0], past_values[0], mask, scale, self._scratch, extra)
             outputs.append(seen.reshape(-1, heads, dim))
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+    def _slots_of(self, kv_heads: int) -> Tensor:
+        """Where the keys of the pass's tokens lie in a layer of so many heads."""
+        if kv_heads not in self._slots:
+            blocks = [piece.block for piece in self.pieces for _ in piece.token_ids]
+            slots = self._cache.slots(blocks, self.positions.tolist(), kv_heads)
+            self._slots[kv_heads] = slots.to(self._device)
+        return self._slots[kv_heads]
 
     def _attention_runs(self) -> list[_Run]:
         runs: list[_Run] = []

@@ -99,9 +99,7 @@ class Rehearsal:
         """The logits [2 + new, vocab] of every row."""
         longest = sum(len(part.token_ids) + 64 for part in self._parts) * 2
         device, dtype = self._like.device, self._like.dtype
-        cache = KeyValueCache(
-            n_layers(self._model), forward.kv_heads, forward.head_dim, longest, dtype, device
-        )
+        cache = KeyValueCache(forward.shapes, longest, dtype, device)
         pieces: list[Piece] = []
         for part in self._parts:
             block = cache.allocate(len(part.token_ids))

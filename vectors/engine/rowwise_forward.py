@@ -55,7 +55,7 @@ class RowwiseForward:
 
     resumable = False
     reusable = False
-    kv_heads = head_dim = 1
+    shapes = ((1, 1),)
 
     def __init__(self, model: nn.Module, *, in_pieces: bool, caching: bool = True) -> None:
         self.in_pieces = in_pieces

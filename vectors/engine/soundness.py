@@ -12,16 +12,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.hooks import RemovableHandle
 
+from vectors.engine.attention import Extra
 from vectors.errors import UnsupportedModel
 from vectors.models.blocks import embedding, n_layers, text_config
 
 _LAYERS = ("full_attention", "sliding_attention", "conv")
 """Kinds of layers, as configs call them, that a pass knows; a short convolution is `hf_forward`'s own."""
-_UNKNOWN_OPTIONS = ("softcap", "s_aux", "sinks", "position_bias", "indices", "block_indices")
-"""What some families ask of their attention beside a mask, a scale and a window."""
+_UNKNOWN_OPTIONS = ("sinks", "position_bias", "indices", "block_indices")
+"""What some families ask of their attention that a pass does not know."""
 _TOKENS = 24
 _EXACT, _ROUNDED = 1e-3, 3e-2
 """How far two ways to compute one attention may be apart, as a share: in float32, and in bfloat16."""
@@ -36,6 +36,12 @@ def check_options(module: nn.Module, options: Mapping[str, Any]) -> None:
     """Raise UnsupportedModel for an attention that asks for what a pass does not know."""
     if odd := [name for name in _UNKNOWN_OPTIONS if options.get(name) is not None]:
         raise UnsupportedModel(f"{type(module).__name__} needs {', '.join(odd)} in its attention")
+
+
+def extra_of(options: Mapping[str, Any]) -> Extra | None:
+    """What transformers' options of an attention ask of its scores."""
+    softcap, sinks = options.get("softcap"), options.get("s_aux")
+    return None if softcap is None and sinks is None else Extra(softcap, sinks)
 
 
 def watched(
@@ -69,7 +75,7 @@ def watched(
             raise UnsupportedModel(f"{name}: block {layer} attends twice")
         seen[layer] = keys.shape[1], keys.shape[-1]
         own = bare(module, queries, keys, values, mask, options)
-        ours = _plain(queries, keys, values, options.get("scaling"), window)
+        ours = _plain(queries, keys, values, options.get("scaling"), window, extra_of(options))
         tolerance = _EXACT if own.dtype == torch.float32 else _ROUNDED
         windowless = kinds and kinds[layer] == "sliding_attention" and window is None
         if windowless or float((ours - own).float().norm()) > tolerance * float(own.float().norm()):
@@ -115,12 +121,21 @@ def _mixes(model: nn.Module, run: Run, ids: Tensor, convolutions: Sequence[nn.Mo
     return not bool(logits[:, 1:].isfinite().all())
 
 
-def _plain(queries: Tensor, keys: Tensor, values: Tensor, scale: float | None, window: int | None) -> Tensor:
+def _plain(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    scale: float | None,
+    window: int | None,
+    extra: Extra | None,
+) -> Tensor:
     """Causal attention with a window at most, as a pass computes it: [1, tokens, heads, dim]."""
-    tokens, group = queries.shape[2], queries.shape[1] // keys.shape[1]
+    tokens, heads = queries.shape[2], queries.shape[1]
     at = torch.arange(tokens, device=queries.device)
     seen = at <= at.unsqueeze(1)
     if window is not None:
         seen &= at > at.unsqueeze(1) - window
-    keys, values = (each.repeat_interleave(group, dim=1) for each in (keys, values))
-    return scaled_dot_product_attention(queries, keys, values, attn_mask=seen, scale=scale).transpose(1, 2)
+    mask = queries.new_zeros(tokens, tokens).masked_fill_(~seen, -torch.inf)
+    keys, values = (each.repeat_interleave(heads // keys.shape[1], dim=1) for each in (keys, values))
+    scores = queries @ keys.transpose(-1, -2) * (queries.shape[-1] ** -0.5 if scale is None else scale)
+    return ((extra or Extra()).weights(scores, mask, (heads, 1, 1)) @ values).transpose(1, 2)

@@ -13,7 +13,7 @@ from vectors.engine.llama_forward import LlamaForward
 from vectors.engine.ragged import Pass, Piece
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
-from vectors.models.blocks import decoder_blocks, n_layers
+from vectors.models.blocks import decoder_blocks
 from vectors.steering import RowSteering
 
 NEW = 12
@@ -173,9 +173,7 @@ class ByHand:
         like = model.get_input_embeddings().weight
         self.dtype, self.device = like.dtype, like.device
         self.forward = LlamaForward(model) if LlamaForward.fits(model) else HFForward(model)
-        self.cache = KeyValueCache(
-            n_layers(model), self.forward.kv_heads, self.forward.head_dim, 4096, self.dtype, self.device
-        )
+        self.cache = KeyValueCache(self.forward.shapes, 4096, self.dtype, self.device)
 
     def __enter__(self):
         return self

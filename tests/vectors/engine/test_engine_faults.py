@@ -175,9 +175,14 @@ def test_a_fault_of_the_engine_itself_leaves_nobody_waiting_and_closes_it(qwen3,
             engine.submit(requests[0])
 
 
-def test_a_model_whose_attention_does_more_than_ours_keeps_its_own_and_is_left_as_it_was():
+def test_a_model_whose_attention_is_not_torchs_keeps_its_own_outside_of_passes_and_is_left_as_it_was():
     shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "head_dim": 16}
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "attn_logit_softcapping": 5.0}
+    heads = {
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "attn_logit_softcapping": 5.0,
+        "sliding_window": 8,
+    }
     model = Gemma2ForCausalLM(Gemma2Config(vocab_size=VOCAB, pad_token_id=257, **shape, **heads)).eval()
     implementation, ids = model.config._attn_implementation, torch.tensor([prompt(1, 12)])
     with torch.inference_mode():

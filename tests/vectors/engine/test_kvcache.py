@@ -12,7 +12,7 @@ TOKENS, LAYERS, HEADS, DIM = 2048, 3, 2, 4
 
 
 def cache(tokens=TOKENS):
-    return KeyValueCache(LAYERS, HEADS, DIM, tokens, torch.float32, torch.device("cpu"))
+    return KeyValueCache([(HEADS, DIM)] * LAYERS, tokens, torch.float32, torch.device("cpu"))
 
 
 class Arena(RuleBasedStateMachine):
@@ -22,6 +22,11 @@ class Arena(RuleBasedStateMachine):
         super().__init__()
         self.cache = cache()
         self.held = {}
+
+    def parts(self, block):
+        """What every layer holds in a block."""
+        each = (*self.cache.keys, *self.cache.values)
+        return [self.cache.view(part, block, 1, block.capacity) for part in each]
 
     @rule(tokens=st.one_of(st.integers(1, 200), st.integers(1, TOKENS + 1)))
     def allocate(self, tokens):
@@ -38,9 +43,9 @@ class Arena(RuleBasedStateMachine):
         assert block.start % block.capacity == 0
         assert 0 <= block.start <= TOKENS - block.capacity
         number = float(len(self.held) + 1)
-        for part in (self.cache._keys, self.cache._values):
-            assert torch.isfinite(self.cache._block(part, block)).all()
-            self.cache._block(part, block).fill_(number)
+        for part in self.parts(block):
+            assert torch.isfinite(part).all()
+            part.fill_(number)
         self.held[block] = number
 
     @precondition(lambda self: self.held)
@@ -48,7 +53,7 @@ class Arena(RuleBasedStateMachine):
     def free(self, data, finite):
         block = data.draw(st.sampled_from(sorted(self.held)))
         if not finite:
-            self.cache._block(self.cache._keys, block).fill_(torch.nan)
+            self.parts(block)[0].fill_(torch.nan)
         self.cache.free(block, clear=not finite)
         del self.held[block]
 
@@ -59,8 +64,7 @@ class Arena(RuleBasedStateMachine):
     @invariant()
     def no_block_was_written_through_another(self):
         for block, number in self.held.items():
-            for part in (self.cache._keys, self.cache._values):
-                assert (self.cache._block(part, block) == number).all()
+            assert all((part == number).all() for part in self.parts(block))
 
     def teardown(self):
         for block in self.held:
@@ -84,7 +88,7 @@ def filled(made, block, seed):
     """Write random keys and values to every token of a block; [layers, tokens, heads, dim]."""
     generator = torch.Generator().manual_seed(seed)
     positions = list(range(block.capacity))
-    slots = made.slots([block] * block.capacity, positions)
+    slots = made.slots([block] * block.capacity, positions, HEADS)
     keys, values = torch.randn(2, LAYERS, block.capacity, HEADS, DIM, generator=generator)
     for layer in range(LAYERS):
         made.write(layer, slots, keys[layer], values[layer])

@@ -64,11 +64,20 @@ def gpt_oss():
     )
 
 
+def gpt_j():
+    """Attention that is all its own, and rotary positions that it keeps a table of."""
+    return hf.GPTJForCausalLM(
+        hf.GPTJConfig(
+            vocab_size=258, n_embd=64, n_layer=2, n_head=4, rotary_dim=8, bos_token_id=None, eos_token_id=None
+        )
+    )
+
+
 MADE = {
     "falcon_h1": (falcon_h1, "layers of the kind hybrid"),
     "llama4": (llama4, "layers of the kind chunked_attention"),
     "diff_llama": (diff_llama, "block 0 attends twice"),
-    "gpt_oss": (gpt_oss, "needs s_aux"),
+    "gpt_j": (gpt_j, "do not attend through transformers"),
 }
 
 
@@ -168,12 +177,12 @@ def test_a_model_is_left_bare_where_it_cannot_be_batched(caplog):
 def test_a_batched_pass_that_would_be_wrong_shows_before_the_first_request(mistake, monkeypatch, caplog):
     attend, after_block = Pass.attend, Pass.after_block
 
-    def wrong(batch, layer, queries, keys, values, scale, window=None):
+    def wrong(batch, layer, queries, keys, values, scale, window=None, extra=None):
         if mistake == "a window counted otherwise" and window is not None:
             window += 1
         if mistake == "a cache that forgets":
             keys = keys * 0.9
-        seen = attend(batch, layer, queries, keys, values, scale, window)
+        seen = attend(batch, layer, queries, keys, values, scale, window, extra)
         return seen.roll(1, 0) if mistake == "rows that see one another" else seen
 
     monkeypatch.setattr(Pass, "attend", wrong)
@@ -195,7 +204,33 @@ def olmo2():
     return hf.Olmo2ForCausalLM(hf.Olmo2Config(**COMMON, initializer_range=0.15))
 
 
-@pytest.mark.parametrize("make", [mixtral, olmo2, deepseek])
+def gemma2():
+    """Scores that are softly capped, and a window in every other block."""
+    return hf.Gemma2ForCausalLM(
+        hf.Gemma2Config(
+            **COMMON, head_dim=16, initializer_range=0.15, attn_logit_softcapping=2.0, sliding_window=8
+        )
+    )
+
+
+def gemma4():
+    """Heads that are wider in some blocks than in others, and keys that blocks have from others."""
+    kinds = ["sliding_attention", "full_attention"]
+    inputs = {"vocab_size_per_layer_input": 258, "hidden_size_per_layer_input": 4}
+    config = hf.Gemma4TextConfig(
+        **{**COMMON, "num_hidden_layers": 4},
+        **inputs,
+        head_dim=16,
+        global_head_dim=32,
+        sliding_window=8,
+        layer_types=kinds * 2,
+        num_kv_shared_layers=2,
+        initializer_range=0.15,
+    )
+    return hf.Gemma4ForCausalLM(config)
+
+
+@pytest.mark.parametrize("make", [mixtral, olmo2, deepseek, gemma2, gemma4, gpt_oss])
 def test_families_that_nobody_has_tried_here_give_their_own_tokens_alone_and_in_a_batch(make, caplog):
     torch.manual_seed(0)
     model = make().eval()
