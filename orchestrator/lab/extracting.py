@@ -6,11 +6,13 @@ from pathlib import Path
 from orchestrator.lab.provenance import VectorSummary
 from orchestrator.policy.decisions import Record
 from orchestrator.session import Session
+from vectors.calibration.certificates import of_model
 from vectors.domains.extraction import extract
 from vectors.domains.heldout import read_texts
 from vectors.domains.library import VectorLibrary
 from vectors.domains.own_domains import Domain, check_pairs
 from vectors.domains.prompt_sets import Method, Token
+from vectors.measuring.journal import Journal
 
 
 class VectorFile(VectorSummary):
@@ -34,17 +36,27 @@ def extract_vectors(
     *,
     method: Method | None = None,
     token: Token | None = None,
+    journal: Journal | None = None,
 ) -> list[VectorFile]:
     """Extract the vectors of domains, else of all, and keep each in the session's library as it is made.
 
-    Without `method` or `token` a domain's own hold. Raises PromptSetError for an unknown domain before
-    anything is loaded, and what keeps a model from being opened.
+    `journal` keeps which are there. Without `method` or `token` a domain's own hold. Raises PromptSetError
+    for an unknown domain before anything is loaded, and what keeps a model from being opened.
     """
     known = session.vectors.domains
-    return [
-        _extracted(session, each, method, token)
-        for each in [known.load(domain) for domain in domains or known.names()]
-    ]
+    asked = [known.load(domain) for domain in domains or known.names()]
+    journal = journal or Journal()
+    facts = [str(session.settings.library.absolute()), method, token, *of_model(session.model)]
+    facts += [[(each.prompts.digest, each.method, each.token) for each in asked]]
+    journal.begin(["extract", *facts], len(asked))
+
+    def made(domain: Domain) -> VectorFile:
+        unit = journal.once(lambda: _extracted(session, domain, method, token).model_dump(mode="json"))
+        vector = VectorFile.model_validate(unit)
+        there = Path(vector.file).is_file()
+        return vector if there else _extracted(session, domain, method, token)
+
+    return [made(domain) for domain in asked]
 
 
 def make_domain(

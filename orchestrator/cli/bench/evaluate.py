@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import interruption, options
 from orchestrator.cli.help import Command
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def command(
 
     settings, _ = exactness(options.settings(model=model, repos=repos))
     options.check_model(settings)
+    interruption.says("interrupted: nothing is kept, it is measured in one piece")
     with batch_view_for(sys.stderr.isatty()) as view:
         progress = view.progress
         found = load_instances(dataset, cache=settings.cache, progress=progress)

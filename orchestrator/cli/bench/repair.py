@@ -7,6 +7,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
+from orchestrator.cli.keeping import keeping
 from orchestrator.cli.opening import opened_session
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def command(
 ) -> int:
     """Measure how far up the gold patch's edit stands among all that the catalogue proposes. No test is run.
 
+    An instance that is done is not measured again after Ctrl-C or a kill.
+
     Instances whose repository or gold patch cannot be had are left out and listed; exit code 1 if none
     is left.
     """
@@ -39,12 +42,13 @@ def command(
     from orchestrator.cli.output import print_json
 
     settings = options.settings(repos=repos, model=model)
-    with opened_session(settings) as session:
-        report = measure_repair(session, dataset, limit, one_line=one_line)
-    if as_json:
-        print_json(report.model_dump())
-    else:
-        _print(report)
+    with keeping(settings.cache) as journal:
+        with opened_session(settings) as session:
+            report = measure_repair(session, dataset, limit, one_line=one_line, journal=journal)
+        if as_json:
+            print_json(report.model_dump())
+        else:
+            _print(report)
     return 0
 
 

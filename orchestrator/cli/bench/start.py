@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import interruption, options
 from orchestrator.cli.help import Command
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def command(model: str | None, against: Path | None, repeats: int, busy: bool, a
     from orchestrator.cli.view import view_for
     from orchestrator.plugins import load_instances
 
+    interruption.says("interrupted: nothing is kept, it is measured in one piece")
     with view_for(sys.stderr.isatty(), nodes=()) as view:
         instance_id = next(iter(load_instances("bundled", cache=settings.cache).instances))
         rows = measure(

@@ -7,6 +7,7 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
+from orchestrator.cli.keeping import keeping
 from orchestrator.cli.opening import opened_session
 from orchestrator.cli.vectors.common import check_input
 
@@ -75,16 +76,17 @@ def command(
     from orchestrator.cli.output import print_json
     from orchestrator.lab.extracting import extract_vectors, make_domain
 
-    with opened_session(settings) as session:
-        if prompts:
-            made = make_domain(session, prompts, name=name, texts=texts, method=method, token=token)
-            rows = [made]
-        else:
-            rows = extract_vectors(session, domains, method=method, token=token)
-    if as_json:
-        print_json([row.model_dump(mode="json") for row in rows])
-        return
-    for row in rows:
-        click.echo(f"{row.domain:22} layer {row.layer:>2}, α {row.alpha:.2f}  {row.file}")
-        if row.domain_file:
-            click.echo(f"domain: {row.domain_file}")
+    with keeping(settings.cache) as journal:
+        with opened_session(settings) as session:
+            if prompts:
+                made = make_domain(session, prompts, name=name, texts=texts, method=method, token=token)
+                rows = [made]
+            else:
+                rows = extract_vectors(session, domains, method=method, token=token, journal=journal)
+        if as_json:
+            print_json([row.model_dump(mode="json") for row in rows])
+            return
+        for row in rows:
+            click.echo(f"{row.domain:22} layer {row.layer:>2}, α {row.alpha:.2f}  {row.file}")
+            if row.domain_file:
+                click.echo(f"domain: {row.domain_file}")

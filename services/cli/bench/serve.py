@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import interruption, options
 
 if TYPE_CHECKING:
     from services.bench.rows import Measured
@@ -36,6 +36,7 @@ def command(model: str | None, repeats: int, as_json: bool) -> None:
     from services.bench.rows import measure
 
     settings = options.settings(model=model)
+    interruption.says("interrupted: nothing is kept, it is measured in one piece")
     with view_for(sys.stderr.isatty(), nodes=()) as view:
         progress = view.progress
         with Session(settings, progress=progress) as session:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from orchestrator.bench import localization, repair
 from orchestrator.cli import main
 from swebench.patches.diffs import unified_diff
 from tests.orchestrator.conftest import CALC, TEXT, git
@@ -32,9 +33,9 @@ def rows(project, tmp_path):
     return path
 
 
-def run(capsys, *arguments):
+def run(capsys, *arguments, command="repair"):
     with pytest.raises(SystemExit) as exit_:
-        main(["bench", "repair", *map(str, arguments)])
+        main(["bench", command, *map(str, arguments)])
     captured = capsys.readouterr()
     return exit_.value.code or 0, captured.out, captured.err
 
@@ -61,3 +62,35 @@ def test_the_rank_of_the_gold_edit_is_told_and_what_cannot_be_measured_is_left_o
     assert code == 0
     assert "patches of one line for one, n = 1" in out
     assert "gold edit among the first 100" in out
+
+
+@pytest.mark.parametrize("command", ["repair", "retrieval"])
+def test_instances_that_are_done_are_not_measured_again_after_an_interruption(
+    capsys, rows, tiny_model, tmp_path, monkeypatch, command
+):
+    monkeypatch.setenv("ORCHESTRATE_CACHE", str(tmp_path / "cache"))
+    flags = ["--dataset", rows, "--repos", tmp_path / "repos", "--model", tiny_model, "--json"]
+    _, whole, _ = run(capsys, *flags, command=command)
+    module, name = {"repair": (repair, "rank_gold"), "retrieval": (localization, "locate")}[command]
+    measured, most, real = [], [1], getattr(module, name)
+
+    def counted(retriever, instance, *others):
+        if len(measured) == most[0]:
+            raise KeyboardInterrupt
+        measured.append(instance.instance_id)
+        return real(retriever, instance, *others)
+
+    monkeypatch.setattr(module, name, counted)
+    code, out, err = run(capsys, *flags, command=command)
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1].startswith("interrupted: 1 unit kept, run the same command again")
+    most[0] = 9
+    code, again, err = run(capsys, *flags, command=command)
+    assert measured == ["local__abacus-0", "local__abacus-1", "local__abacus-2"]
+    assert any(line.startswith("1 of ") and "kept;" in line for line in err.splitlines())
+    times = ("seconds", "index_s", "query_ms", "peak_mb", "speed")
+    one, other = (
+        {name: value for name, value in json.loads(each).items() if name not in times}
+        for each in (whole, again)
+    )
+    assert one == other

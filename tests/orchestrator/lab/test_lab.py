@@ -1,9 +1,11 @@
 """The laboratory as calls: typed arguments, and a result that knows what it was measured on."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from orchestrator.lab import extracting
 from orchestrator.lab.composition import compose_domains
 from orchestrator.lab.exchange import export_to, import_from
 from orchestrator.lab.extracting import extract_vectors, kept_vectors
@@ -13,6 +15,7 @@ from orchestrator.session import Session
 from orchestrator.settings import Settings
 from vectors.domains.prompt_sets import PromptSetError
 from vectors.errors import UnfitAnalysis
+from vectors.measuring.journal import Journal
 from vectors.progress import silent
 
 PROMPTS = ("Go on.", "Why?")
@@ -53,6 +56,28 @@ def test_a_lens_reads_eight_layers_or_all_of_fewer_unless_they_are_named(session
     assert list(read_through_lens(session, "code_reading").layers) == [0, 1, 2, 3]
     named = read_through_lens(session, "code_reading", layers=[2], top=3)
     assert len(named.layers[2].promoted) == 3
+
+
+def test_domains_that_were_extracted_before_an_interruption_are_not_extracted_again(
+    session, tmp_path, monkeypatch
+):
+    names, asked, real = ["bug_analysis", "code_reading", "django_web"], [], extracting.extract
+    whole = extract_vectors(session, names)
+
+    def counted(model, prompts, **how):
+        asked.append(prompts.domain)
+        if asked == names[:2]:
+            raise KeyboardInterrupt
+        return real(model, prompts, **how)
+
+    monkeypatch.setattr(extracting, "extract", counted)
+    with pytest.raises(KeyboardInterrupt):
+        extract_vectors(session, names, journal=Journal(tmp_path))
+    again = extract_vectors(session, names, journal=Journal(tmp_path))
+    assert (again, asked) == (whole, [*names[:2], *names[1:]])
+    Path(whole[0].file).unlink()
+    assert extract_vectors(session, names, journal=Journal(tmp_path)) == whole
+    assert Path(whole[0].file).is_file()
 
 
 def test_nothing_is_written_when_domains_cannot_be_composed(session, tmp_path):
