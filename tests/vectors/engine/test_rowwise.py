@@ -5,7 +5,7 @@ import torch
 import transformers as hf
 
 from tests.vectors.engine.batches import busy, hooked_logits, run, tokens
-from tests.vectors.engine.test_soundness import COMMON, falcon_h1, gpt_oss, greedy
+from tests.vectors.engine.test_soundness import COMMON, falcon_h1, greedy
 from tests.vectors.tiny import byte_tokenizer, prompt
 from vectors.engine import meeting
 from vectors.engine.engine import Engine
@@ -121,7 +121,7 @@ def test_a_fault_stays_with_its_row_and_the_others_are_computed_anew(make):
 
 def test_a_model_that_makes_no_cache_computes_a_row_anew_for_each_token():
     torch.manual_seed(0)
-    model = gpt_oss().eval()
+    model = bloom().eval()
     together = requests()
     wanted = [own_tokens(model, request) for request in together]
     forget(model)
