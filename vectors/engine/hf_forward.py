@@ -106,12 +106,12 @@ class HFForward:
         bare = functools.partial(_bare, self._implementation)
         seen = watched(self._model, self._bare_logits, bare, self._convolutions)
         self._attending = set(seen)
-        without = set(range(n_layers(self._model))) - self._attending
+        without = set(range(n_layers(self._model))) ^ self._attending
         without -= {int(module.layer_idx) for module in self._convolutions}  # type: ignore[arg-type]
         if without or not seen:
             raise UnsupportedModel(
-                f"{type(self._model).__name__}: blocks {sorted(without)} do not attend through transformers' "
-                "attention interface"
+                f"{type(self._model).__name__}: blocks {sorted(without)} do not attend once "
+                "through transformers' attention interface"
             )
         return [seen.get(layer, (1, 1)) for layer in range(max(seen) + 1)]
 

@@ -67,8 +67,12 @@ def model_type(model: nn.Module) -> str:
 
 
 def n_layers(model: nn.Module) -> int:
-    """Count the decoder blocks of a transformers causal language model; raises UnsupportedModel."""
-    return _number(model, "num_hidden_layers")
+    """Count the decoder blocks of a transformers causal language model; raises UnsupportedModel.
+
+    LongCat calls its blocks layers, and their attentions, two in each, hidden ones.
+    """
+    count = _number(model, "num_hidden_layers")
+    return min(count, getattr(text_config(model), "num_layers", None) or count)
 
 
 def d_model(model: nn.Module) -> int:

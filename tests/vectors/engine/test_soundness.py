@@ -61,7 +61,7 @@ MADE = {
     "falcon_h1": (falcon_h1, "layers of the kind hybrid"),
     "llama4": (llama4, "layers of the kind chunked_attention"),
     "diff_llama": (diff_llama, "block 0 attends twice"),
-    "gpt_j": (gpt_j, "do not attend through transformers"),
+    "gpt_j": (gpt_j, "do not attend once through transformers"),
 }
 
 
