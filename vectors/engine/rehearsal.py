@@ -44,9 +44,9 @@ _EXACT, _FAR = 1e-4, 1.0
 """How far logits may be from the model's own, as a share of their spread: in float32, and ever. Those of
 another text are 1.4 away."""
 _ROUNDINGS = 3
-"""In fewer bits: so many times as far as the model's own logits move when its embeddings are rounded otherwise.
-Of tiny models of 144 types in bfloat16, right passes are at most 1.03 times as far, of Gemma-3-270M 2.4 times,
-wrong ones at least 9 times."""
+"""In fewer bits: so many times as far as the model's own logits move where its embeddings are rounded
+otherwise. Of tiny models of 144 types in bfloat16, right passes are at most 1.03 times as far, of
+Gemma-3-270M 2.4 times, wrong ones at least 9 times."""
 
 
 @dataclass(frozen=True, eq=False)
