@@ -104,20 +104,22 @@ class Session:
 
     @cached_property
     def model(self) -> "LanguageModel":
-        """The loaded model; raises ModelUnavailable or UnsupportedModel."""
+        """The loaded model; raises ModelUnavailable, and UnsupportedModel for one that no engine runs."""
         return self._load_model() if self._loading is None else self._loading.result()
 
     def _load_model(self) -> "LanguageModel":
         import torch
 
+        from vectors.engine.forward import check, record_of
         from vectors.models.loading import load_model
-        from vectors.threads import compute_with
+        from vectors.threads import compute_with, in_own_thread
 
         compute_with(self.settings.threads)
         started = time.perf_counter()
         name, cache = self.settings.model, self.settings.cache
         dtype = None if self.settings.dtype == "auto" else getattr(torch, self.settings.dtype)
         model = load_model(name, cache=cache, dtype=dtype, progress=self.progress)
+        in_own_thread(check, model.model, record_of(cache, model.digest, model.dtype))
         seconds = time.perf_counter() - started
         _log.info("loaded %s (%s, %s) in %.2f s", name, model.digest[:12], model.dtype, seconds)
         return model

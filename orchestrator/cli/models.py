@@ -81,6 +81,7 @@ def show(name: str, as_json: bool) -> None:
 
     with Session(settings, progress=lambda *_: None) as session:
         model = session.model
+        _ = session.engine  # which refuses what it cannot run, as it does for all other commands
     ends = sorted(end_of_sequence_ids(model.model, model.tokenizer))
     facts: dict[str, str | int | None] = {
         "name": model.name,

@@ -66,8 +66,22 @@ def forward_of(model: nn.Module, record: Path | None = None) -> Forward:
     return forward
 
 
+def check(model: nn.Module, record: Path | None = None) -> None:
+    """Raise UnsupportedModel where `forward_of` would, and leave the model bare.
+
+    The loop of our own packs what it runs: of its families only their own forward is tried here.
+    """
+    if _read(record) is not None:
+        return
+    if LlamaForward.fits(model):
+        Rehearsal(model)
+        return
+    forward, _ = _rehearsed(model, _ways(model), packing=False)
+    forward.detach()
+
+
 def _rehearsed(
-    model: nn.Module, ways: Mapping[str, Callable[[nn.Module], Forward]]
+    model: nn.Module, ways: Mapping[str, Callable[[nn.Module], Forward]], *, packing: bool = True
 ) -> tuple[Forward, _Found]:
     rehearsal = Rehearsal(model)
     refused: list[str] = []
@@ -78,7 +92,7 @@ def _rehearsed(
             refused.append(str(error))
             continue
         fault = rehearsal.fault(forward)
-        if fault is None and name == _BATCHED:
+        if fault is None and name == _BATCHED and packing:
             pack(model)
             fault = rehearsal.fault(forward)
         if fault is None:
