@@ -15,8 +15,9 @@ from transformers.generation.streamers import BaseStreamer
 
 from vectors.bench.traces import Clock, Job, Trace, trace_of
 from vectors.engine.requests import GenerationRequest
-from vectors.models.blocks import decoder_blocks, residual, with_residual
+from vectors.models.blocks import decoder_blocks
 from vectors.models.llama import LlamaForCausalLM
+from vectors.models.residual import residual, with_residual
 from vectors.steering import Steering
 from vectors.threads import in_own_thread
 

@@ -23,10 +23,10 @@ from vectors.models.blocks import (
     decoder_blocks,
     embedding,
     n_layers,
-    residual,
+    streams,
     text_config,
-    with_residual,
 )
+from vectors.models.residual import residual, with_residual
 from vectors.steering import RowSteering, Steering
 
 _PROMPTS = (13, 22)
@@ -67,6 +67,7 @@ class Rehearsal:
     def __init__(self, model: nn.Module) -> None:
         self._model = model
         self._like = embedding(model).weight
+        self._streams = streams(model)
         vocabulary = embedding(model).num_embeddings
         first, second = (min(n, context_length(model) - _NEW) for n in (self._crossing(), _PROMPTS[1]))
         layer = n_layers(model) // 2
@@ -141,7 +142,9 @@ class Rehearsal:
         """Half as long as the residual stream, in a direction that means nothing."""
         seen: list[Tensor] = []
         block = decoder_blocks(self._model)[layer]
-        handle = block.register_forward_hook(lambda _block, _args, output: seen.append(residual(output)))
+        handle = block.register_forward_hook(
+            lambda _block, _args, output: seen.append(residual(output, self._streams))
+        )
         try:
             self._own(token_ids, None)
         finally:
@@ -184,7 +187,9 @@ class Rehearsal:
             block = decoder_blocks(self._model)[steering.layer]
             handles.append(
                 block.register_forward_hook(
-                    lambda _block, _args, output: with_residual(output, residual(output) + delta)
+                    lambda _block, _args, output: with_residual(
+                        output, residual(output, self._streams) + delta, self._streams
+                    )
                 )
             )
         try:

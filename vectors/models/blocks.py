@@ -1,9 +1,10 @@
-"""The only place that knows where a model keeps its decoder blocks and how a block hands on its output.
+"""The only place that knows where a model keeps its decoder blocks, and what its config calls things.
 
-Everything that reads or writes the residual stream goes through here, so that a family whose layout is new
-is refused in one place instead of being steered in the wrong one. A block's output is the residual stream
-after the block (`resid_post`), before the final norm. transformers' own `output_hidden_states` is not used:
-its capture does not see hooks added after it, and its last entry has already passed the final norm.
+Everything that reads or writes the residual stream finds it by this module and `vectors.models.residual`, so
+that a family whose layout is new is refused in one place instead of being steered in the wrong one. A block's
+output is the residual stream after the block (`resid_post`), before the final norm. transformers' own
+`output_hidden_states` is not used: its capture does not see hooks added after it, and its last entry has
+already passed the final norm.
 """
 
 import threading
@@ -14,6 +15,7 @@ from typing import Protocol, cast
 from torch import Tensor, nn
 
 from vectors.errors import SteeringMismatch, UnsupportedModel
+from vectors.models.residual import residual
 
 _LENGTHS = (
     "max_position_embeddings",
@@ -78,6 +80,12 @@ def n_layers(model: nn.Module) -> int:
 def d_model(model: nn.Module) -> int:
     """Width of the residual stream; raises UnsupportedModel."""
     return _number(model, "hidden_size")
+
+
+def streams(model: nn.Module) -> int:
+    """Count the residual streams of a model: one, or as many as its hyper-connections have."""
+    config = text_config(model)
+    return getattr(config, "hc_mult", None) or getattr(config, "hc_count", None) or 1
 
 
 def _number(model: nn.Module, name: str) -> int:
@@ -191,25 +199,6 @@ def embedding(model: nn.Module) -> nn.Embedding:
     return found
 
 
-def residual(output: object) -> Tensor:
-    """Return the residual stream [batch, seq, d_model] in what a block returned: a tensor, a tuple or a list.
-
-    Raises UnsupportedModel where there is no such tensor: a hook must not pass over it in silence.
-    """
-    hidden = output[0] if isinstance(output, tuple | list) and output else output
-    if not isinstance(hidden, Tensor) or hidden.ndim != 3:
-        shape = list(hidden.shape) if isinstance(hidden, Tensor) else type(hidden).__name__
-        raise UnsupportedModel(f"a decoder block returned {shape}, expected a tensor [batch, seq, d_model]")
-    return hidden
-
-
-def with_residual(output: object, hidden: Tensor) -> object:
-    """Return what a block returned with its residual stream replaced by `hidden` [batch, seq, d_model]."""
-    if isinstance(output, list):
-        return [hidden, *output[1:]]
-    return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
-
-
 @contextmanager
 def recording(model: nn.Module, layers: Sequence[int] | None = None) -> Iterator[dict[int, Tensor]]:
     """Record the output [batch, seq, d_model] of the blocks `layers` (all by default) in each forward pass.
@@ -225,11 +214,11 @@ def recording(model: nn.Module, layers: Sequence[int] | None = None) -> Iterator
         raise SteeringMismatch(f"layer {outside[0]} does not exist: expected 0 to {len(blocks) - 1}")
     captured: dict[int, Tensor] = {}
 
-    owner = threading.get_ident()
+    owner, several = threading.get_ident(), streams(model)
 
     def capture(layer: int, output: object) -> None:
         if threading.get_ident() == owner:
-            captured[layer] = residual(output).detach()
+            captured[layer] = residual(output, several).detach()
 
     handles = [
         blocks[layer].register_forward_hook(lambda _block, _args, output, layer=layer: capture(layer, output))

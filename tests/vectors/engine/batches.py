@@ -155,7 +155,8 @@ def hooked_logits(model, ids, steering=None, prompt_len=0):
 
         def hook(_block, _args, output):
             hidden = (output if isinstance(output, torch.Tensor) else output[0]).clone()
-            hidden[:, start:] += delta if steering.mode == "add" else hidden[:, start:] * delta
+            each = hidden.unflatten(-1, (-1, len(delta)))  # some have several streams side by side
+            each[:, start:] += delta if steering.mode == "add" else each[:, start:] * delta
             return hidden if isinstance(output, torch.Tensor) else type(output)([hidden, *output[1:]])
 
         handles.append(decoder_blocks(model)[steering.layer].register_forward_hook(hook))

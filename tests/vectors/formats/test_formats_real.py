@@ -24,7 +24,8 @@ from vectors.engine.engine import Engine
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
 from vectors.formats import registry, steering_files
-from vectors.models.blocks import decoder_blocks, residual, with_residual
+from vectors.models.blocks import decoder_blocks
+from vectors.models.residual import residual, with_residual
 from vectors.steering import Steering
 
 HERE = Path(__file__).parent

@@ -5,6 +5,7 @@ from torch import nn
 from tests.vectors.tiny import LAYERS, VOCAB, WIDTH, prompt, tiny_model
 from vectors.errors import SteeringMismatch, UnsupportedModel
 from vectors.models import blocks
+from vectors.models.residual import residual, with_residual
 
 
 def run(model):
@@ -55,15 +56,15 @@ def test_recording_a_layer_that_does_not_exist_raises(model):
 
 def test_a_tuple_keeps_what_else_a_block_returned():
     hidden, weights = torch.ones(1, 2, 3), torch.ones(1, 1)
-    assert blocks.residual((hidden, weights)) is hidden
-    assert blocks.with_residual((hidden, weights), hidden * 2)[1] is weights
-    assert torch.equal(blocks.with_residual(hidden, hidden * 2), hidden * 2)
+    assert residual((hidden, weights)) is hidden
+    assert with_residual((hidden, weights), hidden * 2)[1] is weights
+    assert torch.equal(with_residual(hidden, hidden * 2), hidden * 2)
 
 
 @pytest.mark.parametrize("output", [None, (), "text", torch.ones(2, 3), (torch.ones(2, 3),), {"a": 1}])
 def test_a_block_output_without_a_residual_stream_raises(output):
     with pytest.raises(UnsupportedModel, match="expected a tensor"):
-        blocks.residual(output)
+        residual(output)
 
 
 def test_a_model_without_a_list_of_blocks_is_refused():
@@ -91,3 +92,24 @@ def test_a_model_without_a_final_norm_is_refused():
     del model.model.norm
     with pytest.raises(UnsupportedModel, match="found 0"):
         blocks.final_norm(model)
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_of_several_streams_the_mean_is_read_and_each_is_moved_alike(apart):
+    streams = torch.randn(1, 5, 4, 3)
+    output = (streams if apart else streams.flatten(2), "more")
+    mean = residual(output, 4)
+    torch.testing.assert_close(mean, streams.mean(2))
+    moved = mean.clone()
+    moved[:, 2:] += torch.tensor([1.0, 2.0, 3.0])
+    after, more = with_residual(output, moved, 4)
+    assert more == "more" and after.shape == output[0].shape
+    assert torch.equal(after.view_as(streams)[:, :2], streams[:, :2])
+    torch.testing.assert_close(after.view_as(streams)[:, 2:], streams[:, 2:] + torch.tensor([1.0, 2.0, 3.0]))
+
+
+def test_streams_that_are_none_of_a_models_own_raise():
+    with pytest.raises(UnsupportedModel, match="returned \\[1, 5, 4, 3\\]"):
+        residual(torch.zeros(1, 5, 4, 3))
+    with pytest.raises(UnsupportedModel):
+        residual(torch.zeros(1, 5, 3), 2)
