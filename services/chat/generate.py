@@ -181,6 +181,6 @@ class Answer:
         token = row.token_ids[number]
         if token in tokenizer.special_ids:
             return None
-        text = tokenizer.decode([token])
+        text = tokenizer.spelled(token)
         whole = None if "\ufffd" in text else list(text.encode())
         return TokenLogprob(token=text, logprob=row.logprobs[number], bytes=whole)

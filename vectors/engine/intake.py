@@ -1,5 +1,6 @@
 """Requests → rows: what is wrong with one is told here, in the caller's thread, before it meets others."""
 
+from collections.abc import Sequence
 from itertools import chain
 from typing import Protocol, cast
 
@@ -58,13 +59,20 @@ class Intake:
             steering=RowSteering.of(request.steering, len(prompt_ids), self._dtype, self._device),
             sampling=sampling,
             sampler=Sampler(sampling, prompt_ids, constraint),
-            stream=TextStream(self._tokenizer, sampling.stop),
+            stream=TextStream(self._tokenizer, sampling.stop, self._before(prompt_ids[-1])),
             wants_distribution=request.distribution,
             wants_alternatives=request.alternatives,
             on_token=request.on_token,
             owner=request.owner,
             public_tokens=request.public_tokens,
         )
+
+    def _before(self, last: int) -> Sequence[int]:
+        """What the text of an answer goes on from: nothing, where its prompt ends with what is no text."""
+        tokenizer = self._tokenizer
+        if not isinstance(tokenizer, Tokenizer) or last in tokenizer.unwritten_ids:
+            return ()  # another's, of which no more is known, will do
+        return tokenizer.before
 
 
 class _Ends(Protocol):

@@ -25,16 +25,17 @@ class TextStream:
     A piece is handed out only when it is certain: no character is unfinished in it, and it cannot turn out
     to be the beginning of a stop string. The pieces joined are the row's text. Special tokens are no text,
     but a stop string may name them: each then stands in the held text as a lone surrogate, which no text can
-    hold, and is taken out of what is handed out.
+    hold, and is taken out of what is handed out. `before` are tokens that stand in front of the text and are
+    none of it.
     """
 
-    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str]) -> None:
+    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str], before: Sequence[int] = ()) -> None:
         self._tokenizer = tokenizer
         self._stop = list(stop)
         self._marks: dict[int, str] = {}
-        self._tokens: list[int] = []
+        self._tokens = list(before)
         self._window = 0  # tokens before this one are out of the window
-        self._read = 0  # tokens before this one have given their text
+        self._read = len(before)  # tokens before this one have given their text
         self._held = ""
         self.stopped = False
 

@@ -89,6 +89,29 @@ class Tokenizer:
         named = [self.backend.token_to_id(token) for token in self.special.values()]
         return frozenset(id_ for id_ in named if id_ is not None)
 
+    @cached_property
+    def before(self) -> tuple[int, ...]:
+        """Tokens to decode before those of a text that goes on; none where that makes no difference.
+
+        Tokenizers of Llama 2's kind drop the space at the beginning of whatever they decode.
+        """
+        for text in ("\n", "|", "x"):
+            ids, more = self.encode(text), self.encode(f"{text} a")
+            if (
+                ids
+                and more[: len(ids)] == ids
+                and self.decode(ids) == text
+                and self.decode(more) == f"{text} a"
+            ):
+                return tuple(ids) if self.decode(more[len(ids) :]) != " a" else ()
+        return ()
+
+    @cached_property
+    def unwritten_ids(self) -> frozenset[int]:
+        """The tokens that are no text: those with a role, and all that the vocabulary calls special."""
+        added = self.backend.get_added_tokens_decoder().items()
+        return self.special_ids | {id_ for id_, token in added if token.special}
+
     def encode(self, text: str) -> list[int]:
         """Return the tokens of `text`: special tokens in it are recognised, and none are added."""
         return self.backend.encode(text, add_special_tokens=False).ids
@@ -96,6 +119,10 @@ class Tokenizer:
     def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = False) -> str:
         """Return the text of tokens."""
         return self.backend.decode(token_ids, skip_special_tokens=skip_special_tokens)
+
+    def spelled(self, token_id: int) -> str:
+        """Return what a token adds to a text that stands before it."""
+        return self.decode([*self.before, token_id])[len(self.decode(self.before)) :]
 
     def tokens(self, token_ids: Sequence[int]) -> list[str | None]:
         """Return tokens as the vocabulary spells them; None for an id that it does not have."""

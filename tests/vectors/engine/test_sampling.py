@@ -5,10 +5,12 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as Backend
-from tokenizers import decoders, models
+from tokenizers import decoders, models, normalizers
 from transformers import RepetitionPenaltyLogitsProcessor
 
 from tests.vectors.tiny import EOS, PAD, byte_tokenizer
+from vectors.engine.engine import Engine
+from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampler, Sampling, choose
 from vectors.engine.textstream import TextStream
 from vectors.errors import InvalidRequest
@@ -323,6 +325,41 @@ def test_a_special_token_between_words_does_not_cost_the_space_after_it():
     words.add_special_tokens(["<end>"])
     out = TextStream(Tokenizer(words, {"eos_token": "<end>"}), ())
     assert [out.push(token) for token in (0, 2, 2, 1, 1)] == ["one", "", "", " two", " two"]
+
+
+def llama2():
+    """A tokenizer of Llama 2's kind: a space is put before every text, and taken from what is decoded."""
+    pieces = ["<unk>", "</s>", *(f"<0x{byte:02X}>" for byte in range(128)), *"▁aisz", "▁i", "▁is", "▁a"]
+    vocabulary = {piece: id_ for id_, piece in enumerate(pieces)}
+    backend = Backend(
+        models.BPE(vocabulary, [("▁", "i"), ("▁i", "s"), ("▁", "a")], unk_token="<unk>", byte_fallback=True)
+    )
+    backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    backend.decoder = decoders.Sequence(
+        [
+            decoders.Replace("▁", " "),
+            decoders.ByteFallback(),
+            decoders.Fuse(),
+            decoders.Strip(" ", 1, 0),
+        ]
+    )
+    backend.add_special_tokens(["</s>"])
+    return Tokenizer(backend, {"eos_token": "</s>"})
+
+
+def test_an_answer_that_goes_on_with_a_text_keeps_its_first_space_and_one_that_begins_has_none(qwen3):
+    tokenizer = llama2()
+    space, is_, a = (tokenizer.backend.token_to_id(piece) for piece in ("▁", "▁is", "▁a"))
+    end = tokenizer.eos_token_id
+    with Engine(qwen3, tokenizer) as engine:
+        for prompt, text in (((a,), " is a"), ((a, space), " is a"), ((a, end), "is a")):
+            forced = Sampling(2, forced_ids=(is_, a))
+            assert engine.submit(GenerationRequest(prompt, sampling=forced)).result().text == text
+        pieces = []
+        request = GenerationRequest((a,), sampling=Sampling(2, forced_ids=(is_, a)), on_token=pieces.append)
+        assert engine.submit(request).result().text == "".join(pieces) == " is a"
+    assert [tokenizer.spelled(token) for token in (space, is_, a)] == [" ", " is", " a"]
+    assert (byte_tokenizer().before, byte_tokenizer().spelled(ord("a"))) == ((), "a")
 
 
 def test_a_window_of_a_few_tokens_is_decoded_however_long_the_text_is():

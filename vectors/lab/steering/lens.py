@@ -38,7 +38,7 @@ def logit_lens(lm: LanguageModel, direction: Tensor, k: int) -> Lens:
     top, bottom = scores.topk(k), (-scores).topk(k)
 
     def texts(ids: Tensor) -> tuple[str, ...]:
-        return tuple(lm.tokenizer.decode([token]) for token in ids.tolist())
+        return tuple(map(lm.tokenizer.spelled, ids.tolist()))
 
     z = tuple(top.values.tolist()), tuple((-bottom.values).tolist())
     return Lens(texts(top.indices), texts(bottom.indices), *z)
