@@ -1,6 +1,6 @@
 """What runs passes through a model, as the scheduler knows it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from torch import Tensor
@@ -30,6 +30,10 @@ class Forward(Protocol):
 
     def run(self, batch: Pass, resume: tuple[int, Tensor] | None = None) -> Tensor:
         """Return the logits [wanted, vocab] of the pass, in float32."""
+        ...
+
+    def copied(self, states: Mapping[int, object], /) -> dict[int, object] | None:
+        """Return what layers remember of a row for another that goes on there; None where none can."""
         ...
 
     def detach(self) -> None:

@@ -74,6 +74,10 @@ class HFForward:
             module.forward = functools.partial(_convolve, module, module.forward)
         self._handles = attached(model)
 
+    def copied(self, states: Mapping[int, object]) -> dict[int, object]:
+        """What convolutions remember, which is made anew and never changed."""
+        return dict(states)
+
     def detach(self) -> None:
         """Remove hooks and functions; the model is bare again."""
         for handle in self._handles:

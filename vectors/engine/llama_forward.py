@@ -5,6 +5,7 @@ arithmetic in a dozen calls a block, over packed weights with the residual addit
 bound by memory instead. It can also start after any block, which reusing a steered prefix needs.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol, cast
 
 import torch
@@ -95,6 +96,10 @@ class LlamaForward:
             and not getattr(config, "use_sliding_window", False)
             and (config.rope_parameters or {}).get("rope_type", "default") in _FIXED_ROPE
         )
+
+    def copied(self, _states: Mapping[int, object]) -> dict[int, object]:
+        """Nothing: all is in the cache."""
+        return {}
 
     def detach(self) -> None:
         """Nothing was attached to the model."""

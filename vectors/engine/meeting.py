@@ -90,9 +90,8 @@ class Meeting:
         self._before = {module: module.__dict__.get("forward") for module in modules}
         for number, module in enumerate(modules):
             module.forward = functools.partial(_met, number, module.forward)
-        self._threads = ThreadPoolExecutor(
-            _MOST_ROWS, "row", initializer=torch.set_num_threads, initargs=(1,)
-        )
+        self._threads = ThreadPoolExecutor(_MOST_ROWS, "row", initializer=self._begin)
+        self._begun = 0
 
     def close(self) -> None:
         """End the rows' threads and leave the modules bare; closing twice is allowed."""
@@ -101,6 +100,11 @@ class Meeting:
             module.__dict__.pop("forward", None)
             if before is not None:
                 module.forward = before
+
+    def _begin(self) -> None:
+        """What a row does beside products is too little for more than one processor."""
+        torch.set_num_threads(1)
+        self._begun += 1
 
     def run(self, jobs: Sequence[Callable[[], Tensor]]) -> list[Tensor]:
         """What each row's job returns; raises what one of them raises, once all have ended."""

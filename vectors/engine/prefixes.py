@@ -10,7 +10,8 @@ no more than what both say is public.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,8 @@ class Prefix:
 
     `steering` is what steered them, None where nothing did. `records` are residual streams of the first
     `recorded` tokens, by layer, in pieces. Rows of others than `owner` may use the first `public` tokens.
+    `states` are what layers other than attention remember after all of the tokens: one that has any can be
+    used whole, or not at all.
     """
 
     tokens: NDArray[np.int64]
@@ -40,6 +43,7 @@ class Prefix:
     steering: RowSteering | None
     records: dict[int, list[Tensor]]
     recorded: int
+    states: Mapping[int, object] = field(default_factory=dict)
 
     @property
     def key(self) -> bytes:
@@ -54,6 +58,7 @@ class Prefix:
             and self.public >= other.public
             and self.recorded >= other.recorded
             and self.records.keys() >= other.records.keys()
+            and (not self.states or len(self.tokens) == len(other.tokens))
             and _shared(self.tokens, other.tokens) == len(other.tokens)
         )
 
@@ -104,7 +109,7 @@ class PrefixStore:
         if prefix.owner != wanted.owner:
             computed = min(computed, prefix.public, wanted.public)
         shared = _shared(prefix.tokens[:computed], wanted.tokens)
-        if shared < MIN_TOKENS:
+        if shared < MIN_TOKENS or (prefix.states and shared < len(prefix.tokens)):
             return None
         if prefix.key == (steering.key if steering else b""):
             return Match(prefix, shared, None, float(shared))

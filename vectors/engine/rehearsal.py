@@ -124,7 +124,10 @@ class Rehearsal:
                 before = pieces[number]
                 wanted = tuple(range(max(before.end, part.prompt_len - 2), end))
                 tokens = part.token_ids[before.end : end]
-                pieces[number] = replace(before, start=before.end, token_ids=tokens, wanted=wanted)
+                states = forward.copied(before.states) or before.states  # as later rows go on from it
+                pieces[number] = replace(
+                    before, start=before.end, token_ids=tokens, wanted=wanted, states=states
+                )
                 due.append(pieces[number])
             batch = Pass(due, cache, device)
             logits = iter(forward.run(batch))

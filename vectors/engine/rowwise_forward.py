@@ -6,7 +6,9 @@ it hands back nothing, the row's tokens, which are then computed anew for each n
 all rows still share every product (`vectors.engine.meeting`), as the many of a prompt do among themselves.
 """
 
+import copy
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol, cast
@@ -64,6 +66,13 @@ class RowwiseForward:
         self._keeps_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
         self._meeting = Meeting(tokenwise(model))
         self._handles = attached(model)
+
+    def copied(self, states: Mapping[int, object]) -> dict[int, object] | None:
+        """The row's tokens and a copy of its caches; None where prompts come whole, or there is none."""
+        past = states.get(_PAST)
+        if not self.in_pieces or not isinstance(past, _Past) or not past.caches:
+            return None
+        return {_PAST: _Past(list(past.tokens), copy.deepcopy(past.caches))}
 
     def detach(self) -> None:
         """Remove what was attached, and end the rows' threads."""

@@ -129,6 +129,7 @@ class Scheduler:
             row.records = {layer: [inherited[layer]] for layer in recorded if layer in inherited}
             if match.layer is None:
                 row.computed = tokens
+                row.states = self.forward.copied(match.prefix.states) or {}
             else:
                 row.resume = (match.layer, inherited[match.layer])
                 row.records |= {layer: [] for layer in recorded if layer > match.layer}
@@ -150,12 +151,15 @@ class Scheduler:
         """Leave the row's block to later rows, as far as they can use it."""
         row, prefix = running.row, running.prefix
         row.settle()
-        records, row.records, row.states, row.resume = row.records, {}, {}, None  # a ticket may be kept
+        records, row.records, row.resume = row.records, {}, None  # a ticket may be kept
+        states, row.states = self.forward.copied(row.states), {}
         prefix.tokens = row.shared_tokens()[: row.computed]
         unproven = row.error is not None or row.new_tokens == 0  # no logits have told that it is finite
-        if unproven or not self.sharing.reusable or len(prefix.tokens) < MIN_TOKENS:
+        usable = states is not None and (not states or len(prefix.tokens) == row.computed)
+        if unproven or not usable or len(prefix.tokens) < MIN_TOKENS:
             self.cache.free(prefix.block, clear=unproven)
             return
+        prefix.states = states or {}
         prefix.recorded = min(row.prompt_len, len(prefix.tokens))
         prefix.records = {layer: [_first(pieces, prefix.recorded)] for layer, pieces in records.items()}
         self.sharing.prefixes.keep(prefix)

@@ -23,7 +23,8 @@ class Running:
 class Sharing:
     """Finds prefixes for rows.
 
-    `reusable`: a row's past is all in the key-value cache. `resumable`: a pass can start after any block.
+    `reusable`: a row's past is all in the key-value cache, so that any part of it can be used, of a row that
+    still runs too. `resumable`: a pass can start after any block.
     """
 
     prefixes: PrefixStore
@@ -52,11 +53,9 @@ class Sharing:
 
     def match(self, row: Row, running: Sequence[Running]) -> Match | None:
         """What `row` could reuse now of its prompt."""
-        if not self.reusable:
-            return None
         wanted = _wanted(row)
         matches = [self.prefixes.best(wanted)]
-        for donor in running:
+        for donor in running if self.reusable else ():
             done = min(donor.row.computed, donor.row.prompt_len)
             matches.append(self.prefixes.match(donor.prefix, done, wanted))
         return max((match for match in matches if match), key=lambda match: match.saved, default=None)

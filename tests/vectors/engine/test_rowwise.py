@@ -1,12 +1,14 @@
 """Rows that each go through the model's own forward, with its own cache, still share their products."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import transformers as hf
 
 from tests.vectors.engine.batches import busy, hooked_logits, run, tokens
 from tests.vectors.engine.test_soundness import COMMON, falcon_h1, greedy
-from tests.vectors.tiny import byte_tokenizer, prompt
+from tests.vectors.tiny import byte_tokenizer, prompt, tiny_model
 from vectors.engine import meeting
 from vectors.engine.engine import Engine
 from vectors.engine.hooks import running_pass
@@ -139,3 +141,36 @@ def forget(model):
         return output
 
     model.forward = forward
+
+
+def lfm2():
+    """Convolutions beside attention, which share passes but remember what is in no cache."""
+    return tiny_model("lfm2")
+
+
+@pytest.mark.parametrize("make", [bloom, falcon_h1, lfm2])
+def test_rows_go_on_from_where_another_steered_alike_has_ended_and_leave_that_as_it_was(make):
+    torch.manual_seed(0)
+    bare = make().float().eval()  # an engine packs what it batches
+    _, engine = opened(make)
+    first = replace(requests()[3], steering=replace(requests()[3].steering, alpha=2.0))
+    with engine:
+        (before,) = run(engine, first)
+        known = first.prompt_ids + before.token_ids[:-1]  # the last one has not been computed
+        later = [replace(first, prompt_ids=known + prompt(seed, 3 + seed)) for seed in range(3)]
+        later.append(replace(later[0], steering=None))
+        later.append(replace(later[0], prompt_ids=known[:-1] + prompt(5, 4)))
+        found = [run(engine, request)[0] for request in later]
+    assert tokens(found) == [own_tokens(bare, request) for request in later]
+    assert [each.reused_tokens for each in found] == [len(known)] * 3 + [0, 0]
+
+
+def test_no_row_goes_on_from_another_where_a_prompt_has_to_come_whole():
+    model, engine = opened(mamba)
+    first = requests()[3]
+    with engine:
+        (before,) = run(engine, first)
+        later = replace(first, prompt_ids=first.prompt_ids + before.token_ids + prompt(1, 3))
+        (found,) = run(engine, later)
+    assert tokens([found]) == [own_tokens(model, later)]
+    assert found.reused_tokens == 0
