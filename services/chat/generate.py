@@ -4,6 +4,7 @@ Requests of any steering go to the one engine as they come, which runs those tha
 """
 
 import asyncio
+import json
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -12,11 +13,12 @@ from itertools import takewhile
 
 from pydantic import BaseModel
 
-from services.chat.schemas import ChatRequest
+from services.chat.schemas import ChatRequest, JsonObject, JsonSchema
 from services.errors import Invalid, NotFound, Unauthorized, Unavailable
 from services.serving.exchange import Served
 from services.serving.runtime import Runtime
 from services.settings import ServeSettings
+from vectors.engine.constraint import Constraint
 from vectors.engine.requests import Generation, GenerationRequest, Ticket
 from vectors.engine.sampling import Sampling
 from vectors.errors import EngineClosed, InvalidRequest
@@ -27,13 +29,18 @@ _MOST_CHARS_PER_TOKEN = 16
 """A prompt with more characters than this for each token that is allowed is not even tokenized."""
 
 
-class TokenLogprob(BaseModel):
+class Likely(BaseModel):
     """A token's text, natural log-probability and bytes; the bytes of a part of a character are not known."""
 
     token: str
     logprob: float
     bytes: list[int] | None
-    top_logprobs: list[None] = []
+
+
+class TokenLogprob(Likely):
+    """One of the answer's, with the likeliest in its place."""
+
+    top_logprobs: list[Likely]
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,11 @@ def prepare(served: Served, settings: ServeSettings, owner: str, asked: ChatRequ
             seed=secrets.randbits(31) if asked.seed is None else asked.seed,
             stop=(*(asked.stop or ()), *lm.chat.stops),
             logprobs=asked.logprobs,
+            top_logprobs=asked.top_logprobs,
+            frequency_penalty=asked.frequency_penalty,
+            presence_penalty=asked.presence_penalty,
+            logit_bias={int(token): bias for token, bias in asked.logit_bias.items()},
+            constraint=_constraint(asked),
         )
     except InvalidRequest as error:
         raise Invalid(str(error)) from None
@@ -89,6 +101,21 @@ def prepare(served: Served, settings: ServeSettings, owner: str, asked: ChatRequ
         owner=settings.sharing(owner),
         public_tokens=_system_tokens(lm, first, prompt_ids) if public else 0,
     )
+
+
+def _constraint(asked: ChatRequest) -> Constraint | None:
+    """What the answer has to be."""
+    if asked.regex is not None:
+        return Constraint("regex", asked.regex)
+    if asked.grammar is not None:
+        return Constraint("lark", asked.grammar)
+    match asked.response_format:
+        case JsonObject():
+            return Constraint("json_schema", '{"type": "object"}')
+        case JsonSchema(json_schema=named):
+            return Constraint("json_schema", json.dumps(named.schema_))
+        case _:
+            return None
 
 
 def _system_tokens(lm: LanguageModel, system: dict[str, str], prompt_ids: tuple[int, ...]) -> int:
@@ -115,7 +142,7 @@ class Answer:
     def submit(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand the request to the engine; its tokens come to this loop. Blocks for a moment.
 
-        Raises Unavailable where the model was unloaded since, and as the engine's `submit` does.
+        Raises Unavailable where the model was unloaded since, Invalid for what does not fit the model.
         """
 
         def pass_on(piece: str) -> None:
@@ -126,6 +153,8 @@ class Answer:
             self.ticket = self._served.engine.submit(request)
         except EngineClosed:
             raise Unavailable("the model was unloaded; send the request again", retry_after_s=5) from None
+        except InvalidRequest as error:
+            raise Invalid(str(error)) from None
         self._runtime.tickets.add(self.ticket)
 
     async def tokens(self) -> AsyncIterator[list[Token]]:
@@ -177,10 +206,15 @@ class Answer:
         """The log-probability of a token by its number, in OpenAI's form; that of an end is nobody's text."""
         if not self._prepared.sampling.logprobs:
             return None
-        row, tokenizer = self.ticket.row, self._served.lm.tokenizer
-        token = row.token_ids[number]
-        if token in tokenizer.special_ids:
+        row = self.ticket.row
+        token, scored = row.token_ids[number], row.scored[number]
+        if token in self._served.lm.tokenizer.special_ids:
             return None
-        text = tokenizer.spelled(token)
+        top = [self._likely(other, logprob) for other, logprob in scored.top]
+        return TokenLogprob(**self._likely(token, scored.logprob).model_dump(), top_logprobs=top)
+
+    def _likely(self, token: int, logprob: float) -> Likely:
+        tokenizer = self._served.lm.tokenizer
+        text = tokenizer.spelled(token) or tokenizer.backend.id_to_token(token) or ""
         whole = None if "\ufffd" in text else list(text.encode())
-        return TokenLogprob(token=text, logprob=row.logprobs[number], bytes=whole)
+        return Likely(token=text, logprob=logprob, bytes=whole)

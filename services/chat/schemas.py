@@ -3,9 +3,17 @@
 Clients send fields of OpenAI's that they do not use with the value that changes nothing.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    WithJsonSchema,
+    model_validator,
+)
 
 from services.bodies import Body
 from services.serving.steering import SteeringRequest
@@ -59,10 +67,39 @@ class StreamOptions(Body):
     include_obfuscation: _Unused = None
 
 
-class ResponseFormat(Body):
-    """What the answer has to be; only text is written."""
+class PlainText(Body):
+    """The answer may be anything."""
 
     type: Literal["text"]
+
+
+class JsonObject(Body):
+    """The answer is a JSON object."""
+
+    type: Literal["json_object"]
+
+
+class NamedSchema(Body):
+    """A JSON schema. It is held to whether it is `strict` or not; name and description are the client's."""
+
+    name: Annotated[Text, Field(max_length=64)]
+    description: Text | None = None
+    schema_: Annotated[dict[str, JsonValue], Field(alias="schema", default_factory=dict)]
+    strict: bool = True
+
+
+class JsonSchema(Body):
+    """The answer is JSON of a schema."""
+
+    type: Literal["json_schema"]
+    json_schema: NamedSchema
+
+
+ResponseFormat = Annotated[PlainText | JsonObject | JsonSchema, Field(discriminator="type")]
+_Grammar = Annotated[Text, Field(min_length=1, max_length=65_536)]
+_Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
+_TokenId = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
+_Bias = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
 
 
 _Stop = Annotated[Text, Field(min_length=1, max_length=256)]
@@ -74,9 +111,10 @@ def _listed(stop: object) -> object:
 
 
 class ChatRequest(Body):
-    """The body of POST /v1/chat/completions: OpenAI's fields that have a meaning here, and `steering`.
+    """The body of POST /v1/chat/completions: OpenAI's fields that have a meaning here, `steering`, and what
+    the answer has to be beyond them: matching a `regex`, or of a `grammar` in llguidance's dialect of Lark.
 
-    Those from `frequency_penalty` on are taken where they ask for nothing.
+    Those from `modalities` on are taken where they ask for nothing.
     """
 
     model_config = ConfigDict(
@@ -104,14 +142,16 @@ class ChatRequest(Body):
     stop: Annotated[_Stops, BeforeValidator(_listed, json_schema_input_type=_Stop | _Stops)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**53)] | None = None
     logprobs: bool = False
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] = 0
+    frequency_penalty: _Penalty = 0.0
+    presence_penalty: _Penalty = 0.0
+    logit_bias: Annotated[dict[_TokenId, _Bias], Field(max_length=300, default_factory=dict)]
+    response_format: ResponseFormat | None = None
+    regex: _Grammar | None = None
+    grammar: _Grammar | None = None
     n: Literal[1] = 1
     user: Annotated[Text, Field(max_length=256)] | None = None
 
-    frequency_penalty: _Unused = None
-    presence_penalty: _Unused = None
-    logit_bias: _Unused = None
-    top_logprobs: _Unused = None
-    response_format: ResponseFormat | None = None
     modalities: list[Literal["text"]] | None = None
     audio: _Unused = None
     prediction: _Unused = None
@@ -123,6 +163,15 @@ class ChatRequest(Body):
     service_tier: Literal["auto", "default"] | None = None
     store: _Unused = None
     metadata: _Unused = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.top_logprobs and not self.logprobs:
+            raise ValueError("top_logprobs needs logprobs: true")
+        formed = self.response_format is not None and self.response_format.type != "text"
+        if formed + (self.regex is not None) + (self.grammar is not None) > 1:
+            raise ValueError("of response_format, regex and grammar only one says what the answer has to be")
+        return self
 
     @property
     def answer_tokens(self) -> int | None:

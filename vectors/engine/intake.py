@@ -38,11 +38,13 @@ class Intake:
         named = [
             *sampling.forced_ids,
             sampling.banned_id or 0,
+            *sampling.logit_bias,
             *chain.from_iterable(request.alternatives.values()),
         ]
         if min(named) < 0 or max(named) >= self._vocab_size:
             raise InvalidRequest(
-                f"forced_ids, banned_id and alternatives must be token ids from 0 to {self._vocab_size - 1}"
+                "forced_ids, banned_id, logit_bias and alternatives must be token ids from 0 to "
+                f"{self._vocab_size - 1}"
             )
         for limit, what in ((context_length(self._model), "model's context"), (self._cache_tokens, "cache")):
             if len(prompt_ids) + sampling.max_new_tokens > limit:

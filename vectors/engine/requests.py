@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from vectors.engine.row import FinishReason, Row
+from vectors.engine.row import FinishReason, Likeliest, Row
 from vectors.engine.sampling import Sampling
 from vectors.steering import Steering
 
@@ -46,10 +46,11 @@ class Generation:
     """What was generated.
 
     `token_ids` are the new tokens, with the end-of-sequence token or those that completed a stop string;
-    `text` ends before either. If asked for, `logprobs` are the tokens' natural log-probabilities and
-    `distribution` [vocab] those of every token as the first new one, in float32, and `alternatives` those of
-    the tokens asked for, in their order. `reused_tokens` of the prompt came from a prefix that was there.
-    `seconds` counts from the row's admission, not the time spent waiting.
+    `text` ends before either. If asked for, `logprobs` are the tokens' natural log-probabilities, `top` the
+    likeliest tokens in the place of each with theirs, `distribution` [vocab] those of every token as the
+    first new one, in float32, and `alternatives` those of the tokens asked for, in their order.
+    `reused_tokens` of the prompt came from a prefix that was there. `seconds` counts from the row's
+    admission, not the time spent waiting.
     """
 
     text: str
@@ -60,6 +61,7 @@ class Generation:
     seconds: float
     reused_tokens: int = 0
     logprobs: tuple[float, ...] = ()
+    top: tuple[Likeliest, ...] = ()
     distribution: Tensor | None = None
     alternatives: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
 
@@ -118,7 +120,8 @@ def _generation(row: Row) -> Generation:
         new_tokens=row.new_tokens,
         seconds=row.seconds,
         reused_tokens=row.reused,
-        logprobs=tuple(row.logprobs),
+        logprobs=tuple(each.logprob for each in row.scored),
+        top=tuple(each.top for each in row.scored),
         distribution=row.distribution,
         alternatives=row.alternatives,
     )

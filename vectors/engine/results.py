@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from vectors.engine.ragged import Pass, Piece
-from vectors.engine.row import Row
+from vectors.engine.row import Row, Scored
 from vectors.engine.sampling import choose
 
 
@@ -40,25 +40,33 @@ def distribute(batch: Pass, logits: Tensor, rows: Mapping[Piece, Row], eos_ids: 
 
 def _scores(
     row: Row, positions: Sequence[int], index: Mapping[int, int], logits: Tensor
-) -> Sequence[float | None]:
+) -> Sequence[Scored | None]:
     """Log-probabilities of the tokens after `positions`, if the row asks for them."""
     if not (row.sampling.logprobs and positions):
         return [None] * len(positions)
     rows = logits[[index[position] for position in positions]]
-    return _logprobs(rows, [row.known[position + 1] for position in positions])
+    tokens = [row.known[position + 1] for position in positions]
+    return _scored(rows, tokens, [row.sampling.top_logprobs] * len(tokens))
 
 
 def _choose(rows: Sequence[Row], logits: Tensor, eos_ids: frozenset[int]) -> None:
     tokens = choose([row.sampler for row in rows], logits)
-    scored = [i for i, row in enumerate(rows) if row.sampling.logprobs and tokens[i] is not None]
-    chosen = [token for i in scored if (token := tokens[i]) is not None]
-    scores = dict(zip(scored, _logprobs(logits[scored], chosen), strict=True))
+    asking = [i for i, row in enumerate(rows) if row.sampling.logprobs and tokens[i] is not None]
+    chosen = [token for i in asking if (token := tokens[i]) is not None]
+    tops = [rows[i].sampling.top_logprobs for i in asking]
+    scores = dict(zip(asking, _scored(logits[asking], chosen, tops), strict=True))
     for i, row in enumerate(rows):
         row.accept(tokens[i], eos_ids, scores.get(i))
 
 
-def _logprobs(logits: Tensor, tokens: Sequence[int]) -> list[float]:
-    """Natural log-probability of each row's token, for logits [rows, vocab]."""
+def _scored(logits: Tensor, tokens: Sequence[int], tops: Sequence[int]) -> list[Scored]:
+    """The log-probabilities of each row's token and of its `tops` likeliest, for logits [rows, vocab]."""
     ids = torch.tensor(tokens, dtype=torch.long, device=logits.device).unsqueeze(1)
-    values: list[float] = torch.log_softmax(logits, dim=-1).gather(1, ids).flatten().tolist()
-    return values
+    every = torch.log_softmax(logits, dim=-1)
+    values, likeliest = every.topk(min(max(tops, default=0), every.shape[-1]), dim=-1)
+    return [
+        Scored(score, tuple(zip(names[:count], best[:count], strict=True)))
+        for score, names, best, count in zip(
+            every.gather(1, ids).flatten().tolist(), likeliest.tolist(), values.tolist(), tops, strict=True
+        )
+    ]

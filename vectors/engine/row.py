@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,15 @@ from vectors.errors import GenerationFault, InvalidRequest, generation_fault, wi
 from vectors.steering import RowSteering
 
 FinishReason = Literal["stop", "length", "cancelled"]
+Likeliest = tuple[tuple[int, float], ...]
+"""Tokens and their natural log-probabilities, the likeliest first."""
+
+
+class Scored(NamedTuple):
+    """The natural log-probability of a new token, and the likeliest ones in its place as far as asked for."""
+
+    logprob: float
+    top: Likeliest
 
 
 @dataclass(eq=False)
@@ -51,7 +60,7 @@ class Row:
     started: float = 0.0
 
     new_tokens: int = 0
-    logprobs: list[float] = field(default_factory=list)
+    scored: list[Scored] = field(default_factory=list)
     distribution: Tensor | None = None
     alternatives: dict[int, tuple[float, ...]] = field(default_factory=dict)
     pieces: list[str] = field(default_factory=list)
@@ -105,9 +114,9 @@ class Row:
             or position - first in self.wants_alternatives
         ]
 
-    def accept(self, token: int | None, eos_ids: frozenset[int], logprob: float | None = None) -> None:
+    def accept(self, token: int | None, eos_ids: frozenset[int], scored: Scored | None = None) -> None:
         """Take the next token, a forced or a chosen one, or None for logits that are not finite."""
-        if token is None or (logprob is not None and math.isnan(logprob)):
+        if token is None or (scored is not None and math.isnan(scored.logprob)):
             number = self.new_tokens + 1
             self.error = GenerationFault(
                 f"the logits of token {number} are not finite; lower α or use a wider dtype"
@@ -117,8 +126,8 @@ class Row:
         if not forced:
             self.known.append(token)
         self.new_tokens += 1
-        if logprob is not None:
-            self.logprobs.append(logprob)
+        if scored is not None:
+            self.scored.append(scored)
         ended = token in eos_ids and not forced
         raising = "the tokenizer"
         try:

@@ -6,8 +6,9 @@ neighbours, and not on the device.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,11 +31,14 @@ class Sampling:
     `temperature` 0 is greedy. `top_k` keeps the most likely tokens (0: all), `top_p` the smallest set of them
     whose probability reaches it (nucleus sampling, Holtzman et al. 2019, arXiv 1904.09751).
     `repetition_penalty` divides the positive logits of tokens that stand in the prompt or were generated, and
-    multiplies the negative ones (Keskar et al. 2019, arXiv 1909.05858). The text ends before the first of
-    the `stop` strings and matches `constraint`. The new tokens begin with `forced_ids`, and the one after
-    those is not `banned_id`: so one asks what else the model would have written at a certain place.
-    `logprobs` asks for the natural log-probability of every new token, as the model gave it before any of
-    these settings. Raises InvalidRequest for a value out of range.
+    multiplies the negative ones (Keskar et al. 2019, arXiv 1909.05858). `frequency_penalty` is taken from a
+    token's logit as often as it was generated, `presence_penalty` once; `logit_bias` is added to those of its
+    tokens (all three as OpenAI's API has them). The text ends before the first of the `stop` strings and
+    matches `constraint`. The new tokens begin with `forced_ids`, and the one after those is not `banned_id`:
+    so one asks what else the model would have written at a certain place. `logprobs` asks for the natural
+    log-probability of every new token, as the model gave it before any of these settings, and
+    `top_logprobs` for so many of the likeliest tokens' in its place. Raises InvalidRequest for a value out of
+    range.
     """
 
     max_new_tokens: int = 256
@@ -42,12 +46,16 @@ class Sampling:
     top_p: float = 1.0
     top_k: int = 0
     repetition_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
     seed: int = 0
     stop: tuple[str, ...] = ()
     constraint: "Constraint | None" = None
     forced_ids: tuple[int, ...] = ()
     banned_id: int | None = None
     logprobs: bool = False
+    top_logprobs: int = 0
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
@@ -60,6 +68,15 @@ class Sampling:
             raise InvalidRequest(f"top_k is {self.top_k}: expected 0 (all tokens) or more")
         if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
             raise InvalidRequest(f"repetition_penalty is {self.repetition_penalty}: expected more than 0")
+        for name in ("frequency_penalty", "presence_penalty"):
+            if not -2 <= getattr(self, name) <= 2:
+                raise InvalidRequest(f"{name} is {getattr(self, name)}: expected -2 to 2")
+        if not all(-100 <= bias <= 100 for bias in self.logit_bias.values()):
+            raise InvalidRequest("a logit_bias is out of range: expected -100 to 100")
+        if self.top_logprobs < 0 or (self.top_logprobs and not self.logprobs):
+            raise InvalidRequest(
+                f"top_logprobs is {self.top_logprobs}: expected 0 or more, and more with logprobs only"
+            )
         if not 0 <= self.seed < 2**63:
             raise InvalidRequest(f"seed is {self.seed}: expected 0 to 2**63 - 1")
         if isinstance(self.stop, str) or not all(self.stop):
@@ -81,6 +98,8 @@ class Sampler:
         self._constraint = constraint
         self._new = 0
         self._seen = set(prompt_ids) if sampling.repetition_penalty != 1 else set()
+        self._counts: Counter[int] = Counter()
+        self._counts_matter = bool(sampling.frequency_penalty or sampling.presence_penalty)
 
     def accept(self, token: int) -> None:
         """Take the row's next token, chosen or forced. Raises InvalidRequest if the constraint refuses it."""
@@ -89,21 +108,29 @@ class Sampler:
             self._constraint.accept(token)
         if self.sampling.repetition_penalty != 1:
             self._seen.add(token)
+        if self._counts_matter:
+            self._counts[token] += 1
 
     @property
     def adjusts(self) -> bool:
         """Whether `adjusted` would change the logits."""
-        return bool(self._constraint or self._seen) or self._bans()
+        return (
+            bool(self._constraint or self._seen or self._counts or self.sampling.logit_bias) or self._bans()
+        )
 
     def adjusted(self, logits: Tensor) -> Tensor:
-        """The row's logits [vocab] after penalty, `banned_id` and constraint, as a new tensor."""
-        logits = logits.clone()
+        """The row's logits [vocab] after penalties, bias, `banned_id` and constraint, as a new tensor."""
+        logits, sampling = logits.clone(), self.sampling
         if self._seen:
             seen = torch.tensor(sorted(self._seen), device=logits.device)
-            penalty, values = self.sampling.repetition_penalty, logits[seen]
+            penalty, values = sampling.repetition_penalty, logits[seen]
             logits[seen] = torch.where(values > 0, values / penalty, values * penalty)
+        for token, count in self._counts.items():
+            logits[token] -= count * sampling.frequency_penalty + sampling.presence_penalty
+        for token, bias in sampling.logit_bias.items():
+            logits[token] += bias
         if self._bans():
-            logits[self.sampling.banned_id] = -torch.inf
+            logits[sampling.banned_id] = -torch.inf
         if self._constraint is not None:
             logits[~self._constraint.allowed().to(logits.device)] = -torch.inf
         return logits

@@ -1,6 +1,7 @@
 """Chats over HTTP with OpenAI's own client, on the engine with a tiny model."""
 
 import json
+import re
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -87,6 +88,45 @@ def test_logprobs_are_the_same_whole_and_streamed(client):
     assert [token.token for token in whole] == [token.token for token in streamed]
     assert [token.logprob for token in whole] == pytest.approx([token.logprob for token in streamed])
     assert all(token.logprob <= 0 for token in whole)
+
+
+def test_the_likeliest_tokens_are_told_in_the_place_of_each(client):
+    content = (
+        client.chat.completions.create(**asked(logprobs=True, top_logprobs=3)).choices[0].logprobs.content
+    )
+    for token in content:
+        assert len(token.top_logprobs) == 3
+        best = token.top_logprobs[0]
+        assert (best.token, best.logprob) == (token.token, token.logprob), "it was greedy"
+        assert [each.logprob for each in token.top_logprobs] == sorted(
+            (each.logprob for each in token.top_logprobs), reverse=True
+        )
+
+
+def test_penalties_and_biases_change_what_is_chosen(client, live):
+    wanted = live.session.model.tokenizer.backend.token_to_id("Q")
+    assert text(client, max_tokens=3, logit_bias={str(wanted): 100}) == "QQQ"
+    bias = {"logit_bias": {str(wanted): 100}}
+    varied = text(client, max_tokens=30, frequency_penalty=2, presence_penalty=2)
+    assert len(set(varied)) > len(set(text(client, max_tokens=30)))
+    assert text(client, max_tokens=2, **bias, presence_penalty=2) == "QQ", "100 outweighs 2"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_is_of_the_form_that_was_asked_for(client, stream):
+    def told(**fields):
+        answer = client.chat.completions.create(**asked(**{"max_tokens": 200, **fields}, stream=stream))
+        if stream:
+            return "".join(chunk.choices[0].delta.content or "" for chunk in answer)
+        return answer.choices[0].message.content
+
+    colours = {"type": "object", "properties": {"colour": {"enum": ["red", "green"]}}, "required": ["colour"],
+               "additionalProperties": False}  # fmt: skip
+    form = {"type": "json_schema", "json_schema": {"name": "colour", "schema": colours, "strict": True}}
+    assert json.loads(told(response_format=form))["colour"] in ("red", "green")
+    assert told(response_format={"type": "json_object"}).lstrip().startswith("{")
+    assert re.fullmatch("[0-9]{3}-[a-c]{2}", told(extra_body={"regex": "[0-9]{3}-[a-c]{2}"}))
+    assert told(extra_body={"grammar": 'start: "yes" | "no"'}) in ("yes", "no")
 
 
 def test_a_request_is_steered_by_its_own_vector_and_says_so(client):
@@ -206,9 +246,19 @@ def test_a_turn_of_the_models_is_taken_back_as_it_came(client):
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"frequency_penalty": 0.5}, "frequency_penalty"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"frequency_penalty": 2.5}, "frequency_penalty"),
+        ({"response_format": {"type": "xml"}}, "response_format"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": 7}}}},
+            "json_schema",
+        ),
+        ({"extra_body": {"regex": "("}}, "regex"),
+        ({"extra_body": {"regex": "a", "grammar": 'start: "a"'}}, "only one"),
         ({"top_logprobs": 2}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"logit_bias": {"a": 1}}, "logit_bias"),
+        ({"logit_bias": {"1": 101}}, "logit_bias"),
+        ({"logit_bias": {"100000": 1}}, "logit_bias"),
         ({"reasoning_effort": "low"}, "reasoning_effort"),
         ({"messages": [{"role": "assistant", "content": "", "tool_calls": [{"id": "1"}]}]}, "tool_calls"),
         ({"messages": [{"role": "user", "content": None}]}, "content"),

@@ -265,3 +265,23 @@ def test_scoring_the_same_continuation_again_gives_the_same_scores(model, tiny_e
     assert again.token_ids == first.token_ids
     assert again.logprobs == pytest.approx(first.logprobs, abs=1e-4)
     assert longer.logprobs[:40] == pytest.approx(first.logprobs, abs=1e-4)
+
+
+def test_the_likeliest_tokens_are_told_as_many_as_each_row_asks_for_and_in_the_place_of_forced_ones_too(
+    model, tiny_engine
+):
+    ids = prompt(3, 40)
+    settings = [
+        Sampling(5, logprobs=True, top_logprobs=4),
+        Sampling(5, logprobs=True),
+        Sampling(5, logprobs=True, top_logprobs=2, forced_ids=(1, 2, 3)),
+        Sampling(5),
+    ]
+    found = run(tiny_engine, *(GenerationRequest(ids, sampling=each) for each in settings))
+    for asked, generation in zip(settings, found, strict=True):
+        assert [len(top) for top in generation.top] == [asked.top_logprobs] * len(generation.logprobs)
+        for number, top in enumerate(generation.top):
+            known = [*ids, *generation.token_ids[:number]]
+            best = oracle_logits(model, known, None, len(known))[-1].log_softmax(-1).topk(asked.top_logprobs)
+            assert [token for token, _ in top] == best.indices.tolist()
+            assert [score for _, score in top] == pytest.approx(best.values.tolist(), abs=1e-4)

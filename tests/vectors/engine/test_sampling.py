@@ -54,6 +54,12 @@ def stream(text, stop=()):
         ({"seed": 2**63}, "expected 0"),
         ({"stop": ("a", "")}, "not empty"),
         ({"stop": "text"}, "tuple"),
+        ({"frequency_penalty": 2.1}, "-2 to 2"),
+        ({"presence_penalty": math.nan}, "-2 to 2"),
+        ({"logit_bias": {3: -101.0}}, "-100 to 100"),
+        ({"logit_bias": {3: math.nan}}, "-100 to 100"),
+        ({"top_logprobs": 3}, "with logprobs"),
+        ({"top_logprobs": -1, "logprobs": True}, "0 or more"),
         ({"max_new_tokens": 1, "forced_ids": (1, 2)}, "more than max_new_tokens"),
     ],
 )
@@ -166,6 +172,29 @@ def test_the_penalty_is_that_of_transformers_on_tokens_of_the_prompt_and_of_the_
     logits = logits_for(1)
     wanted = RepetitionPenaltyLogitsProcessor(penalty)(torch.tensor([tokens]), logits.clone())
     torch.testing.assert_close(row.adjusted(logits[0]), wanted[0])
+
+
+@given(
+    new=st.lists(st.integers(0, 9), max_size=20),
+    frequency=st.floats(-2, 2),
+    presence=st.floats(-2, 2),
+    bias=st.dictionaries(st.integers(0, 9), st.floats(-100, 100), max_size=5),
+)
+def test_penalties_count_what_was_generated_and_not_the_prompt_and_the_bias_is_added(
+    new, frequency, presence, bias
+):
+    settings = Sampling(frequency_penalty=frequency, presence_penalty=presence, logit_bias=bias)
+    row = Sampler(settings, range(10))
+    for token in new:
+        row.accept(token)
+    logits = logits_for(1, 10)[0]
+    wanted = [
+        float(logit) - new.count(token) * frequency - (token in new) * presence + bias.get(token, 0)
+        for token, logit in enumerate(logits)
+    ]
+    torch.testing.assert_close(row.adjusted(logits), torch.tensor(wanted), atol=1e-4, rtol=1e-5)
+    if any(wanted[token] != float(logits[token]) for token in range(10)):
+        assert row.adjusts
 
 
 def test_a_penalty_of_one_and_a_row_without_settings_leave_the_logits_alone():
