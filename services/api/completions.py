@@ -6,6 +6,7 @@ A client that goes away stops its generation at the next token.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
+from dataclasses import replace
 
 import anyio.to_thread
 import structlog
@@ -17,6 +18,7 @@ from orchestrator.policy.decisions import Code
 from services.api.access import Owner, RuntimeOf
 from services.api.problems import documented, error_response, found_by
 from services.chat import answers
+from services.chat.choices import Choices
 from services.chat.generate import Answer, Token, prepare
 from services.chat.schemas import ChatRequest
 from services.errors import ServiceError
@@ -61,30 +63,40 @@ async def complete(
     prepared = await anyio.to_thread.run_sync(prepare, served, runtime.settings, owner, body)
     stamp = answers.Stamp(served.name, served.lm.digest)
     with ExitStack() as held:
-        held.enter_context(runtime.gate.enter(prepared.most_tokens))
-        answer = Answer(runtime, served, prepared, held.enter_context(runtime.revocations.heeded(owner)))
-        await anyio.to_thread.run_sync(answer.submit, asyncio.get_running_loop())
-        held.callback(answer.cancel)
+        held.enter_context(runtime.gate.enter(prepared.most_tokens * body.n))
+        revoked = held.enter_context(runtime.revocations.heeded(owner))
+        choices = Choices([Answer(runtime, served, each, revoked) for each in _seeded(prepared, body.n)])
+        await anyio.to_thread.run_sync(choices.submit, asyncio.get_running_loop())
+        held.callback(choices.cancel)
         runtime.metrics.steered(applied=prepared.steering is not None, code=Code.REQUEST)
         if not body.stream:
-            return await _whole(request, stamp, prepared, answer)
+            return await _whole(request, stamp, prepared, choices)
         wants_usage = body.stream_options is not None and body.stream_options.include_usage
-        stream = _chunks(request, stamp, answer, wants_usage=wants_usage)
+        stream = _chunks(request, stamp, choices, body.n, wants_usage=wants_usage)
         return Held(stream, held.pop_all().close)
 
 
+def _seeded(prepared: GenerationRequest, n: int) -> list[GenerationRequest]:
+    """The request so many times, each with the seed after the one before."""
+    sampling = prepared.sampling
+    return [replace(prepared, sampling=replace(sampling, seed=sampling.seed + number)) for number in range(n)]
+
+
 async def _whole(
-    request: Request, stamp: answers.Stamp, prepared: GenerationRequest, answer: Answer
+    request: Request, stamp: answers.Stamp, prepared: GenerationRequest, choices: Choices
 ) -> answers.ChatCompletion | Response:
-    async def collect() -> list[Token]:
-        return [token async for tokens in answer.tokens() for token in tokens]
+    async def collect() -> dict[int, list[Token]]:
+        found: dict[int, list[Token]] = {}
+        async for number, tokens in choices.tokens():
+            found.setdefault(number, []).extend(tokens or ())
+        return found
 
     reading, gone = asyncio.ensure_future(collect()), asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait({reading, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not reading.done():
             return Response(status_code=_CLIENT_GONE)
-        return answers.whole(stamp, prepared, reading.result(), answer.generation)
+        return answers.whole(stamp, prepared, reading.result(), choices.generations)
     finally:
         reading.cancel()
         gone.cancel()
@@ -96,21 +108,25 @@ async def _disconnected(request: Request) -> None:
 
 
 async def _chunks(
-    request: Request, stamp: answers.Stamp, answer: Answer, *, wants_usage: bool
+    request: Request, stamp: answers.Stamp, choices: Choices, n: int, *, wants_usage: bool
 ) -> AsyncIterator[bytes]:
-    yield _framed(answers.chunk(stamp, answers.Delta(role="assistant", content="")))
+    for number in range(n):
+        yield _framed(answers.chunk(stamp, number, answers.Delta(role="assistant", content="")))
     try:
-        async for tokens in answer.tokens():
+        async for number, tokens in choices.tokens():
+            if tokens is None:
+                finish = choices.generations[number].finish_reason
+                yield _framed(answers.chunk(stamp, number, answers.Delta(), finish=finish))
+                continue
             piece = "".join(token.piece for token in tokens)
             scored = [token.logprob for token in tokens if token.logprob is not None]
             if piece or scored:
-                yield _framed(answers.chunk(stamp, answers.Delta(content=piece), logprobs=scored))
+                yield _framed(answers.chunk(stamp, number, answers.Delta(content=piece), logprobs=scored))
     except Exception as error:
         yield format_sse_event(data_str=_error(request, error))
         return
-    yield _framed(answers.chunk(stamp, answers.Delta(), finish=answer.generation.finish_reason))
     if wants_usage:
-        yield _framed(answers.chunk(stamp, None, used=answers.usage(answer.generation)))
+        yield _framed(answers.last_chunk(stamp, answers.usage(choices.generations)))
     yield format_sse_event(data_str="[DONE]")
 
 

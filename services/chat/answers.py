@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -35,9 +36,9 @@ class Logprobs(BaseModel):
 
 
 class Choice(BaseModel):
-    """The one answer."""
+    """One answer."""
 
-    index: Literal[0] = 0
+    index: int
     message: AnswerMessage
     logprobs: Logprobs | None
     finish_reason: Literal["stop", "length"]
@@ -77,9 +78,9 @@ class Delta(BaseModel):
 
 
 class ChunkChoice(BaseModel):
-    """The one answer's next part."""
+    """The next part of one answer."""
 
-    index: Literal[0] = 0
+    index: int
     delta: Delta
     logprobs: Logprobs | None = None
     finish_reason: FinishReason | None = None
@@ -107,36 +108,46 @@ class Stamp:
     created: int = field(default_factory=lambda: int(time.time()))
 
 
-def usage(generation: Generation) -> Usage:
-    """Counts of one answer; reused tokens of the prompt are those that were not computed again."""
+def usage(generations: Sequence[Generation]) -> Usage:
+    """Counts of the answers to one prompt; its reused tokens are those that the first did not compute."""
+    prompt, new = generations[0].prompt_tokens, sum(each.new_tokens for each in generations)
     return Usage(
-        prompt_tokens=generation.prompt_tokens,
-        completion_tokens=generation.new_tokens,
-        total_tokens=generation.prompt_tokens + generation.new_tokens,
-        prompt_tokens_details={"cached_tokens": generation.reused_tokens},
+        prompt_tokens=prompt,
+        completion_tokens=new,
+        total_tokens=prompt + new,
+        prompt_tokens_details={"cached_tokens": generations[0].reused_tokens},
     )
 
 
 def whole(
-    stamp: Stamp, prepared: GenerationRequest, tokens: list[Token], generation: Generation
+    stamp: Stamp,
+    prepared: GenerationRequest,
+    tokens: Mapping[int, Sequence[Token]],
+    generations: Sequence[Generation],
 ) -> ChatCompletion:
-    """The answer as one document."""
-    assert generation.finish_reason != "cancelled"
-    scored = [token.logprob for token in tokens if token.logprob is not None]
+    """The answers as one document; `tokens` are those of each by its number."""
     return ChatCompletion(
         id=stamp.id,
         created=stamp.created,
         model=stamp.model,
         system_fingerprint=stamp.digest[:16],
         choices=[
-            Choice(
-                message=AnswerMessage(content=generation.text),
-                logprobs=Logprobs(content=scored) if prepared.sampling.logprobs else None,
-                finish_reason=generation.finish_reason,
-            )
+            _choice(number, generation, tokens[number] if prepared.sampling.logprobs else None)
+            for number, generation in enumerate(generations)
         ],
-        usage=usage(generation),
+        usage=usage(generations),
         steering=steered(prepared),
+    )
+
+
+def _choice(number: int, generation: Generation, tokens: Sequence[Token] | None) -> Choice:
+    assert generation.finish_reason != "cancelled"
+    scored = None if tokens is None else [token.logprob for token in tokens if token.logprob is not None]
+    return Choice(
+        index=number,
+        message=AnswerMessage(content=generation.text),
+        logprobs=None if scored is None else Logprobs(content=scored),
+        finish_reason=generation.finish_reason,
     )
 
 
@@ -150,19 +161,29 @@ def steered(prepared: GenerationRequest) -> Steered | None:
 
 def chunk(
     stamp: Stamp,
-    delta: Delta | None,
+    number: int,
+    delta: Delta,
     *,
     finish: FinishReason | None = None,
     logprobs: list[TokenLogprob] | None = None,
-    used: Usage | None = None,
 ) -> Chunk:
-    """One chunk of a stream; without a delta it is the last one, which holds the usage."""
+    """What a stream says of the answer of that number."""
     scored = Logprobs(content=logprobs) if logprobs else None
+    choice = ChunkChoice(index=number, delta=delta, logprobs=scored, finish_reason=finish)
+    return _chunk(stamp, [choice], None)
+
+
+def last_chunk(stamp: Stamp, used: Usage) -> Chunk:
+    """What a stream ends with that was asked for its usage."""
+    return _chunk(stamp, [], used)
+
+
+def _chunk(stamp: Stamp, choices: list[ChunkChoice], used: Usage | None) -> Chunk:
     return Chunk(
         id=stamp.id,
         created=stamp.created,
         model=stamp.model,
         system_fingerprint=stamp.digest[:16],
-        choices=[] if delta is None else [ChunkChoice(delta=delta, logprobs=scored, finish_reason=finish)],
+        choices=choices,
         usage=used,
     )

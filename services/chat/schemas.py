@@ -20,6 +20,7 @@ from services.serving.steering import SteeringRequest
 from services.texts import Text
 
 MOST_MESSAGES = 256
+MOST_ANSWERS = 16
 
 
 def _asks_for_nothing(value: JsonValue) -> None:
@@ -149,7 +150,7 @@ class ChatRequest(Body):
     response_format: ResponseFormat | None = None
     regex: _Grammar | None = None
     grammar: _Grammar | None = None
-    n: Literal[1] = 1
+    n: Annotated[int, Field(ge=1, le=MOST_ANSWERS)] = 1
     user: Annotated[Text, Field(max_length=256)] | None = None
 
     modalities: list[Literal["text"]] | None = None

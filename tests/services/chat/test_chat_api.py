@@ -66,6 +66,23 @@ def test_a_seed_decides_what_is_sampled(client):
     assert len({text(client, **sampled, seed=seed) for seed in range(6)}) > 1
 
 
+def test_several_answers_are_each_what_their_own_seed_gives_whole_and_streamed(client):
+    sampled = {"temperature": 1.5, "max_tokens": 24, "stream_options": {"include_usage": True}}
+    alone = [text(client, temperature=1.5, max_tokens=24, seed=seed) for seed in (5, 6, 7)]
+    whole = client.chat.completions.create(**asked(temperature=1.5, max_tokens=24, n=3, seed=5))
+    assert [(each.index, each.message.content) for each in whole.choices] == list(enumerate(alone))
+    streamed, ends, used = ["", "", ""], [], None
+    for chunk in client.chat.completions.create(**asked(**sampled, n=3, seed=5, stream=True)):
+        used = chunk.usage or used
+        for each in chunk.choices:
+            streamed[each.index] += each.delta.content or ""
+            ends += [each.index] if each.finish_reason else []
+    assert streamed == alone
+    assert sorted(ends) == [0, 1, 2]
+    assert used.completion_tokens == whole.usage.completion_tokens > 24
+    assert used.prompt_tokens == whole.usage.prompt_tokens
+
+
 def test_a_stop_string_ends_the_answer_before_it(client):
     whole = text(client, max_tokens=24)
     stop = whole[3:5]
@@ -263,7 +280,7 @@ def test_a_turn_of_the_models_is_taken_back_as_it_came(client):
         ({"messages": [{"role": "assistant", "content": "", "tool_calls": [{"id": "1"}]}]}, "tool_calls"),
         ({"messages": [{"role": "user", "content": None}]}, "content"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
-        ({"n": 2}, "n"),
+        ({"n": 17}, "n"),
         ({"temperature": -1}, "temperature"),
         ({"top_p": 0}, "top_p"),
         ({"max_tokens": 0}, "max_tokens"),

@@ -1,0 +1,64 @@
+"""The answers to one request, generated at once: their tokens as they come, whichever's are there first."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from services.chat.generate import Answer, Token
+from vectors.engine.requests import Generation
+
+
+class Choices:
+    """At least one answer. Who stops reading calls `cancel`: the engine stops at the next token."""
+
+    def __init__(self, answers: Sequence[Answer]) -> None:
+        self._answers = answers
+
+    @property
+    def generations(self) -> list[Generation]:
+        """The whole of each, once its tokens have been read."""
+        return [answer.generation for answer in self._answers]
+
+    def submit(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Hand them to the engine, as `Answer.submit` does; where one is refused, none goes on."""
+        for number, answer in enumerate(self._answers):
+            try:
+                answer.submit(loop)
+            except Exception:
+                for before in self._answers[:number]:
+                    before.cancel()
+                raise
+
+    def cancel(self) -> None:
+        """Stop at the next token; nothing happens to answers that are over."""
+        for answer in self._answers:
+            answer.cancel()
+
+    async def tokens(self) -> AsyncIterator[tuple[int, list[Token] | None]]:
+        """Yield the number of an answer and its next tokens, None at its end; raises as `Answer.tokens`."""
+        if len(self._answers) == 1:
+            async for tokens in self._answers[0].tokens():
+                yield 0, tokens
+            yield 0, None
+            return
+        come: asyncio.Queue[tuple[int, list[Token] | None]] = asyncio.Queue()
+
+        async def read(number: int, answer: Answer) -> None:
+            try:
+                async for tokens in answer.tokens():
+                    come.put_nowait((number, tokens))
+            finally:
+                come.put_nowait((number, None))
+
+        reading = [asyncio.create_task(read(number, each)) for number, each in enumerate(self._answers)]
+        try:
+            left = len(reading)
+            while left:
+                number, found = await come.get()
+                if found is None:
+                    await reading[number]  # raises what it failed with
+                    left -= 1
+                yield number, found
+        finally:
+            for task in reading:
+                task.cancel()
+            await asyncio.gather(*reading, return_exceptions=True)
