@@ -115,7 +115,7 @@ async def _chunks(
     try:
         async for number, tokens in choices.tokens():
             if tokens is None:
-                finish = choices.generations[number].finish_reason
+                finish = choices.generation(number).finish_reason
                 yield _framed(answers.chunk(stamp, number, answers.Delta(), finish=finish))
                 continue
             piece = "".join(token.piece for token in tokens)

@@ -13,9 +13,13 @@ class Choices:
     def __init__(self, answers: Sequence[Answer]) -> None:
         self._answers = answers
 
+    def generation(self, number: int) -> Generation:
+        """The whole of an answer, once its tokens have been read."""
+        return self._answers[number].generation
+
     @property
     def generations(self) -> list[Generation]:
-        """The whole of each, once its tokens have been read."""
+        """The whole of each, once all tokens have been read."""
         return [answer.generation for answer in self._answers]
 
     def submit(self, loop: asyncio.AbstractEventLoop) -> None:
