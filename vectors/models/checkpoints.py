@@ -114,6 +114,8 @@ def _method(quantised: object) -> str:
 def _by_transformers(folder: Path, dtype: "torch.dtype") -> "nn.Module":
     import transformers
 
+    from vectors.models.streaming import narrowed
+
     architectures = json.loads((folder / "config.json").read_text()).get("architectures")
     model_class = getattr(transformers, (architectures or ["none"])[0], None)
     if not (isinstance(model_class, type) and hasattr(model_class, "generate")):
@@ -122,10 +124,24 @@ def _by_transformers(folder: Path, dtype: "torch.dtype") -> "nn.Module":
             f"that transformers {transformers.__version__} knows"
         )
     transformers.utils.logging.disable_progress_bar()
-    model: nn.Module = model_class.from_pretrained(  # type: ignore[attr-defined]
-        folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
-    )
+    own = {"local_files_only": True, "trust_remote_code": False}
+    model: nn.Module
+    tensors = None if _kept_wide(model_class) else narrowed(_weight_files(folder), dtype)
+    if tensors is None:
+        model = model_class.from_pretrained(folder, dtype=dtype, use_safetensors=True, **own)  # type: ignore[attr-defined]
+        return model
+    config = model_class.config_class.from_pretrained(folder, **own)  # type: ignore[attr-defined]
+    model = model_class.from_pretrained(None, config=config, state_dict=tensors, dtype=dtype)  # type: ignore[attr-defined]
+    model.config._name_or_path = str(folder)  # type: ignore[union-attr]  # as if it had been read from there
+    if (folder / "generation_config.json").is_file():
+        model.generation_config = transformers.GenerationConfig.from_pretrained(folder, **own)
     return model
+
+
+def _kept_wide(model_class: type) -> bool:
+    """Whether some weights of a class stay in float32 whatever its dtype."""
+    names = ("_keep_in_fp32_modules", "_keep_in_fp32_modules_strict")
+    return any(getattr(model_class, name, None) for name in names)
 
 
 @contextmanager
