@@ -128,7 +128,8 @@ class SteeringPlan:
                     f"block {layer} returned width {hidden.shape[-1]}, the steering has {deltas.shape[-1]}"
                 )
             # Each token stands once in an action, so the order of the additions cannot matter.
-            hidden.index_add_(0, tokens, operation.change(hidden[tokens], deltas))
+            change = operation.change(hidden[tokens], deltas)
+            hidden.index_add_(0, tokens, change.to(hidden.dtype))  # some keep their residual in float32
         self._missing.discard(layer)
         return hidden
 

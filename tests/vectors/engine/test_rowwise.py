@@ -174,3 +174,12 @@ def test_no_row_goes_on_from_another_where_a_prompt_has_to_come_whole():
         (found,) = run(engine, later)
     assert tokens([found]) == [own_tokens(model, later)]
     assert found.reused_tokens == 0
+
+
+def test_a_residual_stream_in_float32_is_steered_in_a_model_of_fewer_bits():
+    torch.manual_seed(0)
+    model = mamba().bfloat16().eval()
+    steered = requests()[3]
+    with Engine(model, byte_tokenizer(), endless=True) as engine:
+        found = run(engine, steered, replace(steered, steering=None))
+    assert tokens(found[:1]) != tokens(found[1:])
