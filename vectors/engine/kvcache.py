@@ -8,6 +8,7 @@ come and go, and memory is bounded whatever runs.
 import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -76,8 +77,10 @@ class KeyValueCache:
 
     def copy(self, source: Block, target: Block, tokens: int, n_layers: int) -> None:
         """Copy the first `tokens` tokens of the first `n_layers` layers from one block to another."""
-        for cache in (*self.keys[:n_layers], *self.values[:n_layers]):
-            self.view(cache, target, 1, tokens).copy_(self.view(cache, source, 1, tokens))
+        for layers in (self.keys[:n_layers], self.values[:n_layers]):
+            for _, alike in groupby(layers, key=lambda layer: layer.shape):
+                several = list(alike)
+                self._across(several, target, tokens).copy_(self._across(several, source, tokens))
 
     def slots(self, blocks: Sequence[Block], positions: Sequence[int], kv_heads: int) -> Tensor:
         """Where in a layer the keys of tokens at `positions` of `blocks` lie, [tokens · kv_heads]."""
@@ -98,6 +101,12 @@ class KeyValueCache:
             (kv_heads * size * dim, size * dim, dim, 1),
             cache.storage_offset() + first.start * kv_heads * dim,
         )
+
+    def _across(self, alike: Sequence[Tensor], block: Block, tokens: int) -> Tensor:
+        """The first tokens of a block in neighbouring layers, [layers, kv_heads, tokens, head_dim]."""
+        first = self.view(alike[0], block, 1, tokens)
+        shape, strides = first.shape[1:], first.stride()[1:]
+        return first.as_strided((len(alike), *shape), (alike[0].numel(), *strides), first.storage_offset())
 
 
 def _zeros(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:

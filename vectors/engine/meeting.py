@@ -40,7 +40,9 @@ class _Row:
 
     def __init__(self, job: Callable[[], Tensor]) -> None:
         self._job = job
-        self._go, self._paused = threading.Semaphore(0), threading.Semaphore(0)
+        self._go, self._paused = threading.Lock(), threading.Lock()  # each is released by the other side
+        self._go.acquire()
+        self._paused.acquire()
         self._answer: object = None
         self.asked: _Asked | None = None
         self.result: Tensor | BaseException | None = None

@@ -133,3 +133,16 @@ def test_a_copy_copies_the_tokens_and_layers_asked_for_and_nothing_else(tokens, 
             for block, whole in ((source, part), (beside, other)):
                 (kept,) = made.view(stored[layer], block, 1, block.capacity)
                 assert torch.equal(kept, whole[layer].transpose(0, 1))
+
+
+def test_a_copy_takes_layers_of_every_shape_along():
+    made = KeyValueCache([(2, 4), (2, 4), (1, 6), (2, 4)], 512, torch.float32, torch.device("cpu"))
+    source, target = made.allocate(64), made.allocate(128)
+    parts = [*made.keys, *made.values]
+    for number, part in enumerate(parts, 1):
+        made.view(part, source, 1, 64).fill_(number)
+    made.copy(source, target, 10, 3)
+    for number, part in enumerate(parts, 1):
+        seen = made.view(part, target, 1, 128)
+        assert (seen[:, :, :10] == (0 if number in (4, 8) else number)).all()
+        assert not seen[:, :, 10:].any()
