@@ -111,6 +111,7 @@ class Session:
         import torch
 
         from vectors.engine.forward import check, record_of
+        from vectors.engine.memory import trim
         from vectors.models.loading import load_model
         from vectors.threads import compute_with, in_own_thread
 
@@ -119,6 +120,7 @@ class Session:
         name, cache = self.settings.model, self.settings.cache
         dtype = None if self.settings.dtype == "auto" else getattr(torch, self.settings.dtype)
         model = load_model(name, cache=cache, dtype=dtype, progress=self.progress)
+        trim()  # what a large vocabulary leaves when it is read
         in_own_thread(check, model.model, record_of(cache, model.digest, model.dtype))
         seconds = time.perf_counter() - started
         _log.info("loaded %s (%s, %s) in %.2f s", name, model.digest[:12], model.dtype, seconds)

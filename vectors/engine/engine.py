@@ -85,6 +85,7 @@ class Engine:
             self._sharing,
             frozenset() if endless else end_of_sequence_ids(model, tokenizer),
             max_rows,
+            like.shape[0],
             like.device,
         )
         self._intake = Intake(model, tokenizer, self._cache.tokens)
@@ -96,6 +97,7 @@ class Engine:
         self._closed = self._forgetting = False
         self._process = os.getpid()
         self._thread: threading.Thread | None = None
+        trim()  # of what loading and packing have left
 
     def __enter__(self) -> Self:
         return self

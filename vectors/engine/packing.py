@@ -14,10 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vectors.engine.levels import GROUP, planes
+from vectors.engine.memory import trim
 
 _ROWS = 16  # the layout is chosen for this many rows; other numbers work, and give the same results
 _PADDED_ROWS = 4
 """A single row in float32 is computed as this many: the product of one row has a slower kernel of its own."""
+_TRIM_BYTES = 64 << 20
+"""Dense weights that were replaced, of which the C library keeps the pages."""
 _FEW_ROWS = 6
 """From more rows on the blocked product is as fast as a four-bit one, which is bound by arithmetic."""
 
@@ -178,11 +181,16 @@ def pack(model: nn.Module) -> None:
     four bits as well; no other layer's weights change. The embedding keeps its dense weight, also where the
     output head shares it. A packed model is left as it is.
     """
+    replaced = 0
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Linear) and type(child).forward is nn.Linear.forward:
                 bias = None if child.bias is None else child.bias.detach()
                 setattr(module, name, fused(child.weight.detach(), bias))
+                replaced += child.weight.nbytes
+                if replaced > _TRIM_BYTES:
+                    replaced = 0
+                    trim()
 
 
 class Separate(Protocol):

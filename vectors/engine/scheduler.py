@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vectors.engine.forward_protocol import Forward
 from vectors.engine.kvcache import Block, KeyValueCache
+from vectors.engine.memory import trim
 from vectors.engine.prefixes import MIN_TOKENS, Prefix
 from vectors.engine.ragged import Pass, Piece
 from vectors.engine.results import distribute
@@ -24,6 +25,8 @@ from vectors.errors import VectorsError, generation_fault, without_frames
 
 _PROMPT_TOKENS = 256
 """Prompt tokens of one pass: enough to use the processor fully, few enough not to stall decoding rows."""
+_LOGITS = 1 << 24
+"""Logits of one pass, whatever the vocabulary: 64 MiB, which are held several times over."""
 _LOOKED_AT = 64
 """Waiting rows that are compared with what could be reused: to look at thousands would stall the others."""
 
@@ -56,9 +59,11 @@ class Scheduler:
     sharing: Sharing
     eos_ids: frozenset[int]
     max_rows: int
+    vocabulary: int
     device: torch.device
     counts: Counts = field(default_factory=Counts)
     _running: list[Running] = field(default_factory=list)
+    _untrimmed: int = 0
 
     @property
     def rows(self) -> list[Row]:
@@ -192,7 +197,7 @@ class Scheduler:
 
     def _run_newest(self) -> None:
         """The newest token of each decoding row, and pieces of prompts."""
-        budget = _PROMPT_TOKENS
+        budget, room = _PROMPT_TOKENS, max(self.max_rows, _LOGITS // self.vocabulary)
         pieces: dict[Piece, Row] = {}
         for row in self.rows:
             if row.finished or row.resume is not None:
@@ -202,15 +207,22 @@ class Scheduler:
             if not row.decoding:
                 end = self._within(budget, row.computed, end)
                 budget -= end - row.computed
+            wanted = row.wanted(row.computed, end)
+            if len(wanted) > room and self.forward.in_pieces:
+                end, wanted = wanted[room], wanted[:room]
             if end == row.computed:
                 continue
+            room -= len(wanted)
             tokens = row.known[row.computed : end]
-            wanted = row.wanted(row.computed, end)
             records = {} if row.decoding else row.records  # what was generated is seldom begun with again
             piece = Piece(row.block, row.computed, tokens, row.steering, wanted, records, row.states)
             pieces[piece] = row
         for batch, logits in self._runs(pieces):
             self.counts.new_tokens += distribute(batch, logits, pieces, self.eos_ids)
+            self._untrimmed += logits.numel()
+            if self._untrimmed > 4 * _LOGITS:
+                self._untrimmed = 0
+                trim()
 
     def _within(self, budget: int, computed: int, end: int) -> int:
         """How far a prompt comes in a pass with room for `budget` tokens of prompts."""

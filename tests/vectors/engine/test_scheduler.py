@@ -8,9 +8,10 @@ import pytest
 
 from tests.vectors import tiny
 from tests.vectors.engine.batches import bare, busy, left_behind, oracle_tokens, run, tokens
+from vectors.engine import scheduler
 from vectors.engine.engine import Engine
 from vectors.engine.prefixes import PrefixStore
-from vectors.engine.requests import GenerationRequest
+from vectors.engine.requests import GenerationRequest, scoring
 from vectors.engine.sampling import Sampling
 
 
@@ -121,6 +122,25 @@ def test_scores_are_computed_in_one_pass_where_their_tokens_fit(qwen3, monkeypat
 
 
 # --- bounds and order
+
+
+def test_scores_of_a_large_vocabulary_are_made_a_few_at_a_time(qwen3, monkeypatch):
+    requests = [scoring(tiny.prompt(seed, 20), tiny.prompt(seed + 9, 30)) for seed in range(2)]
+    with Engine(qwen3, tiny.byte_tokenizer(), max_rows=2) as engine:
+        whole = [each.logprobs for each in run(engine, *requests)]
+    monkeypatch.setattr(scheduler, "_LOGITS", 8 * tiny.VOCAB)
+    with Engine(qwen3, tiny.byte_tokenizer(), max_rows=2) as engine:
+        made, forward = [], engine._forward.run
+        monkeypatch.setattr(
+            engine._forward,
+            "run",
+            lambda batch, resume=None: (made.append(len(batch.wanted)), forward(batch, resume))[1],
+        )
+        pieces = [each.logprobs for each in run(engine, *requests)]
+    assert max(made) == 8
+    assert sum(made) == 2 * 30
+    for one, other in zip(whole, pieces, strict=True):
+        assert other == pytest.approx(one, abs=1e-5)
 
 
 def test_never_more_rows_run_than_allowed_and_they_start_in_order_of_arrival(qwen3, monkeypatch):
