@@ -196,8 +196,9 @@ def _started() -> Any:
         _refuse_unreachable(address, named["host"], int(named["port"]))
     own = {} if address else {"include_dashboard": False}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="error", **own)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+        # Without a name Ray would take whatever cluster was last started on this machine.
+        ray.init(address=address or "local", log_to_driver=False, logging_level="error", **own)
+    except Exception as error:  # of no narrower kind where a node does not come up in time
         where = f"the Ray cluster {address} cannot be reached" if address else "Ray cannot be started here"
         told = "" if not address or "RAY_AUTH_MODE" in os.environ else _IF_REFUSED
         raise ClusterFailed(f"{where}: {_last_line(error)}{told}") from error

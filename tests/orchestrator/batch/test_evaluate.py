@@ -93,6 +93,7 @@ def test_an_instance_that_fails_is_told_with_its_reason_stops_no_other_and_is_tr
     arguments = evaluate_arguments(tasks, tiny_model, out, "--executor", executor, "--workers", 1)
     code, document, err = run(capsys, arguments)
     assert code == 1
+    assert document is not None, err
     (failure,) = document["failures"]
     assert failure["instance_id"] == NAMES[1]
     assert "0" * 12 in failure["reason"]
@@ -102,6 +103,7 @@ def test_an_instance_that_fails_is_told_with_its_reason_stops_no_other_and_is_tr
     before = work_done(out)
     code, document, err = run(capsys, arguments)
     assert code == 1
+    assert document is not None, err
     assert [each["instance_id"] for each in document["failures"]] == [NAMES[1]]
     assert [line for line in err.splitlines() if f" {NAMES[1]} failed" in line]
     kept = {path: seen for path, seen in work_done(out).items() if NAMES[1] not in str(path)}

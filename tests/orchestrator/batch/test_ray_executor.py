@@ -165,6 +165,25 @@ async def test_a_cluster_that_lets_nobody_in_without_a_token_is_told_what_to_do(
             await RayExecutor(session, [], 1, None).__aenter__()
 
 
+async def test_without_an_address_a_cluster_of_ones_own_is_started_and_no_time_out_is_a_traceback(
+    session, monkeypatch
+):
+    ray = pytest.importorskip("ray", reason="the optional extra ray is not installed")
+    from orchestrator.batch.ray_cluster import ClusterFailed, RayExecutor
+
+    asked = []
+
+    def timed_out(address, **_):
+        asked.append(address)
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", timed_out)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(ClusterFailed, match="Ray cannot be started here: The current node timed out"):
+        await RayExecutor(session, [], 1, None).__aenter__()
+    assert asked == ["local"]
+
+
 def test_files_arrive_as_they_were_sent(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "x.md").write_bytes("naïve\r\n".encode())
