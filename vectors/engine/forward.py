@@ -115,6 +115,7 @@ def _ways(model: nn.Module) -> Mapping[str, Callable[[nn.Module], Forward]]:
     return {
         _BATCHED: HFForward,
         "rowwise": partial(RowwiseForward, in_pieces=True),
+        "rowwise, told positions": partial(RowwiseForward, in_pieces=True, positions=True),
         "rowwise, prompts whole": partial(RowwiseForward, in_pieces=False),
         "rowwise, all anew": partial(RowwiseForward, in_pieces=False, caching=False),
     }

@@ -118,12 +118,17 @@ class Meeting:
         torch.set_num_threads(
             threads
         )  # a new thread of a row has set it to one, for itself and for later ones
-        while waiting := [(row.asked, row) for row in rows if row.asked is not None]:
-            kind = min(waiting, key=lambda each: each[0].number)[0].kind
-            alike = [(asked, row) for asked, row in waiting if asked.kind == kind]
-            answers = _answers([asked for asked, _ in alike])
-            for (_, row), answer in zip(alike, answers, strict=True):
-                row.advance(answer)
+        try:
+            while waiting := [(row.asked, row) for row in rows if row.asked is not None]:
+                kind = min(waiting, key=lambda each: each[0].number)[0].kind
+                alike = [(asked, row) for asked, row in waiting if asked.kind == kind]
+                answers = _answers([asked for asked, _ in alike])
+                for (_, row), answer in zip(alike, answers, strict=True):
+                    row.advance(answer)
+        finally:
+            for row in rows:
+                while row.asked is not None:  # nothing is left that would answer it
+                    row.advance(InterruptedError("the pass has ended"))
         results = []
         for row in rows:
             if isinstance(row.result, BaseException):

@@ -115,9 +115,9 @@ class Rehearsal:
             pieces.append(Piece(block, 0, (), steering))
         found: list[list[Tensor]] = [[] for _ in self._parts]
         stops = [[part.prompt_len + new for new in range(_NEW + 1)] for part in self._parts]
-        if forward.in_pieces:  # a long one, short ones, and the rest
-            half = [part.prompt_len // 2 for part in self._parts]
-            stops = [[at, at + 1, at + 3, *ends] for at, ends in zip(half, stops, strict=True)]
+        if forward.in_pieces:  # long ones, and short ones that what follows is near
+            sizes = [part.prompt_len for part in self._parts]
+            stops = [[n // 2, n - 4, n - 3, n - 1, *ends] for n, ends in zip(sizes, stops, strict=True)]
         for ends in zip(*stops, strict=True):
             due = []
             for number, (part, end) in enumerate(zip(self._parts, ends, strict=True)):

@@ -20,6 +20,7 @@ from vectors.engine.hooks import attached, in_pass
 from vectors.engine.meeting import Meeting
 from vectors.engine.ragged import Pass, Piece
 from vectors.engine.tokenwise import tokenwise
+from vectors.errors import UnsupportedModel
 
 _PAST = -1
 """The number of a row's past among what layers remember of it."""
@@ -52,15 +53,21 @@ class _Past:
 class RowwiseForward:
     """Runs passes of rows that share products; `detach` leaves the model as it was.
 
-    `in_pieces`: the model is trusted to go on from a part of a prompt. Without `caching` it makes no cache.
+    `in_pieces`: the model is trusted to go on from a part of a prompt. With `positions` it is told them: some
+    count them wrongly from their cache, others in a way of their own. Without `caching` it makes no cache.
     """
 
     resumable = False
     reusable = False
     shapes = ((1, 1),)
 
-    def __init__(self, model: nn.Module, *, in_pieces: bool, caching: bool = True) -> None:
+    def __init__(
+        self, model: nn.Module, *, in_pieces: bool, positions: bool = False, caching: bool = True
+    ) -> None:
         self.in_pieces = in_pieces
+        if positions and "position_ids" not in inspect.signature(model.forward).parameters:
+            raise UnsupportedModel(f"{type(model).__name__} takes no positions")
+        self._positions = positions
         self._model = cast("_Generating", model)
         self._caching = caching
         self._keeps_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
@@ -106,11 +113,15 @@ class RowwiseForward:
         if anew and piece.start:
             batch = batch.over([replace(piece, start=0, token_ids=past.tokens)])
         device = batch.token_ids.device
+        told = (
+            {"position_ids": torch.arange(len(past.tokens), device=device)[None]} if self._positions else {}
+        )
         inputs = self._model.prepare_inputs_for_generation(
             torch.tensor([past.tokens], device=device),
             next_sequence_length=len(batch.token_ids),
             is_first_iteration=anew,
             use_cache=self._caching,
+            **told,
             **past.caches,
         )
         last = self._keeps_logits and set(batch.wanted.tolist()) <= {len(batch.token_ids) - 1}

@@ -133,6 +133,27 @@ def test_what_a_module_raises_is_raised_by_every_row_that_asked_it(layers, meeti
     assert len(raised) == 3
 
 
+@torch.inference_mode()
+def test_no_row_is_left_waiting_where_the_pass_is_interrupted(layers, meeting, monkeypatch):
+    ended = []
+
+    def job():
+        try:
+            return layers[0](tokens(1))
+        finally:
+            ended.append(1)
+
+    def interrupted(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vectors.engine.meeting._answers", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        meeting.run([job] * 3)
+    assert ended == [1, 1, 1]
+    monkeypatch.undo()
+    assert len(meeting.run([job] * 3)) == 3
+
+
 def test_rows_compute_on_one_processor_each_and_leave_the_others_as_they_were(meeting):
     before = torch.get_num_threads()
     torch.set_num_threads(2)

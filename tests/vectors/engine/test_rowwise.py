@@ -183,3 +183,24 @@ def test_a_residual_stream_in_float32_is_steered_in_a_model_of_fewer_bits():
     with Engine(model, byte_tokenizer(), endless=True) as engine:
         found = run(engine, steered, replace(steered, steering=None))
     assert tokens(found[:1]) != tokens(found[1:])
+
+
+def bamba():
+    """A state in the first block, from whose cache the model counts no positions."""
+    mamba = {"mamba_n_heads": 4, "mamba_d_head": 32, "mamba_d_state": 8, "mamba_n_groups": 1}
+    return hf.BambaForCausalLM(
+        hf.BambaConfig(**COMMON, **mamba, mamba_chunk_size=8, attn_layer_indices=[1], initializer_range=0.15)
+    )
+
+
+def test_a_model_that_counts_positions_wrongly_from_its_cache_is_told_them_and_computes_nothing_anew():
+    model, engine = opened(bamba)
+    together = requests()
+    wanted = [own_tokens(model, request) for request in together]
+    computed = []
+    with engine:
+        model.register_forward_pre_hook(
+            lambda _model, _args, given: computed.append(given["input_ids"].shape[1]), with_kwargs=True
+        )
+        assert tokens(run(engine, *together)) == wanted
+    assert sum(computed) == sum(len(each.prompt_ids) + 5 for each in together)
