@@ -9,7 +9,7 @@ import anyio.to_thread
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from services.api import completions, events, health, model, models, problems, tasks, vectors
+from services.api import completions, events, health, model, models, problems, tasks, texts, vectors
 from services.api.described import description
 from services.api.edge import Edge
 from services.observability.lag import watch
@@ -19,6 +19,7 @@ ROUTERS = (
     tasks.router,
     events.router,
     completions.router,
+    texts.router,
     models.router,
     model.router,
     vectors.router,

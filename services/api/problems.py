@@ -21,7 +21,7 @@ from services.errors import ServiceError, StoreTrouble, UnsupportedBody
 from swebench.errors import SwebenchError
 from vectors.errors import VectorsError
 
-OPENAI_ROUTES = ("/v1/chat/", "/v1/models")
+OPENAI_ROUTES = ("/v1/chat/", "/v1/completions", "/v1/models", "/tokenize", "/detokenize")
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
 _log = structlog.get_logger(__name__)

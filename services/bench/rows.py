@@ -12,7 +12,7 @@ from pydantic import BaseModel, JsonValue
 from orchestrator.session import Session
 from services.api.access import LOCAL
 from services.bench.loopback import Body, Client, serving
-from services.chat.generate import prepare
+from services.chat.preparing import prepare
 from services.chat.schemas import ChatRequest
 from services.serving.exchange import Served
 from services.settings import ServeSettings

@@ -8,9 +8,10 @@ from typing import Literal
 
 from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer
 
-from services.chat.generate import Token, TokenLogprob
+from services.chat.generate import Token
 from vectors.engine.requests import Generation, GenerationRequest
 from vectors.engine.row import FinishReason
+from vectors.models.tokenizer import Tokenizer
 
 
 class Usage(BaseModel):
@@ -27,6 +28,20 @@ class AnswerMessage(BaseModel):
 
     role: Literal["assistant"] = "assistant"
     content: str
+
+
+class Likely(BaseModel):
+    """A token's text, natural log-probability and bytes; the bytes of a part of a character are not known."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None
+
+
+class TokenLogprob(Likely):
+    """One of the answer's, with the likeliest in its place."""
+
+    top_logprobs: list[Likely]
 
 
 class Logprobs(BaseModel):
@@ -100,12 +115,19 @@ class Chunk(BaseModel):
 
 @dataclass(frozen=True)
 class Stamp:
-    """What every part of one answer carries: id, time, model, and the model's digest."""
+    """What every part of one answer carries, id, time, model and its digest; and what spells its tokens."""
 
     model: str
     digest: str
-    id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(12)}")
+    tokenizer: Tokenizer
+    prefix: str = "chatcmpl"
+    number: str = field(default_factory=lambda: secrets.token_hex(12))
     created: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def id(self) -> str:
+        """Of the answer."""
+        return f"{self.prefix}-{self.number}"
 
 
 def usage(generations: Sequence[Generation]) -> Usage:
@@ -132,7 +154,7 @@ def whole(
         model=stamp.model,
         system_fingerprint=stamp.digest[:16],
         choices=[
-            _choice(number, generation, tokens[number] if prepared.sampling.logprobs else None)
+            _choice(stamp, number, generation, tokens[number] if prepared.sampling.logprobs else None)
             for number, generation in enumerate(generations)
         ],
         usage=usage(generations),
@@ -140,15 +162,32 @@ def whole(
     )
 
 
-def _choice(number: int, generation: Generation, tokens: Sequence[Token] | None) -> Choice:
+def _choice(stamp: Stamp, number: int, generation: Generation, tokens: Sequence[Token] | None) -> Choice:
     assert generation.finish_reason != "cancelled"
-    scored = None if tokens is None else [token.logprob for token in tokens if token.logprob is not None]
     return Choice(
         index=number,
         message=AnswerMessage(content=generation.text),
-        logprobs=None if scored is None else Logprobs(content=scored),
+        logprobs=None if tokens is None else Logprobs(content=_scores(stamp, tokens)),
         finish_reason=generation.finish_reason,
     )
+
+
+def _scores(stamp: Stamp, tokens: Sequence[Token]) -> list[TokenLogprob]:
+    """Those of the tokens that are text: an end is nobody's."""
+    return [
+        TokenLogprob(
+            **_likely(stamp, token.id, token.scored.logprob).model_dump(),
+            top_logprobs=[_likely(stamp, *each) for each in token.scored.top],
+        )
+        for token in tokens
+        if token.scored is not None and token.id not in stamp.tokenizer.special_ids
+    ]
+
+
+def _likely(stamp: Stamp, token: int, logprob: float) -> Likely:
+    text = stamp.tokenizer.named(token)
+    whole = None if "\ufffd" in text else list(text.encode())
+    return Likely(token=text, logprob=logprob, bytes=whole)
 
 
 def steered(prepared: GenerationRequest) -> Steered | None:
@@ -165,10 +204,11 @@ def chunk(
     delta: Delta,
     *,
     finish: FinishReason | None = None,
-    logprobs: list[TokenLogprob] | None = None,
+    tokens: Sequence[Token] = (),
 ) -> Chunk:
-    """What a stream says of the answer of that number."""
-    scored = Logprobs(content=logprobs) if logprobs else None
+    """What a stream says of the answer of that number; `tokens` are those whose scores it tells."""
+    content = _scores(stamp, tokens)
+    scored = Logprobs(content=content) if content else None
     choice = ChunkChoice(index=number, delta=delta, logprobs=scored, finish_reason=finish)
     return _chunk(stamp, [choice], None)
 

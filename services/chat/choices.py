@@ -1,10 +1,17 @@
 """The answers to one request, generated at once: their tokens as they come, whichever's are there first."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
 
+import anyio.to_thread
+
+from orchestrator.policy.decisions import Code
 from services.chat.generate import Answer, Token
-from vectors.engine.requests import Generation
+from services.serving.exchange import Served
+from services.serving.runtime import Runtime
+from vectors.engine.requests import Generation, GenerationRequest
 
 
 class Choices:
@@ -37,6 +44,13 @@ class Choices:
         for answer in self._answers:
             answer.cancel()
 
+    async def collected(self) -> dict[int, list[Token]]:
+        """All tokens of each answer, by its number."""
+        found: dict[int, list[Token]] = {}
+        async for number, tokens in self.tokens():
+            found.setdefault(number, []).extend(tokens or ())
+        return found
+
     async def tokens(self) -> AsyncIterator[tuple[int, list[Token] | None]]:
         """Yield the number of an answer and its next tokens, None at its end; raises as `Answer.tokens`."""
         if len(self._answers) == 1:
@@ -66,3 +80,31 @@ class Choices:
             for task in reading:
                 task.cancel()
             await asyncio.gather(*reading, return_exceptions=True)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Answers that are under way, and what is held for them: a place, and an ear for the key's end."""
+
+    choices: Choices
+    _held: ExitStack
+
+    def kept(self) -> Callable[[], None]:
+        """Hold on after the block that began them; who takes this calls what it returns in the end."""
+        return self._held.pop_all().close
+
+
+@asynccontextmanager
+async def begun(
+    runtime: Runtime, served: Served, owner: str, requests: Sequence[GenerationRequest]
+) -> AsyncIterator[Begun]:
+    """Begin answers for an owner, and let go of them at the end. Raises Busy, Unavailable, Invalid."""
+    with ExitStack() as held:
+        held.enter_context(runtime.gate.enter(sum(each.most_tokens for each in requests)))
+        revoked = held.enter_context(runtime.revocations.heeded(owner))
+        choices = Choices([Answer(runtime, served, each, revoked) for each in requests])
+        await anyio.to_thread.run_sync(choices.submit, asyncio.get_running_loop())
+        held.callback(choices.cancel)
+        for each in requests:
+            runtime.metrics.steered(applied=each.steering is not None, code=Code.REQUEST)
+        yield Begun(choices, held)

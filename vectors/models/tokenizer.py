@@ -124,6 +124,10 @@ class Tokenizer:
         """Return what a token adds to a text that stands before it."""
         return self.decode([*self.before, token_id])[len(self.decode(self.before)) :]
 
+    def named(self, token_id: int) -> str:
+        """Return a token's text, or, of one that is no text, what the vocabulary calls it."""
+        return self.spelled(token_id) or self.backend.id_to_token(token_id) or ""
+
     def tokens(self, token_ids: Sequence[int]) -> list[str | None]:
         """Return tokens as the vocabulary spells them; None for an id that it does not have."""
         return [self.backend.id_to_token(id_) for id_ in token_ids]

@@ -75,6 +75,9 @@ BY_CONTENT = [
     "GET /v1/tasks",
     "POST /v1/tasks",
     "POST /v1/chat/completions",
+    "POST /v1/completions",
+    "POST /tokenize",
+    "POST /detokenize",
     "PUT /v1/vectors/{model}/{domain}",
 ]
 

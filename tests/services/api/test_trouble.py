@@ -127,7 +127,7 @@ def test_an_answer_that_fails_in_the_middle_is_found_by_its_id_too(live, monkeyp
         raise KeyError("on purpose")
 
     lines = logged()
-    monkeypatch.setattr("services.chat.generate.Answer._logprob", broken)
+    monkeypatch.setattr("services.chat.generate.Answer._token", broken)
     body = {"model": "tiny-llama", "messages": [{"role": "user", "content": "x"}], "stream": True}
     answer = live.http.post("/v1/chat/completions", json=body, headers={"X-Request-Id": "r-18"})
     assert "r-18" in answer.text

@@ -1,0 +1,173 @@
+"""From a request's body to what the engine is asked, checked against the model."""
+
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import takewhile
+
+from services.chat.sampled import Sampled
+from services.chat.schemas import ChatMessage, ChatRequest, JsonObject, JsonSchema
+from services.chat.texts import TextRequest
+from services.errors import Invalid, NotFound
+from services.serving.exchange import Served
+from services.settings import ServeSettings
+from vectors.engine.constraint import Constraint
+from vectors.engine.requests import GenerationRequest
+from vectors.engine.sampling import Sampling
+from vectors.errors import InvalidRequest
+from vectors.models.loading import LanguageModel
+
+DEFAULT_ANSWER_TOKENS = 512
+DEFAULT_TEXT_TOKENS = 16
+_MOST_CHARS_PER_TOKEN = 16
+"""A prompt with more characters than this for each token that is allowed is not even tokenized."""
+
+
+def prepare(served: Served, settings: ServeSettings, owner: str, asked: ChatRequest) -> GenerationRequest:
+    """Check a chat against the model and the longest prompt. Blocks; raises Invalid, NotFound."""
+    lm = model_of(served, asked.model)
+    prompt_ids = ids_of_turns(lm, settings, asked.messages)
+    new = _room(lm, settings, "messages", len(prompt_ids), asked.answer_tokens, DEFAULT_ANSWER_TOKENS)
+    sampling = Sampling(
+        max_new_tokens=new,
+        logprobs=asked.logprobs,
+        top_logprobs=asked.top_logprobs,
+        stop=(*(asked.stop or ()), *lm.chat.stops),
+        constraint=_constraint(asked, asked.response_format),
+    )
+    request = _request(served, settings, owner, asked, prompt_ids, sampling)
+    first = _turn(asked.messages[0])
+    public = first["role"] == "system" and first["content"] in settings.system_prompts
+    return replace(request, public_tokens=_system_tokens(lm, first, prompt_ids) if public else 0)
+
+
+def prepare_texts(
+    served: Served, settings: ServeSettings, owner: str, asked: TextRequest
+) -> list[GenerationRequest]:
+    """Check the prompts as `prepare` does, a request for each. One that is echoed follows its own tokens."""
+    lm = model_of(served, asked.model)
+    requests = []
+    for prompt in asked.prompts:
+        ids = ids_of_text(lm, settings, prompt) if isinstance(prompt, str) else tuple(prompt)
+        new = _room(lm, settings, "prompt", len(ids), asked.max_tokens, DEFAULT_TEXT_TOKENS)
+        followed = ids[1:] if asked.echo else ()
+        sampling = Sampling(
+            max_new_tokens=len(followed) + new,
+            logprobs=asked.logprobs is not None,
+            top_logprobs=asked.logprobs or 0,
+            stop=tuple(asked.stop or ()),
+            forced_ids=followed,
+            constraint=_constraint(asked, None),
+        )
+        requests.append(_request(served, settings, owner, asked, ids[: len(ids) - len(followed)], sampling))
+    return requests
+
+
+def seeded(request: GenerationRequest, n: int) -> list[GenerationRequest]:
+    """The request so many times, each with the seed after the one before."""
+    sampling = request.sampling
+    return [replace(request, sampling=replace(sampling, seed=sampling.seed + number)) for number in range(n)]
+
+
+def model_of(served: Served, asked: str) -> LanguageModel:
+    """The model in memory. Raises NotFound where another is asked for."""
+    if asked != served.name:
+        raise NotFound(f"model {asked[:100]!r} is not in memory here: ask for {served.name!r}")
+    return served.lm
+
+
+def ids_of_turns(
+    lm: LanguageModel, settings: ServeSettings, messages: Sequence[ChatMessage]
+) -> tuple[int, ...]:
+    """The prompt of a conversation. Raises Invalid."""
+    _not_too_long("messages", sum(len(message.content) for message in messages), settings)
+    try:
+        return lm.chat_ids([_turn(message) for message in messages])
+    except InvalidRequest as error:
+        raise Invalid(str(error)) from None
+
+
+def ids_of_text(
+    lm: LanguageModel, settings: ServeSettings, text: str, *, begins: bool = True
+) -> tuple[int, ...]:
+    """The tokens of a text, special ones as it spells them, and the one that begins a sequence where the
+    model wants it and nothing comes before. Raises Invalid.
+    """
+    _not_too_long("prompt", len(text), settings)
+    ids, begin = lm.tokenizer.encode(text), lm.encode("", begins=begins)
+    return tuple(ids if ids[: len(begin)] == begin else [*begin, *ids])
+
+
+def _not_too_long(field: str, characters: int, settings: ServeSettings) -> None:
+    limit = settings.prompt_tokens
+    if characters > limit * _MOST_CHARS_PER_TOKEN:
+        raise Invalid(f"{field}: longer than {limit} tokens can be; shorten it")
+
+
+def _turn(message: ChatMessage) -> dict[str, str]:
+    return {"role": "system" if message.role == "developer" else message.role, "content": message.content}
+
+
+def _room(
+    lm: LanguageModel, settings: ServeSettings, field: str, prompt: int, asked: int | None, usual: int
+) -> int:
+    """How many new tokens there may be after a prompt of so many."""
+    room = lm.context_length - prompt
+    if not 1 <= prompt <= settings.prompt_tokens or room < 1:
+        raise Invalid(
+            f"{field}: the prompt has {prompt} tokens, "
+            f"1 to {min(settings.prompt_tokens, lm.context_length - 1)} are taken"
+        )
+    if (asked or 1) > room:
+        raise Invalid(
+            f"max_tokens: {asked} new tokens and a prompt of {prompt} exceed the model's context of "
+            f"{lm.context_length}"
+        )
+    return asked or min(usual, room)
+
+
+def _request(
+    served: Served,
+    settings: ServeSettings,
+    owner: str,
+    asked: Sampled,
+    prompt_ids: tuple[int, ...],
+    sampling: Sampling,
+) -> GenerationRequest:
+    steering = served.vectors.steering(owner, asked.steering) if asked.steering else None
+    try:
+        sampling = replace(
+            sampling,
+            temperature=asked.temperature,
+            top_p=asked.top_p,
+            seed=secrets.randbits(31) if asked.seed is None else asked.seed,
+            frequency_penalty=asked.frequency_penalty,
+            presence_penalty=asked.presence_penalty,
+            logit_bias={int(token): bias for token, bias in asked.logit_bias.items()},
+        )
+    except InvalidRequest as error:
+        raise Invalid(str(error)) from None
+    return GenerationRequest(prompt_ids, steering, sampling, owner=settings.sharing(owner))
+
+
+def _constraint(asked: Sampled, form: object) -> Constraint | None:
+    """What the answer has to be."""
+    if asked.regex is not None:
+        return Constraint("regex", asked.regex)
+    if asked.grammar is not None:
+        return Constraint("lark", asked.grammar)
+    match form:
+        case JsonObject():
+            return Constraint("json_schema", '{"type": "object"}')
+        case JsonSchema(json_schema=named):
+            return Constraint("json_schema", json.dumps(named.schema_))
+        case _:
+            return None
+
+
+def _system_tokens(lm: LanguageModel, system: dict[str, str], prompt_ids: tuple[int, ...]) -> int:
+    """How many of a prompt's first tokens say nothing but that it begins with this system turn."""
+    others = [lm.chat_ids([system, {"role": "user", "content": text}]) for text in ("a", "b")]
+    alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(prompt_ids, *others, strict=False))
+    return len(list(alike))
