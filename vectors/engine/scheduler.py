@@ -157,14 +157,15 @@ class Scheduler:
         row, prefix = running.row, running.prefix
         row.settle()
         records, row.records, row.resume = row.records, {}, None  # a ticket may be kept
-        states, row.states = self.forward.copied(row.states), {}
         prefix.tokens = row.shared_tokens()[: row.computed]
         unproven = row.error is not None or row.new_tokens == 0  # no logits have told that it is finite
-        usable = states is not None and (not states or len(prefix.tokens) == row.computed)
-        if unproven or not usable or len(prefix.tokens) < MIN_TOKENS:
+        short = len(prefix.tokens) < MIN_TOKENS
+        states = None if unproven or short else self.forward.copied(row.states)
+        row.states = {}
+        if states is None or (states and len(prefix.tokens) < row.computed):
             self.cache.free(prefix.block, clear=unproven)
             return
-        prefix.states = states or {}
+        prefix.states = states
         prefix.recorded = min(row.prompt_len, len(prefix.tokens))
         prefix.records = {layer: [_first(pieces, prefix.recorded)] for layer, pieces in records.items()}
         self.sharing.prefixes.keep(prefix)
