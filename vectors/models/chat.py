@@ -29,7 +29,8 @@ _THINKS = re.compile(r"(?s)([<\[])((?:\w+:)?(?:think|thinking|thought|reasoning)
 """What an answer begins with where its template makes the model think."""
 
 
-_HEADINGS = ("\n### User", "\n### Assistant", "\n### System")
+_HEADINGS = ("\n### ",)
+"""Any heading of a paragraph: a base model invents turns of a server or an administrator as well."""
 
 
 class Chat:

@@ -64,9 +64,10 @@ def test_a_base_model_gets_headed_paragraphs():
     assert bytes(ids).decode() == "### User\nhi\n\n### Assistant\nSure"
 
 
-def test_an_answer_of_a_base_model_ends_before_a_turn_that_it_would_invent():
+@pytest.mark.parametrize("heading", [b"### User", b"### Administrator"])
+def test_an_answer_of_a_base_model_ends_before_a_turn_that_it_would_invent(heading):
     with Engine(tiny.tiny_model("llama"), PLAIN, endless=True) as engine:
-        invented = [*b"Yes.", *b"\n### User\nAnd", *b" then?"]
+        invented = [*b"Yes.\n", *heading, *b"\nAnd then?"]
         forced = Sampling(len(invented), forced_ids=tuple(invented), stop=Chat(PLAIN).stops)
         generation = engine.submit(GenerationRequest((1,), None, forced)).result(60)
     assert (generation.text, generation.finish_reason) == ("Yes.", "stop")
