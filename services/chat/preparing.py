@@ -144,7 +144,7 @@ def _request(
             seed=secrets.randbits(31) if asked.seed is None else asked.seed,
             frequency_penalty=asked.frequency_penalty,
             presence_penalty=asked.presence_penalty,
-            logit_bias={int(token): bias for token, bias in asked.logit_bias.items()},
+            logit_bias=tuple((int(token), bias) for token, bias in asked.logit_bias.items()),
         )
     except InvalidRequest as error:
         raise Invalid(str(error)) from None

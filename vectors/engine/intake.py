@@ -38,7 +38,7 @@ class Intake:
         named = [
             *sampling.forced_ids,
             sampling.banned_id or 0,
-            *sampling.logit_bias,
+            *(token for token, _ in sampling.logit_bias),
             *chain.from_iterable(request.alternatives.values()),
         ]
         if min(named) < 0 or max(named) >= self._vocab_size:

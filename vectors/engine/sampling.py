@@ -7,8 +7,8 @@ neighbours, and not on the device.
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -48,7 +48,7 @@ class Sampling:
     repetition_penalty: float = 1.0
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
-    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    logit_bias: tuple[tuple[int, float], ...] = ()
     seed: int = 0
     stop: tuple[str, ...] = ()
     constraint: "Constraint | None" = None
@@ -71,7 +71,7 @@ class Sampling:
         for name in ("frequency_penalty", "presence_penalty"):
             if not -2 <= getattr(self, name) <= 2:
                 raise InvalidRequest(f"{name} is {getattr(self, name)}: expected -2 to 2")
-        if not all(-100 <= bias <= 100 for bias in self.logit_bias.values()):
+        if not all(-100 <= bias <= 100 for _, bias in self.logit_bias):
             raise InvalidRequest("a logit_bias is out of range: expected -100 to 100")
         if self.top_logprobs < 0 or (self.top_logprobs and not self.logprobs):
             raise InvalidRequest(
@@ -127,7 +127,7 @@ class Sampler:
             logits[seen] = torch.where(values > 0, values / penalty, values * penalty)
         for token, count in self._counts.items():
             logits[token] -= count * sampling.frequency_penalty + sampling.presence_penalty
-        for token, bias in sampling.logit_bias.items():
+        for token, bias in sampling.logit_bias:
             logits[token] += bias
         if self._bans():
             logits[sampling.banned_id] = -torch.inf

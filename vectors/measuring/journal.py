@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from vectors.progress import Progress, silent
 
@@ -31,7 +31,7 @@ class Journal:
     ) -> None:
         self._folder, self._told = folder, told
         self._files: list[Path] = []
-        self._left: dict[int, Any] = {}
+        self._left: dict[int, object] = {}
         self._next = 0
         self._writable = True
         self.units: int | None = None
@@ -61,8 +61,7 @@ class Journal:
         """The next unit, which is plain data (its tuples come back as lists): as it is kept, else made."""
         number, self._next = self._next, self._next + 1
         if number in self._left:
-            kept: _Unit = self._left.pop(number)
-            return kept
+            return cast("_Unit", self._left.pop(number))
         line = json.dumps(make())
         self._keep(number, line)
         made: _Unit = json.loads(line)
@@ -100,9 +99,9 @@ class Journal:
             _log.warning("nothing more is kept of this, should it be interrupted: %s", error)
 
 
-def _read(path: Path) -> dict[int, Any]:
+def _read(path: Path) -> dict[int, object]:
     """The whole lines of a file, by number; none where there is no file."""
-    found: dict[int, Any] = {}
+    found: dict[int, object] = {}
     for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else ():
         with suppress(ValueError, TypeError):  # the last line of a process that was killed
             number, unit = json.loads(line)

@@ -56,8 +56,8 @@ def stream(text, stop=()):
         ({"stop": "text"}, "tuple"),
         ({"frequency_penalty": 2.1}, "-2 to 2"),
         ({"presence_penalty": math.nan}, "-2 to 2"),
-        ({"logit_bias": {3: -101.0}}, "-100 to 100"),
-        ({"logit_bias": {3: math.nan}}, "-100 to 100"),
+        ({"logit_bias": ((3, -101.0),)}, "-100 to 100"),
+        ({"logit_bias": ((3, math.nan),)}, "-100 to 100"),
         ({"top_logprobs": 3}, "with logprobs"),
         ({"top_logprobs": -1, "logprobs": True}, "0 or more"),
         ({"max_new_tokens": 1, "forced_ids": (1, 2)}, "more than max_new_tokens"),
@@ -66,6 +66,11 @@ def stream(text, stop=()):
 def test_a_setting_out_of_range_is_refused_with_what_was_expected(settings, message):
     with pytest.raises(InvalidRequest, match=message):
         Sampling(**settings)
+
+
+def test_equal_settings_are_one_key():
+    biased = Sampling(logit_bias=((3, 1.0),), stop=("a",))
+    assert {biased: 1}[Sampling(logit_bias=((3, 1.0),), stop=("a",))] == 1
 
 
 def test_greedy_takes_the_most_likely_token_beside_rows_that_sample():
@@ -183,7 +188,9 @@ def test_the_penalty_is_that_of_transformers_on_tokens_of_the_prompt_and_of_the_
 def test_penalties_count_what_was_generated_and_not_the_prompt_and_the_bias_is_added(
     new, frequency, presence, bias
 ):
-    settings = Sampling(frequency_penalty=frequency, presence_penalty=presence, logit_bias=bias)
+    settings = Sampling(
+        frequency_penalty=frequency, presence_penalty=presence, logit_bias=tuple(bias.items())
+    )
     row = Sampler(settings, range(10))
     for token in new:
         row.accept(token)
