@@ -139,15 +139,17 @@ class _TimeOut(Exception):
 
 @contextmanager
 def limited(seconds: int) -> Iterator[None]:
+    """Raise _TimeOut after so many seconds of the processor's."""
+
     def stop(_signal: int, _frame: object) -> None:
         raise _TimeOut
 
-    signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
+    signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def tiny(config: transformers.PreTrainedConfig) -> dict[str, object]:
