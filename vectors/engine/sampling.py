@@ -152,14 +152,19 @@ def choose(samplers: Sequence[Sampler], logits: Tensor) -> list[int | None]:
             logits[row] = samplers[row].adjusted(logits[row])
     top, tokens = logits.max(dim=-1)
     sampled = [row for row, sampler in enumerate(samplers) if sampler.sampling.temperature > 0]
-    if sampled:
-        tokens[sampled] = _nucleus(logits[sampled], [samplers[row] for row in sampled])
+    cut = {row for row in sampled if samplers[row].sampling.top_p < 1 or samplers[row].sampling.top_k}
+    for rows in ([row for row in sampled if row in cut], [row for row in sampled if row not in cut]):
+        if rows:
+            tokens[rows] = _sampled(logits[rows], [samplers[row] for row in rows], cut=rows[0] in cut)
     finite = torch.isfinite(top).tolist()
     return [token if ok else None for token, ok in zip(tokens.tolist(), finite, strict=True)]
 
 
-def _nucleus(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
-    """Sample from `logits` [rows, vocab] with each row's temperature, top_k, top_p and generator.
+def _sampled(logits: Tensor, samplers: Sequence[Sampler], *, cut: bool) -> Tensor:
+    """Sample from `logits` [rows, vocab] with each row's temperature and generator.
+
+    Where `cut`, each row's top_k and top_p hold; else they let every token through, and nothing is sorted,
+    which takes longer than a pass of a small model.
 
     The token with the greatest probability / noise: the Gumbel-max trick (Maddison et al. 2014, "A*
     Sampling") in exponentials. One draw from the cumulated probabilities would do, but rounding moves every
@@ -174,6 +179,9 @@ def _nucleus(logits: Tensor, samplers: Sequence[Sampler]) -> Tensor:
         device=logits.device,
     )
     temperature, top_p, top_k = columns[:, :1].clamp_min(_MIN_TEMPERATURE), columns[:, 1:2], columns[:, 2:]
+    if not cut:
+        whole = torch.softmax((logits - logits.amax(dim=-1, keepdim=True)) / temperature, dim=-1)
+        return (whole / noise).argmax(dim=-1)
     ordered, order = torch.sort(logits, dim=-1, descending=True, stable=True)
     ordered = ordered.masked_fill(torch.arange(logits.shape[1], device=logits.device) >= top_k, -torch.inf)
     probabilities = torch.softmax((ordered - ordered[:, :1]) / temperature, dim=-1)

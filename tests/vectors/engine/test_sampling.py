@@ -363,6 +363,18 @@ def test_a_special_token_between_words_does_not_cost_the_space_after_it():
     assert [out.push(token) for token in (0, 2, 2, 1, 1)] == ["one", "", "", " two", " two"]
 
 
+def test_a_row_that_lets_every_token_through_draws_what_it_would_draw_of_them_sorted():
+    logits = logits_for(40, vocab=500)
+    whole, ordered = (
+        choose([Sampler(Sampling(8, 0.9, seed=row, top_k=k), ()) for row in range(40)], logits)
+        for k in (0, 500)
+    )
+    assert whole == ordered
+    assert len(set(whole)) > 20
+    beside = [Sampler(Sampling(8, 0.9, seed=row, top_k=500 * (row % 2)), ()) for row in range(40)]
+    assert choose(beside, logits) == whole
+
+
 def llama2():
     """A tokenizer of Llama 2's kind: a space is put before every text, and taken from what is decoded."""
     pieces = ["<unk>", "</s>", *(f"<0x{byte:02X}>" for byte in range(128)), *"▁aisz", "▁i", "▁is", "▁a"]
