@@ -9,6 +9,7 @@ import anyio.to_thread
 
 from orchestrator.policy.decisions import Code
 from services.chat.generate import Answer, Token
+from services.errors import Invalid
 from services.serving.exchange import Served
 from services.serving.runtime import Runtime
 from vectors.engine.requests import Generation, GenerationRequest
@@ -99,8 +100,14 @@ async def begun(
     runtime: Runtime, served: Served, owner: str, requests: Sequence[GenerationRequest]
 ) -> AsyncIterator[Begun]:
     """Begin answers for an owner, and let go of them at the end. Raises Busy, Unavailable, Invalid."""
+    tokens, most = sum(each.most_tokens for each in requests), runtime.settings.chat_tokens
+    if len(requests) > 1 and tokens > most:
+        raise Invalid(
+            f"{len(requests)} answers have up to {tokens} tokens, prompts included, and {most} are taken at "
+            "once; ask for fewer, or lower max_tokens"
+        )
     with ExitStack() as held:
-        held.enter_context(runtime.gate.enter(sum(each.most_tokens for each in requests)))
+        held.enter_context(runtime.gate.enter(tokens))
         revoked = held.enter_context(runtime.revocations.heeded(owner))
         choices = Choices([Answer(runtime, served, each, revoked) for each in requests])
         await anyio.to_thread.run_sync(choices.submit, asyncio.get_running_loop())

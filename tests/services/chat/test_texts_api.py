@@ -83,6 +83,14 @@ def test_an_answer_is_steered_or_of_a_form_as_in_a_chat(client):
     assert client.completions.create(**asked(), extra_body={"regex": "[0-9]{4}"}).choices[0].text.isdigit()
 
 
+def test_one_request_asks_for_no_more_at_once_than_the_server_takes(serving):
+    live = serving(chat_tokens=500)
+    body = asked(prompt=["x"] * 8, n=2, max_tokens=100)
+    answer = live.http.post("/v1/completions", json=body)
+    assert (answer.status_code, "16 answers" in answer.text) == (400, True)
+    assert live.http.post("/v1/completions", json={**body, "n": 1, "max_tokens": 3}).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
