@@ -9,7 +9,17 @@ import anyio.to_thread
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from services.api import completions, events, health, model, models, problems, tasks, texts, vectors
+from services.api import (
+    completions,
+    events,
+    health,
+    model,
+    models,
+    problems,
+    tasks,
+    text_completions,
+    vectors,
+)
 from services.api.described import description
 from services.api.edge import Edge
 from services.observability.lag import watch
@@ -19,7 +29,7 @@ ROUTERS = (
     tasks.router,
     events.router,
     completions.router,
-    texts.router,
+    text_completions.router,
     models.router,
     model.router,
     vectors.router,

@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from services.chat.sampled import Sampled
 from services.chat.schemas import ChatMessage, ChatRequest, JsonObject, JsonSchema
-from services.chat.texts import TextRequest
+from services.chat.text_requests import TextRequest
 from services.errors import Invalid, NotFound
 from services.serving.exchange import Served
 from services.settings import ServeSettings

@@ -13,7 +13,7 @@ from services.chat import text_answers
 from services.chat.answers import Stamp
 from services.chat.choices import Choices, begun
 from services.chat.preparing import ids_of_text, ids_of_turns, model_of, prepare_texts, seeded
-from services.chat.texts import DetokenizeRequest, TextRequest, TokenizeRequest
+from services.chat.text_requests import DetokenizeRequest, TextRequest, TokenizeRequest
 from services.errors import Invalid
 from vectors.engine.requests import GenerationRequest
 
