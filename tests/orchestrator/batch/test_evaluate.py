@@ -87,10 +87,11 @@ def test_where_all_is_finished_no_executor_is_started(capsys, tasks, tiny_model,
 
 
 def test_an_instance_that_fails_is_told_with_its_reason_stops_no_other_and_is_tried_again(
-    capsys, tmp_path, tiny_model, executor
+    capsys, tmp_path, tiny_model
 ):
+    # Its commit is looked for before any executor is started.
     tasks, out = make_tasks(tmp_path / "data", PROBLEMS[:3], missing=1), tmp_path / "out"
-    arguments = evaluate_arguments(tasks, tiny_model, out, "--executor", executor, "--workers", 1)
+    arguments = evaluate_arguments(tasks, tiny_model, out)
     code, document, err = run(capsys, arguments)
     assert code == 1
     assert document is not None, err

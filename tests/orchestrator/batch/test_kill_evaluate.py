@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-KILLS = 6
+KILLS = 5
 
 
 @pytest.mark.slow
