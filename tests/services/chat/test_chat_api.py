@@ -20,12 +20,6 @@ TURNS = [{"role": "user", "content": "Why does mean([]) fail?"}]
 MODEL = "tiny-llama"
 
 
-@pytest.fixture
-def client(live):
-    with openai.OpenAI(base_url=f"{live.url}/v1", api_key="none", max_retries=0) as client:
-        yield client
-
-
 def asked(**fields):
     return {"model": MODEL, "messages": TURNS, "temperature": 0, "max_tokens": 12, **fields}
 

@@ -8,12 +8,6 @@ from vectors.engine.requests import scoring
 MODEL = "tiny-llama"
 
 
-@pytest.fixture
-def client(live):
-    with openai.OpenAI(base_url=f"{live.url}/v1", api_key="none", max_retries=0) as client:
-        yield client
-
-
 def asked(**fields):
     return {"model": MODEL, "prompt": "def mean(values):", "temperature": 0, "max_tokens": 8, **fields}
 
