@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypedDict
 
 from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer
 
@@ -113,6 +113,15 @@ class Chunk(BaseModel):
     usage: Usage | None = None
 
 
+class Said(TypedDict):
+    """What the parts of one answer have in common on the wire."""
+
+    id: str
+    created: int
+    model: str
+    system_fingerprint: str
+
+
 @dataclass(frozen=True)
 class Stamp:
     """What every part of one answer carries, id, time, model and its digest; and what spells its tokens."""
@@ -124,10 +133,14 @@ class Stamp:
     number: str = field(default_factory=lambda: secrets.token_hex(12))
     created: int = field(default_factory=lambda: int(time.time()))
 
-    @property
-    def id(self) -> str:
-        """Of the answer."""
-        return f"{self.prefix}-{self.number}"
+    def said(self) -> Said:
+        """What every part says."""
+        return {
+            "id": f"{self.prefix}-{self.number}",
+            "created": self.created,
+            "model": self.model,
+            "system_fingerprint": self.digest[:16],
+        }
 
 
 def usage(generations: Sequence[Generation]) -> Usage:
@@ -149,10 +162,7 @@ def whole(
 ) -> ChatCompletion:
     """The answers as one document; `tokens` are those of each by its number."""
     return ChatCompletion(
-        id=stamp.id,
-        created=stamp.created,
-        model=stamp.model,
-        system_fingerprint=stamp.digest[:16],
+        **stamp.said(),
         choices=[
             _choice(stamp, number, generation, tokens[number] if prepared.sampling.logprobs else None)
             for number, generation in enumerate(generations)
@@ -220,10 +230,7 @@ def last_chunk(stamp: Stamp, used: Usage) -> Chunk:
 
 def _chunk(stamp: Stamp, choices: list[ChunkChoice], used: Usage | None) -> Chunk:
     return Chunk(
-        id=stamp.id,
-        created=stamp.created,
-        model=stamp.model,
-        system_fingerprint=stamp.digest[:16],
+        **stamp.said(),
         choices=choices,
         usage=used,
     )

@@ -103,10 +103,7 @@ def completion(
 ) -> TextCompletion:
     """A document or a chunk with these choices; `request` is one whose steering it says."""
     return TextCompletion(
-        id=stamp.id,
-        created=stamp.created,
-        model=stamp.model,
-        system_fingerprint=stamp.digest[:16],
+        **stamp.said(),
         choices=choices,
         usage=used,
         steering=steered(request) if request else None,

@@ -92,8 +92,10 @@ class Meeting:
         self._before = {module: module.__dict__.get("forward") for module in modules}
         for number, module in enumerate(modules):
             module.forward = functools.partial(_met, number, module.forward)
-        self._threads = ThreadPoolExecutor(_MOST_ROWS, "row", initializer=self._begin)
-        self._begun = 0
+        # What a row does beside products is too little for more than one processor.
+        self._threads = ThreadPoolExecutor(
+            _MOST_ROWS, "row", initializer=torch.set_num_threads, initargs=(1,)
+        )
 
     def close(self) -> None:
         """End the rows' threads and leave the modules bare; closing twice is allowed."""
@@ -103,11 +105,6 @@ class Meeting:
             if before is not None:
                 module.forward = before
 
-    def _begin(self) -> None:
-        """What a row does beside products is too little for more than one processor."""
-        torch.set_num_threads(1)
-        self._begun += 1
-
     def run(self, jobs: Sequence[Callable[[], Tensor]]) -> list[Tensor]:
         """What each row's job returns; raises what one of them raises, once all have ended."""
         rows = [_Row(job) for job in jobs]
@@ -115,9 +112,8 @@ class Meeting:
         for row in rows:
             self._threads.submit(row.work)
             row.advance()
-        torch.set_num_threads(
-            threads
-        )  # a new thread of a row has set it to one, for itself and for later ones
+        # A new thread of a row has set it to one, for itself and for later ones.
+        torch.set_num_threads(threads)
         try:
             while waiting := [(row.asked, row) for row in rows if row.asked is not None]:
                 kind = min(waiting, key=lambda each: each[0].number)[0].kind

@@ -125,10 +125,15 @@ class Sampler:
             seen = torch.tensor(sorted(self._seen), device=logits.device)
             penalty, values = sampling.repetition_penalty, logits[seen]
             logits[seen] = torch.where(values > 0, values / penalty, values * penalty)
-        for token, count in self._counts.items():
-            logits[token] -= count * sampling.frequency_penalty + sampling.presence_penalty
-        for token, bias in sampling.logit_bias:
-            logits[token] += bias
+        changes = [
+            (token, -count * sampling.frequency_penalty - sampling.presence_penalty)
+            for token, count in self._counts.items()
+        ]
+        changes += sampling.logit_bias
+        if changes:
+            tokens, by = zip(*changes, strict=True)
+            index = torch.tensor(tokens, device=logits.device)
+            logits.index_add_(0, index, torch.tensor(by, dtype=logits.dtype, device=logits.device))
         if self._bans():
             logits[sampling.banned_id] = -torch.inf
         if self._constraint is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
 _DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -26,7 +27,7 @@ class _Entry(NamedTuple):
 def narrowed(paths: list[Path], dtype: torch.dtype) -> dict[str, Tensor] | None:
     """The tensors of `paths` as `dtype`; None where that saves nothing, or files hold more than floats.
 
-    Raises OSError, ValueError and KeyError for a file that is damaged.
+    Raises OSError, ValueError and SafetensorError for a file that is damaged.
     """
     listed = [(path, _entries(path)) for path in paths]
     kinds = {entry.dtype for _, entries in listed for entry in (entries or {}).values()}
@@ -40,6 +41,8 @@ def narrowed(paths: list[Path], dtype: torch.dtype) -> dict[str, Tensor] | None:
 
 def _entries(path: Path) -> dict[str, _Entry] | None:
     """What a file holds, by name; None where not all of it are floats."""
+    with safe_open(path, "pt"):
+        pass  # it refuses a header whose lengths and places do not fit the file
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
