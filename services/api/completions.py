@@ -12,8 +12,10 @@ from services.api.access import Owner, RuntimeOf
 from services.api.problems import documented
 from services.api.streaming import CLIENT_GONE, FRAME, Held, frames, unless_gone
 from services.chat import answers
+from services.chat.calling import Reader
 from services.chat.choices import Choices, begun
-from services.chat.preparing import prepare, seeded
+from services.chat.messages import Delta
+from services.chat.preparing import Prepared, prepare, seeded
 from services.chat.schemas import ChatRequest
 
 router = APIRouter(prefix="/v1", tags=["chat"])
@@ -34,9 +36,9 @@ async def complete(
     served = runtime.models.serving()
     prepared = await anyio.to_thread.run_sync(prepare, served, runtime.settings, owner, body)
     stamp = answers.Stamp(served.name, served.lm.digest, served.lm.tokenizer)
-    async with begun(runtime, served, owner, seeded(prepared, body.n)) as held:
+    async with begun(runtime, served, owner, seeded(prepared.request, body.n)) as held:
         if body.stream:
-            chunks = _chunks(stamp, held.choices, body)
+            chunks = _chunks(stamp, prepared, held.choices, body)
             return Held(frames(request, chunks), held.kept())
         tokens = await unless_gone(request, held.choices.collected())
         if tokens is None:
@@ -44,16 +46,24 @@ async def complete(
         return answers.whole(stamp, prepared, tokens, held.choices.generations)
 
 
-async def _chunks(stamp: answers.Stamp, choices: Choices, asked: ChatRequest) -> AsyncIterator[answers.Chunk]:
+async def _chunks(
+    stamp: answers.Stamp, prepared: Prepared, choices: Choices, asked: ChatRequest
+) -> AsyncIterator[answers.Chunk]:
+    readers = [Reader(prepared.calling) for _ in range(asked.n)]
     for number in range(asked.n):
-        yield answers.chunk(stamp, number, answers.Delta(role="assistant", content=""))
+        yield answers.chunk(stamp, number, Delta(role="assistant", content=""))
     async for number, tokens in choices.tokens():
+        reader = readers[number]
         if tokens is None:
-            finish = choices.generation(number).finish_reason
-            yield answers.chunk(stamp, number, answers.Delta(), finish=finish)
+            for part in reader.rest():
+                yield answers.chunk(stamp, number, Delta.of(part))
+            finish = answers.finish(reader, choices.generation(number))
+            yield answers.chunk(stamp, number, Delta(), finish=finish)
             continue
-        piece = "".join(token.piece for token in tokens)
-        if piece or asked.logprobs:
-            yield answers.chunk(stamp, number, answers.Delta(content=piece), tokens=tokens)
+        deltas = [Delta.of(part) for part in reader.read("".join(token.piece for token in tokens))]
+        told = tokens if asked.logprobs else []
+        for delta in deltas or [Delta(content="")] * bool(told):
+            yield answers.chunk(stamp, number, delta, tokens=told)
+            told = []
     if asked.wants_usage:
         yield answers.last_chunk(stamp, answers.usage(choices.generations))

@@ -21,9 +21,18 @@ from services.errors import ServiceError, StoreTrouble, UnsupportedBody
 from swebench.errors import SwebenchError
 from vectors.errors import VectorsError
 
-OPENAI_ROUTES = ("/v1/chat/", "/v1/completions", "/v1/models", "/tokenize", "/detokenize")
+OPENAI_ROUTES = (
+    "/v1/chat/",
+    "/v1/completions",
+    "/v1/responses",
+    "/v1/models",
+    "/tokenize",
+    "/detokenize",
+)
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
+_PLAINLY = {"extra_forbidden": "it is not known here; leave it out"}
+"""What pydantic says of programs, said of requests."""
 _log = structlog.get_logger(__name__)
 
 
@@ -100,7 +109,10 @@ def _file_trouble(request: Request, error: Exception) -> JSONResponse:
 def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     found = [
-        {"where": ".".join(map(str, each["loc"])), "message": each["msg"].removeprefix("Value error, ")}
+        {
+            "where": ".".join(map(str, each["loc"])),
+            "message": _PLAINLY.get(each["type"], each["msg"].removeprefix("Value error, ")),
+        }
         for each in error.errors()[:20]
     ]
     first = found[0]

@@ -40,7 +40,7 @@ async def frames(request: Request, chunks: AsyncIterator[BaseModel]) -> AsyncIte
         async for chunk in chunks:
             yield format_sse_event(data_str=chunk.model_dump_json())
     except Exception as error:
-        yield format_sse_event(data_str=_error(request, error))
+        yield format_sse_event(data_str=error_data(request, error))
         return
     yield format_sse_event(data_str="[DONE]")
 
@@ -61,7 +61,8 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-def _error(request: Request, error: Exception) -> str:
+def error_data(request: Request, error: Exception) -> str:
+    """What a stream says of the error that it ends with, as JSON."""
     request_id = request.state.request_id
     if not isinstance(error, ServiceError):
         _log.error("generation failed", request_id=request_id, exc_info=error)

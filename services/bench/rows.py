@@ -118,7 +118,7 @@ def _first_tokens(served: Served, client: Client, repetition: int) -> tuple[floa
 
 def _engine_s(served: Served, body: Body) -> float:
     settings = ServeSettings(prompt_tokens=served.lm.context_length)
-    prepared = prepare(served, settings, LOCAL, ChatRequest.model_validate(body))
+    request = prepare(served, settings, LOCAL, ChatRequest.model_validate(body)).request
     told: list[float] = []
 
     def note(piece: str) -> None:
@@ -126,7 +126,7 @@ def _engine_s(served: Served, body: Body) -> float:
             told.append(time.perf_counter())
 
     began = time.perf_counter()
-    served.engine.submit(replace(prepared, on_token=note)).result()
+    served.engine.submit(replace(request, on_token=note)).result()
     return (told[0] if told else time.perf_counter()) - began
 
 

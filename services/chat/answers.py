@@ -6,12 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypedDict
 
-from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel
 
+from services.chat.calling import Reader
 from services.chat.generate import Token
+from services.chat.messages import AnswerMessage, Delta, message
+from services.chat.preparing import Prepared
 from vectors.engine.requests import Generation, GenerationRequest
-from vectors.engine.row import FinishReason
 from vectors.models.tokenizer import Tokenizer
+
+Finish = Literal["stop", "length", "tool_calls"]
+"""Why an answer ended."""
 
 
 class Usage(BaseModel):
@@ -21,13 +26,6 @@ class Usage(BaseModel):
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: dict[str, int]
-
-
-class AnswerMessage(BaseModel):
-    """The model's turn."""
-
-    role: Literal["assistant"] = "assistant"
-    content: str
 
 
 class Likely(BaseModel):
@@ -56,7 +54,7 @@ class Choice(BaseModel):
     index: int
     message: AnswerMessage
     logprobs: Logprobs | None
-    finish_reason: Literal["stop", "length"]
+    finish_reason: Finish
 
 
 class Steered(BaseModel):
@@ -81,24 +79,13 @@ class ChatCompletion(BaseModel):
     steering: Steered | None
 
 
-class Delta(BaseModel):
-    """What a chunk adds to the answer; what it does not add is left out."""
-
-    role: Literal["assistant"] | None = None
-    content: str | None = None
-
-    @model_serializer(mode="wrap")
-    def _only_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, str]:
-        return {name: value for name, value in dump(self).items() if value is not None}
-
-
 class ChunkChoice(BaseModel):
     """The next part of one answer."""
 
     index: int
     delta: Delta
     logprobs: Logprobs | None = None
-    finish_reason: FinishReason | None = None
+    finish_reason: Finish | None = None
 
 
 class Chunk(BaseModel):
@@ -156,30 +143,34 @@ def usage(generations: Sequence[Generation]) -> Usage:
 
 def whole(
     stamp: Stamp,
-    prepared: GenerationRequest,
+    prepared: Prepared,
     tokens: Mapping[int, Sequence[Token]],
     generations: Sequence[Generation],
 ) -> ChatCompletion:
     """The answers as one document; `tokens` are those of each by its number."""
+    choices = []
+    for number, generation in enumerate(generations):
+        reader = Reader(prepared.calling)
+        parts = [*reader.read(generation.text), *reader.rest()]
+        scores = _scores(stamp, tokens[number]) if prepared.request.sampling.logprobs else None
+        choices.append(
+            Choice(
+                index=number,
+                message=message(parts),
+                logprobs=None if scores is None else Logprobs(content=scores),
+                finish_reason=finish(reader, generation),
+            )
+        )
     return ChatCompletion(
-        **stamp.said(),
-        choices=[
-            _choice(stamp, number, generation, tokens[number] if prepared.sampling.logprobs else None)
-            for number, generation in enumerate(generations)
-        ],
-        usage=usage(generations),
-        steering=steered(prepared),
+        **stamp.said(), choices=choices, usage=usage(generations), steering=steered(prepared.request)
     )
 
 
-def _choice(stamp: Stamp, number: int, generation: Generation, tokens: Sequence[Token] | None) -> Choice:
+def finish(reader: Reader, generation: Generation) -> Finish:
+    """Why an answer ended that was read to its end."""
     assert generation.finish_reason != "cancelled"
-    return Choice(
-        index=number,
-        message=AnswerMessage(content=generation.text),
-        logprobs=None if tokens is None else Logprobs(content=_scores(stamp, tokens)),
-        finish_reason=generation.finish_reason,
-    )
+    called = generation.finish_reason == "stop" and reader.complete
+    return "tool_calls" if called else generation.finish_reason
 
 
 def _scores(stamp: Stamp, tokens: Sequence[Token]) -> list[TokenLogprob]:
@@ -213,7 +204,7 @@ def chunk(
     number: int,
     delta: Delta,
     *,
-    finish: FinishReason | None = None,
+    finish: Finish | None = None,
     tokens: Sequence[Token] = (),
 ) -> Chunk:
     """What a stream says of the answer of that number; `tokens` are those whose scores it tells."""

@@ -3,12 +3,14 @@
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
-from services.chat.sampled import Sampled
+from services.chat.calling import Calling
+from services.chat.sampled import Completed, Sampled
 from services.chat.schemas import ChatMessage, ChatRequest, JsonObject, JsonSchema
 from services.chat.text_requests import TextRequest
+from services.chat.tools import Tool
 from services.errors import Invalid, NotFound
 from services.serving.exchange import Served
 from services.settings import ServeSettings
@@ -17,6 +19,7 @@ from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
 from vectors.errors import InvalidRequest
 from vectors.models.loading import LanguageModel
+from vectors.models.tools import Message
 
 DEFAULT_ANSWER_TOKENS = 512
 DEFAULT_TEXT_TOKENS = 16
@@ -24,22 +27,32 @@ _MOST_CHARS_PER_TOKEN = 16
 """A prompt with more characters than this for each token that is allowed is not even tokenized."""
 
 
-def prepare(served: Served, settings: ServeSettings, owner: str, asked: ChatRequest) -> GenerationRequest:
+@dataclass(frozen=True)
+class Prepared:
+    """What the engine is asked for a chat, and how calls are read out of the answer."""
+
+    request: GenerationRequest
+    calling: Calling | None
+
+
+def prepare(served: Served, settings: ServeSettings, owner: str, asked: ChatRequest) -> Prepared:
     """Check a chat against the model and the longest prompt. Blocks; raises Invalid, NotFound."""
     lm = model_of(served, asked.model)
-    prompt_ids = ids_of_turns(lm, settings, asked.messages)
+    prompt_ids = ids_of_turns(lm, settings, asked.messages, asked.offered)
+    calling = Calling.of(asked, lm.chat.call_form)
     new = _room(lm, settings, "messages", len(prompt_ids), asked.answer_tokens, DEFAULT_ANSWER_TOKENS)
     sampling = Sampling(
         max_new_tokens=new,
         logprobs=asked.logprobs,
         top_logprobs=asked.top_logprobs,
         stop=(*(asked.stop or ()), *lm.chat.stops),
-        constraint=_constraint(asked, asked.response_format),
+        constraint=calling.constraint() if calling else _constraint(asked, asked.response_format),
     )
     request = _request(served, settings, owner, asked, prompt_ids, sampling)
-    first = _turn(asked.messages[0])
-    public = first["role"] == "system" and first["content"] in settings.system_prompts
-    return replace(request, public_tokens=_system_tokens(lm, first, prompt_ids) if public else 0)
+    first = asked.messages[0]
+    public = first.role in ("system", "developer") and first.content in settings.system_prompts
+    shared = _system_tokens(lm, _turn(first), prompt_ids) if public else 0
+    return Prepared(replace(request, public_tokens=shared), calling)
 
 
 def prepare_texts(
@@ -78,12 +91,18 @@ def model_of(served: Served, asked: str) -> LanguageModel:
 
 
 def ids_of_turns(
-    lm: LanguageModel, settings: ServeSettings, messages: Sequence[ChatMessage]
+    lm: LanguageModel,
+    settings: ServeSettings,
+    messages: Sequence[ChatMessage],
+    tools: Sequence[Tool] = (),
 ) -> tuple[int, ...]:
     """The prompt of a conversation. Raises Invalid."""
-    _not_too_long("messages", sum(len(message.content) for message in messages), settings)
+    shown = [tool.shown() for tool in tools]
+    said = [message.content for message in messages] + [json.dumps(each) for each in shown]
+    said += [call.function.arguments for message in messages for call in message.tool_calls]
+    _not_too_long("messages", sum(map(len, said)), settings)
     try:
-        return lm.chat_ids([_turn(message) for message in messages])
+        return lm.chat_ids([_turn(message) for message in messages], tools=shown)
     except InvalidRequest as error:
         raise Invalid(str(error)) from None
 
@@ -105,8 +124,13 @@ def _not_too_long(field: str, characters: int, settings: ServeSettings) -> None:
         raise Invalid(f"{field}: longer than {limit} tokens can be; shorten it")
 
 
-def _turn(message: ChatMessage) -> dict[str, str]:
-    return {"role": "system" if message.role == "developer" else message.role, "content": message.content}
+def _turn(message: ChatMessage) -> Message:
+    """A turn as the model's template knows it."""
+    role = "system" if message.role == "developer" else message.role
+    turn: dict[str, object] = {"role": role, "content": message.content}
+    if message.tool_calls:
+        turn["tool_calls"] = [call.model_dump(exclude={"index"}) for call in message.tool_calls]
+    return turn | ({"tool_call_id": message.tool_call_id} if role == "tool" else {})
 
 
 def _room(
@@ -131,7 +155,7 @@ def _request(
     served: Served,
     settings: ServeSettings,
     owner: str,
-    asked: Sampled,
+    asked: Completed,
     prompt_ids: tuple[int, ...],
     sampling: Sampling,
 ) -> GenerationRequest:
@@ -166,7 +190,7 @@ def _constraint(asked: Sampled, form: object) -> Constraint | None:
             return None
 
 
-def _system_tokens(lm: LanguageModel, system: dict[str, str], prompt_ids: tuple[int, ...]) -> int:
+def _system_tokens(lm: LanguageModel, system: Message, prompt_ids: tuple[int, ...]) -> int:
     """How many of a prompt's first tokens say nothing but that it begins with this system turn."""
     others = [lm.chat_ids([system, {"role": "user", "content": text}]) for text in ("a", "b")]
     alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(prompt_ids, *others, strict=False))

@@ -20,6 +20,8 @@ Unused = Annotated[
     JsonValue, AfterValidator(_asks_for_nothing), WithJsonSchema({"enum": [False, 0, "", [], {}]})
 ]
 """A field of OpenAI's that has no meaning here, and so may only come empty."""
+Label = Annotated[Text, Field(max_length=512)]
+"""A client's own name for something, which changes no answer."""
 
 
 class StreamOptions(Body):
@@ -42,39 +44,54 @@ def _listed(stop: object) -> object:
 
 
 class Sampled(Body):
-    """OpenAI's fields, `steering`, and what an answer has to be: matching a `regex`, or of a `grammar` in
-    llguidance's dialect of Lark. Each of `n` answers has the seed after the one before.
+    """What every request says: OpenAI's fields, `steering`, and what an answer has to be: matching a `regex`,
+    or of a `grammar` in llguidance's dialect of Lark.
+
+    Fields from `user` on change no answer, whatever they say: nothing is stored, and there is one tier.
     """
 
     model: Text
     steering: SteeringRequest | None = None
     stream: bool = False
-    stream_options: StreamOptions | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 1.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    stop: Annotated[_Stops, BeforeValidator(_listed, json_schema_input_type=_Stop | _Stops)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**53)] | None = None
-    frequency_penalty: _Penalty = 0.0
-    presence_penalty: _Penalty = 0.0
-    logit_bias: Annotated[dict[_TokenId, _Bias], Field(max_length=300, default_factory=dict)]
     regex: _Grammar | None = None
     grammar: _Grammar | None = None
-    n: Annotated[int, Field(ge=1, le=MOST_ANSWERS)] = 1
-    user: Annotated[Text, Field(max_length=256)] | None = None
+
+    user: Label | None = None
+    safety_identifier: Label | None = None
+    service_tier: Label | None = None
+    store: bool | None = None
+    metadata: Annotated[dict[Label, Label], Field(max_length=16)] | None = None
+    prompt_cache_key: Label | None = None
+    prompt_cache_retention: Label | None = None
+    prompt_cache_options: dict[Label, JsonValue] | None = None
 
     @property
     def forms(self) -> int:
         """How many fields say what the answer has to be."""
         return (self.regex is not None) + (self.grammar is not None)
 
-    @property
-    def wants_usage(self) -> bool:
-        """Whether a stream ends with its usage."""
-        return self.stream_options is not None and self.stream_options.include_usage
-
     @model_validator(mode="after")
     def _of_one_form(self) -> Self:
         if self.forms > 1:
             raise ValueError("only one field may say what the answer has to be")
         return self
+
+
+class Completed(Sampled):
+    """What a request for completions says as well. Each of `n` answers has the seed after the one before."""
+
+    stream_options: StreamOptions | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    stop: Annotated[_Stops, BeforeValidator(_listed, json_schema_input_type=_Stop | _Stops)] | None = None
+    frequency_penalty: _Penalty = 0.0
+    presence_penalty: _Penalty = 0.0
+    logit_bias: Annotated[dict[_TokenId, _Bias], Field(max_length=300)] = Field(default_factory=dict)
+    n: Annotated[int, Field(ge=1, le=MOST_ANSWERS)] = 1
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether a stream ends with its usage."""
+        return self.stream_options is not None and self.stream_options.include_usage

@@ -5,13 +5,23 @@ Clients send fields of OpenAI's that they do not use with the value that changes
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    WithJsonSchema,
+    model_validator,
+)
 
 from services.bodies import Body
-from services.chat.sampled import Sampled, Unused
+from services.chat.sampled import Completed, Unused
+from services.chat.tools import MOST_TOOLS, ToolCall, Tooled
 from services.texts import Text
 
-MOST_MESSAGES = 256
+MOST_MESSAGES = 4096
+"""The model's context ends most conversations before."""
 
 
 class TextPart(Body):
@@ -19,6 +29,8 @@ class TextPart(Body):
 
     type: Literal["text"]
     text: Text
+    prompt_cache_breakpoint: JsonValue = None
+    """Changes no answer."""
 
 
 def _joined(content: object) -> object:
@@ -29,16 +41,29 @@ def _joined(content: object) -> object:
 
 
 class ChatMessage(Body):
-    """One turn. One of the model's may be handed back with all that its answer came with."""
+    """One turn. One of the model's may be handed back with all that its answer came with, and needs no
+    content if it calls tools; what came of a call is a turn of the role "tool".
+    """
 
-    role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[Text, BeforeValidator(_joined, json_schema_input_type=str | list[TextPart])]
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: Annotated[Text, BeforeValidator(_joined, json_schema_input_type=str | list[TextPart])] = ""
     name: Text | None = None
+    tool_calls: Annotated[list[ToolCall], Field(max_length=MOST_TOOLS)] = Field(default_factory=list)
+    tool_call_id: Text | None = None
     refusal: Unused = None
     annotations: Unused = None
     audio: Unused = None
     function_call: Unused = None
-    tool_calls: Unused = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if "content" not in self.model_fields_set and not self.tool_calls:
+            raise ValueError("content: it is missing; only a turn that has tool_calls may do without")
+        if self.tool_calls and self.role != "assistant":
+            raise ValueError("tool_calls: only the assistant calls tools")
+        if (self.role == "tool") != (self.tool_call_id is not None):
+            raise ValueError('tool_call_id: a turn of the role "tool" has it, and no other')
+        return self
 
 
 class PlainText(Body):
@@ -58,7 +83,7 @@ class NamedSchema(Body):
 
     name: Annotated[Text, Field(max_length=64)]
     description: Text | None = None
-    schema_: Annotated[dict[str, JsonValue], Field(alias="schema", default_factory=dict)]
+    schema_: Annotated[dict[str, JsonValue], Field(alias="schema")] = Field(default_factory=dict)
     strict: bool = True
 
 
@@ -72,7 +97,23 @@ class JsonSchema(Body):
 ResponseFormat = Annotated[PlainText | JsonObject | JsonSchema, Field(discriminator="type")]
 
 
-class ChatRequest(Sampled):
+def _without_thinking(effort: str) -> str:
+    if effort not in ("none", "minimal"):
+        raise ValueError('models do not think before they answer here; leave it out, or ask for "none"')
+    return effort
+
+
+def _as_it_comes(verbosity: str) -> str:
+    if verbosity != "medium":
+        raise ValueError("it is not done here; leave it out, and ask for short or long answers in a message")
+    return verbosity
+
+
+Effort = Annotated[Text, AfterValidator(_without_thinking), WithJsonSchema({"enum": ["none", "minimal"]})]
+Verbosity = Annotated[Text, AfterValidator(_as_it_comes), WithJsonSchema({"const": "medium"})]
+
+
+class ChatRequest(Completed, Tooled):
     """The body of POST /v1/chat/completions.
 
     Fields from `modalities` on are taken where they ask for nothing.
@@ -99,20 +140,21 @@ class ChatRequest(Sampled):
 
     modalities: list[Literal["text"]] | None = None
     audio: Unused = None
-    prediction: Unused = None
-    tools: Unused = None
-    tool_choice: Literal["none", "auto"] | None = None
-    parallel_tool_calls: bool | None = None
+    prediction: JsonValue = None
+    reasoning_effort: Effort | None = None
+    verbosity: Verbosity | None = None
     functions: Unused = None
     function_call: Literal["none", "auto"] | None = None
-    service_tier: Literal["auto", "default"] | None = None
-    store: Unused = None
-    metadata: Unused = None
 
     @model_validator(mode="after")
-    def _scores_what_it_names(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.top_logprobs and not self.logprobs:
             raise ValueError("top_logprobs needs logprobs: true")
+        if self.forms and self.may_call:
+            raise ValueError(
+                "response_format, regex and grammar say what all of an answer is, which leaves no room for "
+                'calls of tools; leave them out, or set tool_choice to "none"'
+            )
         return self
 
     @property

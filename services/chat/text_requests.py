@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from services.bodies import Body
-from services.chat.sampled import Sampled, Unused
+from services.chat.sampled import Completed, Unused
 from services.chat.schemas import MOST_MESSAGES, ChatMessage
 from services.texts import Text
 
@@ -16,7 +16,7 @@ _Prompts = Annotated[list[Text], Field(min_length=1, max_length=MOST_PROMPTS)]
 _IdPrompts = Annotated[list[_Ids], Field(min_length=1, max_length=MOST_PROMPTS)]
 
 
-class TextRequest(Sampled):
+class TextRequest(Completed):
     """The body of POST /v1/completions: one or several prompts, of text or of token ids.
 
     Fields from `suffix` on are taken where they ask for nothing.

@@ -5,6 +5,7 @@ The grammars themselves are llguidance's; here they meet one model's tokenizer a
 
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -67,10 +68,13 @@ class ConstrainedTokens:
 
 
 class ConstraintCompiler:
-    """Makes constraints for the rows of one engine; the tokenizer is analysed once, on first use."""
+    """Makes constraints for the rows of one engine; the tokenizer is analysed once, on first use.
 
-    def __init__(self, tokenizer: Tokenizer, vocab_size: int) -> None:
-        self._tokenizer, self._vocab_size = tokenizer, vocab_size
+    A text that may end may do so with any of the tokens `ends`.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, vocab_size: int, ends: Sequence[int]) -> None:
+        self._tokenizer, self._vocab_size, self._ends = tokenizer, vocab_size, ends
         self._analysed: LLTokenizer | None = None
         self._lock = threading.Lock()
 
@@ -81,7 +85,7 @@ class ConstraintCompiler:
                 self._analysed = LLTokenizer(
                     self._tokenizer.backend.to_str(),
                     n_vocab=self._vocab_size,
-                    eos_token=self._tokenizer.eos_token_id,
+                    eos_token=list(self._ends) or None,
                 )
         try:
             matcher = LLMatcher(self._analysed, constraint.grammar(), log_level=0)

@@ -25,7 +25,8 @@ class Intake:
         like = embedding(model).weight
         self._model, self._tokenizer, self._cache_tokens = model, tokenizer, cache_tokens
         self._vocab_size, self._dtype, self._device = like.shape[0], like.dtype, like.device
-        self._constraints = ConstraintCompiler(tokenizer, self._vocab_size)
+        ends = sorted(id_ for id_ in end_of_sequence_ids(model, tokenizer) if id_ < self._vocab_size)
+        self._constraints = ConstraintCompiler(tokenizer, self._vocab_size, ends)
 
     def row(self, request: GenerationRequest) -> Row:
         """Check a request and prepare its row; raises as `Engine.submit` does."""

@@ -90,11 +90,11 @@ class TextStream:
         if found:
             self.stopped, self._held = True, ""
             return _UNWRITTEN.sub("", text[: min(found)])
-        certain = len(text) - max((_overlap(text, stop) for stop in self._stop), default=0)
+        certain = len(text) - max((overlap(text, stop) for stop in self._stop), default=0)
         self._held = text[certain:]
         return _UNWRITTEN.sub("", text[:certain])
 
 
-def _overlap(text: str, stop: str) -> int:
+def overlap(text: str, stop: str) -> int:
     """Length of the longest end of `text` that is a beginning of `stop`."""
     return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)

@@ -8,18 +8,16 @@ system turn says goes before the user's where a template has no such turn.
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import Flag, auto
-from functools import cached_property
+from functools import cached_property, partial
 
 from tokenizers import Tokenizer as Backend
 
 from vectors.errors import InvalidRequest, UnsupportedModel
 from vectors.models.tokenizer import Tokenizer
-
-Message = Mapping[str, str]
-"""A turn: {"role": "system" | "user" | "assistant", "content": text}."""
+from vectors.models.tools import OWN, CallForm, Message, Tool, described, for_template, form_of
 
 _PROBE: tuple[Message, ...] = (
     {"role": "system", "content": "5b9d1c"},
@@ -81,6 +79,20 @@ class Chat:
         ending = [(len(token.content), id_) for id_, token in added if after.startswith(token.content)]
         return max(ending)[1] if ending else None
 
+    @property
+    def call_form(self) -> CallForm:
+        """How the model writes that it calls a tool."""
+        return self._template_form or OWN
+
+    @cached_property
+    def _template_form(self) -> CallForm | None:
+        """The form that the template knows, if all of it is text that an answer can hold."""
+        if not self._tokenizer.chat_template:
+            return None
+        form = form_of(lambda turns, tools: self._render(turns, answer=False, tools=tools), _unguessable)
+        written = form.written([("f", "{}"), ("f", "{}")]) if form else ""
+        return None if self._special is not None and self._special.search(written) else form
+
     def encode(self, text: str, *, begins: bool) -> list[int]:
         """Return the tokens of `text`, special tokens in it spelled out.
 
@@ -90,8 +102,13 @@ class Chat:
         ids = self._ids(self._backend if plain else self._literal, text)
         return [*self._beginning, *ids] if begins else ids
 
-    def encode_chat(self, messages: Sequence[Message], prefix: str) -> list[int]:
+    def encode_chat(self, messages: Sequence[Message], prefix: str, tools: Sequence[Tool] = ()) -> list[int]:
         """Return the tokens of a conversation up to and into the answer, which begins with `prefix`."""
+        if tools or any("tool_calls" in turn or turn["role"] == "tool" for turn in messages):
+            if self._template_form:
+                messages = for_template(messages)
+            else:
+                messages, tools = described(messages, tools), ()
         spelled: dict[str, str] = {}
 
         def hide(match: re.Match[str]) -> str:
@@ -100,10 +117,10 @@ class Chat:
             return mark
 
         if self._special is not None:
-            messages = [
-                {**message, "content": self._special.sub(hide, message["content"])} for message in messages
-            ]
-        rendered = self._render(messages, answer=True)
+            hidden = partial(self._special.sub, hide)
+            messages = [{key: _changed(each, hidden) for key, each in turn.items()} for turn in messages]
+            tools = [{key: _changed(each, hidden) for key, each in tool.items()} for tool in tools]
+        rendered = self._render(messages, answer=True, tools=tools)
         ids: list[int] = list(self._leading)
         for piece in re.split(f"({'|'.join(spelled)})", rendered) if spelled else [rendered]:
             text = spelled.get(piece)
@@ -124,18 +141,20 @@ class Chat:
         start = next(i for i, (_, end) in enumerate(encoded.offsets) if end > len(before))
         return [*self._leading, *encoded.ids], len(self._leading) + start
 
-    def _render(self, messages: Sequence[Message], *, answer: bool, closed: bool = True) -> str:
+    def _render(
+        self, messages: Sequence[Message], *, answer: bool, closed: bool = True, tools: Sequence[Tool] = ()
+    ) -> str:
         if not self._tokenizer.chat_template:
-            turns = [f"### {message['role'].title()}\n{message['content']}\n\n" for message in messages]
+            turns = [f"### {str(turn['role']).title()}\n{turn['content']}\n\n" for turn in messages]
             return "".join(turns) + ("### Assistant\n" if answer else "")
         try:
-            text = self._in_form(self._form, messages, answer=answer)
+            text = self._in_form(self._form, messages, answer=answer, tools=tools)
         except InvalidRequest:
             # A template may take a system turn in front, and refuse one that comes later.
             folded = _Form.FOLDED | self._form
             if folded == self._form or all(message["role"] != "system" for message in messages):
                 raise
-            text = self._in_form(folded, messages, answer=answer)
+            text = self._in_form(folded, messages, answer=answer, tools=tools)
         opened = _THINKS.search(text) if answer and closed else None
         return f"{text.rstrip()}\n\n{opened[1]}/{opened[2]}\n\n" if opened else text
 
@@ -145,11 +164,13 @@ class Chat:
         for form in (_Form(0), _Form.FOLDED, _Form.PARTS, _Form.FOLDED | _Form.PARTS):
             with suppress(InvalidRequest):
                 text = self._in_form(form, _PROBE, answer=True)
-                if all(message["content"] in text for message in _PROBE):
+                if all(str(message["content"]) in text for message in _PROBE):
                     return form
         return _Form(0)
 
-    def _in_form(self, form: "_Form", messages: Sequence[Message], *, answer: bool) -> str:
+    def _in_form(
+        self, form: "_Form", messages: Sequence[Message], *, answer: bool, tools: Sequence[Tool] = ()
+    ) -> str:
         from vectors.models.templates import render
 
         given: Sequence[Mapping[str, object]] = _folded(messages) if _Form.FOLDED in form else messages
@@ -157,7 +178,7 @@ class Chat:
             given = [{**each, "content": [{"type": "text", "text": each["content"]}]} for each in given]
         template, special = self._tokenizer.chat_template or "", self._tokenizer.special
         try:
-            return render(template, given, answer=answer, variables=special)
+            return render(template, given, answer=answer, variables=special, tools=tools)
         except Exception as error:  # a template is code of strangers, and raises what it likes
             raise InvalidRequest(f"the model's chat template refuses these messages: {error}") from error
 
@@ -209,9 +230,9 @@ def _folded(messages: Sequence[Message]) -> list[Message]:
     waiting: list[str] = []
     for message in messages:
         if message["role"] == "system":
-            waiting.append(message["content"])
+            waiting.append(str(message["content"]))
         elif message["role"] == "user":
-            turns.append({**message, "content": "\n\n".join([*waiting, message["content"]])})
+            turns.append({**message, "content": "\n\n".join([*waiting, str(message["content"])])})
             waiting = []
         else:
             turns.append(message)
@@ -221,3 +242,15 @@ def _folded(messages: Sequence[Message]) -> list[Message]:
 def _unguessable() -> str:
     """A mark that no message can contain."""
     return f"<{secrets.token_hex(12)}>"
+
+
+def _changed(value: object, change: Callable[[str], str]) -> object:
+    """The same data with every text of it changed."""
+    match value:
+        case str():
+            return change(value)
+        case Mapping():
+            return {change(key): _changed(each, change) for key, each in value.items()}
+        case list() | tuple():
+            return [_changed(each, change) for each in value]
+    return value

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from vectors.errors import ModelUnavailable
 from vectors.models import checkpoints, gguf_files, hub
-from vectors.models.chat import Chat, Message
+from vectors.models.chat import Chat
 from vectors.models.packaged import GEMMA3, SMOLLM2
 from vectors.models.tokenizer import Tokenizer
+from vectors.models.tools import Message, Tool
 from vectors.progress import Progress, silent
 from vectors.suggestions import did_you_mean
 from vectors.threads import in_own_thread
@@ -88,13 +89,16 @@ class LanguageModel:
         """Count the tokens of `text`."""
         return len(self.encode(text, begins=False))
 
-    def chat_ids(self, messages: Sequence[Message], prefix: str = "") -> tuple[int, ...]:
+    def chat_ids(
+        self, messages: Sequence[Message], prefix: str = "", tools: Sequence[Tool] = ()
+    ) -> tuple[int, ...]:
         """Return the prompt's tokens: the conversation in the model's own format, and the answer's beginning.
 
-        Thinking is off. A base model without a chat template gets headed paragraphs instead. Raises
-        InvalidRequest for messages that the template refuses.
+        `tools` are what the answer may call, in the form that `chat.call_form` says. Thinking is off. A base
+        model without a chat template gets headed paragraphs instead. Raises InvalidRequest for messages that
+        the template refuses.
         """
-        return tuple(self.chat.encode_chat(messages, prefix))
+        return tuple(self.chat.encode_chat(messages, prefix, tools))
 
 
 @dataclass(frozen=True)

@@ -25,15 +25,21 @@ THINKING = ("enable_thinking", "thinking")
 
 
 def render(
-    template: str, messages: Sequence[Mapping[str, object]], *, answer: bool, variables: Mapping[str, str]
+    template: str,
+    messages: Sequence[Mapping[str, object]],
+    *,
+    answer: bool,
+    variables: Mapping[str, str],
+    tools: Sequence[Mapping[str, object]] = (),
 ) -> str:
     """Render a conversation, up to the beginning of the next answer if `answer`, with thinking off.
 
-    `variables` are the special tokens by role. Raises jinja2's TemplateError for what the template refuses.
+    `tools` are what the model may call, for a template that knows them, and `variables` the special tokens by
+    role. Raises jinja2's TemplateError for what the template refuses.
     """
     return _compiled(template).render(
         messages=[dict(message) for message in messages],
-        tools=None,
+        tools=[dict(tool) for tool in tools] or None,
         documents=None,
         add_generation_prompt=answer,
         **dict.fromkeys(THINKING, False),

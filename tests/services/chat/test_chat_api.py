@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import openai
 import pytest
+from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
 
 from services.chat.schemas import ChatRequest
 from services.errors import Busy
@@ -213,13 +214,27 @@ UNUSED = {
     "tools": [],
     "tool_choice": "auto",
     "parallel_tool_calls": True,
-    "store": False,
-    "metadata": {},
+    "store": True,
+    "metadata": {"run": "7"},
+    "service_tier": "priority",
+    "user": "ada",
+    "safety_identifier": "ada",
+    "prompt_cache_key": "k",
+    "prompt_cache_retention": "24h",
+    "prompt_cache_options": {"mode": "implicit"},
+    "prediction": {"type": "content", "content": "x"},
+    "reasoning_effort": "none",
+    "verbosity": "medium",
+    "functions": [],
+    "function_call": "none",
     "stream_options": {"include_usage": None, "include_obfuscation": False},
 }
 
 
-OPTIONAL = sorted({*ChatRequest.model_fields, "reasoning_effort"} - {"model", "messages"})
+OPTIONAL = sorted(
+    {*ChatRequest.model_fields, *CompletionCreateParamsNonStreaming.__annotations__} - {"model", "messages"}
+)
+"""Of ours and of the client's own list."""
 
 
 def test_a_field_that_is_null_is_as_good_as_left_out(live):
@@ -270,10 +285,12 @@ def test_a_turn_of_the_models_is_taken_back_as_it_came(client):
         ({"logit_bias": {"a": 1}}, "logit_bias"),
         ({"logit_bias": {"1": 101}}, "logit_bias"),
         ({"logit_bias": {"100000": 1}}, "logit_bias"),
-        ({"reasoning_effort": "low"}, "reasoning_effort"),
+        ({"reasoning_effort": "low"}, "reasoning_effort: models do not think"),
+        ({"verbosity": "low"}, "verbosity"),
+        ({"extra_body": {"web_search_options": {}}}, "web_search_options: it is not known here"),
+        ({"metadata": {"a": 1}}, "metadata"),
         ({"messages": [{"role": "assistant", "content": "", "tool_calls": [{"id": "1"}]}]}, "tool_calls"),
         ({"messages": [{"role": "user", "content": None}]}, "content"),
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
         ({"n": 17}, "n"),
         ({"temperature": -1}, "temperature"),
         ({"top_p": 0}, "top_p"),
@@ -282,7 +299,7 @@ def test_a_turn_of_the_models_is_taken_back_as_it_came(client):
         ({"stop": ["a"] * 5}, "stop"),
         ({"stop": ""}, "stop"),
         ({"messages": []}, "messages"),
-        ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "1"}]}, "role"),
+        ({"messages": [{"role": "function", "content": "x", "name": "f"}]}, "role"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "type"),
         ({"messages": [{"role": "user", "content": "word " * 40_000}]}, "messages"),
         ({"messages": [{"role": "user", "content": "word " * 3_000}]}, "tokens"),

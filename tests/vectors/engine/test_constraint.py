@@ -27,7 +27,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 SUM = 'start: term ("+" term)*\nterm: /[0-9]{1,2}/ | "(" start ")"'
-COMPILER = ConstraintCompiler(tiny.byte_tokenizer(), tiny.VOCAB)
+COMPILER = ConstraintCompiler(tiny.byte_tokenizer(), tiny.VOCAB, [tiny.EOS])
 
 
 def generate(engine, constraint, **settings):
@@ -116,6 +116,17 @@ def test_a_grammar_accepts_what_its_rules_derive_and_nothing_else(text):
             return
         constrained.accept(byte)
     assert (tiny.EOS in allowed(constrained)) == derives(text)
+
+
+def test_a_text_may_end_with_whatever_ends_a_generation_but_nowhere_else():
+    constrained = ConstraintCompiler(tiny.byte_tokenizer(), tiny.VOCAB, [tiny.EOS, tiny.PAD]).compile(
+        Constraint("regex", "ab?")
+    )
+    assert allowed(constrained) == {ord("a")}
+    constrained.accept(ord("a"))
+    assert allowed(constrained) == {ord("b"), tiny.EOS, tiny.PAD}
+    constrained.accept(ord("b"))
+    assert allowed(constrained) == {tiny.EOS, tiny.PAD}
 
 
 # --- together with other settings

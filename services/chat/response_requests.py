@@ -1,0 +1,179 @@
+"""What a request for a response may hold, and the chat that it asks for, as OpenAI's client has them.
+
+Nothing is kept here, `store` or not, so a request brings its whole conversation.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    WithJsonSchema,
+    model_validator,
+)
+
+from services.bodies import Body
+from services.chat.sampled import Label, Sampled, Unused
+from services.chat.schemas import (
+    MOST_MESSAGES,
+    ChatMessage,
+    ChatRequest,
+    Effort,
+    JsonObject,
+    JsonSchema,
+    NamedSchema,
+    PlainText,
+    Verbosity,
+)
+from services.texts import Text
+
+
+def _kept(value: JsonValue) -> None:
+    if value:
+        raise ValueError("nothing is kept here to go on from; send the whole conversation in input")
+
+
+Kept = Annotated[JsonValue, AfterValidator(_kept), WithJsonSchema({"enum": ["", [], {}]})]
+"""What names something that OpenAI's server would have kept."""
+
+
+class InputText(Body):
+    """A part of a message, or of an answer that is handed back."""
+
+    type: Literal["input_text", "output_text"]
+    text: Text
+    annotations: Unused = None
+    logprobs: Unused = None
+    prompt_cache_breakpoint: JsonValue = None
+
+
+def _joined(content: object) -> object:
+    """Parts of text as one text."""
+    if isinstance(content, list):
+        return "".join(InputText.model_validate(part).text for part in content)
+    return content
+
+
+class InputMessage(Body):
+    """One turn; one of the model's may be handed back as it came."""
+
+    type: Literal["message"] = "message"
+    role: Literal["system", "developer", "user", "assistant"]
+    content: Annotated[Text, BeforeValidator(_joined, json_schema_input_type=str | list[InputText])]
+    id: Label | None = None
+    status: Label | None = None
+    phase: Label | None = None
+
+
+_Turns = Annotated[list[InputMessage], Field(min_length=1, max_length=MOST_MESSAGES - 1)]
+
+
+def _in_turns(given: object) -> object:
+    """A text as the user's turn."""
+    return [{"role": "user", "content": given}] if isinstance(given, str) else given
+
+
+class SchemaFormat(NamedSchema):
+    """The answer is JSON of a schema."""
+
+    type: Literal["json_schema"]
+
+
+TextFormat = Annotated[PlainText | JsonObject | SchemaFormat, Field(discriminator="type")]
+
+
+class TextAsked(Body):
+    """What the text of the answer has to be."""
+
+    format: TextFormat | None = None
+    verbosity: Verbosity | None = None
+
+
+class Reasoning(Body):
+    """There is none."""
+
+    effort: Effort | None = None
+    summary: Unused = None
+    generate_summary: Unused = None
+
+
+class ResponseStreamOptions(Body):
+    """What a stream tells beside the events."""
+
+    include_obfuscation: Unused = None
+
+
+class ResponseRequest(Sampled):
+    """The body of POST /v1/responses.
+
+    Fields from `previous_response_id` on are taken where they ask for nothing.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "smollm2-135m",
+                    "instructions": "Answer in one sentence.",
+                    "input": "What does an off-by-one error do?",
+                    "max_output_tokens": 32,
+                }
+            ]
+        }
+    )
+
+    input: Annotated[_Turns, BeforeValidator(_in_turns, json_schema_input_type=Text | _Turns)]
+    instructions: Text | None = None
+    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
+    text: TextAsked = TextAsked()
+    stream_options: ResponseStreamOptions | None = None
+    reasoning: Reasoning | None = None
+    truncation: Literal["disabled"] = "disabled"
+
+    previous_response_id: Kept = None
+    conversation: Kept = None
+    prompt: Kept = None
+    background: Unused = None
+    include: Unused = None
+    tools: Unused = None
+    tool_choice: Literal["none", "auto"] = "auto"
+    parallel_tool_calls: bool = True
+    max_tool_calls: int | None = None
+    top_logprobs: Unused = None
+
+    @property
+    def forms(self) -> int:
+        """How many fields say what the answer has to be."""
+        return super().forms + isinstance(self.text.format, JsonObject | SchemaFormat)
+
+    @model_validator(mode="after")
+    def _of_one_form(self) -> Self:
+        if self.forms > 1:
+            raise ValueError("only one field may say what the answer has to be")
+        return self
+
+    def chat(self) -> ChatRequest:
+        """The same as a chat, which is what is prepared and answered."""
+        turns = [ChatMessage(role=each.role, content=each.content) for each in self.input]
+        if self.instructions is not None:
+            turns = [ChatMessage(role="system", content=self.instructions), *turns]
+        format_: PlainText | JsonObject | JsonSchema | None
+        if isinstance(self.text.format, SchemaFormat):
+            format_ = JsonSchema(type="json_schema", json_schema=self.text.format)
+        else:
+            format_ = self.text.format
+        return ChatRequest(
+            model=self.model,
+            messages=turns,
+            steering=self.steering,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            seed=self.seed,
+            regex=self.regex,
+            grammar=self.grammar,
+            max_completion_tokens=self.max_output_tokens,
+            response_format=format_,
+        )
