@@ -1,12 +1,13 @@
 """The app: routes, errors and the edge around them."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
+from typing import Protocol
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from services.api import (
@@ -48,7 +49,17 @@ beside 300 clients on two cores the 99th percentile of `/live` was 46 to 52 ms, 
 """
 
 
-def create_app(runtime: Runtime) -> FastAPI:
+class Door(Protocol):
+    """Another way in, beside the API's routes: its own routes, and the time in which they may be called."""
+
+    router: APIRouter
+
+    def opened(self) -> AbstractAsyncContextManager[None]:
+        """Left once the runtime stops."""
+        ...
+
+
+def create_app(runtime: Runtime, doors: Sequence[Door] = ()) -> FastAPI:
     """The app of one runtime, which it stops when it is shut down."""
 
     @asynccontextmanager
@@ -56,9 +67,12 @@ def create_app(runtime: Runtime) -> FastAPI:
         del app
         anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         watching = asyncio.create_task(watch(runtime.metrics))
-        yield
-        watching.cancel()
-        runtime.begin_stop()
+        async with AsyncExitStack() as opened:
+            for door in doors:
+                await opened.enter_async_context(door.opened())
+            yield
+            watching.cancel()
+            runtime.begin_stop()
         await anyio.to_thread.run_sync(runtime.stop)
 
     app = FastAPI(
@@ -70,7 +84,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         redoc_url=None,
     )
     app.state.runtime = runtime
-    for router in ROUTERS:
+    for router in (*ROUTERS, *(door.router for door in doors)):
         app.include_router(router)
     problems.install(app)
     app.openapi = lambda: description(app)  # type: ignore[method-assign]

@@ -22,6 +22,12 @@ class ServiceError(OrchestratorError):
         self.retry_after_s = retry_after_s
 
 
+class Failed(ServiceError):
+    """Work that was begun and could not be done."""
+
+    code = "failed"
+
+
 class BadRequest(ServiceError, ValueError):
     """A request that cannot be read: a cursor, a header, a file."""
 

@@ -6,6 +6,8 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 
@@ -18,7 +20,7 @@ from orchestrator.session import Session
 from orchestrator.settings import Settings
 from retrieval.errors import RetrievalError
 from retrieval.store import RepoStore
-from services.app import create_app, edged
+from services.app import Door, create_app, edged
 from services.connections import BACKLOG, IDLE_S, Connections, Guarded, listen
 from services.errors import BadSetup
 from services.observability import tracing
@@ -65,24 +67,17 @@ class Server(uvicorn.Server):
         )
 
 
-def serve(machine: Settings, settings: ServeSettings) -> int:
-    """Serve until a signal; returns 0, or for Ctrl-C what an interruption is.
+def serve(
+    machine: Settings, settings: ServeSettings, doors: Callable[[Runtime], Sequence[Door]] = lambda _: ()
+) -> int:
+    """Serve until a signal; returns 0, or for Ctrl-C what an interruption is. `doors` makes further ways in.
 
     Raises BadSetup, StoreError, and what loading the model raises.
     """
-    tracing.configure()
-    for name, folder in settings.repositories.items():
-        try:
-            RepoStore.local(folder)
-        except RetrievalError as error:
-            raise BadSetup(f"the setting serve.repositories.{name}: {error}") from None
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(Throttle())
-    with Session(machine, progress=lambda *_: None, niceness=ENGINE_NICENESS) as session:
-        runtime = Runtime(session, settings)
+    with opened(machine, settings) as runtime:
         _refuse_unsafe(runtime)
         listening = _listen(settings)
-        server = make_server(runtime)
+        server = make_server(runtime, doors(runtime))
         _say(runtime, listening)
         runtime.start(on_failure=lambda: setattr(server, "should_exit", True))
         for each in (signal.SIGTERM, signal.SIGINT):
@@ -98,12 +93,27 @@ def serve(machine: Settings, settings: ServeSettings) -> int:
     return code
 
 
-def make_server(runtime: Runtime) -> Server:
+@contextmanager
+def opened(machine: Settings, settings: ServeSettings) -> Iterator[Runtime]:
+    """What a process serves with, not begun yet. Raises BadSetup, StoreError."""
+    tracing.configure()
+    for name, folder in settings.repositories.items():
+        try:
+            RepoStore.local(folder)
+        except RetrievalError as error:
+            raise BadSetup(f"the setting serve.repositories.{name}: {error}") from None
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Throttle())
+    with Session(machine, progress=lambda *_: None, niceness=ENGINE_NICENESS) as session:
+        yield Runtime(session, settings)
+
+
+def make_server(runtime: Runtime, doors: Sequence[Door] = ()) -> Server:
     """The server of a runtime, with its limits; run it on a socket of one's own."""
     settings = runtime.settings
     logging.getLogger("uvicorn.error").addFilter(_not_again)
     config = uvicorn.Config(
-        edged(create_app(runtime)),
+        edged(create_app(runtime, doors)),
         http=partial(Guarded, Connections(settings.connections, settings.connections_each)),  # type: ignore[arg-type]
         ws="none",
         log_config=None,

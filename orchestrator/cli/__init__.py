@@ -43,6 +43,7 @@ _COMMANDS = {
     },
     "Serve": {
         "serve": "Take tasks and chats over HTTP.",
+        "mcp": "Give other agents tools, over standard streams or HTTP.",
         "keys": "Create, list and revoke the API keys of `serve`.",
     },
 }
@@ -79,7 +80,7 @@ def _print_version(context: click.Context, _option: click.Parameter, asked: bool
     cls=LazyGroup,
     package="orchestrator.cli",
     lazy=_COMMANDS,
-    elsewhere={"serve": "services.cli", "keys": "services.cli"},
+    elsewhere=dict.fromkeys(("serve", "mcp", "keys"), "services.cli"),
     context_settings={"help_option_names": ["-h", "--help"]},
     examples=(
         'orchestrate chat "How do I start my day well?"',

@@ -22,8 +22,8 @@ SECTIONS = {
         "rows repeats against busy speed install-peers backend gold top"
     ),
     "Running": (
-        "run-tests test-command python environment grade executor workers threads timeout fresh host port "
-        "data store"
+        "run-tests test-command python environment grade executor workers threads timeout fresh http host "
+        "port data store"
     ),
     "Key": "name operator",
     "Output": "apply branch format out figure verdicts json verbose version help",

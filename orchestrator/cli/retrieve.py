@@ -28,24 +28,20 @@ def command(instance_id: str, as_json: bool, dataset: str, repos: Path | None, t
     """Rank the files of an instance's repository at its base commit. No model is loaded."""
     from orchestrator.cli.output import print_json
     from orchestrator.cli.terminal import visible
-    from orchestrator.records import Hit
     from orchestrator.run_config import RunConfig
     from orchestrator.task.jobs import instance_job
-    from retrieval.search import NOTHING_SHARED
+    from orchestrator.task.searching import search
 
     settings = options.settings(repos=repos)
     with opened_session(settings) as session:
         job = instance_job(session, RunConfig(), dataset, instance_id)
-        found = session.retriever(job.repository).search(job.commit, job.task.problem_statement, top_k=top)
-    if found.nothing_shared:
-        click.echo(NOTHING_SHARED, err=True)
-    hits = [Hit(path=hit.path, score=round(hit.score, 4)) for hit in found.hits]
-    seconds = {"index": round(found.seconds_index, 3), "query": round(found.seconds_query, 4)}
+        found = search(session, job, top)
+    if found.note:
+        click.echo(found.note, err=True)
     if as_json:
-        listed = [hit.model_dump() for hit in hits]
-        print_json({"instance_id": instance_id, "hits": listed, "seconds": seconds})
+        print_json(found.model_dump(mode="json"))
         return 0
-    for hit in hits:
+    for hit in found.hits:
         click.echo(f"{hit.score:7.3f}  {visible(hit.path)}")
-    click.echo(f"index {seconds['index']:.2f} s, query {seconds['query'] * 1000:.1f} ms", err=True)
+    click.echo(f"index {found.seconds.index:.2f} s, query {found.seconds.query * 1000:.1f} ms", err=True)
     return 0

@@ -13,6 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.event_lines import SHOWN_FILES, line_of, steering_text, tests_lines
 from orchestrator.cli.redrawn import Redrawn
 from orchestrator.cli.terminal import visible
 from orchestrator.events import (
@@ -27,12 +28,9 @@ from orchestrator.events import (
     TestsFound,
     Tokens,
 )
-from orchestrator.policy.decisions import SteeringRecord
 from orchestrator.records import Hit
 
 NODES = ("code_reading", "retrieve", "bug_analysis", "patch_writing", "validate")
-SHOWN_FILES = 5
-SHOWN_TESTS = 3
 QUIET_S = 30.0
 """After so long a log shows a step of what goes on, so that work and a standstill can be told apart."""
 
@@ -57,28 +55,6 @@ class View(ABC):
         self.show(Progressed(label=label, done=done, total=total))
 
 
-def steering_text(steering: SteeringRecord) -> str:
-    """A decision in words: vector, layer, α absolute and as a share of the residual norm, mode, reason."""
-    if not steering.applied:
-        return f"unsteered ({steering.reason.removeprefix('off: ')})"
-    return (
-        f"{steering.vector} @ layer {steering.layer}, α {steering.alpha:.4g} "
-        f"({steering.relative_alpha:.0%} of the residual), {steering.mode} ({steering.reason})"
-    )
-
-
-def tests_lines(found: TestsFound) -> list[str]:
-    """How a repository's own tests are run, and what they do without a patch, a line each."""
-    ran = found.passing + len(found.failing) + len(found.flaky)
-    text = f"tests at the base commit: {len(found.failing)} of {ran} fail, in {found.seconds:.1f} s"
-    if found.flaky:
-        text += f"; {len(found.flaky)} do now and then, such as {found.flaky[0].splitlines()[0]}"
-    shown = [test.splitlines()[0] for test in found.failing[:SHOWN_TESTS]]
-    if shown:
-        text += f": {', '.join(shown)}" + (", …" if len(found.failing) > len(shown) else "")
-    return [f"tests: {found.command} ({found.origin}), {found.place}", text]
-
-
 class PlainView(View):
     """One line for each fact, for pipes and logs; of progress the ends, and now and then a step between."""
 
@@ -93,7 +69,7 @@ class PlainView(View):
 
     def show(self, event: Event) -> None:
         """Print the event's line, if it has one; tokens have none."""
-        now, line = time.monotonic(), _line(event)
+        now, line = time.monotonic(), line_of(event)
         between = isinstance(event, Progressed) and event.done not in (0, event.total)
         if between and now - self._printed < QUIET_S:
             return
@@ -101,29 +77,6 @@ class PlainView(View):
             self._last, self._printed = line, now
             for each in line.split("\n"):
                 print(visible(each), file=sys.stderr, flush=True)
-
-
-def _line(event: Event) -> str | None:
-    line = None
-    match event:
-        case NodeStarted(node=node, attempt=attempt):
-            line = f"{node}: started" + (f" (attempt {attempt + 1})" if attempt else "")
-        case Decided(node=node, steering=steering):
-            line = f"{node}: {steering_text(steering)}"
-        case Retrieved(hits=hits):
-            line = "retrieve: " + ", ".join(f"{hit.path} {hit.score:.2f}" for hit in hits[:SHOWN_FILES])
-        case CandidateChecked(number=number, verdict=verdict, path=path):
-            line = f"validate: candidate {number} in {path}: {verdict}"
-        case NodeFinished(node=node, seconds=seconds, new_tokens=new):
-            speed = f", {new} tokens, {new / seconds:.0f} tokens/s" if new and seconds else ""
-            line = f"{node}: done in {seconds:.1f} s{speed}"
-        case Progressed(label=label, done=done, total=total):
-            line = f"{label}: {done}/{total}"
-        case TestsFound():
-            line = "\n".join(tests_lines(event))
-        case Resumed(nodes=nodes):
-            line = f"going on with an earlier run; finished model nodes: {', '.join(nodes) or 'none'}"
-    return line
 
 
 @dataclass

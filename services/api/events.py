@@ -9,7 +9,6 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
-import anyio.to_thread
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from pydantic import Field
@@ -19,6 +18,8 @@ from services.api.access import RuntimeOf
 from services.api.forms import Absent
 from services.api.problems import documented
 from services.api.tasks import OwnedTask
+from services.errors import Unauthorized, Unavailable
+from services.serving.following import followed
 from services.serving.runtime import Runtime
 from services.store.records import StoredEvent, StoredTask
 
@@ -85,25 +86,16 @@ async def events(
     start = since if last_event_id is None else int(last_event_id)
     if task.final and start >= task.last_event:
         return Response(status_code=204)  # tells a browser's EventSource not to come back
-    return EventSourceResponse(_followed(runtime, task, start), headers={"X-Accel-Buffering": "no"})
+    return EventSourceResponse(_frames(runtime, task, start), headers={"X-Accel-Buffering": "no"})
 
 
-async def _followed(runtime: Runtime, task: StoredTask, since: int) -> AsyncIterator[bytes]:
-    with runtime.revocations.heeded(task.owner) as revoked:
-        found, over = await anyio.to_thread.run_sync(runtime.store.events.after, task.number, since)
-        while True:
-            if found:
-                since = found[-1].seq
-                yield b"".join(map(_framed, found))
-            if over:
-                return
-            if runtime.feed.closed or revoked.is_set():
-                closing = Closing(reason="the key was revoked") if revoked.is_set() else Closing()
-                yield format_sse_event(event=closing.kind, data_str=closing.model_dump_json())
-                return
-            found, over = await runtime.feed.next(task.number, since, _KEEP_ALIVE_S)
-            if not (found or over or runtime.feed.closed or revoked.is_set()):
-                yield KEEPALIVE_COMMENT
+async def _frames(runtime: Runtime, task: StoredTask, since: int) -> AsyncIterator[bytes]:
+    try:
+        async for found in followed(runtime, task, since, _KEEP_ALIVE_S):
+            yield b"".join(map(_framed, found)) or KEEPALIVE_COMMENT
+    except (Unauthorized, Unavailable) as error:
+        closing = Closing(reason="the key was revoked") if isinstance(error, Unauthorized) else Closing()
+        yield format_sse_event(event=closing.kind, data_str=closing.model_dump_json())
 
 
 def _framed(stored: StoredEvent) -> bytes:

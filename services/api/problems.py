@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, JsonValue, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -17,7 +17,7 @@ from starlette.routing import Match
 
 from orchestrator.errors import OrchestratorError
 from retrieval.errors import RetrievalError
-from services.errors import ServiceError, StoreTrouble, UnsupportedBody
+from services.errors import Failed, Invalid, ServiceError, StoreTrouble, UnsupportedBody
 from swebench.errors import SwebenchError
 from vectors.errors import VectorsError
 
@@ -29,6 +29,7 @@ OPENAI_ROUTES = (
     "/tokenize",
     "/detokenize",
 )
+_OF_ROOMS = (OrchestratorError, RetrievalError, SwebenchError, VectorsError)
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 METHODS = ("DELETE", "GET", "HEAD", "POST", "PUT")
 _PLAINLY = {"extra_forbidden": "it is not known here; leave it out"}
@@ -82,46 +83,54 @@ def error_response(path: str, request_id: str, error: ServiceError) -> JSONRespo
 
 def install(app: FastAPI) -> None:
     """Answer every error of an app in these forms."""
-    app.add_exception_handler(ServiceError, _service_error)
-    app.add_exception_handler(OSError, _file_trouble)
+    for kind in (ServiceError, OSError, *_OF_ROOMS, Exception):
+        app.add_exception_handler(kind, _told)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
-    for kind in (OrchestratorError, RetrievalError, SwebenchError, VectorsError):
-        app.add_exception_handler(kind, _other_room_error)
-    app.add_exception_handler(Exception, _unexpected_error)
 
 
-def _service_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ServiceError)
+def _told(request: Request, error: Exception) -> JSONResponse:
     request_id = request.state.request_id
+    return error_response(request.url.path, request_id, said_of(error, request_id))
+
+
+def said_of(error: Exception, request_id: str) -> ServiceError:
+    """What a caller is told of an error: of other rooms' what is wrong with the input, and of no other error
+    its words, which may name folders; those go to the log. Whoever calls logs what nobody raised on purpose.
+    """
+    if isinstance(error, OSError):  # a full or broken disk, a folder that cannot be written to
+        error = StoreTrouble(str(error), full=error.errno in (errno.ENOSPC, errno.EDQUOT))
     if isinstance(error, StoreTrouble):
         _log.error("no storage", request_id=request_id, reason=error.reason)
-    return error_response(request.url.path, request_id, error)
+    if isinstance(error, ServiceError):
+        return error
+    if not isinstance(error, _OF_ROOMS):
+        return ServiceError(f"internal error; {found_by(request_id)}")
+    if isinstance(error, ValueError | LookupError):
+        return Invalid(str(error.args[0]))
+    _log.error("request failed", request_id=request_id, exc_info=error)
+    return Failed(f"the work failed; {found_by(request_id)}")
 
 
-def _file_trouble(request: Request, error: Exception) -> JSONResponse:
-    """A full or broken disk, a folder that cannot be written to."""
-    assert isinstance(error, OSError)
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return _service_error(request, StoreTrouble(str(error), full=full))
-
-
-def _validation_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    found = [
+def complaints(error: ValidationError | RequestValidationError) -> list[dict[str, str]]:
+    """What is wrong with an input, and where; never what it held."""
+    return [
         {
             "where": ".".join(map(str, each["loc"])),
             "message": _PLAINLY.get(each["type"], each["msg"].removeprefix("Value error, ")),
         }
         for each in error.errors()[:20]
     ]
+
+
+def _validation_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    found = complaints(error)
     first = found[0]
     if first["where"] == "body" and error.errors()[0]["type"] != "missing" and not _is_json(request):
         given = request.headers.get("content-type", "")
         said = f"not {given[:100]!r}" if given else "and this one has none"
-        return _service_error(
-            request, UnsupportedBody(f"a body needs the Content-Type application/json, {said}")
-        )
+        return _told(request, UnsupportedBody(f"a body needs the Content-Type application/json, {said}"))
     where = first["where"].removeprefix("body.")
     detail = f"{where}: {first['message']}"
     return _response(
@@ -161,27 +170,6 @@ def _allowed(request: Request) -> str:
 def _answered(method: str) -> str:
     """HEAD is GET without its body; the edge sees to that."""
     return "GET" if method == "HEAD" else method
-
-
-def _other_room_error(request: Request, error: Exception) -> JSONResponse:
-    """An error of a room below: the caller's input, or work that failed (whose words may name folders)."""
-    path, request_id = request.url.path, request.state.request_id
-    if isinstance(error, ValueError | LookupError):
-        return _response(path, request_id, 422, str(error.args[0]), "invalid", {})
-    _log.error("request failed", request_id=request_id, exc_info=error)
-    return _response(path, request_id, 500, f"the work failed; {found_by(request_id)}", "failed", {})
-
-
-def _unexpected_error(request: Request, error: Exception) -> JSONResponse:
-    del error  # the edge logs it, once
-    return _response(
-        request.url.path,
-        request.state.request_id,
-        500,
-        f"internal error; {found_by(request.state.request_id)}",
-        "internal_error",
-        {},
-    )
 
 
 def found_by(request_id: str) -> str:

@@ -16,7 +16,8 @@ from services.api.access import Owner, RuntimeOf
 from services.api.forms import Absent, TaskAnswer, TaskPage, cursor_of, number_of
 from services.api.problems import documented
 from services.errors import Conflict, NotFound
-from services.store.records import NewTask, State, StoredTask
+from services.serving import queueing
+from services.store.records import State, StoredTask
 from services.work.inputs import Name, TaskRequest
 from services.work.solving import folder_of
 
@@ -53,21 +54,7 @@ def create(
     idempotency_key: Annotated[_IdempotencyKey | Absent, Header()] = None,
 ) -> TaskAnswer:
     """Queue a task. The same Idempotency-Key and body give the same task again."""
-    runtime.models.refuse_when_stopping()
-    model = runtime.models.for_task(body.model)
-    name, tokens = runtime.inputs.check(body)
-    new = NewTask(
-        owner=owner,
-        model=model,
-        instance_id=name,
-        request=body.model_dump(mode="json", exclude_unset=True),
-        tokens=tokens,
-        body_sha256=body.digest(),
-        idempotency_key=idempotency_key,
-    )
-    task, created = runtime.store.tasks.create(new, runtime.queue)
-    if created:
-        runtime.wake()
+    task = queueing.queue(runtime, owner, body, idempotency_key)
     response.headers["Location"] = f"/v1/tasks/{task.id}"
     return TaskAnswer.of(task)
 
@@ -111,9 +98,7 @@ def cancel(task: OwnedTask, runtime: RuntimeOf, forget: bool = False) -> TaskAns
         folder = folder_of(runtime.settings.data, task)
         runtime.store.tasks.forget(task.owner, task.id, lambda: _remove(folder))
         return Response(status_code=204)
-    cancelled = runtime.store.tasks.cancel(task.owner, task.id)
-    runtime.cancel(task.number)
-    return TaskAnswer.of(cancelled)
+    return TaskAnswer.of(queueing.cancel(runtime, task))
 
 
 def _remove(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What both commands share: the server's settings, from the file, the environment and flags."""
+"""What the commands share: the server's settings, from the file, the environment and flags."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,11 @@ data = click.option(
 )
 store = click.option(
     "--store", metavar="URL", help="postgresql+psycopg://… instead of a file in the data folder."
+)
+host = click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+port = click.option("--port", type=click.IntRange(0, 65535), help="0: any free one.  [default: 8000]")
+run_tests = click.option(
+    "--run-tests/--no-run-tests", default=None, help="Whether requests may ask for run_tests."
 )
 
 

@@ -17,11 +17,11 @@ from services.cli import options
         "orchestrate serve --port 9000 --model qwen3-0.6b --data /srv/orchestrate",
     ),
 )
-@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65535), help="0: any free one.  [default: 8000]")
+@options.host
+@options.port
 @options.data
 @options.store
-@click.option("--run-tests/--no-run-tests", default=None, help="Whether requests may ask for run_tests.")
+@options.run_tests
 @machine_options.model
 @machine_options.repos
 def command(model: str | None, repos: Path | None, **flags: object) -> int:

@@ -38,7 +38,26 @@ BYTES_PER_TOKEN = 4
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
 
 
-class TaskRequest(RunConfig, Body):
+class NamedTask(Body):
+    """An instance of a data set, or a problem statement on a repository that the operator listed."""
+
+    instance_id: Name | None = None
+    dataset: Name = "bundled"
+    repository: Name | None = None
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,40}$")] | None = None
+    problem_statement: Annotated[StoredText, Field(min_length=1, max_length=1 << 19)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        own = (self.repository, self.commit, self.problem_statement)
+        if (self.instance_id is None) == (None in own) or (self.instance_id and any(own)):
+            raise ValueError(
+                "name an instance_id, or a repository with a commit and a problem_statement, and not both"
+            )
+        return self
+
+
+class TaskRequest(RunConfig, NamedTask):
     """A task: an instance of a data set, or a problem statement on a repository that the operator listed.
 
     Beside what is said here it has every field of a run's configuration. A folder of vectors is none of them:
@@ -56,23 +75,8 @@ class TaskRequest(RunConfig, Body):
         },
     )
 
-    instance_id: Name | None = None
-    dataset: Name = "bundled"
-    repository: Name | None = None
-    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,40}$")] | None = None
-    problem_statement: Annotated[StoredText, Field(min_length=1, max_length=1 << 19)] | None = None
-
     model: Name | None = None
     """The model that has to work on it, for which it waits; by default the one in memory."""
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        own = (self.repository, self.commit, self.problem_statement)
-        if (self.instance_id is None) == (None in own) or (self.instance_id and any(own)):
-            raise ValueError(
-                "name an instance_id, or a repository with a commit and a problem_statement, and not both"
-            )
-        return self
 
     @property
     def config(self) -> RunConfig:
@@ -89,51 +93,56 @@ class Inputs:
 
     def __init__(self, machine: Settings, settings: ServeSettings) -> None:
         # A session of its own, whose model is never opened: models come and go.
-        self._session, self._settings = Session(machine, progress=lambda *_: None), settings
+        self.session, self._settings = Session(machine, progress=lambda *_: None), settings
         self._loaded: dict[str, InstanceSet] = {}
         self._lock = threading.Lock()
 
     def check(self, request: TaskRequest) -> tuple[str, int]:
         """The name and the weight in tokens of what a request asks for. Blocks; raises Invalid."""
-        settings = self._settings
-        if request.run_tests and not settings.run_tests:
+        if request.run_tests and not self._settings.run_tests:
             raise Invalid("run_tests is not allowed on this server: leave it out")
         try:
             refuse_too_many(request.config.few_shot)
-            if request.instance_id is not None:
-                instance = self._instance(request.dataset, request.instance_id)
+        except ConfigError as error:
+            raise Invalid(str(error.args[0])) from None
+        return self.check_named(request, tested=request.run_tests)
+
+    def check_named(self, named: NamedTask, *, tested: bool = False) -> tuple[str, int]:
+        """The same of what is named alone; `tested` says that its tests are to be run."""
+        most = self._settings.prompt_tokens
+        try:
+            if named.instance_id is not None:
+                instance = self.instance(named.dataset, named.instance_id)
                 name, statement = instance.instance_id, instance.task.problem_statement
             else:
-                name, statement = self._own(request)
-        except (ConfigError, RetrievalError, LookupError) as error:
+                name, statement = self._own(named, tested)
+        except (RetrievalError, LookupError) as error:
             raise Invalid(str(error.args[0])) from None
         tokens = 1 + len(statement.encode()) // BYTES_PER_TOKEN
-        if request.problem_statement and tokens > settings.prompt_tokens:
-            raise Invalid(
-                f"the problem statement has about {tokens} tokens, at most {settings.prompt_tokens} are taken"
-            )
+        if named.problem_statement and tokens > most:
+            raise Invalid(f"the problem statement has about {tokens} tokens, at most {most} are taken")
         return name, tokens
 
     def job(self, owner: str, stored: dict[str, JsonValue]) -> tuple[Job, RunConfig]:
         """The job of a request that was queued. Blocks; raises what the orchestrator raises for it."""
-        job, config = self._job(stored)
-        return replace(job, owner=self._settings.sharing(owner)), config
-
-    def _job(self, stored: dict[str, JsonValue]) -> tuple[Job, RunConfig]:
         request = TaskRequest.model_validate(stored)
-        config = request.config
-        if request.instance_id is not None:
-            task = self._instance(request.dataset, request.instance_id).task
-            found = self._loaded[request.dataset]
-            return task_job(self._session, config, task, found.name, found.fingerprint), config
-        assert request.repository and request.commit and request.problem_statement
-        folder = self._settings.repositories.get(request.repository)
-        if folder is None:
-            raise Invalid(f"repository {request.repository!r} is not on this server's list any more")
-        statement, commit = request.problem_statement, request.commit
-        return statement_job(self._session, config, folder, statement, commit), config
+        job = self.job_of(request, request.config)
+        return replace(job, owner=self._settings.sharing(owner)), request.config
 
-    def _instance(self, dataset: str, instance_id: str) -> Instance:
+    def job_of(self, named: NamedTask, config: RunConfig) -> Job:
+        """The job of what is named. Blocks; raises what the orchestrator raises for it."""
+        if named.instance_id is not None:
+            task = self.instance(named.dataset, named.instance_id).task
+            found = self._loaded[named.dataset]
+            return task_job(self.session, config, task, found.name, found.fingerprint)
+        assert named.repository and named.commit and named.problem_statement
+        folder = self._settings.repositories.get(named.repository)
+        if folder is None:
+            raise Invalid(f"repository {named.repository!r} is not on this server's list any more")
+        return statement_job(self.session, config, folder, named.problem_statement, named.commit)
+
+    def instance(self, dataset: str, instance_id: str) -> Instance:
+        """An instance of a data set that is served here. Blocks; raises Invalid, UnknownInstance."""
         if dataset not in self._settings.datasets:
             raise Invalid(
                 f"data set {dataset!r} is not served here: {', '.join(self._settings.datasets)} are"
@@ -141,27 +150,27 @@ class Inputs:
             )
         with self._lock:
             if dataset not in self._loaded:
-                cache = self._session.settings.cache
-                self._loaded[dataset] = load_instances(dataset, cache=cache, progress=self._session.progress)
+                cache = self.session.settings.cache
+                self._loaded[dataset] = load_instances(dataset, cache=cache, progress=self.session.progress)
         return self._loaded[dataset].get(instance_id)
 
-    def _own(self, request: TaskRequest) -> tuple[str, str]:
-        assert request.repository and request.commit and request.problem_statement
-        folder = self._settings.repositories.get(request.repository)
+    def _own(self, named: NamedTask, tested: bool) -> tuple[str, str]:
+        assert named.repository and named.commit and named.problem_statement
+        folder = self._settings.repositories.get(named.repository)
         if folder is None:
             listed = ", ".join(sorted(self._settings.repositories)) or "it is empty"
-            near = did_you_mean(request.repository, self._settings.repositories)
-            raise Invalid(f"repository {request.repository!r} is not on this server's list ({listed}){near}")
+            near = did_you_mean(named.repository, self._settings.repositories)
+            raise Invalid(f"repository {named.repository!r} is not on this server's list ({listed}){near}")
         try:
             repository = RepoStore.local(folder)
-            commit = repository.resolve(request.commit)
+            commit = repository.resolve(named.commit)
         except RetrievalError:  # its own words name folders of this machine
-            raise Invalid(f"{request.repository} has no commit {request.commit} here") from None
-        if request.run_tests:
+            raise Invalid(f"{named.repository} has no commit {named.commit} here") from None
+        if tested:
             try:
                 command_of(repository, commit)
             except NoTestCommand:  # its own words name flags of a command
                 raise Invalid(
-                    f"no tests were found in {request.repository} at {request.commit}: leave run_tests out"
+                    f"no tests were found in {named.repository} at {named.commit}: leave run_tests out"
                 ) from None
-        return request.repository, request.problem_statement
+        return named.repository, named.problem_statement

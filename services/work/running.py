@@ -7,6 +7,7 @@ another worker, of which nothing is written.
 import asyncio
 import errno
 import sqlite3
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
@@ -23,6 +24,7 @@ from services.store.records import StoredTask
 from services.store.telling import TaskResult
 from services.work.journal import Journal
 from swebench.errors import SwebenchError
+from swebench.running import stopping
 from vectors.errors import EngineClosed, VectorsError
 
 Solve = Callable[[StoredTask, EmitTask], Awaitable[TaskResult]]
@@ -45,12 +47,14 @@ class Running:
         self._claims, self._solve, self._metrics = claims, solve, metrics
         self._why: Why | None = None
         self._draining = False
+        self._unwanted = threading.Event()
         self._work: asyncio.Future[TaskResult] | None = None
 
     def stop(self, why: Why) -> None:
-        """Stop at the next token."""
+        """Stop at the next token, and the test runs at once."""
         if self._why is None:
             self._why = why
+            self._unwanted.set()
             if self._work is not None:
                 self._work.cancel()
 
@@ -86,6 +90,7 @@ class Running:
         if claim.task.cancel_requested:
             self._why = "cancelled"
             return self._stopped()
+        stopping.heed(self._unwanted)
         self._work = asyncio.ensure_future(self._solve(claim.task, emit))
         if self._why is not None:
             self._work.cancel()

@@ -27,6 +27,7 @@ from swebench.patches.export import export
 from swebench.patches.trees import Scratch
 from swebench.running import confine
 from swebench.running.hearing import Heard, hearing
+from swebench.running.stopping import ended_in_time
 
 MAX_LOG_BYTES = 16 << 20
 
@@ -126,7 +127,7 @@ def run_tests(
 ) -> TestRun:
     """Write `tree` into a temporary folder and run a command there; it is killed after `timeout_s` seconds.
 
-    Raises UnsafePath for a tree that cannot be written out.
+    Raises UnsafePath for a tree that cannot be written out, and Abandoned.
     """
     with (
         tempfile.TemporaryDirectory(prefix="tests-", ignore_cleanup_errors=True) as temporary,
@@ -153,11 +154,7 @@ def run_tests(
                 start_new_session=True,
             )
             with _ended(process):
-                try:
-                    process.wait(timeout_s)
-                    timed_out = False
-                except subprocess.TimeoutExpired:
-                    timed_out = True
+                timed_out = not ended_in_time(process, timeout_s)
         seconds = time.monotonic() - started
         return TestRun(process.returncode, _tail(log), seconds, timed_out, bool(prefix), reporter.read())
 

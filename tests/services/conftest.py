@@ -118,10 +118,10 @@ def serving(session, tmp_path, script):
     """Starts servers with settings of the test's own; all are stopped in the end."""
     stops = []
 
-    def start(*, ready: bool = True, **settings) -> Live:
+    def start(*, ready: bool = True, doors=lambda _: (), **settings) -> Live:
         chosen = ServeSettings(**{"data": tmp_path / "service", "drain_s": 1.0, **settings})
         runtime = Runtime(session, chosen, solve=script)
-        live = run(runtime)
+        live = run(runtime, doors(runtime))
         stops.append(live)
         if ready:
             runtime.start()
@@ -135,8 +135,8 @@ def serving(session, tmp_path, script):
         live.stop()
 
 
-def run(runtime: Runtime) -> Live:
-    server = make_server(runtime)
+def run(runtime: Runtime, doors=()) -> Live:
+    server = make_server(runtime, doors)
     listening = listen("127.0.0.1")
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

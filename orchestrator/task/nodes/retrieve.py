@@ -12,10 +12,11 @@ import structlog
 from langgraph.runtime import Runtime
 
 from orchestrator.events import NodeFinished, NodeStarted, Retrieved
-from orchestrator.records import Check, FoundDefinition, Hit, Ranking, Step
+from orchestrator.records import Check, Step
 from orchestrator.task.nodes.asking import progress_of, usable_reproduction
 from orchestrator.task.obstacles import obstacle
 from orchestrator.task.regions import TARGETS, targets
+from orchestrator.task.searching import ranking_of
 from orchestrator.task.state import State, Tools
 from retrieval.context import build_context
 from retrieval.errors import NotHere, NotText
@@ -39,19 +40,7 @@ async def retrieve(state: State, runtime: Runtime[Tools]) -> State:
         progress=progress_of(runtime),
     )
     sources = await asyncio.to_thread(_sources, tools, found)
-    ranking = Ranking(
-        hits=[Hit(path=hit.path, score=round(hit.score, 4)) for hit in found.hits],
-        definitions=[
-            FoundDefinition(
-                path=each.path,
-                name=each.name,
-                kind=each.kind,
-                lines=(each.start_line, each.end_line),
-                score=round(each.score, 4),
-            )
-            for each in (*found.definitions, *found.modules)
-        ],
-    )
+    ranking = ranking_of(found)
     tools.artifacts.write_record("retrieval.json", ranking)
     context = ""
     if tools.config.rag:

@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from swebench.errors import NotGradeable, UnsafePath
 from swebench.patches.export import export
 from swebench.patches.trees import Scratch
 from swebench.running.runner import isolation, parse_command, run_tests
+from swebench.running.stopping import Abandoned, heed
 from tests.swebench.conftest import HERE, commit, opened, run_git
 
 needs_isolation = pytest.mark.skipif(not isolation(), reason="this system does not let users make namespaces")
@@ -195,3 +197,27 @@ def test_a_crafted_tree_cannot_write_outside_its_folder(make_repository, tmp_pat
     with Scratch(git, base) as scratch, pytest.raises(UnsafePath):
         export(scratch, crafted.decode().strip(), out)
     assert not (tmp_path / "owned").exists() and not (tmp_path / "deep" / "owned").exists()
+
+
+def test_a_run_that_nobody_waits_for_any_more_is_killed(run, tmp_path):
+    begun, unwanted = tmp_path / "begun", threading.Event()
+    raised = []
+
+    def work():
+        heed(unwanted)
+        try:
+            run(
+                "import pathlib, sys, time\npathlib.Path(sys.argv[1]).touch()\ntime.sleep(600)",
+                600,
+                str(begun),
+            )
+        except Abandoned as error:
+            raised.append(str(error))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while not begun.exists():
+        time.sleep(0.01)
+    unwanted.set()
+    thread.join()
+    assert raised == ["the test run was stopped: nobody waits for it any more"]
