@@ -31,22 +31,15 @@ async def test_the_tools_say_what_they_take_and_give(tools, mode):
         assert tool.input_schema["type"] == "object"
         assert not {"oneOf", "anyOf", "allOf"} & tool.input_schema.keys()
         assert tool.output_schema["type"] == "object"
-        named = json.dumps(tool.input_schema["properties"])
-        assert all(
-            f"#/$defs/{name}" in json.dumps(tool.input_schema) for name in tool.input_schema.get("$defs", ())
-        )
-        assert len(named) < 8000
+        written = json.dumps(tool.input_schema)
+        assert all(f"#/$defs/{name}" in written for name in tool.input_schema.get("$defs", ()))
 
 
 @both_eras
 async def test_a_chat_is_that_of_the_route_steered_alike(tools, mode):
     live, told = tools(), []
-    asked = {
-        "messages": TURNS,
-        "max_tokens": 9,
-        "seed": 5,
-        "steering": {"domain": "bug_analysis", "alpha": 3.0},
-    }
+    steering = {"domain": "bug_analysis", "alpha": 3.0}
+    asked = {"messages": TURNS, "max_tokens": 9, "seed": 5, "steering": steering}
 
     async def hear(progress, total, message):
         told.append((progress, total, message))
@@ -228,10 +221,7 @@ async def test_a_page_of_another_origin_or_name_is_refused(tools):
 
     assert await asyncio.to_thread(post, Origin="http://evil.example") == 403
     assert await asyncio.to_thread(post, Host="evil.example") == 403
-    own = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
-    assert (
-        await asyncio.to_thread(live.http.post, "/mcp", json=own, headers={"Origin": live.url})
-    ).status_code < 500
+    assert await asyncio.to_thread(post, Origin=live.url) not in (401, 403)
 
 
 async def test_a_revoked_key_ends_the_call_that_runs(tools):

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 from mcp import Client, StdioServerParameters
@@ -23,9 +24,11 @@ def place(tmp_path, tiny_model, project, tmp_path_factory):
     folder = tmp_path / "place"
     folder.mkdir()
     cache = tmp_path_factory.getbasetemp() / "tools-cache"
-    (folder / "orchestrate.toml").write_text(
-        f'model = "{tiny_model}"\ncache = "{cache}"\ndtype = "float32"\n'
-    )
+    settings = f'model = "{tiny_model}"
+cache = "{cache}"
+dtype = "float32"
+'
+    (folder / "orchestrate.toml").write_text(settings)
     return folder
 
 
@@ -115,10 +118,9 @@ def test_it_ends_with_its_streams_and_when_it_is_told_to(place):
 @pytest.mark.slow
 def test_a_message_over_the_limit_ends_it(place):
     flooded = greeted(process(place))
-    try:
-        flooded.stdin.write("x" * (BODY_BYTES + (1 << 17)) + "\n")
-    except BrokenPipeError:
-        pass
+    with suppress(BrokenPipeError):
+        flooded.stdin.write("x" * (BODY_BYTES + (1 << 17)) + "
+")
     said = flooded.communicate()[1]
     assert f"a message is larger than {BODY_BYTES} bytes" in said
     assert flooded.returncode == 1

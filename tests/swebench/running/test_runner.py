@@ -206,11 +206,7 @@ def test_a_run_that_nobody_waits_for_any_more_is_killed(run, tmp_path):
     def work():
         heed(unwanted)
         try:
-            run(
-                "import pathlib, sys, time\npathlib.Path(sys.argv[1]).touch()\ntime.sleep(600)",
-                600,
-                str(begun),
-            )
+            run("import pathlib, sys, time\npathlib.Path(sys.argv[1]).touch()\ntime.sleep(600)", 600, begun)
         except Abandoned as error:
             raised.append(str(error))
 
