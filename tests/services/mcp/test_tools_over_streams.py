@@ -24,10 +24,7 @@ def place(tmp_path, tiny_model, project, tmp_path_factory):
     folder = tmp_path / "place"
     folder.mkdir()
     cache = tmp_path_factory.getbasetemp() / "tools-cache"
-    settings = f'model = "{tiny_model}"
-cache = "{cache}"
-dtype = "float32"
-'
+    settings = f'model = "{tiny_model}"\ncache = "{cache}"\ndtype = "float32"\n'
     (folder / "orchestrate.toml").write_text(settings)
     return folder
 
@@ -119,8 +116,7 @@ def test_it_ends_with_its_streams_and_when_it_is_told_to(place):
 def test_a_message_over_the_limit_ends_it(place):
     flooded = greeted(process(place))
     with suppress(BrokenPipeError):
-        flooded.stdin.write("x" * (BODY_BYTES + (1 << 17)) + "
-")
+        flooded.stdin.write("x" * (BODY_BYTES + (1 << 17)) + "\n")
     said = flooded.communicate()[1]
     assert f"a message is larger than {BODY_BYTES} bytes" in said
     assert flooded.returncode == 1
