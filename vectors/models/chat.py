@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import Flag, auto
 from functools import cached_property, partial
+from itertools import groupby
 
 from tokenizers import Tokenizer as Backend
 
@@ -205,10 +206,22 @@ class Chat:
 
     @cached_property
     def _literal(self) -> Backend:
-        """A copy that spells special tokens out; made only for a text that needs it."""
-        copy = Backend.from_str(self._backend.to_str())
-        copy.encode_special_tokens = True
-        return copy
+        """The same, but it spells special tokens out; made only for a text that needs it.
+
+        It shares the vocabulary, of which a large one takes hundreds of megabytes.
+        """
+        whole = self._backend
+        literal = Backend(whole.model)
+        for part in ("normalizer", "pre_tokenizer"):
+            if (made := getattr(whole, part)) is not None:
+                setattr(literal, part, made)
+        added = sorted(whole.get_added_tokens_decoder().items())
+        for special, tokens in groupby((token for _, token in added), key=lambda token: token.special):
+            (literal.add_special_tokens if special else literal.add_tokens)(list(tokens))
+        if sorted(literal.get_added_tokens_decoder()) != [id_ for id_, _ in added]:
+            literal = Backend.from_str(whole.to_str())  # its ids leave gaps
+        literal.encode_special_tokens = True
+        return literal
 
     @staticmethod
     def _ids(backend: Backend, text: str) -> list[int]:
