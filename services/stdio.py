@@ -29,7 +29,11 @@ def serve_streams(machine: Settings, settings: ServeSettings) -> None:
 async def _serve(runtime: Runtime) -> None:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
-    runtime.start(on_failure=lambda: loop.call_soon_threadsafe(ended.set))
+
+    def end() -> None:
+        loop.call_soon_threadsafe(ended.set)
+
+    runtime.start(on_failure=end)
     answering = asyncio.create_task(answer_until_closed(runtime))
     answering.add_done_callback(lambda _: ended.set())
     await ended.wait()

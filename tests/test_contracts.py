@@ -67,6 +67,11 @@ HOUSE = {
         "swebench": "sqlalchemy",
         "orchestrator": "uvicorn fastapi sqlalchemy starlette",
     },
+    "only services.mcp": {
+        "orchestrator": "mcp",
+        "services.api": "mcp",
+        "services.stdio": "mcp",
+    },
     "only vectors": {
         "retrieval": "torch transformers",
         "swebench": "torch tokenizers",

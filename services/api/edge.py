@@ -51,7 +51,7 @@ class Edge:
                 complete = head or not message.get("more_body", False)
                 message = {**message, "body": b"", "more_body": False} if head else message
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])
                 message["headers"] = [
                     *message.get("headers", []),
                     (b"x-request-id", request_id.encode()),

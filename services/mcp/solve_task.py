@@ -1,16 +1,18 @@
 """The tool that solves a task: it waits in the queue of those that come over HTTP, and leaves the same."""
 
+from itertools import zip_longest
+
 import anyio
 import anyio.to_thread
 
 from orchestrator.cli.event_lines import line_of
-from orchestrator.events import Tokens
+from orchestrator.events import TaskEvent, Tokens
 from services.errors import Failed
 from services.mcp.calls import Call
 from services.mcp.tools import Tool
 from services.serving import queueing
 from services.serving.following import followed
-from services.store.records import StoredEvent, StoredTask
+from services.store.records import StoredTask
 from services.store.telling import Cancelled, Completed, Ending, Interrupted, Queued
 from services.store.telling import Failed as TaskFailed
 from services.work.inputs import TaskRequest
@@ -36,9 +38,10 @@ async def _solve(call: Call, asked: TaskRequest) -> Solved:
 
 
 async def _awaited(call: Call, task: StoredTask) -> Solved:
-    reached = 0
     async for found in followed(call.runtime, task, 0, _PATIENCE_S):
-        for stored in found:
+        if not found:
+            await call.tell(f"{task.id} is being worked on")
+        for stored, after in zip_longest(found, found[1:]):
             match stored.event:
                 case Completed() as ending:
                     return Solved(task=task.id, **ending.model_dump(exclude={"kind"}))
@@ -46,27 +49,24 @@ async def _awaited(call: Call, task: StoredTask) -> Solved:
                     raise Failed(f"{task.id} failed: {error}")
                 case Cancelled():
                     raise Failed(f"{task.id} was cancelled")
-        reached = found[-1].seq if found else reached
-        await call.tell(_said(found) or f"{task.id} is being worked on", reached)
+                case Tokens() if after and isinstance(after.event, Tokens):
+                    continue
+                case event:
+                    if said := _said(event):
+                        await call.tell(said, stored.seq)
     raise Failed(f"{task.id} ended without a word")
 
 
-def _said(found: list[StoredEvent]) -> str:
-    """The newest of what is worth telling."""
-    for stored in reversed(found):
-        match stored.event:
-            case Queued():
-                return "queued"
-            case Interrupted(reason=reason):
-                return f"interrupted: {reason}"
-            case Tokens(node=node, count=count):
-                return f"{node}: {count} tokens"
-            case Completed() | TaskFailed() | Cancelled():
-                continue
-            case event:
-                if line := line_of(event):
-                    return line
-    return ""
+def _said(event: Queued | Interrupted | TaskEvent) -> str | None:
+    match event:
+        case Queued():
+            return "queued"
+        case Interrupted(reason=reason):
+            return f"interrupted: {reason}"
+        case Tokens(node=node, count=count):
+            return f"{node}: {count} tokens"
+        case _:
+            return line_of(event)
 
 
 SOLVE_TASK = Tool(

@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+import subprocess
+import threading
 
 import httpx2
 import pytest
 from mcp import MCPError
 
 from services.mcp.toolbox import TOOLS
+from swebench.data.loading import load_instances
+from swebench.running.stopping import ended_in_time
 from tests.orchestrator.conftest import git
 from tests.services.conftest import INSTANCE, held, until
 from tests.services.mcp.conftest import client_of, said
@@ -103,7 +107,7 @@ async def test_a_cancelled_chat_leaves_the_engine_at_once(tools, mode):
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
-        assert (await asyncio.wrap_future(ticket)).finish_reason == "cancelled"
+        assert (await ticket).finish_reason == "cancelled"
         await asyncio.to_thread(until, lambda: live.runtime.gate.requests == 0)
         assert (await client.call_tool("chat", {"messages": TURNS, "max_tokens": 2})).structured_content
 
@@ -184,6 +188,44 @@ async def test_what_is_wrong_is_said_in_a_sentence_before_anything_is_done(tools
         with pytest.raises(MCPError, match="there is no tool 'solve'"):
             await client.call_tool("solve", {})
     assert live.runtime.store.tasks.counts() == {}
+
+
+async def test_a_patch_is_graded_by_the_hidden_tests(tools, with_environments):
+    live = tools(run_tests=True)
+    with_environments(live.session.settings.cache)
+    gold = load_instances("bundled").get(INSTANCE["instance_id"]).patch
+    async with client_of(live) as client:
+        right = (await client.call_tool("grade_patch", {**INSTANCE, "patch": gold})).structured_content
+        none = (await client.call_tool("grade_patch", {**INSTANCE, "patch": ""})).structured_content
+        cut = {**INSTANCE, "patch": "--- a\n+++ b\n"}
+        torn = (await client.call_tool("grade_patch", cut)).structured_content
+    assert (right["resolved"], right["certified"]) == (True, True)
+    assert (none["resolved"], none["reason"]) == (False, "the patch is empty")
+    assert (torn["resolved"], torn["applied"]) == (False, False)
+
+
+@both_eras
+async def test_a_cancelled_grading_ends_the_test_run(tools, monkeypatch, mode):
+    live = tools(run_tests=True)
+    running, ended = threading.Event(), threading.Event()
+
+    def verdict_on(*_):
+        with subprocess.Popen(["sleep", "600"]) as process:
+            running.set()
+            try:
+                ended_in_time(process, 600)
+            finally:
+                process.kill()
+                ended.set()
+
+    monkeypatch.setattr("services.mcp.grade_patch.verdict_on", verdict_on)
+    async with client_of(live, mode=mode) as client:
+        grading = asyncio.create_task(client.call_tool("grade_patch", {**INSTANCE, "patch": "x"}))
+        await asyncio.to_thread(running.wait)
+        grading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await grading
+        await asyncio.to_thread(ended.wait)
 
 
 async def test_a_key_is_needed_once_there_is_one_and_a_session_is_its_owners(tools):
