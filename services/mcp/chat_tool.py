@@ -23,12 +23,12 @@ async def _chat(call: Call, asked: Conversation) -> answers.ChatCompletion:
     prepared = await anyio.to_thread.run_sync(prepare, served, settings, call.owner, named)
     stamp = answers.Stamp(served.name, served.lm.digest, served.lm.tokenizer)
     tokens: list[Token] = []
-    async with begun(call.runtime, served, call.owner, seeded(prepared, 1)) as held:
+    async with begun(call.runtime, served, call.owner, seeded(prepared.request, 1)) as held:
         async for _, come in held.choices.tokens():
             tokens += come or ()
             if come:
                 said = "".join(token.piece for token in come)
-                await call.tell(said, len(tokens), prepared.sampling.max_new_tokens)
+                await call.tell(said, len(tokens), prepared.request.sampling.max_new_tokens)
         return answers.whole(stamp, prepared, {0: tokens}, held.choices.generations)
 
 
