@@ -8,7 +8,7 @@ from services.chat.generate import Token
 from services.chat.preparing import prepare, seeded
 from services.chat.schemas import ChatRequest
 from services.mcp.calls import Call
-from services.mcp.tools import Tool
+from services.mcp.tool import Tool
 
 
 class Conversation(ChatRequest):

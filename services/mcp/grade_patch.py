@@ -10,7 +10,7 @@ from orchestrator.task.verdict import verdict_on
 from services.bodies import Body
 from services.errors import Forbidden
 from services.mcp.calls import Call
-from services.mcp.tools import Tool
+from services.mcp.tool import Tool
 from services.texts import StoredText
 from services.work.inputs import Name
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from orchestrator.run_config import RunConfig
 from orchestrator.task.searching import Searched, search
 from services.mcp.calls import Call
-from services.mcp.tools import Tool
+from services.mcp.tool import Tool
 from services.work.inputs import NamedTask
 
 

@@ -9,7 +9,7 @@ from orchestrator.cli.event_lines import line_of
 from orchestrator.events import TaskEvent, Tokens
 from services.errors import Failed
 from services.mcp.calls import Call
-from services.mcp.tools import Tool
+from services.mcp.tool import Tool
 from services.serving import queueing
 from services.serving.following import followed
 from services.store.records import StoredTask

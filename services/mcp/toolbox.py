@@ -23,7 +23,7 @@ from services.mcp.chat_tool import CHAT
 from services.mcp.grade_patch import GRADE_PATCH
 from services.mcp.retrieve_files import RETRIEVE_FILES
 from services.mcp.solve_task import SOLVE_TASK
-from services.mcp.tools import Tool
+from services.mcp.tool import Tool
 from services.serving.runtime import Runtime
 from vectors.suggestions import did_you_mean
 
