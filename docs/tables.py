@@ -168,6 +168,23 @@ def gguf_keys() -> str:
     return table(["key", "what becomes of it"], rows)
 
 
+def grammar() -> str:
+    """The grammar of a steering's text form."""
+    text = (Path(__file__).parent.parent / "vectors/steering/language.lark").read_text(encoding="utf-8")
+    return f"```\n{text.strip()}\n```"
+
+
+def operations() -> str:
+    """Every operation with its formula and source: the first sentence of its module."""
+    from vectors.operations import OPERATIONS
+
+    rows = []
+    for name, module in OPERATIONS.items():
+        said = " ".join((getattr(module, "__doc__", None) or "").split("\n\n")[0].split())
+        rows.append([f"`{name}`", said])
+    return table(["operation", "what becomes of a residual h; u = v/‖v‖"], rows)
+
+
 def percent(hits: int, n: int) -> str:
     """A rate with Wilson's 95 % interval."""
     from vectors.statistics.estimates import rate

@@ -17,9 +17,12 @@ lm = load_model(settings.model, cache=settings.cache, dtype=torch.float32)
 library = VectorLibrary(settings.cache / "vectors")
 middle = lm.n_layers // 2
 steerings = (
-    None,
-    library.get(lm, "code_reading").steering(),
-    library.get(lm, "bug_analysis").steering(layer=middle, alpha=20.0),
+    (),
+    (library.get(lm, "code_reading").intervention(),),
+    (
+        library.get(lm, "bug_analysis").intervention(layer=middle, alpha=20.0),
+        library.get(lm, "patch_writing").intervention(operation="ablate"),
+    ),
 )
 prompt = lm.chat_ids([{"role": "user", "content": "Name one way in which a loop can go wrong."}])
 

@@ -42,5 +42,5 @@ print(f"default: layer {vector.default_layer} of {lm.n_layers}, α {vector.defau
 
 prompt = lm.chat_ids([{"role": "user", "content": "Say hello and tell me about your day."}])
 with Engine(lm.model, lm.tokenizer) as engine:
-    answer = engine.submit(GenerationRequest(prompt, vector.steering(), Sampling(48))).result()
+    answer = engine.submit(GenerationRequest(prompt, (vector.intervention(),), Sampling(48))).result()
 print(answer.text)

@@ -21,7 +21,7 @@ vector = VectorLibrary(settings.cache / "vectors").get(
 prompt = lm.chat_ids([{"role": "user", "content": question}])
 
 with Engine(lm.model, lm.tokenizer) as engine:
-    plain = engine.submit(GenerationRequest(prompt, None, Sampling(48)))
-    steered = engine.submit(GenerationRequest(prompt, vector.steering(), Sampling(48)))
+    plain = engine.submit(GenerationRequest(prompt, (), Sampling(48)))
+    steered = engine.submit(GenerationRequest(prompt, (vector.intervention(),), Sampling(48)))
     print("unsteered:", plain.result().text)
     print("steered:  ", steered.result().text)

@@ -9,21 +9,26 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.errors import ConfigError
 from orchestrator.settings import Settings
 from vectors.domains.own_domains import Domains
+from vectors.errors import SteeringMismatch
 from vectors.models.outline import outline
 from vectors.progress import Progress
+from vectors.steering.terms import Span, Strength, Term, Terms, names_in
 
 if TYPE_CHECKING:  # what cannot be answered is refused before torch is imported
     from orchestrator.session import Session
     from vectors.engine.requests import Generation, GenerationRequest
-    from vectors.steering import Steering
+    from vectors.steering.intervention import Steering
+    from vectors.steering.positions import Turn
 
 DEFAULT_DOMAIN = "bug_analysis"
+FILE = ".safetensors"
 
 Side = Literal["unsteered", "steered"]
 OnText = Callable[[Side, str], None]
@@ -35,7 +40,8 @@ class Question:
     """What is asked, and how it is steered.
 
     `domain` is one of the project's or of one's own, or a vector file (.safetensors). Without `layer` and
-    `alpha`, which is absolute, the vector's own hold. Raises ConfigError for what no model could answer.
+    `alpha`, which is absolute, the vector's own hold. In their place `steer` may say all of it as text (see
+    `vectors.steering.reading`). Raises ConfigError for what no model could answer.
     """
 
     prompt: str
@@ -46,6 +52,7 @@ class Question:
     temperature: float = 0.0
     seed: int = 0
     system: str = ""
+    steer: str = ""
 
     def __post_init__(self) -> None:
         if not self.prompt.strip():
@@ -56,25 +63,41 @@ class Question:
             raise ConfigError("the prompt is not valid Unicode: give it as UTF-8") from None
         if self.alpha is not None and not math.isfinite(self.alpha):
             raise ConfigError(f"α is {self.alpha}: expected a finite number")
-        if self.is_file and not Path(self.domain).is_file():
-            raise ConfigError(f"there is no vector file {self.domain}: check the path")
+        if self.steer and (self.layer, self.alpha, self.domain) != (None, None, DEFAULT_DOMAIN):
+            raise ConfigError("--steer says vector, layer and strength itself: leave out the others")
+        for name in names_in(self.terms):
+            if name.endswith(FILE) and not Path(name).is_file():
+                raise ConfigError(f"there is no vector file {name}: check the path")
 
-    @property
-    def is_file(self) -> bool:
-        """Whether the vector is a file's."""
-        return self.domain.endswith(".safetensors")
+    @cached_property
+    def terms(self) -> Terms:
+        """What steers. Raises ConfigError for a text that cannot be read."""
+        try:
+            if self.steer:
+                from vectors.steering.reading import terms_of
+
+                return terms_of(self.steer)
+            layers = () if self.layer is None else (Span(self.layer, self.layer),)
+            strength = Strength() if self.alpha is None else Strength(self.alpha, "alpha")
+            return (Term(self.domain, strength=strength, layers=layers),)
+        except SteeringMismatch as error:
+            raise ConfigError(str(error)) from None
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A question with the model opened and the vector chosen; `relative_alpha` is the share of the mean
-    residual norm at the layer."""
+    """A question with the model opened and the vectors looked up.
+
+    `said` is the steering as text, with absolute strengths, and `shares` are what they are of the residual's
+    mean norm, where that has a meaning.
+    """
 
     question: Question
     prompt_ids: tuple[int, ...]
-    vector: str
+    turns: "tuple[Turn, ...]"
     steering: "Steering"
-    relative_alpha: float
+    said: str
+    shares: tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
@@ -106,12 +129,14 @@ def refuse_misfit(settings: Settings, question: Question, progress: Progress) ->
 
     Raises ConfigError, PromptSetError for an unknown domain, ModelUnavailable where there is no such model.
     """
-    if not question.is_file:
-        Domains(settings.library).check(question.domain)
+    for name in names_in(question.terms):
+        if not name.endswith(FILE):
+            Domains(settings.library).check(name)
     found = outline(settings.model, cache=settings.cache, progress=progress)
     layers, context = found.n_layers, found.context_length
-    if question.layer is not None and layers is not None and not 0 <= question.layer < layers:
-        raise ConfigError(f"layer {question.layer} does not exist: expected 0 to {layers - 1}")
+    highest = max((layer for term in question.terms for layer in layers_in(term)), default=0)
+    if layers is not None and highest >= layers:
+        raise ConfigError(f"layer {highest} does not exist: expected 0 to {layers - 1}")
     text = question.prompt + question.system
     # A token is at least a byte, so most prompts need not be counted.
     if context is None or len(text.encode()) + question.tokens <= context:
@@ -126,14 +151,25 @@ def refuse_misfit(settings: Settings, question: Question, progress: Progress) ->
 def prepare(session: "Session", question: Question) -> Prepared:
     """Load the model and the vector. Raises VectorFileError, SteeringMismatch, ModelUnavailable and
     UnsupportedModel."""
-    if question.is_file:
-        vector = session.vectors.load(Path(question.domain), session.model)
-    else:
-        vector = session.vectors.get(session.model, question.domain, progress=session.progress)
-    steering = vector.steering(question.layer, question.alpha)
+    from vectors.domains.names import Names
+    from vectors.domains.resolving import resolved
+    from vectors.operations import DIRECTIONAL
+    from vectors.steering.intervention import named
+    from vectors.steering.positions import roles_in
+    from vectors.steering.text import written
+
+    model = session.model
+    names = Names(session.vectors, model, session.progress)
+    steering = resolved(question.terms, names)
+    shares = tuple(
+        names.vector(each.name).relative_alpha(each) if each.operation in DIRECTIONAL else None
+        for each in steering
+    )
     turns = [{"role": "system", "content": question.system}] if question.system else []
-    prompt_ids = session.model.chat_ids([*turns, {"role": "user", "content": question.prompt}])
-    return Prepared(question, prompt_ids, vector.domain, steering, vector.relative_alpha(steering))
+    turns.append({"role": "user", "content": question.prompt})
+    asked = {role for each in steering for role in roles_in(each.positions)}
+    where = tuple(model.chat.turns(turns)) if asked else ()
+    return Prepared(question, model.chat_ids(turns), where, steering, written(named(steering)), shares)
 
 
 def answer(session: "Session", prepared: Prepared, on_text: OnText) -> Comparison:
@@ -150,19 +186,24 @@ def answer(session: "Session", prepared: Prepared, on_text: OnText) -> Compariso
     )
     first: list[float] = []
 
-    def request(side: Side, steering: "Steering | None") -> "GenerationRequest":
+    def request(side: Side, steering: "Steering") -> "GenerationRequest":
         def on_token(piece: str) -> None:
             if not first:
                 first.append(time.perf_counter())
             on_text(side, piece)
 
-        return GenerationRequest(prepared.prompt_ids, steering, sampling, on_token)
+        return GenerationRequest(prepared.prompt_ids, steering, sampling, on_token, turns=prepared.turns)
 
     engine, started = session.engine, time.perf_counter()
-    both = engine.submit_all([request("unsteered", None), request("steered", prepared.steering)])
+    both = engine.submit_all([request("unsteered", ()), request("steered", prepared.steering)])
     unsteered, steered = (_answer(ticket.result()) for ticket in both)
     ended = time.perf_counter()
     return Comparison(unsteered, steered, first[0] - started if first else ended - started, ended - started)
+
+
+def layers_in(term: Term) -> list[int]:
+    """The highest layers that a term names."""
+    return [span.last for span in term.layers] + ([term.when.probe.layer] if term.when else [])
 
 
 def _answer(generation: "Generation") -> Answer:

@@ -4,11 +4,12 @@ Each field is a flag of `solve` and `evaluate` (`orchestrator.cli.run_options`) 
 HTTP; its description is the help text there and its bounds hold everywhere.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from orchestrator.policy.variants import VARIANTS, known
+from orchestrator.policy.variants import CERTIFIED, VARIANTS, known
+from vectors.steering.terms import names_in
 
 NO_POLICY = (
     "there is no policy beside the variant any more: use variant certified (--variant certified) for what "
@@ -18,6 +19,18 @@ NO_POLICY = (
 
 def _named(schema: dict[str, JsonValue]) -> None:
     schema["examples"] = list(VARIANTS)
+
+
+def readable(steer: str) -> str:
+    """The text itself, of a steering that names vectors of the library; else ValueError."""
+    if not steer:
+        return steer
+    from vectors.steering.reading import terms_of
+
+    for term in terms_of(steer):
+        if any(name.endswith(".safetensors") for name in names_in((term,))):
+            raise ValueError("a run names vectors of the library: import a file's first (vectors import)")
+    return steer
 
 
 Variant = Annotated[str, AfterValidator(known), Field(json_schema_extra=_named)]
@@ -33,6 +46,12 @@ class RunConfig(BaseModel):
         description="When to steer: zero-shot prompts only (adaptive), never (baseline), always with one "
         "vector (static), always with each node's own (dynamic), or where a certificate of "
         "`vectors calibrate` shows that it helps (certified). A plug-in adds its own.",
+    )
+    steer: Annotated[str, AfterValidator(readable)] = Field(
+        default="",
+        max_length=4_000,
+        description="What steers a prompt that is steered, in place of the vector's own layer and strength: "
+        "docs/steering.md.",
     )
     rag: bool = Field(default=True, description="Show retrieved code to the model.")
     widen: bool = Field(default=False, description="Search with what the model says of the issue too.")
@@ -95,3 +114,9 @@ class RunConfig(BaseModel):
         if isinstance(data, dict) and "policy" in data:
             raise ValueError(NO_POLICY)
         return data
+
+    @model_validator(mode="after")
+    def _steered_in_one_way(self) -> Self:
+        if self.steer and self.variant == CERTIFIED:
+            raise ValueError("variant certified steers with what is certified: leave steer out")
+        return self

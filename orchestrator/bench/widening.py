@@ -16,15 +16,17 @@ from orchestrator.task.prompts import node_prompt, trim_issue
 from swebench.data.tasks import Instance
 from vectors.statistics.documents import average
 from vectors.statistics.tests import mcnemar
+from vectors.steering.intervention import Steering
 
 
 def findings(session: Session, instances: Sequence[Instance]) -> list[str]:
     """What code_reading says of each issue, as in a run with the default settings. Loads the model."""
     config, model = RunConfig(), session.model
     decision = session.policy(config).decide(PromptContents("code_reading", model.name, 0, 0))
-    steering = None
+    steering: Steering = ()
     if decision.vector is not None:
-        steering = session.vectors.get(model, decision.vector, progress=session.progress).steering()
+        vector = session.vectors.get(model, decision.vector, progress=session.progress)
+        steering = (vector.intervention(),)
     issues = (
         trim_issue(each.task.problem_statement, config.issue_tokens, model.count_tokens) for each in instances
     )

@@ -26,7 +26,7 @@ from vectors.measuring.asking import answers as batched
 from vectors.measuring.asking import units_of
 from vectors.measuring.journal import Journal
 from vectors.measuring.probes import load_probes
-from vectors.steering import Steering
+from vectors.steering.intervention import Steering
 
 FEW_SHOT = 2
 WITH_PROMPTS = (*DOMAINS, "test_reasoning")
@@ -172,7 +172,7 @@ def answers(
     config: RunConfig,
     node: Domain,
     prompts: Sequence[NodePrompt],
-    steering: Steering | None = None,
+    steering: Steering = (),
     journal: Journal | None = None,
 ) -> list[str]:
     """The node's greedy answers to many prompts in batches, cut as a later node sees them.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     cls=Command,
     examples=(
         'orchestrate chat "How do I start my day well?"',
-        'orchestrate chat --domain patch_writing --alpha 30 "Describe a rainy day."',
+        'orchestrate chat --steer "15%·bug_analysis@12..16 even - 5%·code_reading[generated]" "Hello?"',
     ),
 )
 @click.argument("words", metavar="PROMPT", nargs=-1)
@@ -40,6 +40,12 @@ if TYPE_CHECKING:
     type=float,
     metavar="A",
     help="Strength, absolute; negative steers away.  [default: 20 % of the residual norm]",
+)
+@click.option(
+    "--steer",
+    default="",
+    metavar="STEERING",
+    help="All of it as text, in place of the three above: docs/steering.md.",
 )
 @options.model
 @options.vectors
@@ -124,15 +130,25 @@ def _elsewhere(settings: "Settings", question: "Question", as_json: bool) -> Non
 
 
 def _document(prepared: "Prepared", found: "Comparison", model: str) -> dict[str, object]:
-    question, steering = prepared.question, prepared.steering
+    from vectors.steering.text import written_positions
+
+    question = prepared.question
     return {
         "prompt": question.prompt,
         "system": question.system,
         "model": model,
-        "vector": prepared.vector,
-        "layer": steering.layer,
-        "alpha": round(steering.alpha, 4),
-        "relative_alpha": round(prepared.relative_alpha, 4),
+        "steering": prepared.said,
+        "interventions": [
+            {
+                "vector": each.name,
+                "operation": each.operation,
+                "layer": each.layer,
+                "alpha": round(each.alpha, 4),
+                "relative_alpha": None if share is None else round(share, 4),
+                "positions": written_positions(each.positions),
+            }
+            for each, share in zip(prepared.steering, prepared.shares, strict=True)
+        ],
         "temperature": question.temperature,
         "seed": question.seed,
         "unsteered": asdict(found.unsteered),

@@ -35,12 +35,10 @@ def word_differences(unsteered: str, steered: str) -> dict[Side, list[tuple[str,
 
 
 def steering_line(prepared: Prepared, model: str) -> str:
-    """Vector, layer and strength in words, and the model they steer."""
-    steering = prepared.steering
-    return (
-        f"{prepared.vector} @ layer {steering.layer}, α {steering.alpha:.4g} "
-        f"({prepared.relative_alpha:.0%} of the residual norm) on {model}"
-    )
+    """What steers, as text, and the model it steers."""
+    shares = [share for share in prepared.shares if share is not None]
+    of_norm = f" ({shares[0]:.0%} of the residual norm)" if len(prepared.shares) == 1 and shares else ""
+    return f"{prepared.said}{of_norm} on {model}"
 
 
 def speed_line(found: Comparison) -> str:

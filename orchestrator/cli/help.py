@@ -11,7 +11,7 @@ import click
 SECTIONS = {
     "Task": "dataset repos limit instances one-line repo problem commit subdir",
     "Model and steering": (
-        "model vectors variant domain layer layers alpha alphas shares mode weights method token "
+        "model vectors variant domain layer layers alpha alphas shares steer mode weights method token "
         "system tokens temperature samples seed seeds"
     ),
     "Search and repair": (

@@ -8,7 +8,7 @@ from annotated_types import Ge, Le, Lt
 from pydantic.fields import FieldInfo
 
 from orchestrator.policy.variants import VARIANTS, known
-from orchestrator.run_config import NO_POLICY, RunConfig
+from orchestrator.run_config import NO_POLICY, RunConfig, readable
 
 Decorated = Callable[..., Any]
 
@@ -27,6 +27,19 @@ class OursOrPlugin(click.Choice[str]):
         """The name itself; else wrong use, with all names that there are."""
         try:
             return self._known(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Steering(click.ParamType[str]):
+    """A steering as text, which is read where it is given."""
+
+    name = "steering"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text itself; else wrong use, with the place where it cannot be read."""
+        try:
+            return readable(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -74,8 +87,12 @@ def _option(name: str, field: FieldInfo, several: bool) -> Callable[[Decorated],
             show_default=True,
             help=help_text,
         )
-    kind = OursOrPlugin(VARIANTS, known) if name == "variant" else _bounded(field)
-    metavar = None if name == "variant" else "N"
+    kind: click.ParamType[Any] = _bounded(field)
+    metavar: str | None = "N"
+    if name == "variant":
+        kind, metavar = OursOrPlugin(VARIANTS, known), None
+    elif name == "steer":
+        kind, metavar = Steering(), "STEERING"
     return click.option(
         f"--{flag}",
         name,

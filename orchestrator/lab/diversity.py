@@ -60,7 +60,7 @@ def measure_diversity(
     rows = diversity(
         session.engine,
         session.model,
-        vector.steering(),
+        vector.intervention(),
         prompts,
         samples=samples,
         tokens=tokens,

@@ -31,7 +31,7 @@ class VectorSummary(Record):
     @classmethod
     def of(cls, vector: DomainVector) -> Self:
         """A vector's default steering, rounded."""
-        steering = vector.steering()
+        steering = vector.intervention()
         return cls(
             domain=vector.domain,
             layer=steering.layer,

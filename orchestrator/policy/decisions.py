@@ -112,8 +112,9 @@ class Decision:
 class SteeringRecord(Record):
     """What was really done to a node's prompt, as it appears in the trace, the artifacts and on the screen.
 
+    `steering` is all of it as text. What follows on `vector` is left out where a run says itself what steers.
     alpha is absolute, in units of the residual stream; relative_alpha is its share of the mean residual norm
-    at that layer, which is what carries over between models.
+    at that layer.
     """
 
     applied: bool
@@ -124,5 +125,6 @@ class SteeringRecord(Record):
     alpha: float | None = None
     relative_alpha: float | None = None
     mode: str | None = None
+    steering: str | None = None
     vector_sha256: str | None = None
     evidence: Facts | None = None

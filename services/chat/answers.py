@@ -14,6 +14,7 @@ from services.chat.messages import AnswerMessage, Delta, message
 from services.chat.preparing import Prepared
 from vectors.engine.requests import Generation, GenerationRequest
 from vectors.models.tokenizer import Tokenizer
+from vectors.steering.text import written_positions
 
 Finish = Literal["stop", "length", "tool_calls"]
 """Why an answer ended."""
@@ -58,12 +59,13 @@ class Choice(BaseModel):
 
 
 class Steered(BaseModel):
-    """What the answer was really steered with."""
+    """An intervention that the answer was really steered with; α is absolute."""
 
     layer: int
     alpha: float
-    mode: str
+    operation: str
     positions: str
+    conditional: bool
 
 
 class ChatCompletion(BaseModel):
@@ -76,7 +78,7 @@ class ChatCompletion(BaseModel):
     system_fingerprint: str
     choices: list[Choice]
     usage: Usage
-    steering: Steered | None
+    steering: list[Steered] | None
 
 
 class ChunkChoice(BaseModel):
@@ -191,12 +193,18 @@ def _likely(stamp: Stamp, token: int, logprob: float) -> Likely:
     return Likely(token=text, logprob=logprob, bytes=whole)
 
 
-def steered(prepared: GenerationRequest) -> Steered | None:
-    """What was applied."""
-    found = prepared.steering
-    if found is None:
-        return None
-    return Steered(layer=found.layer, alpha=found.alpha, mode=found.mode, positions=found.positions)
+def steered(prepared: GenerationRequest) -> list[Steered] | None:
+    """What was applied, one after the other; None where nothing was."""
+    return [
+        Steered(
+            layer=each.layer,
+            alpha=each.alpha,
+            operation=each.operation,
+            positions=written_positions(each.positions),
+            conditional=each.when is not None,
+        )
+        for each in prepared.steering
+    ] or None
 
 
 def chunk(

@@ -113,5 +113,5 @@ async def begun(
         await anyio.to_thread.run_sync(choices.submit, asyncio.get_running_loop())
         held.callback(choices.cancel)
         for each in requests:
-            runtime.metrics.steered(applied=each.steering is not None, code=Code.REQUEST)
+            runtime.metrics.steered(applied=bool(each.steering), code=Code.REQUEST)
         yield Begun(choices, held)

@@ -13,6 +13,7 @@ from services.chat.text_requests import TextRequest
 from services.chat.tools import Tool
 from services.errors import Invalid, NotFound
 from services.serving.exchange import Served
+from services.serving.steering import positions_in
 from services.settings import ServeSettings
 from vectors.engine.constraint import Constraint
 from vectors.engine.requests import GenerationRequest
@@ -20,6 +21,7 @@ from vectors.engine.sampling import Sampling
 from vectors.errors import InvalidRequest
 from vectors.models.loading import LanguageModel
 from vectors.models.tools import Message
+from vectors.steering.positions import Turn, roles_in
 
 DEFAULT_ANSWER_TOKENS = 512
 DEFAULT_TEXT_TOKENS = 16
@@ -52,7 +54,7 @@ def prepare(served: Served, settings: ServeSettings, owner: str, asked: ChatRequ
     first = asked.messages[0]
     public = first.role in ("system", "developer") and first.content in settings.system_prompts
     shared = _system_tokens(lm, _turn(first), prompt_ids) if public else 0
-    return Prepared(replace(request, public_tokens=shared), calling)
+    return Prepared(replace(request, public_tokens=shared, turns=_turns(lm, asked)), calling)
 
 
 def prepare_texts(
@@ -118,6 +120,14 @@ def ids_of_text(
     return tuple(ids if ids[: len(begin)] == begin else [*begin, *ids])
 
 
+def _turns(lm: LanguageModel, asked: ChatRequest) -> tuple[Turn, ...]:
+    """Where the turns are, if it matters to what is steered."""
+    if not any(map(roles_in, positions_in(asked.steering))):
+        return ()
+    offered = [tool.shown() for tool in asked.offered]
+    return tuple(lm.chat.turns([_turn(message) for message in asked.messages], offered))
+
+
 def _not_too_long(field: str, characters: int, settings: ServeSettings) -> None:
     limit = settings.prompt_tokens
     if characters > limit * _MOST_CHARS_PER_TOKEN:
@@ -159,7 +169,7 @@ def _request(
     prompt_ids: tuple[int, ...],
     sampling: Sampling,
 ) -> GenerationRequest:
-    steering = served.vectors.steering(owner, asked.steering) if asked.steering else None
+    steering = served.vectors.steering(owner, asked.steering)
     try:
         sampling = replace(
             sampling,

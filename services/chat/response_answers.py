@@ -73,7 +73,7 @@ class ModelResponse(BaseModel):
     previous_response_id: None = None
     truncation: Literal["disabled"] = "disabled"
     store: Literal[False] = False
-    steering: Steered | None
+    steering: list[Steered] | None
 
 
 class Event(BaseModel):

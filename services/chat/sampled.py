@@ -51,7 +51,7 @@ class Sampled(Body):
     """
 
     model: Text
-    steering: SteeringRequest | None = None
+    steering: SteeringRequest = Field(default_factory=list)
     stream: bool = False
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 1.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -46,7 +46,7 @@ class TextCompletion(BaseModel):
     system_fingerprint: str
     choices: list[TextChoice]
     usage: Usage | None = None
-    steering: Steered | None = None
+    steering: list[Steered] | None = None
 
 
 class Told:

@@ -7,7 +7,9 @@ from pydantic import ConfigDict, Field, model_validator
 from services.bodies import Body
 from services.chat.sampled import Completed, Unused
 from services.chat.schemas import MOST_MESSAGES, ChatMessage
+from services.serving.steering import positions_in
 from services.texts import Text
+from vectors.steering.positions import ALL
 
 MOST_PROMPTS = 64
 TokenId = Annotated[int, Field(ge=0)]
@@ -39,7 +41,7 @@ class TextRequest(Completed):
     def _can_be_echoed(self) -> Self:
         if self.echo and (self.forms or self.stop):
             raise ValueError("echo has no meaning with stop, regex or grammar, which are of new tokens alone")
-        if self.echo and self.steering is not None and self.steering.positions != "all":
+        if self.echo and any(position != ALL for position in positions_in(self.steering)):
             raise ValueError('echo needs steering of positions "all": it cannot say where the prompt ends')
         return self
 

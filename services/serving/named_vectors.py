@@ -6,21 +6,26 @@ steered. Nothing but safetensors is read, and nothing of a file is used before a
 
 import re
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from orchestrator.session import Session
 from services.errors import Conflict, Invalid, NotFound
-from services.serving.steering import SteeringRequest
+from services.serving.steering import InterventionRequest, ProbeRequest
 from services.settings import BODY_BYTES, ServeSettings
 from vectors.domains import library
 from vectors.domains.domain_vector import DomainVector
+from vectors.domains.resolving import condition_for, probe_of, resolved
 from vectors.errors import SteeringMismatch, VectorFileError
 from vectors.models.loading import LanguageModel
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention, Probe, Steering, validate
+from vectors.steering.reading import terms_of
+from vectors.steering.terms import MOST_INTERVENTIONS, NamedProbe
 from vectors.suggestions import did_you_mean
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -65,6 +70,10 @@ class Vectors:
             return self._here[domain]
         return Named("uploaded", self._read(self._uploaded(owner, model, domain), domain))
 
+    def named(self, owner: str, name: str) -> DomainVector:
+        """A vector of the model in memory. Raises NotFound."""
+        return self.get(owner, self._model_name, name).vector
+
     def put(self, owner: str, model: str, domain: str, data: bytes) -> tuple[Named, bool]:
         """Keep an owner's vector; the flag says whether it is new. Raises NotFound, Conflict, Invalid."""
         path = self._path(owner, domain)
@@ -89,26 +98,46 @@ class Vectors:
             raise Conflict(f"{domain} is one of this server's own domains: only uploads can be deleted")
         self._uploaded(owner, model, domain).unlink(missing_ok=True)
 
-    def steering(self, owner: str, asked: SteeringRequest) -> Steering:
+    def steering(self, owner: str, asked: Sequence[InterventionRequest | str]) -> Steering:
         """What a request asks for, as a steering that fits the model. Raises Invalid, NotFound."""
-        if asked.vector is not None:
-            assert asked.layer is not None and asked.alpha is not None
-            tensor = torch.tensor(asked.vector, dtype=torch.float32)
-            steering = Steering(tensor, asked.layer, asked.alpha, asked.mode, asked.positions)
-        else:
-            assert asked.domain is not None
-            vector = self.get(owner, self._model_name, asked.domain).vector
-            try:
-                steering = vector.steering(asked.layer, asked.alpha, asked.mode, asked.positions)
-            except SteeringMismatch as error:
-                raise Invalid(f"steering: {error}") from None
-        if abs(steering.alpha) > self._settings.steering_norm:
-            raise Invalid(f"steering.alpha is {steering.alpha:g}: at most {self._settings.steering_norm:g}")
         try:
-            steering.validate(self._lm.n_layers, self._lm.d_model)
+            found = tuple(each for one in asked for each in self._interventions(owner, one))
+            validate(found, self._lm.n_layers, self._lm.d_model)
         except SteeringMismatch as error:
             raise Invalid(f"steering: {error}") from None
-        return steering
+        largest, limit = max((abs(each.alpha) for each in found), default=0.0), self._settings.steering_norm
+        if largest > limit:
+            raise Invalid(f"steering.alpha is {largest:g}: at most {limit:g}")
+        if len(found) > MOST_INTERVENTIONS:
+            raise Invalid(f"steering: {len(found)} interventions, at most {MOST_INTERVENTIONS} are taken")
+        return found
+
+    def probe(self, owner: str, asked: ProbeRequest) -> Probe:
+        """What a request wants read, for this model. Raises Invalid, NotFound."""
+        try:
+            if asked.vector is not None:
+                found = Probe(torch.tensor(asked.vector, dtype=torch.float32), asked.layer)
+            else:
+                found = probe_of(NamedProbe(asked.domain or "", asked.layer), _Names(self, owner))
+            found.validate(self._lm.n_layers, self._lm.d_model)
+        except SteeringMismatch as error:
+            raise Invalid(f"probes: {error}") from None
+        return found
+
+    def _interventions(self, owner: str, one: InterventionRequest | str) -> Steering:
+        if isinstance(one, str):
+            return resolved(terms_of(one), _Names(self, owner))
+        term = one.term()
+        if one.vector is None:
+            return resolved([term], _Names(self, owner))
+        tensor = torch.tensor(one.vector, dtype=torch.float32)
+        steering = []
+        for span in term.layers:
+            for layer, weight in span.weights():
+                alpha = term.strength.value * weight
+                steering.append(Intervention(tensor, layer, alpha, term.operation, term.positions))
+        when = None if term.when is None else condition_for(term.when, _Names(self, owner))
+        return tuple(replace(each, when=when) for each in steering)
 
     def _read(self, path: Path, domain: str) -> DomainVector:
         try:
@@ -139,3 +168,19 @@ class Vectors:
     def _folder(self, owner: str) -> Path:
         # Owners are ids of keys, or "local"; a model's digest keeps vectors apart when it is exchanged.
         return self._settings.data / "vectors" / owner / self._lm.digest[:16]
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Where an owner's names lead."""
+
+    vectors: Vectors
+    owner: str
+
+    def vector(self, name: str, /) -> DomainVector:
+        """One of the server's, or an upload."""
+        return self.vectors.named(self.owner, name)
+
+    def edit(self, name: str, /) -> tuple[Tensor, int | None]:
+        """Nothing: an edit of low rank comes from a file, and a server keeps none."""
+        raise SteeringMismatch(f"low_rank({name}): this server keeps no edits of low rank, only vectors")

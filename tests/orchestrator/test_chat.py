@@ -41,7 +41,7 @@ def test_what_is_streamed_is_what_comes_back(session):
 
 def test_the_unsteered_answer_is_the_bare_models_and_the_steered_one_another(session):
     prepared, found, _ = asked(session)
-    bare = session.engine.submit(GenerationRequest(prepared.prompt_ids, None, Sampling(max_new_tokens=24)))
+    bare = session.engine.submit(GenerationRequest(prepared.prompt_ids, (), Sampling(max_new_tokens=24)))
     assert found.unsteered.text == bare.result().text
     assert found.steered.text != found.unsteered.text
 

@@ -32,7 +32,7 @@ from vectors.engine.requests import GenerationRequest, scoring
 from vectors.engine.sampling import Sampling
 from vectors.errors import UnsupportedModel
 from vectors.models.blocks import d_model, n_layers
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
 
 LIMIT_S, NEW, VOCAB = 120, 4, 258
 PATHS = {"LlamaForward": "batched", "HFForward": "batched", "RowwiseForward": "joined"}
@@ -276,12 +276,12 @@ def _expected(model: nn.Module) -> Expected:
     for seed, length in enumerate((5, 40, 270)):
         ids = prompt(seed, length)
         new = greedy(model, ids)
-        for steering in (None, Steering(vector, n_layers(model) // 2, 2.0)):
+        for steering in ((), (Intervention(vector, n_layers(model) // 2, 2.0),)):
             logits = hooked_logits(model, [*ids, *new], steering)[length - 1 : -1]
             logprobs = logits.float().log_softmax(dim=-1)
             wanted.append((tuple(new), [float(logprobs[i, token]) for i, token in enumerate(new)]))
             requests.append(scoring(ids, new, steering))
-        requests.append(GenerationRequest(ids, None, Sampling(NEW, logprobs=True)))
+        requests.append(GenerationRequest(ids, (), Sampling(NEW, logprobs=True)))
         wanted.append(wanted[-2])
     return requests, wanted
 

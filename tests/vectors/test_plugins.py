@@ -9,7 +9,7 @@ from vectors import plugins
 from vectors.errors import PluginError
 
 GROUP = "orchestrate.tests"
-BUILT_IN = {"two": "vectors.steering:Steering"}
+BUILT_IN = {"two": "vectors.steering.intervention:Intervention"}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_what_another_distribution_adds_stands_beside_what_is_built_in(installed
     found = plugins.find(GROUP, BUILT_IN)
     assert set(found) == {"two", "one", "text", "gone", "broken"}
     assert plugins.load(found["one"], int) == 1
-    assert plugins.load(found["two"], type).__name__ == "Steering"
+    assert plugins.load(found["two"], type).__name__ == "Intervention"
 
 
 def test_without_plug_ins_there_is_what_is_built_in():
@@ -47,7 +47,7 @@ def test_finding_imports_nothing(installed):
 
 def test_a_name_that_is_taken_is_refused_and_both_who_claim_it_are_named(installed, tmp_path, monkeypatch):
     with pytest.raises(PluginError, match=r"^this project and plug-one 1\.0 both provide 'one' of"):
-        plugins.find(GROUP, {"one": "vectors.steering:Steering"})
+        plugins.find(GROUP, {"one": "vectors.steering.intervention:Intervention"})
     monkeypatch.syspath_prepend(install(tmp_path, "plug-two", "ONE = 2", GROUP, one="ONE"))
     with pytest.raises(PluginError, match=r"plug-(one|two) 1\.0 and plug-(two|one) 1\.0 both provide 'one'"):
         plugins.find(GROUP, BUILT_IN)

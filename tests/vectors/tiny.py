@@ -27,7 +27,8 @@ from transformers import (
 
 from vectors.models.blocks import recording
 from vectors.models.tokenizer import Tokenizer
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention, Steering
+from vectors.steering.positions import ALL, GENERATED, Positions
 
 FAMILIES = ("qwen3", "llama", "gemma3", "phi3", "lfm2", "gpt2")
 LAYERS, WIDTH, CONTEXT = 4, 64, 512
@@ -122,7 +123,7 @@ def random_vector(seed: int, width: int = WIDTH) -> Tensor:
 
 
 def steer(
-    model: Any, layer: int, share: float, *, seed: int = 0, mode: Any = "add", positions: Any = "all"
+    model: Any, layer: int, share: float, *, seed: int = 0, operation: str = "add", positions: Positions = ALL
 ) -> Steering:
     """A random steering whose delta is `share` of the residual norm at that layer."""
     vector = random_vector(seed, model.config.hidden_size)
@@ -130,33 +131,31 @@ def steer(
         model(input_ids=torch.tensor([prompt(0, 16)]))
     norm = float(captured[layer].norm(dim=-1).mean())
     # Multiplying by 1 + α·u moves the residual by about α‖h‖/√d, adding moves it by α.
-    alpha = share * (vector.numel() ** 0.5 if mode == "multiply" else norm)
-    return Steering(vector, layer, alpha, mode, positions)
+    alpha = share * (vector.numel() ** 0.5 if operation == "multiply" else norm)
+    return (Intervention(vector, layer, alpha, operation, positions),)
 
 
-def hf_generate(
-    model: Any, prompt_ids: Sequence[int], steering: Steering | None = None, new: int = 12
-) -> list[int]:
+def hf_generate(model: Any, prompt_ids: Sequence[int], steering: Steering = (), new: int = 12) -> list[int]:
     """The oracle: transformers' own generate, alone in its batch, with a hook written down independently."""
     blocks = model.transformer.h if hasattr(model, "transformer") else model.model.layers
     with ExitStack() as stack, torch.no_grad():
-        if steering is not None:
-            handle = blocks[steering.layer].register_forward_hook(_oracle_hook(steering, len(prompt_ids)))
+        for each in steering:
+            handle = blocks[each.layer].register_forward_hook(_oracle_hook(each, len(prompt_ids)))
             stack.callback(handle.remove)
         ids = torch.tensor([list(prompt_ids)])
         out = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=new)
     return out[0, len(prompt_ids) :].tolist()
 
 
-def _oracle_hook(steering: Steering, prompt_len: int) -> Any:
+def _oracle_hook(steering: Intervention, prompt_len: int) -> Any:
     scaled = steering.alpha * steering.vector.float() / steering.vector.float().norm()
 
     def hook(_block: nn.Module, _args: object, output: Any) -> Any:
         hidden = output[0] if isinstance(output, tuple) else output
-        if steering.positions == "generated" and hidden.shape[1] == prompt_len:
+        if steering.positions == GENERATED and hidden.shape[1] == prompt_len:
             return output
         scale = scaled.to(hidden.dtype)
-        changed = hidden + scale if steering.mode == "add" else hidden * (1 + scale)
+        changed = hidden + scale if steering.operation == "add" else hidden * (1 + scale)
         return (changed, *output[1:]) if isinstance(output, tuple) else changed
 
     return hook

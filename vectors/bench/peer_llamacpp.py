@@ -39,14 +39,14 @@ class LlamaCpp:
         """Serve a job whose requests all have one steering. Raises PeerUnavailable where llama.cpp fails."""
         first = job.requests[0]
         steering = first.steering
-        assert all(each.steering is steering for each in job.requests)
+        assert all(each.steering is steering for each in job.requests) and len(steering) < 2
         document = {
             "gguf": self._gguf,
             "threads": torch.get_num_threads(),
             "prompts": [each.prompt_ids for each in job.requests],
             "new": first.sampling.max_new_tokens,
-            "layer": steering.layer if steering else None,
-            "delta": steering.delta().tolist() if steering else None,
+            "layer": steering[0].layer if steering else None,
+            "delta": steering[0].delta().tolist() if steering else None,
         }
         answer = self._run(json.dumps(document))
         return trace_of(job, answer["token_ids"], answer["times_s"], answer["ended_s"])

@@ -18,7 +18,8 @@ from vectors.engine.requests import GenerationRequest
 from vectors.models.blocks import decoder_blocks
 from vectors.models.llama import LlamaForCausalLM
 from vectors.models.residual import residual, with_residual
-from vectors.steering import Steering
+from vectors.steering.intervention import Steering
+from vectors.steering.positions import ALL
 from vectors.threads import in_own_thread
 
 
@@ -100,19 +101,20 @@ class _Moments(BaseStreamer):  # type: ignore[misc]
 
 
 @contextmanager
-def _hooked(model: nn.Module, steering: Steering | None) -> Iterator[None]:
+def _hooked(model: nn.Module, steering: Steering) -> Iterator[None]:
     """Steer the way everyone does it: a hook that adds one vector at every position, for one `generate`."""
-    if steering is None:
+    if not steering:
         yield
         return
-    assert (steering.mode, steering.positions) == ("add", "all")
+    (one,) = steering
+    assert (one.operation, one.positions) == ("add", ALL)
     parameter = next(model.parameters())
-    delta = steering.delta().to(parameter.device, parameter.dtype)
+    delta = one.delta().to(parameter.device, parameter.dtype)
 
     def hook(_block: nn.Module, _args: object, output: object) -> object:
         return with_residual(output, residual(output) + delta)
 
-    handle = decoder_blocks(model)[steering.layer].register_forward_hook(hook)
+    handle = decoder_blocks(model)[one.layer].register_forward_hook(hook)
     try:
         yield
     finally:

@@ -122,7 +122,7 @@ class Sides:
         steered = [
             (given, without)
             for request, given, without in zip(job.requests, ours[0].token_ids, bare, strict=True)
-            if request.steering is not None and request.steering.alpha != 0
+            if not all(each.idle for each in request.steering)
         ]
         return Agreement(
             rows=len(pairs),

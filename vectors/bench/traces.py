@@ -32,7 +32,7 @@ class Job:
 
     def unsteered(self) -> "Job":
         """The same requests without steering."""
-        return replace(self, requests=tuple(replace(each, steering=None) for each in self.requests))
+        return replace(self, requests=tuple(replace(each, steering=()) for each in self.requests))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from vectors.bench.traces import Job
 from vectors.domains.activations import Passage, residuals
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention, Steering
 
 ARRIVAL_LOAD = 16
 """Requests arrive this many times as fast as the one-by-one server can serve them."""
@@ -92,7 +92,7 @@ class Workloads:
             layer = self._layer(step / (_SWEEP_LAYERS - 1))
             norm = float(self.residual_norms[layer])
             for share in _SWEEP_SHARES:
-                steering = Steering(direction, layer, share * norm)
+                steering = (Intervention(direction, layer, share * norm),)
                 requests.append(GenerationRequest(prompt, steering, Sampling(16)))
         return Job(tuple(requests))
 
@@ -109,15 +109,13 @@ class Workloads:
         lengths, news = _spread(draw, 30, 600, 24), _spread(draw, 16, 64, 24)
         requests, arrivals, moment = [], [], 0.0
         for row, (length, new) in enumerate(zip(lengths, news, strict=True)):
-            steering = self._steering(draw, draw.random(), draw.random()) if row % 3 else None
+            steering = self._steering(draw, draw.random(), draw.random()) if row % 3 else ()
             requests.append(self._request(draw, length, new, steering))
             moment += draw.expovariate(1.0)
             arrivals.append(moment)
         return Job(tuple(requests), tuple(arrivals))
 
-    def _request(
-        self, draw: random.Random, length: int, new: int, steering: Steering | None
-    ) -> GenerationRequest:
+    def _request(self, draw: random.Random, length: int, new: int, steering: Steering) -> GenerationRequest:
         return GenerationRequest(self._prompt(draw, length), steering, Sampling(new))
 
     def _prompt(self, draw: random.Random, length: int) -> tuple[int, ...]:
@@ -136,7 +134,7 @@ class Workloads:
         """A vector of its own; depth and strength from 0 to 1."""
         layer = self._layer(depth)
         share = _MIN_SHARE + strength * (_MAX_SHARE - _MIN_SHARE)
-        return Steering(self._direction(draw), layer, share * float(self.residual_norms[layer]))
+        return (Intervention(self._direction(draw), layer, share * float(self.residual_norms[layer])),)
 
 
 def _spread(draw: random.Random, least: int, most: int, count: int) -> list[int]:

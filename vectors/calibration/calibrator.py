@@ -27,7 +27,7 @@ from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
 from vectors.statistics.estimates import CLAIM_N, Estimate
 from vectors.statistics.tests import grouped_mean, holm, improvement_p
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
 
 LEVEL = 0.05
 PROPOSALS = 2
@@ -213,7 +213,7 @@ def _promising(cells: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell.effect.value > 0]
 
 
-def _steering(vector: DomainVector, layer: int, share: float) -> Steering:
+def _steering(vector: DomainVector, layer: int, share: float) -> Intervention:
     """Steer with α = `share` of the residual norm at a layer."""
-    at = vector.steering(layer)
-    return vector.steering(layer, share * at.alpha / vector.relative_alpha(at))
+    at = vector.intervention(layer)
+    return vector.intervention(layer, share * at.alpha / vector.relative_alpha(at))

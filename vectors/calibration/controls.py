@@ -20,7 +20,7 @@ from vectors.domains.prompt_sets import PromptSet
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
 from vectors.statistics.tests import outlier_p
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
 
 Kind = Literal["shuffled", "orthogonal", "random"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -76,7 +76,7 @@ class Comparison:
         self._measured, self._controls = measured, controls
         self._known: dict[tuple[Kind, int, float], list[float]] = {}
 
-    def against(self, steering: Steering) -> tuple[ControlResult, ...]:
+    def against(self, steering: Intervention) -> tuple[ControlResult, ...]:
         """Compare kind by kind, up to the first that the vector does not stand out from at LEVEL."""
         (value,) = self._mean_effects("the vector beside its controls", [steering])
         results: list[ControlResult] = []
@@ -88,16 +88,16 @@ class Comparison:
                 break
         return tuple(results)
 
-    def _control_effects(self, kind: Kind, steering: Steering) -> list[float]:
+    def _control_effects(self, kind: Kind, steering: Intervention) -> list[float]:
         key = (kind, steering.layer, steering.alpha)
         if kind != "orthogonal" and key in self._known:
             return self._known[key]
         directions = self._controls.directions(kind, steering.vector, steering.layer)
-        pushes = [Steering(direction, steering.layer, steering.alpha) for direction in directions]
+        pushes = [Intervention(direction, steering.layer, steering.alpha) for direction in directions]
         self._known[key] = means = self._mean_effects(f"{kind} controls", pushes)
         return means
 
-    def _mean_effects(self, label: str, steerings: Sequence[Steering]) -> list[float]:
+    def _mean_effects(self, label: str, steerings: Sequence[Intervention]) -> list[float]:
         return [fmean(effects) for effects in self._measured.effects(label, self._sample, steerings)]
 
 

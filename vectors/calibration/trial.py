@@ -13,7 +13,7 @@ from vectors.errors import CertificateError
 from vectors.measuring.journal import Journal
 from vectors.measuring.metrics import METRICS, Observation
 from vectors.progress import Progress
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention, Steering
 from vectors.suggestions import did_you_mean
 
 
@@ -67,7 +67,7 @@ class Measured:
         self.tokens = 0
 
     def effects(
-        self, label: str, observations: Sequence[Observation], steerings: Sequence[Steering]
+        self, label: str, observations: Sequence[Observation], steerings: Sequence[Intervention]
     ) -> list[list[float]]:
         """Steered − unsteered, [steerings][observations].
 
@@ -77,7 +77,10 @@ class Measured:
         for each in observations:
             situations.setdefault((each.situation, each in self._bare), []).append(each)
         groups = list(situations.values())
-        wanted = [list(steerings) if group[0] in self._bare else [None, *steerings] for group in groups]
+        steered: list[Steering] = [(each,) for each in steerings]
+        wanted: list[list[Steering]] = [
+            steered[:] if group[0] in self._bare else [(), *steered] for group in groups
+        ]
         makes = [
             partial(self._metric, self._engine, group, these)
             for group, these in zip(groups, wanted, strict=True)
@@ -86,9 +89,9 @@ class Measured:
         values: dict[Observation, list[float]] = {}
         for group, these, rows in zip(groups, wanted, measured, strict=True):
             self.tokens += len(these) * sum(each.tokens for each in group)
-            steered = rows[-len(steerings) :]
+            changed = rows[-len(steerings) :]
             if len(these) > len(steerings):
                 self._bare.update(zip(group, rows[0], strict=True))
             for number, each in enumerate(group):
-                values[each] = [row[number] - self._bare[each] for row in steered]
+                values[each] = [row[number] - self._bare[each] for row in changed]
         return [[values[each][number] for each in observations] for number in range(len(steerings))]

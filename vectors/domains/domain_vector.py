@@ -3,14 +3,14 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from vectors.errors import SteeringMismatch
-from vectors.operations import OPERATIONS
-from vectors.steering import Steering
+from vectors.operations import DIRECTIONAL, OPERATIONS, SHARES
+from vectors.steering.intervention import Condition, Intervention
+from vectors.steering.positions import ALL, Positions
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,31 +39,38 @@ class DomainVector:
         norms: Tensor = torch.linalg.vector_norm(self.directions, dim=1)
         return norms
 
-    def steering(
+    def intervention(
         self,
         layer: int | None = None,
         alpha: float | None = None,
-        mode: str = "add",
-        positions: Literal["all", "generated"] = "all",
-    ) -> Steering:
+        operation: str = "add",
+        positions: Positions = ALL,
+        when: Condition | None = None,
+    ) -> Intervention:
         """Steer with this vector; α is absolute.
 
-        Without `layer` or `alpha` it is the vector's default, and α at another layer or in another mode the
-        same share of the residual norm there. Raises SteeringMismatch for an unknown layer or mode.
+        Without `layer` or `alpha` it is the vector's default, and α at another layer or of another operation
+        the same share of the residual norm there. Raises SteeringMismatch for an unknown layer or operation,
+        and for one that needs more than a direction.
         """
         layer = self.default_layer if layer is None else layer
         if not 0 <= layer < len(self.directions):
             raise SteeringMismatch(f"layer {layer} does not exist: expected 0 to {len(self.directions) - 1}")
-        if mode not in OPERATIONS:
-            raise SteeringMismatch(f"steering mode {mode!r}: expected {' or '.join(OPERATIONS)}")
+        if operation not in DIRECTIONAL:
+            raise SteeringMismatch(f"steering operation {operation!r}: expected {' or '.join(DIRECTIONAL)}")
         if alpha is None:
             share = self.default_alpha / float(self.residual_norms[self.default_layer])
-            alpha = share * self._unit(layer, mode)
-        return Steering(self.directions[layer], layer, alpha, mode, positions)
+            alpha = 1.0 if operation in SHARES else share * self._unit(layer, operation)
+        return Intervention(self.directions[layer], layer, alpha, operation, positions, when, self.domain)
 
-    def relative_alpha(self, steering: Steering) -> float:
+    def at_share(self, layer: int, share: float, operation: str = "add") -> float:
+        """The α that moves the residual stream at a layer by a share of its mean norm."""
+        return share * self._unit(layer, operation)
+
+    def relative_alpha(self, steering: Intervention) -> float:
         """The share of its mean norm by which a steering moves the residual stream at its layer."""
-        return steering.alpha / self._unit(steering.layer, steering.mode)
+        return steering.alpha / self._unit(steering.layer, steering.operation)
 
-    def _unit(self, layer: int, mode: str) -> float:
-        return OPERATIONS[mode].whole_norm_alpha(float(self.residual_norms[layer]), self.directions.shape[1])
+    def _unit(self, layer: int, operation: str) -> float:
+        norm = float(self.residual_norms[layer])
+        return OPERATIONS[operation].whole_norm_alpha(norm, self.directions.shape[1])

@@ -30,7 +30,7 @@ from vectors.engine.sharing import Sharing
 from vectors.errors import EngineClosed, GenerationFault
 from vectors.models.blocks import embedding, n_layers
 from vectors.models.tokenizer import Tokenizer
-from vectors.steering import Steering
+from vectors.steering.intervention import Steering
 from vectors.threads import in_own_thread
 
 _ROWS_BETWEEN_TRIMS = 128
@@ -138,7 +138,7 @@ class Engine:
             self._forgetting = True
 
     def score(
-        self, prompt_ids: Sequence[int], continuation: Sequence[int], steering: Steering | None = None
+        self, prompt_ids: Sequence[int], continuation: Sequence[int], steering: Steering = ()
     ) -> Ticket:
         """Queue the scoring of a given continuation of a prompt: its generation's `logprobs` are the answer.
 

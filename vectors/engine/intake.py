@@ -7,15 +7,18 @@ from typing import Protocol, cast
 from torch import nn
 
 from vectors.engine.constraint import ConstraintCompiler
+from vectors.engine.readings import RowReadings
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.row import Row
 from vectors.engine.sampling import Sampler
 from vectors.engine.textstream import TextStream
-from vectors.errors import InvalidRequest
+from vectors.errors import InvalidRequest, SteeringMismatch
 from vectors.models.blocks import context_length, d_model, embedding, n_layers
 from vectors.models.chat import Chat
 from vectors.models.tokenizer import Tokenizer
-from vectors.steering import RowSteering
+from vectors.steering.intervention import validate
+from vectors.steering.positions import Layout, of_prompt_alone
+from vectors.steering.row_steering import RowSteering
 
 
 class Intake:
@@ -24,7 +27,8 @@ class Intake:
     def __init__(self, model: nn.Module, tokenizer: Tokenizer, cache_tokens: int) -> None:
         like = embedding(model).weight
         self._model, self._tokenizer, self._cache_tokens = model, tokenizer, cache_tokens
-        self._vocab_size, self._dtype, self._device = like.shape[0], like.dtype, like.device
+        self._vocab_size, self._device = like.shape[0], like.device
+        self._special_ids = tokenizer.unwritten_ids if isinstance(tokenizer, Tokenizer) else frozenset()
         ends = sorted(id_ for id_ in end_of_sequence_ids(model, tokenizer) if id_ < self._vocab_size)
         self._constraints = ConstraintCompiler(tokenizer, self._vocab_size, ends)
 
@@ -53,22 +57,42 @@ class Intake:
                     f"{len(prompt_ids)} prompt tokens and {sampling.max_new_tokens} new ones exceed the "
                     f"{what} of {limit}; shorten the prompt or lower max_new_tokens"
                 )
-        if request.steering is not None:
-            request.steering.validate(n_layers(self._model), d_model(self._model))
+        layout = Layout(len(prompt_ids), request.turns, self._special_ids)
+        steering = self._steering(request, layout)
         constraint = self._constraints.compile(sampling.constraint) if sampling.constraint else None
         return Row(
             prompt_len=len(prompt_ids),
             known=[*prompt_ids, *sampling.forced_ids],
-            steering=RowSteering.of(request.steering, len(prompt_ids), self._dtype, self._device),
+            steering=steering,
             sampling=sampling,
             sampler=Sampler(sampling, prompt_ids, constraint),
             stream=TextStream(self._tokenizer, sampling.stop, self._before(prompt_ids[-1])),
+            readings=RowReadings.of(
+                request.probes, request.states, layout, self._device, with_prompt=request.reads_prompt
+            ),
             wants_distribution=request.distribution,
             wants_alternatives=request.alternatives,
             on_token=request.on_token,
             owner=request.owner,
             public_tokens=request.public_tokens,
         )
+
+    def _steering(self, request: GenerationRequest, layout: Layout) -> RowSteering:
+        """The row's steering, once it is known to fit the model and to touch what it can."""
+        size = n_layers(self._model), d_model(self._model)
+        validate(request.steering, *size)
+        for probe in request.probes:
+            probe.validate(*size)
+        if request.states and not {*request.states.layers} <= {*range(size[0])}:
+            raise InvalidRequest(f"hidden states of a layer that does not exist: expected 0 to {size[0] - 1}")
+        found = RowSteering.of(request.steering, layout, self._device)
+        for each, chosen in zip(found.interventions, found.chosen(request.prompt_ids, 0), strict=True):
+            if chosen is not None and not chosen.any() and of_prompt_alone(each.positions):
+                raise SteeringMismatch(
+                    "steering would touch no token: none of the prompt's is where it says, and it is for no "
+                    "others; say other positions"
+                )
+        return found
 
     def _before(self, last: int) -> Sequence[int]:
         """What the text of an answer goes on from: nothing, where its prompt ends with what is no text."""

@@ -1,8 +1,9 @@
 """Reuse of what rows have computed: key-value caches of common prefixes, shared as far as that is exact.
 
-A row's cache depends on its steering only after the block that is steered. So rows with equal steering, or
-none, share a prefix whole; any two rows share it up to the block where the first of them steers, and the
-second goes on from the residual stream there (recorded before the steering). Rows that are still computing
+A row's cache depends on its steering only after the block that is steered, and on that of no later token. So
+two rows share whole the tokens that were steered alike in both; and any tokens up to the block after which
+one of the rows is the first to steer one, from where the second goes on from the residual stream (recorded
+before the steering). Rows that are still computing
 their prompts are donors too, so that requests which arrive together share.
 
 What is reused tells by its time, and by its count, how far two texts agree. So rows of different owners share
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vectors.engine.kvcache import Block, KeyValueCache
-from vectors.steering import RowSteering
+from vectors.steering.row_steering import Touched
 
 MIN_TOKENS = 32
 """Shorter prefixes are not worth their bookkeeping."""
@@ -30,7 +31,7 @@ _MAX_KEPT = 64
 class Prefix:
     """Tokens whose keys and values lie in a block.
 
-    `steering` is what steered them, None where nothing did. `records` are residual streams of the first
+    `touched` is what was done to them by steering. `records` are residual streams of the first
     `recorded` tokens, by layer, in pieces. Rows of others than `owner` may use the first `public` tokens.
     `states` are what layers other than attention remember after all of the tokens: one that has any can be
     used whole, or not at all.
@@ -40,36 +41,35 @@ class Prefix:
     owner: str
     public: int
     block: Block
-    steering: RowSteering | None
+    touched: Touched
     records: dict[int, list[Tensor]]
     recorded: int
     states: Mapping[int, object] = field(default_factory=dict)
 
-    @property
-    def key(self) -> bytes:
-        """Prefixes with equal keys were steered alike."""
-        return self.steering.key if self.steering else b""
-
     def covers(self, other: "Prefix") -> bool:
         """Whether whatever can use `other` can use this one as well."""
         return (
-            self.key == other.key
-            and self.owner == other.owner
+            self.owner == other.owner
             and self.public >= other.public
             and self.recorded >= other.recorded
             and self.records.keys() >= other.records.keys()
             and (not self.states or len(self.tokens) == len(other.tokens))
             and _shared(self.tokens, other.tokens) == len(other.tokens)
+            and _shared(self.touched.marks, other.touched.marks) == len(other.tokens)
         )
 
 
 class Wanted(NamedTuple):
-    """What a row looks for: tokens, steered like that, of its owner; the first `public` may be anybody's."""
+    """What a row looks for: tokens, steered like that, of its owner; the first `public` may be anybody's.
+
+    After the block `reads_from`, if there is one, they have to be computed anew.
+    """
 
     tokens: NDArray[np.int64]
-    steering: RowSteering | None
+    touched: Touched
     owner: str
     public: int
+    reads_from: int | None = None
 
 
 class Match(NamedTuple):
@@ -105,20 +105,26 @@ class PrefixStore:
 
     def match(self, prefix: Prefix, computed: int, wanted: Wanted) -> Match | None:
         """What a row could use of a prefix once its first `computed` tokens are there."""
-        steering = wanted.steering
         if prefix.owner != wanted.owner:
             computed = min(computed, prefix.public, wanted.public)
         shared = _shared(prefix.tokens[:computed], wanted.tokens)
         if shared < MIN_TOKENS or (prefix.states and shared < len(prefix.tokens)):
             return None
-        if prefix.key == (steering.key if steering else b""):
-            return Match(prefix, shared, None, float(shared))
-        alike = min(_first_steered(prefix.steering, self._n_layers), _first_steered(steering, self._n_layers))
-        layers = [layer for layer in prefix.records if layer <= alike]
-        if not self._resumable or not layers:
-            return None
-        layer, shared = max(layers), min(shared, prefix.recorded)
-        return Match(prefix, shared, layer, shared * (layer + 1) / self._n_layers)
+        alike = _shared(prefix.touched.marks[:shared], wanted.touched.marks)
+        whole = None
+        if wanted.reads_from is None and alike >= (len(prefix.tokens) if prefix.states else MIN_TOKENS):
+            whole = Match(prefix, alike, None, float(alike))
+        shared = min(shared, prefix.recorded)
+        if not self._resumable or alike == shared or shared < MIN_TOKENS:
+            return whole
+        lowest = int(min(prefix.touched.lowest[shared - 1], wanted.touched.lowest[shared - 1]))
+        if wanted.reads_from is not None:
+            lowest = min(lowest, wanted.reads_from)
+        if not (layers := [layer for layer in prefix.records if layer <= lowest]):
+            return whole
+        layer = max(layers)
+        part = Match(prefix, shared, layer, shared * (layer + 1) / self._n_layers)
+        return part if whole is None or part.saved > whole.saved else whole
 
     def keep(self, prefix: Prefix) -> None:
         """Keep what a row leaves behind, unless it is there already; its block is the store's from now on."""
@@ -143,10 +149,6 @@ class PrefixStore:
     def _drop(self, prefix: Prefix) -> None:
         del self._kept[prefix]
         self._cache.free(prefix.block)
-
-
-def _first_steered(steering: RowSteering | None, n_layers: int) -> int:
-    return steering.layer if steering else n_layers
 
 
 def _shared(left: NDArray[np.int64], right: NDArray[np.int64]) -> int:

@@ -15,7 +15,9 @@ from torch import Tensor
 
 from vectors.engine.attention import Extra, Scratch, attend_piece, attend_rows
 from vectors.engine.kvcache import Block, KeyValueCache
-from vectors.steering import RowSteering, SteeringPlan
+from vectors.engine.readings import RowReadings
+from vectors.steering.plan import Span, SteeringPlan
+from vectors.steering.row_steering import RowSteering
 
 
 @dataclass(eq=False)
@@ -30,10 +32,11 @@ class Piece:
     block: Block
     start: int
     token_ids: Sequence[int]
-    steering: RowSteering | None = None
+    steering: RowSteering = field(default_factory=RowSteering)
     wanted: Sequence[int] = ()
     records: dict[int, list[Tensor]] = field(default_factory=dict)
     states: dict[int, object] = field(default_factory=dict)
+    readings: RowReadings | None = None
 
     @property
     def end(self) -> int:
@@ -81,12 +84,12 @@ class Pass:
         )
         self.plan = SteeringPlan(
             [
-                (piece.steering, first, piece.start, len(piece.token_ids))
+                Span(piece.steering, first, piece.start, piece.token_ids)
                 for piece, (first, _) in zip(self.pieces, self._tokens, strict=True)
-            ],
-            device,
+            ]
         )
         self._recorded = {layer for piece in self.pieces for layer in piece.records}
+        self._read = {layer for piece in self.pieces if piece.readings for layer in piece.readings.layers}
 
     def over(self, pieces: Sequence[Piece]) -> "Pass":
         """A pass over other pieces, on the same cache and device."""
@@ -97,15 +100,19 @@ class Pass:
         return [(piece, slice(*span)) for piece, span in zip(self.pieces, self._tokens, strict=True)]
 
     def touches(self, layer: int) -> bool:
-        """Whether anything is recorded or steered after a block."""
-        return layer in self._recorded or self.plan.touches(layer)
+        """Whether anything is recorded, read or steered after a block."""
+        return layer in self._recorded or layer in self._read or self.plan.touches(layer)
 
     def after_block(self, layer: int, hidden: Tensor) -> Tensor:
-        """Record and steer the output [tokens, d_model] of a block, in place, and return it."""
+        """Record, read and steer the output [tokens, d_model] of a block, in place, and return it."""
         if layer in self._recorded:
             for piece, tokens in self.tokens_of():
                 if layer in piece.records:
                     piece.records[layer].append(hidden[tokens].clone())
+        if layer in self._read:
+            for piece, tokens in self.tokens_of():
+                if piece.readings:
+                    piece.readings.read(layer, piece.start, piece.token_ids, hidden[tokens])
         return self.plan.apply(layer, hidden)
 
     def attend(

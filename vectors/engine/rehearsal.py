@@ -8,6 +8,7 @@ attention of a kind of its own.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 import torch
@@ -27,7 +28,9 @@ from vectors.models.blocks import (
     text_config,
 )
 from vectors.models.residual import residual, with_residual
-from vectors.steering import RowSteering, Steering
+from vectors.steering.intervention import Intervention, Steering
+from vectors.steering.positions import Layout
+from vectors.steering.row_steering import RowSteering
 
 _PROMPTS = (13, 22)
 _NEW = 3
@@ -56,7 +59,7 @@ class _Part:
 
     token_ids: list[int]
     prompt_len: int
-    steering: Steering | None
+    steering: Steering
     logits: Tensor
     tolerance: float
 
@@ -74,7 +77,7 @@ class Rehearsal:
         self._parts: list[_Part] = []
         for prompt_len, step in ((first, 7919), (second, 104729)):
             ids = (torch.arange(1, prompt_len + _NEW + 1) * step % vocabulary).tolist()
-            steering = self._steering(ids, layer) if step == 104729 else None
+            steering = (self._steering(ids, layer),) if step == 104729 else ()
             logits = self._own(ids, steering)
             if not bool(logits.isfinite().all()):
                 raise UnsupportedModel(
@@ -111,7 +114,7 @@ class Rehearsal:
         for part in self._parts:
             block = cache.allocate(len(part.token_ids))
             assert block is not None
-            steering = RowSteering.of(part.steering, part.prompt_len, dtype, device)
+            steering = RowSteering.of(part.steering, Layout(part.prompt_len), device)
             pieces.append(Piece(block, 0, (), steering))
         found: list[list[Tensor]] = [[] for _ in self._parts]
         stops = [[part.prompt_len + new for new in range(_NEW + 1)] for part in self._parts]
@@ -141,7 +144,7 @@ class Rehearsal:
         windows = [window for window in named if isinstance(window, int) and 0 < window <= _LONGEST]
         return max(_PROMPTS[0], *(window + 5 for window in windows), 0)
 
-    def _steering(self, token_ids: Sequence[int], layer: int) -> Steering:
+    def _steering(self, token_ids: Sequence[int], layer: int) -> Intervention:
         """Half as long as the residual stream, in a direction that means nothing."""
         seen: list[Tensor] = []
         block = decoder_blocks(self._model)[layer]
@@ -149,7 +152,7 @@ class Rehearsal:
             lambda _block, _args, output: seen.append(residual(output, self._streams))
         )
         try:
-            self._own(token_ids, None)
+            self._own(token_ids, ())
         finally:
             handle.remove()
         if not seen:
@@ -162,9 +165,9 @@ class Rehearsal:
             )
         vector = torch.randn(width, generator=torch.Generator().manual_seed(layer))
         alpha = float(seen[0].float().norm(dim=-1).mean()) / 2
-        return Steering(vector, layer, alpha)
+        return Intervention(vector, layer, alpha)
 
-    def _tolerance(self, token_ids: Sequence[int], steering: Steering | None, logits: Tensor) -> float:
+    def _tolerance(self, token_ids: Sequence[int], steering: Steering, logits: Tensor) -> float:
         unit = torch.finfo(self._like.dtype).eps
         if unit <= torch.finfo(torch.float32).eps:
             return _EXACT
@@ -181,20 +184,17 @@ class Rehearsal:
             handle.remove()
         return max(_EXACT, min(_ROUNDINGS * moved, _FAR))
 
+    def _added(self, delta: Tensor, _block: nn.Module, _args: object, output: object) -> object:
+        return with_residual(output, residual(output, self._streams) + delta, self._streams)
+
     @torch.inference_mode()
-    def _own(self, token_ids: Sequence[int], steering: Steering | None) -> Tensor:
+    def _own(self, token_ids: Sequence[int], steering: Steering) -> Tensor:
         """The model's own logits [2 + new, vocab] at the last two tokens of the prompt and after."""
         handles = []
-        if steering is not None:
-            delta = steering.delta().to(device=self._like.device, dtype=self._like.dtype)
-            block = decoder_blocks(self._model)[steering.layer]
-            handles.append(
-                block.register_forward_hook(
-                    lambda _block, _args, output: with_residual(
-                        output, residual(output, self._streams) + delta, self._streams
-                    )
-                )
-            )
+        for intervention in steering:
+            delta = intervention.delta().to(device=self._like.device, dtype=self._like.dtype)
+            block = decoder_blocks(self._model)[intervention.layer]
+            handles.append(block.register_forward_hook(partial(self._added, delta)))
         try:
             output = self._model(
                 input_ids=torch.tensor([list(token_ids)], device=self._like.device), use_cache=False

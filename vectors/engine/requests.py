@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from vectors.engine.readings import Reading, States, StatesWanted
 from vectors.engine.row import FinishReason, Likeliest, Row
 from vectors.engine.sampling import Sampling
-from vectors.steering import Steering
+from vectors.steering.intervention import Probe, Steering
+from vectors.steering.positions import Turn
 
 
 @dataclass(frozen=True)
@@ -24,16 +26,23 @@ class GenerationRequest:
 
     What is computed of a prompt is reused for prompts of the same `owner` that begin alike, and for those of
     others as far as both say by `public_tokens`: how many of the prompt's first tokens are nobody's secret.
+
+    `turns` say where the prompt's turns are, for steering that goes by roles. The residual is read along
+    `probes` where new tokens are drawn, and with `reads_prompt` at the prompt's tokens; `states` are kept.
     """
 
     prompt_ids: tuple[int, ...]
-    steering: Steering | None = None
+    steering: Steering = ()
     sampling: Sampling = field(default_factory=Sampling)
     on_token: Callable[[str], None] | None = None
     distribution: bool = False
     alternatives: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     owner: str = ""
     public_tokens: int = 0
+    turns: tuple[Turn, ...] = ()
+    probes: tuple[Probe, ...] = ()
+    reads_prompt: bool = False
+    states: StatesWanted | None = None
 
     @property
     def most_tokens(self) -> int:
@@ -50,7 +59,8 @@ class Generation:
     likeliest tokens in the place of each with theirs, `distribution` [vocab] those of every token as the
     first new one, in float32, and `alternatives` those of the tokens asked for, in their order.
     `reused_tokens` of the prompt came from a prefix that was there. `seconds` counts from the row's
-    admission, not the time spent waiting.
+    admission, not the time spent waiting. `steered_tokens` counts the tokens that each intervention changed,
+    of those that do anything; `readings` are each probe's, and `states` what was asked for.
     """
 
     text: str
@@ -64,12 +74,15 @@ class Generation:
     top: tuple[Likeliest, ...] = ()
     distribution: Tensor | None = None
     alternatives: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
+    steered_tokens: tuple[int, ...] = ()
+    readings: tuple[tuple[Reading, ...], ...] = ()
+    states: States | None = None
 
 
 def scoring(
     prompt_ids: Sequence[int],
     continuation: Sequence[int],
-    steering: Steering | None = None,
+    steering: Steering = (),
     alternatives: Mapping[int, tuple[int, ...]] | None = None,
 ) -> GenerationRequest:
     """A request for the log-probabilities of a given continuation's tokens, and of others in their places."""
@@ -124,4 +137,7 @@ def _generation(row: Row) -> Generation:
         top=tuple(each.top for each in row.scored),
         distribution=row.distribution,
         alternatives=row.alternatives,
+        steered_tokens=row.steering.changed(row.known[: row.computed]),
+        readings=row.readings.readings() if row.readings else (),
+        states=row.readings.states() if row.readings else None,
     )

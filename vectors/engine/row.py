@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vectors.engine.kvcache import Block
+from vectors.engine.readings import RowReadings
 from vectors.engine.sampling import Sampler, Sampling
 from vectors.engine.textstream import TextStream
 from vectors.errors import GenerationFault, InvalidRequest, generation_fault, without_frames
-from vectors.steering import RowSteering
+from vectors.steering.row_steering import UNTOUCHED, RowSteering, Touched
 
 FinishReason = Literal["stop", "length", "cancelled"]
 Likeliest = tuple[tuple[int, float], ...]
@@ -39,10 +41,11 @@ class Row:
 
     prompt_len: int
     known: list[int]
-    steering: RowSteering | None
+    steering: RowSteering
     sampling: Sampling
     sampler: Sampler
     stream: TextStream
+    readings: RowReadings | None = None
     wants_distribution: bool = False
     wants_alternatives: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     on_token: Callable[[str], None] | None = None
@@ -88,19 +91,33 @@ class Row:
         """The new tokens so far."""
         return tuple(self.known[self.prompt_len : self.prompt_len + self.new_tokens])
 
-    @property
-    def shared_steering(self) -> RowSteering | None:
-        """What steers the tokens that others may share, as one of generated positions does not."""
-        return self.steering if self.steering and self.steering.start == 0 else None
+    @cached_property
+    def begins(self) -> NDArray[np.int64]:
+        """The tokens of the prompt that others may have computed: all but the last."""
+        return np.array(self.known[: self.prompt_len - 1], dtype=np.int64)
 
-    def shared_tokens(self) -> NDArray[np.int64]:
-        """The tokens whose keys and values depend on `shared_steering` alone."""
-        whole = self.steering is None or self.steering.start == 0
-        return np.array(self.known if whole else self.known[: self.prompt_len], dtype=np.int64)
+    @cached_property
+    def begun(self) -> Touched:
+        """What is done to those tokens."""
+        return self.steering.touched(self.known[: self.prompt_len - 1])
 
-    def first_steered(self, n_layers: int) -> int:
-        """The block after which the row's shared tokens are steered; `n_layers` where none is."""
-        return self.shared_steering.layer if self.shared_steering else n_layers
+    @cached_property
+    def lowest(self) -> int:
+        """The lowest block whose output one of those is changed by, or read after."""
+        touched = int(self.begun.lowest[-1]) if len(self.begun.lowest) else UNTOUCHED
+        return min([touched, *self.reads_from])
+
+    @cached_property
+    def reads_from(self) -> list[int]:
+        """The blocks after which tokens of the prompt have to be read, whatever of them could be reused."""
+        begun = self.known[: self.prompt_len - 1]
+        deciding = [
+            each.lowest
+            for each, chosen in zip(self.steering.interventions, self.steering.chosen(begun, 0), strict=True)
+            if each.when and (chosen is None or chosen.any())
+        ]
+        reading = self.readings.lowest(begun) if self.readings else None
+        return deciding if reading is None else [*deciding, reading]
 
     def wanted(self, start: int, end: int) -> list[int]:
         """Positions of start..end whose logits are needed: the newest, and those of tokens to be scored."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -140,11 +141,11 @@ class Scheduler:
                 row.records |= {layer: [] for layer in recorded if layer > match.layer}
             self.counts.reused_tokens += tokens * depth / n_layers
         prefix = Prefix(
-            tokens=row.shared_tokens(),
+            tokens=np.array(row.known, dtype=np.int64),
             owner=row.owner,
             public=row.public_tokens,
             block=block,
-            steering=row.shared_steering,
+            touched=row.steering.touched(row.known),
             records=row.records,
             recorded=row.prompt_len,
         )
@@ -157,7 +158,8 @@ class Scheduler:
         row, prefix = running.row, running.prefix
         row.settle()
         records, row.records, row.resume = row.records, {}, None  # a ticket may be kept
-        prefix.tokens = row.shared_tokens()[: row.computed]
+        known = row.known[: row.computed]
+        prefix.tokens, prefix.touched = np.array(known, dtype=np.int64), row.steering.touched(known)
         unproven = row.error is not None or row.new_tokens == 0  # no logits have told that it is finite
         short = len(prefix.tokens) < MIN_TOKENS
         states = None if unproven or short else self.forward.copied(row.states)
@@ -187,7 +189,7 @@ class Scheduler:
             budget -= end - row.resumed
             later = {at: records for at, records in row.records.items() if at > layer}
             tokens = row.known[row.resumed : end]
-            piece = Piece(row.block, row.resumed, tokens, row.steering, (), later)
+            piece = Piece(row.block, row.resumed, tokens, row.steering, (), later, readings=row.readings)
             pieces[piece], hidden[piece] = row, row.resume[1][row.resumed : end]
         for batch, _ in self._runs(pieces, (layer, hidden)):
             for piece in batch.pieces:
@@ -216,7 +218,9 @@ class Scheduler:
             room -= len(wanted)
             tokens = row.known[row.computed : end]
             records = {} if row.decoding else row.records  # what was generated is seldom begun with again
-            piece = Piece(row.block, row.computed, tokens, row.steering, wanted, records, row.states)
+            piece = Piece(
+                row.block, row.computed, tokens, row.steering, wanted, records, row.states, row.readings
+            )
             pieces[piece] = row
         for batch, logits in self._runs(pieces):
             self.counts.new_tokens += distribute(batch, logits, pieces, self.eos_ids)

@@ -35,9 +35,9 @@ class Sharing:
 
     def expect(self, row: Row) -> None:
         """Note where a row that has arrived will want to go on from."""
-        if self.resumable and (steering := row.shared_steering):
-            self._layers.pop(steering.layer, None)
-            self._layers[steering.layer] = None
+        if self.resumable and row.lowest < self.n_layers:
+            self._layers.pop(row.lowest, None)
+            self._layers[row.lowest] = None
             while len(self._layers) > _RECORDED_LAYERS:
                 del self._layers[next(iter(self._layers))]
 
@@ -49,7 +49,8 @@ class Sharing:
 
     def recorded_layers(self, row: Row) -> list[int]:
         """The layers to record of a row: where others may go on from, as far as it is not steered before."""
-        return [layer for layer in self._layers if layer <= row.first_steered(self.n_layers)]
+        touched = min([self.n_layers, *row.begun.lowest[-1:].tolist()])
+        return [layer for layer in self._layers if layer <= touched]
 
     def match(self, row: Row, running: Sequence[Running]) -> Match | None:
         """What `row` could reuse now of its prompt."""
@@ -75,7 +76,7 @@ class Sharing:
 
     def leader(self, row: Row, waiting: Sequence[Row], running: Sequence[Running]) -> Row:
         """Of `row` and the waiting rows that begin like it, the one that the others can reuse most of."""
-        if not self.resumable or row.shared_steering is None or self.match(row, running):
+        if not self.resumable or row.lowest >= self.n_layers or self.match(row, running):
             return row
         begin = row.known[:MIN_TOKENS]
         alike = (
@@ -83,10 +84,9 @@ class Sharing:
             for other in waiting
             if other.owner == row.owner and other.known[:MIN_TOKENS] == begin and len(begin) == MIN_TOKENS
         )
-        return max(chain([row], alike), key=lambda each: each.first_steered(self.n_layers))
+        return max(chain([row], alike), key=lambda each: each.lowest)
 
 
 def _wanted(row: Row) -> Wanted:
     """What a row can reuse: the prompt's last token has to pass for what follows."""
-    tokens = row.shared_tokens()[: row.prompt_len - 1]
-    return Wanted(tokens, row.shared_steering, row.owner, row.public_tokens)
+    return Wanted(row.begins, row.begun, row.owner, row.public_tokens, min(row.reads_from, default=None))

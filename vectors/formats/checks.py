@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vectors.errors import NotExpressible, VectorFileError
 from vectors.models.loading import LanguageModel
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
 
 HEADER_BYTES = 1 << 20
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -41,7 +41,9 @@ def layer_in(name: str, prefix: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def added(where: str, layer: int, vector: Tensor, coefficient: float, lm: LanguageModel) -> Steering | None:
+def added(
+    where: str, layer: int, vector: Tensor, coefficient: float, lm: LanguageModel
+) -> Intervention | None:
     """The steering that adds coefficient · vector at a layer, checked; None where that is zero.
 
     Raises VectorFileError for a layer the model lacks, or a vector that is not a finite [d_model] of a
@@ -58,7 +60,7 @@ def added(where: str, layer: int, vector: Tensor, coefficient: float, lm: Langua
     exact = vector.detach().to(torch.float32, copy=True)
     # In double precision, because the square of a large float32 overflows.
     alpha = coefficient * float(torch.linalg.vector_norm(exact.double()))
-    steering = Steering(exact, layer, alpha)
+    steering = Intervention(exact, layer, alpha)
     if not (torch.isfinite(exact).all() and torch.isfinite(steering.delta()).all()):
         raise VectorFileError(f"{where} holds values that are not finite")
     return steering if steering.delta().any() else None

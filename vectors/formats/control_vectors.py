@@ -19,13 +19,13 @@ from vectors.formats.checks import added, layer_in
 from vectors.formats.format import Format
 from vectors.models.blocks import model_type
 from vectors.models.loading import LanguageModel
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
 
 _ARCHITECTURE = "controlvector"
 _log = logging.getLogger(__name__)
 
 
-def write(steerings: Sequence[Steering], lm: LanguageModel) -> bytes:
+def write(steerings: Sequence[Intervention], lm: LanguageModel) -> bytes:
     """The file with α·v/‖v‖ of each steering, to be applied with strength 1."""
     with tempfile.TemporaryDirectory() as folder:  # the writer takes a name alone
         path = Path(folder, "vector.gguf")
@@ -33,7 +33,7 @@ def write(steerings: Sequence[Steering], lm: LanguageModel) -> bytes:
         return path.read_bytes()
 
 
-def _write(path: Path, steerings: Sequence[Steering], lm: LanguageModel) -> None:
+def _write(path: Path, steerings: Sequence[Intervention], lm: LanguageModel) -> None:
     writer = GGUFWriter(path, _ARCHITECTURE)
     try:
         writer.add_string(f"{_ARCHITECTURE}.model_hint", model_type(lm.model))
@@ -47,17 +47,17 @@ def _write(path: Path, steerings: Sequence[Steering], lm: LanguageModel) -> None
         writer.close()
 
 
-def read_for_llama_cpp(path: Path, lm: LanguageModel) -> list[Steering]:
+def read_for_llama_cpp(path: Path, lm: LanguageModel) -> list[Intervention]:
     """Read what llama.cpp would add. Raises VectorFileError as `steering_files.read` does."""
     return _read(path, lm, first_layer=1)
 
 
-def read_for_repeng(path: Path, lm: LanguageModel) -> list[Steering]:
+def read_for_repeng(path: Path, lm: LanguageModel) -> list[Intervention]:
     """Read what repeng would add at coefficient 1. Raises VectorFileError as `files.read` does."""
     return _read(path, lm, first_layer=0)
 
 
-def _read(path: Path, lm: LanguageModel, first_layer: int) -> list[Steering]:
+def _read(path: Path, lm: LanguageModel, first_layer: int) -> list[Intervention]:
     try:
         reader = _BoundedReader(path)
         fields = {name: field.contents() for name, field in reader.fields.items()}

@@ -19,7 +19,7 @@ from vectors.formats.registry import OWN, format_of
 from vectors.formats.steering_files import read, write
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
 
 _NORMS_FROM = "code_reading"
 """The prompts on which residual norms are measured for a domain that has none of its own."""
@@ -36,7 +36,7 @@ def export_vector(
     layers: Sequence[int] | Literal["all"] = (),
     alpha: float | None = None,
     mode: str = "add",
-) -> list[Steering]:
+) -> list[Intervention]:
     """Write a vector into a file of the format `name` and return what the file says, by layer.
 
     No layers mean the vector's default one, "all" those that the format can name and the vector has. `alpha`
@@ -50,7 +50,7 @@ def export_vector(
         if layers == "all":
             first = format_of(name).first_layer
             layers = [layer for layer in range(first, lm.n_layers) if vector.directions[layer].any()]
-        steerings = [vector.steering(layer, alpha, mode) for layer in layers or [vector.default_layer]]
+        steerings = [vector.intervention(layer, alpha, mode) for layer in layers or [vector.default_layer]]
         write(name, path, steerings, lm)
     except OSError as error:
         raise VectorFileError(f"{path} cannot be written: {error.strerror}; choose another file") from error
@@ -64,12 +64,12 @@ def _export_own(
     layers: Sequence[int],
     alpha: float | None,
     mode: str,
-) -> Steering:
+) -> Intervention:
     if mode != "add":
         raise NotExpressible(f"{OWN} keeps the α of mode add only, not of {mode}; export mode add")
     if len(layers) > 1:
         raise NotExpressible(f"{OWN} holds every layer and one default, not {len(layers)}; name one layer")
-    steering = vector.steering(layers[0] if layers else None, alpha)
+    steering = vector.intervention(layers[0] if layers else None, alpha)
     steering.validate(lm.n_layers, lm.d_model)
     check_suffix(path, (f".{OWN}",))
     library.save(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vectors.models.loading import LanguageModel
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Format:
     """
 
     suffixes: tuple[str, ...]
-    write: Callable[[Sequence[Steering], LanguageModel], bytes]
-    read: Callable[[Path, LanguageModel], list[Steering]]
+    write: Callable[[Sequence[Intervention], LanguageModel], bytes]
+    read: Callable[[Path, LanguageModel], list[Intervention]]
     first_layer: int = 0
     modes: tuple[str, ...] = ("add",)

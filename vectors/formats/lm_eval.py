@@ -20,17 +20,17 @@ from vectors.formats.checks import HEADER_BYTES, added
 from vectors.formats.format import Format
 from vectors.models.blocks import base_model, decoder_blocks
 from vectors.models.loading import LanguageModel
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
 
 _KEYS = {"steering_vector", "steering_coefficient", "action", "bias", "head_index"}
 
 
-def write(steerings: Sequence[Steering], lm: LanguageModel) -> bytes:
+def write(steerings: Sequence[Intervention], lm: LanguageModel) -> bytes:
     """The file with v/‖v‖ as the vector and α as the coefficient of each steering."""
     names = {layer: name for name, layer in _hookpoints(lm).items()}
     config = {
         names[steering.layer]: {
-            "steering_vector": Steering(steering.vector, steering.layer, 1.0).delta().cpu(),
+            "steering_vector": Intervention(steering.vector, steering.layer, 1.0).delta().cpu(),
             "steering_coefficient": float(steering.alpha),
             "action": "add",
             "bias": None,
@@ -43,7 +43,7 @@ def write(steerings: Sequence[Steering], lm: LanguageModel) -> bytes:
     return file.getvalue()
 
 
-def read(path: Path, lm: LanguageModel) -> list[Steering]:
+def read(path: Path, lm: LanguageModel) -> list[Intervention]:
     """Read what lm-eval would add. Raises VectorFileError as `steering_files.read` does."""
     config = _load(path)
     if type(config) is not dict or len(config) > lm.n_layers:

@@ -11,10 +11,11 @@ from vectors.formats.checks import HEADER_BYTES, check_size, check_suffix
 from vectors.formats.format import Format
 from vectors.formats.registry import BUILT_IN, OWN, format_of, names
 from vectors.models.loading import LanguageModel
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
+from vectors.steering.positions import ALL
 
 
-def write(name: str, path: Path, steerings: Sequence[Steering], lm: LanguageModel) -> None:
+def write(name: str, path: Path, steerings: Sequence[Intervention], lm: LanguageModel) -> None:
     """Write steerings, at most one a layer, into a file of the format; it appears only when complete.
 
     Raises NotExpressible for a steering that the format cannot say, SteeringMismatch for one that does not
@@ -32,13 +33,15 @@ def write(name: str, path: Path, steerings: Sequence[Steering], lm: LanguageMode
         write_atomic(path, form.write(sorted(steerings, key=lambda steering: steering.layer), lm))
 
 
-def _check_expressible(name: str, form: Format, steering: Steering) -> None:
-    if steering.mode not in form.modes:
+def _check_expressible(name: str, form: Format, steering: Intervention) -> None:
+    if steering.operation not in form.modes:
         modes = " or ".join(form.modes)
-        raise NotExpressible(f"{name} can say mode {modes} only, not {steering.mode}; export mode {modes}")
-    if steering.positions != "all":
         raise NotExpressible(
-            f"{name} adds to every position, not to the {steering.positions} ones; export positions all"
+            f"{name} can say mode {modes} only, not {steering.operation}; export mode {modes}"
+        )
+    if steering.positions != ALL or steering.when is not None:
+        raise NotExpressible(
+            f"{name} steers every position, always; export positions all, without a condition"
         )
     if steering.layer < form.first_layer:
         raise NotExpressible(
@@ -51,7 +54,7 @@ def _check_expressible(name: str, form: Format, steering: Steering) -> None:
         )
 
 
-def read(name: str, path: Path, lm: LanguageModel) -> list[Steering]:
+def read(name: str, path: Path, lm: LanguageModel) -> list[Intervention]:
     """Read what a file of the format adds to a model, by layer; α is the norm of what is added.
 
     A layer whose vector is zero is left out, as nothing is added there. Nothing of the file is executed.
@@ -62,7 +65,7 @@ def read(name: str, path: Path, lm: LanguageModel) -> list[Steering]:
     form = format_of(name)
     with _blaming(name):
         steerings = sorted(form.read(path, lm), key=lambda steering: steering.layer)
-    if other := {steering.mode for steering in steerings} - {"add"}:
+    if other := {steering.operation for steering in steerings} - {"add"}:
         raise VectorFileError(f"{path.name} says to {other.pop()}; only what is added can be imported")
     if not steerings:
         raise VectorFileError(f"{path.name} adds nothing anywhere: it holds no vector that is not zero")

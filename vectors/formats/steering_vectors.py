@@ -15,20 +15,20 @@ from vectors.errors import VectorFileError
 from vectors.formats.checks import added, layer_in
 from vectors.formats.format import Format
 from vectors.models.loading import LanguageModel
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
 
 _FIELD = "layer_activations"
 _LAYER_TYPE = "decoder_block"
 
 
-def write(steerings: Sequence[Steering], lm: LanguageModel) -> bytes:
+def write(steerings: Sequence[Intervention], lm: LanguageModel) -> bytes:
     """The file with α·v/‖v‖ of each steering, to be applied with multiplier 1."""
     del lm
     tensors = {f"{_FIELD}.{steering.layer}": steering.delta().cpu().contiguous() for steering in steerings}
     return save(tensors, metadata={"format": "steering-vectors", "layer_type": _LAYER_TYPE})
 
 
-def read(path: Path, lm: LanguageModel) -> list[Steering]:
+def read(path: Path, lm: LanguageModel) -> list[Intervention]:
     """Read what the library would add. Raises VectorFileError as `steering_files.read` does."""
     try:
         with safe_open(path, framework="pt") as file:

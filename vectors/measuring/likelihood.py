@@ -12,7 +12,7 @@ from vectors.measuring.journal import Journal
 from vectors.measuring.metrics import Observation, likelihood
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
-from vectors.steering import Steering
+from vectors.steering.intervention import Steering
 
 
 def answers(lm: LanguageModel, pair: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -25,7 +25,7 @@ def text_margins(
     lm: LanguageModel,
     pairs: Sequence[Pair],
     prompts: Sequence[tuple[int, ...]],
-    steerings: Sequence[Steering | None],
+    steerings: Sequence[Steering],
     journal: Journal,
     progress: Progress = silent,
 ) -> list[list[float]]:

@@ -17,7 +17,7 @@ from vectors.errors import CertificateError
 from vectors.measuring.asking import asked
 from vectors.measuring.journal import Journal
 from vectors.measuring.measures import degenerate, distinct_2, keyword_hits, kl_bits
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention, Steering
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class Observation:
         return len(self.prompt_ids) + self.sampling.max_new_tokens
 
 
-Metric = Callable[[Engine, Sequence[Observation], Sequence[Steering | None]], list[list[float]]]
+Metric = Callable[[Engine, Sequence[Observation], Sequence[Steering]], list[list[float]]]
 """Measures observations under several steerings at once, in which None is none: [steerings][observations]."""
 
 
 def likelihood(
-    engine: Engine, observations: Sequence[Observation], steerings: Sequence[Steering | None]
+    engine: Engine, observations: Sequence[Observation], steerings: Sequence[Steering]
 ) -> list[list[float]]:
     """Log-likelihood per token, in nats, of the text minus that of the neutral text, where there is one.
 
@@ -79,7 +79,7 @@ def likelihood(
 
 
 def validity(
-    engine: Engine, observations: Sequence[Observation], steerings: Sequence[Steering | None]
+    engine: Engine, observations: Sequence[Observation], steerings: Sequence[Steering]
 ) -> list[list[float]]:
     """1 where the answer is of use by the observation's own measure, else 0."""
 
@@ -92,7 +92,7 @@ def validity(
 
 
 def keywords(
-    engine: Engine, observations: Sequence[Observation], steerings: Sequence[Steering | None]
+    engine: Engine, observations: Sequence[Observation], steerings: Sequence[Steering]
 ) -> list[list[float]]:
     """How many of the observation's keywords the answer holds, each counted once."""
     return _of_answers(
@@ -101,7 +101,7 @@ def keywords(
 
 
 def degeneration(
-    engine: Engine, observations: Sequence[Observation], steerings: Sequence[Steering | None]
+    engine: Engine, observations: Sequence[Observation], steerings: Sequence[Steering]
 ) -> list[list[float]]:
     """Share of distinct token pairs in the answer, 0 for an empty one: the lower, the more it degenerates."""
     return _of_answers(
@@ -146,13 +146,13 @@ class Guard:
         self._engine, self._observations, self._journal = engine, observations, journal
         self.tokens = 0
 
-    def watch(self, steering: Steering) -> Degeneration:
+    def watch(self, steering: Intervention) -> Degeneration:
         """Compare steered answers with unsteered ones."""
         self.tokens += 2 * sum(each.tokens for each in self._observations)
         return Degeneration(len(self._observations), *self._journal.once(lambda: self._shares(steering)))
 
-    def _shares(self, steering: Steering) -> tuple[float, float, float, float]:
-        bare, steered = _answers(self._engine, self._observations, [None, steering], distribution=True)
+    def _shares(self, steering: Intervention) -> tuple[float, float, float, float]:
+        bare, steered = _answers(self._engine, self._observations, [(), (steering,)], distribution=True)
         pairs = list(zip(steered, bare, strict=True))
         divergences = [
             kl_bits(one.distribution, other.distribution)
@@ -170,7 +170,7 @@ class Guard:
 def _of_answers(
     engine: Engine,
     observations: Sequence[Observation],
-    steerings: Sequence[Steering | None],
+    steerings: Sequence[Steering],
     value: Callable[[Observation, Generation], float],
 ) -> list[list[float]]:
     return [
@@ -182,7 +182,7 @@ def _of_answers(
 def _answers(
     engine: Engine,
     observations: Sequence[Observation],
-    steerings: Sequence[Steering | None],
+    steerings: Sequence[Steering],
     *,
     distribution: bool = False,
 ) -> list[list[Generation]]:

@@ -16,10 +16,15 @@ from orchestrator.records import NodeRecord
 from orchestrator.task.prompts import NodePrompt, first_lines, trim_issue
 from orchestrator.task.state import State, Tools
 from swebench.running.fault import Fault
+from vectors.domains.names import Names
+from vectors.domains.resolving import resolved
 from vectors.engine.requests import Generation, GenerationRequest
 from vectors.engine.sampling import Sampling
 from vectors.progress import Progress
-from vectors.steering import Steering
+from vectors.steering.intervention import Steering, named
+from vectors.steering.positions import roles_in
+from vectors.steering.reading import terms_of
+from vectors.steering.text import written
 
 _LEAST_ISSUE_TOKENS = 16
 
@@ -61,9 +66,14 @@ async def ask(
     steering, steered = await steering_for(runtime, contents)
     runtime.stream_writer(Decided(node=node, steering=steered))
     count_token = _token_counter(runtime, node)
+    by_role = any(roles_in(each.positions) for each in steering)
+    turns = tuple(tools.model.chat.turns(prompt.messages)) if by_role else ()
     generations = await generated(
         tools,
-        [GenerationRequest(prompt_ids, steering, sampling, on_token=count_token) for sampling in samplings],
+        [
+            GenerationRequest(prompt_ids, steering, sampling, on_token=count_token, turns=turns)
+            for sampling in samplings
+        ],
     )
     seconds = time.perf_counter() - started
     new_tokens = sum(generation.new_tokens for generation in generations)
@@ -108,36 +118,47 @@ async def generated(tools: Tools, requests: Sequence[GenerationRequest]) -> tupl
         raise
 
 
-async def steering_for(
-    runtime: Runtime[Tools], contents: PromptContents
-) -> tuple[Steering | None, SteeringRecord]:
+async def steering_for(runtime: Runtime[Tools], contents: PromptContents) -> tuple[Steering, SteeringRecord]:
     """What the policy decides for a prompt, as a steering of this model, and the record of it."""
     tools = runtime.context
     decision = tools.policy.decide(contents)
     if decision.vector is None:
-        return None, SteeringRecord(applied=False, reason=decision.reason, code=decision.code)
+        return (), SteeringRecord(applied=False, reason=decision.reason, code=decision.code)
     progress = progress_of(runtime)
     vector = await asyncio.to_thread(tools.vectors.get, tools.model, decision.vector, progress=progress)
     evidence = decision.evidence
     if evidence and evidence.facts.vector_sha256 != vector.sha256:
-        return None, SteeringRecord(
+        return (), SteeringRecord(
             applied=False,
             reason=f"off: the certificate for {decision.vector} is of another vector",
             code=Code.OTHER_VECTOR,
         )
-    steering = vector.steering(evidence.layer, evidence.alpha) if evidence else vector.steering()
+    if tools.config.steer:
+        names = Names(tools.vectors, tools.model, progress)
+        steering = await asyncio.to_thread(lambda: resolved(terms_of(tools.config.steer), names))
+    elif evidence:
+        steering = (vector.intervention(evidence.layer, evidence.alpha),)
+    else:
+        steering = (vector.intervention(),)
     record = SteeringRecord(
         applied=True,
         reason=decision.reason,
         code=decision.code,
         vector=decision.vector,
-        layer=steering.layer,
-        alpha=round(steering.alpha, 4),
-        relative_alpha=round(vector.relative_alpha(steering), 4),
-        mode=steering.mode,
-        vector_sha256=vector.sha256,
+        steering=written(named(steering)),
         evidence=evidence.facts if evidence else None,
     )
+    if len(steering) == 1 and not tools.config.steer:
+        (only,) = steering
+        record = record.model_copy(
+            update={
+                "layer": only.layer,
+                "alpha": round(only.alpha, 4),
+                "relative_alpha": round(vector.relative_alpha(only), 4),
+                "mode": only.operation,
+                "vector_sha256": vector.sha256,
+            }
+        )
     return steering, record
 
 

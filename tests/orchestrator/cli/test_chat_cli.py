@@ -53,7 +53,7 @@ def test_a_pipe_gets_both_answers_in_plain_text_under_their_names(chat):
     lines = out.splitlines()
     assert lines[0] == "--- unsteered ---"
     assert lines.index("--- steered ---") > 0
-    assert "bug_analysis @ layer 2, α " in lines[-2]
+    assert "·bug_analysis@2 (" in lines[-2]
     assert "% of the residual norm" in lines[-2]
     assert "tokens/s" in lines[-1]
 
@@ -62,9 +62,13 @@ def test_json_is_one_document_with_everything_that_determined_the_answers(chat, 
     code, out, _ = chat("What now?", "--json", "--domain", "code_reading", "--seed", "5", *SMALL)
     found = json.loads(out)
     assert code == 0
-    assert (found["prompt"], found["vector"], found["seed"]) == ("What now?", "code_reading", 5)
+    assert (found["prompt"], found["seed"]) == ("What now?", 5)
+    (only,) = found["interventions"]
+    assert (only["vector"], only["operation"], only["positions"]) == ("code_reading", "add", "all")
+    assert found["steering"].endswith(f"·code_reading@{only['layer']}")
+    assert float(found["steering"].split("·")[0]) == pytest.approx(only["alpha"], abs=1e-4)
     assert found["model"] == str(tiny_model)
-    assert {"layer", "alpha", "relative_alpha", "temperature", "system", "tokens_per_s"} <= set(found)
+    assert {"temperature", "system", "tokens_per_s"} <= set(found)
     for side in ("unsteered", "steered"):
         assert set(found[side]) == {"text", "new_tokens", "finish_reason"}
 
@@ -83,6 +87,12 @@ def test_the_prompt_may_come_from_a_pipe(chat, monkeypatch, words):
         (["hi", "--tokens", "16384"], "context"),
         (["hi", "--alpha", "nan"], "finite"),
         ([" "], "empty"),
+        (["hi", "--steer", "20%·bug_analisys"], "bug_analysis"),
+        (["hi", "--steer", "20%·bug_analysis@1 when code_reading@9>0"], "expected 0 to 3"),
+        (["hi", "--steer", "bug_analysis@"], "cannot be read at its end"),
+        (["hi", "--steer", "bend(bug_analysis)"], "no operation 'bend'"),
+        (["hi", "--steer", "x.safetensors"], "no vector file"),
+        (["hi", "--steer", "bug_analysis", "--layer", "1"], "--steer"),
         (["hi", "--model", "no/such"], "no/such"),
         (["hi", "--domian", "x"], "--domain"),
     ],

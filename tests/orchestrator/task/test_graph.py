@@ -22,7 +22,7 @@ from swebench.data.tasks import Task
 from swebench.grading.suites import LocalTestBed
 from swebench.grading.verdicts import run_existing_tests
 from tests.orchestrator.conftest import PROBLEM, ScriptedEngine
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
 
 READING = "mean` in `abacus/calc.py`. mean([]) divides by zero."
 ANALYSIS = "mean` of `abacus/calc.py`. It has no guard for an empty list. It has to return 0."
@@ -62,7 +62,7 @@ class Vectors:
         self.asked.append(domain)
         return SimpleNamespace(
             sha256="0" * 64,
-            steering=lambda: Steering(torch.ones(4), layer=2, alpha=3.0),
+            intervention=lambda: Intervention(torch.ones(4), layer=2, alpha=3.0),
             relative_alpha=lambda steering: 0.5,
         )
 
@@ -109,7 +109,7 @@ class Run:
         return (await graph.aget_state(thread)).values
 
     def steered(self):
-        return [request.steering is not None for request in self.engine.requests]
+        return [bool(request.steering) for request in self.engine.requests]
 
 
 def kept(run, name):

@@ -59,7 +59,7 @@ def test_a_vector_that_was_put_can_be_named_in_a_request(live, own):
         "steering": {"domain": "mine"},
     }
     answer = live.http.post("/v1/chat/completions", json=body).json()
-    assert (answer["steering"]["layer"], answer["steering"]["alpha"]) == (2, 3.0)
+    assert (answer["steering"][0]["layer"], answer["steering"][0]["alpha"]) == (2, 3.0)
 
 
 def test_a_vector_is_its_owners_alone(live, own):

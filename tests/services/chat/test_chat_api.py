@@ -146,14 +146,15 @@ def test_a_request_is_steered_by_its_own_vector_and_says_so(client):
     moved = client.chat.completions.create(**asked(), extra_body={"steering": steered(1)})
     assert plain.choices[0].message.content != moved.choices[0].message.content
     assert plain.steering is None
-    assert moved.steering == {"layer": 1, "alpha": 31.0, "mode": "add", "positions": "all"}
+    said = {"layer": 1, "alpha": 31.0, "operation": "add", "positions": "all", "conditional": False}
+    assert moved.steering == [said]
 
 
 def test_a_domain_steers_with_its_own_defaults(client, live):
     moved = client.chat.completions.create(**asked(), extra_body={"steering": {"domain": "bug_analysis"}})
     known = live.http.get(f"/v1/vectors/{MODEL}/bug_analysis").json()
-    assert moved.steering["layer"] == known["default_layer"]
-    assert moved.steering["alpha"] == pytest.approx(known["default_alpha"])
+    assert moved.steering[0]["layer"] == known["default_layer"]
+    assert moved.steering[0]["alpha"] == pytest.approx(known["default_alpha"])
 
 
 def test_requests_of_different_steering_share_batches_and_each_gets_what_it_gets_alone(client, live):
@@ -192,7 +193,7 @@ def test_requests_of_different_steering_share_batches_and_each_gets_what_it_gets
         ({"vector": [1e39] * 32, "layer": 1, "alpha": 1}, "finite"),
         ({"vector": [1.0] * 32, "layer": 1, "alpha": 1e9}, "at most"),
         ({"domain": "bug_analysis", "layer": 99}, "layer"),
-        ({"domain": "bug_analysis", "mode": "replace"}, "mode"),
+        ({"domain": "bug_analysis", "mode": "bend"}, "mode"),
         ({"domain": "bug_analysis", "positions": "some"}, "positions"),
         ({"domain": "bug_analysis", "strength": 1}, "strength"),
         ({"domain": "../../etc/passwd"}, "domain"),

@@ -102,7 +102,7 @@ def test_a_response_is_steered_and_sampled_as_a_chat_is(client):
         client.responses.create(**asked(extra_body=extra)) for extra in ({}, {"steering": steered(1)})
     )
     assert moved.output_text != plain.output_text
-    assert moved.model_extra["steering"]["layer"] == 1
+    assert moved.model_extra["steering"][0]["layer"] == 1
     assert plain.model_extra["steering"] is None
     sampled = {"temperature": 1.5, "top_p": 0.9, "extra_body": {"seed": 3}}
     same = chat(client, ("user", asked()["input"]), temperature=1.5, top_p=0.9, seed=3)

@@ -73,7 +73,7 @@ def test_an_answer_is_steered_or_of_a_form_as_in_a_chat(client):
     plain = client.completions.create(**asked())
     moved = client.completions.create(**asked(), extra_body={"steering": vector})
     assert moved.choices[0].text != plain.choices[0].text
-    assert moved.model_extra["steering"]["layer"] == 2
+    assert moved.model_extra["steering"][0]["layer"] == 2
     assert client.completions.create(**asked(), extra_body={"regex": "[0-9]{4}"}).choices[0].text.isdigit()
 
 

@@ -25,7 +25,7 @@ from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
 from vectors.errors import GenerationFault, PeerUnavailable
 from vectors.models.loading import load_model
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
 
 NEEDS_LLAMACPP = {"single_vs_llamacpp", "prefill_vs_llamacpp", "mixed16_vs_llamacpp16"}
 CONTEXT = 4096  # the longest row needs 2,049 tokens, and a tiny model has 512
@@ -198,8 +198,8 @@ def test_a_repetition_has_the_same_requests_for_both_sides_and_others_than_the_n
         prompts = [request.prompt_ids for request in first.requests]
         assert [request.prompt_ids for request in again.requests] == prompts
         for mine, theirs in zip(again.requests, first.requests, strict=True):
-            if mine.steering is not None:
-                assert torch.equal(mine.steering.delta(), theirs.steering.delta())
+            if mine.steering:
+                assert torch.equal(mine.steering[0].delta(), theirs.steering[0].delta())
         assert not {ids[:32] for ids in prompts} & {each.prompt_ids[:32] for each in other.requests}
 
 
@@ -216,7 +216,7 @@ def test_repetitions_are_the_same_amount_of_work(workloads):
 
 
 def test_mixed_rows_have_vectors_of_their_own_and_a_fifth_to_a_half_of_the_residual_norm(workloads):
-    steerings = [request.steering for request in workloads.job("mixed16", 0).requests]
+    steerings = [request.steering[0] for request in workloads.job("mixed16", 0).requests]
     shares = [each.alpha / float(workloads.residual_norms[each.layer]) for each in steerings]
     assert min(shares) == pytest.approx(0.2) and max(shares) == pytest.approx(0.5)
     assert len({each.vector.numpy().tobytes() for each in steerings}) == 16
@@ -290,6 +290,6 @@ def test_installing_again_does_nothing(tmp_path):
 
 
 def test_a_steering_that_the_peer_cannot_express_is_refused(peer):
-    steering = Steering(tiny.random_vector(0), 1, 1.0, mode="multiply")
+    steering = (Intervention(tiny.random_vector(0), 1, 1.0, operation="multiply"),)
     with pytest.raises(AssertionError):
         peer.serve(Job((GenerationRequest((1, 2), steering, Sampling(2)),)))

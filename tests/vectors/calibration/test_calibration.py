@@ -67,10 +67,11 @@ class World:
 
     def _value(self, each, steering):
         bare = _noise("bare", each)
-        if steering is None:
+        if not steering:
             return bare
-        along = torch.cosine_similarity(steering.vector, self.truth[steering.layer], 0)
-        steered = hashlib.sha256(steering.vector.numpy().tobytes()).hexdigest()[:8]
+        (only,) = steering
+        along = torch.cosine_similarity(only.vector, self.truth[only.layer], 0)
+        steered = hashlib.sha256(only.vector.numpy().tobytes()).hexdigest()[:8]
         chance = 0.1 * _noise(steered, each.situation) + 0.3 * _noise(steered, each)
         return bare + self.gain * float(along) + self.any_push + chance
 
@@ -185,9 +186,9 @@ def test_the_unsteered_values_and_the_common_controls_are_measured_once(lm, engi
     before = len(world.calls)
     calibrator.run(vector, LAYERS, SHARES)
     again = world.calls[before:]
-    assert sum(n for steering, n in again if steering is None) == 0
+    assert sum(n for steering, n in again if not steering) == 0
     kinds = controls_module.COUNTS
-    directions = {steering.vector.numpy().tobytes() for steering, _ in again if steering}
+    directions = {steering[0].vector.numpy().tobytes() for steering, _ in again if steering}
     assert len(directions) <= len(LAYERS) + kinds["orthogonal"]
 
 

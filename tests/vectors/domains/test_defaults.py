@@ -7,7 +7,8 @@ from vectors.domains import defaults
 from vectors.domains.domain_vector import DomainVector
 from vectors.domains.prompt_sets import domain_names
 from vectors.errors import SteeringMismatch
-from vectors.operations import OPERATIONS
+from vectors.operations import DIRECTIONAL, OPERATIONS, SHARES
+from vectors.steering.positions import ALL
 
 layers, width = 6, 16
 
@@ -30,21 +31,21 @@ def test_every_domain_steers_in_the_middle_of_any_model(domain, n_layers):
 
 def test_without_further_words_a_vector_steers_at_its_default():
     made = vector()
-    steering = made.steering()
-    assert (steering.layer, steering.alpha, steering.mode, steering.positions) == (3, 8.0, "add", "all")
+    steering = made.intervention()
+    assert (steering.layer, steering.alpha, steering.operation, steering.positions) == (3, 8.0, "add", ALL)
     assert torch.equal(steering.vector, made.directions[3])
     steering.validate(layers, width)
 
 
-@given(st.integers(0, layers - 1), st.sampled_from([*OPERATIONS]))
+@given(st.integers(0, layers - 1), st.sampled_from([name for name in DIRECTIONAL if name not in SHARES]))
 def test_alpha_at_another_layer_or_in_another_mode_is_the_same_share_of_the_residual_norm(layer, mode):
     made = vector()
-    assert made.relative_alpha(made.steering(layer=layer, mode=mode)) == pytest.approx(8.0 / 32.0)
+    assert made.relative_alpha(made.intervention(layer=layer, operation=mode)) == pytest.approx(8.0 / 32.0)
 
 
 def test_an_alpha_that_is_given_is_absolute_and_reported_relative_too():
     made = vector()
-    steering = made.steering(layer=1, alpha=2.0)
+    steering = made.intervention(layer=1, alpha=2.0)
     assert steering.alpha == 2.0
     assert made.relative_alpha(steering) == pytest.approx(0.25)
 
@@ -62,10 +63,10 @@ def test_multiplying_moves_the_residual_by_about_the_relative_alpha(d_model, see
 
 def test_a_mode_that_does_not_exist_is_refused():
     with pytest.raises(SteeringMismatch, match="expected add or multiply"):
-        vector().steering(mode="project")
+        vector().intervention(operation="project")
 
 
 @pytest.mark.parametrize("layer", [-1, layers])
 def test_a_layer_that_does_not_exist_is_refused(layer):
     with pytest.raises(SteeringMismatch, match="expected 0 to 5"):
-        vector().steering(layer=layer)
+        vector().intervention(layer=layer)

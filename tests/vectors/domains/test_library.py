@@ -63,7 +63,7 @@ def test_a_vector_is_extracted_on_first_use_and_then_read(library, lm, extractio
     assert torch.equal(first.directions, again.directions)
     assert torch.equal(first.residual_norms, again.residual_norms)
     assert first.sha256 == again.sha256
-    assert vars(again.steering()) | {"vector": 0} == vars(first.steering()) | {"vector": 0}
+    assert vars(again.intervention()) | {"vector": 0} == vars(first.intervention()) | {"vector": 0}
     assert first.metadata.items() <= again.metadata.items()
 
 

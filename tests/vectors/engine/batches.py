@@ -14,7 +14,8 @@ from vectors.engine.ragged import Pass, Piece
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
 from vectors.models.blocks import decoder_blocks
-from vectors.steering import RowSteering
+from vectors.steering.positions import GENERATED, Layout
+from vectors.steering.row_steering import RowSteering
 
 NEW = 12
 LENGTHS = (5, 23, 1, 14, 40, 9, 2)
@@ -34,13 +35,13 @@ def mixed_steerings(model):
     """Own vector, layer, α, mode and positions for every row but the first and the fourth."""
     model = bare(model)
     return [
-        None,
+        (),
         steer(model, 1, 0.8, seed=1),
-        steer(model, 2, 0.8, seed=2, mode="multiply"),
-        None,
-        steer(model, 0, 0.6, seed=3, positions="generated"),
+        steer(model, 2, 0.8, seed=2, operation="multiply"),
+        (),
+        steer(model, 0, 0.6, seed=3, positions=GENERATED),
         steer(model, 3, 1.0, seed=4),
-        steer(model, 1, 0.8, seed=5, mode="multiply", positions="generated"),
+        steer(model, 1, 0.8, seed=5, operation="multiply", positions=GENERATED),
     ]
 
 
@@ -123,9 +124,11 @@ def oracle_tokens(model, requests):
     found = []
     for request in requests:
         steering, new = request.steering, request.sampling.max_new_tokens
-        alike = steering and (steering.layer, steering.alpha, steering.mode, steering.positions)
-        vector = steering and tuple(steering.vector.tolist())
-        key = (model.config.model_type, request.prompt_ids, alike, vector, new)
+        alike = [
+            (each.layer, each.alpha, each.operation, each.positions, *each.vector.tolist())
+            for each in steering
+        ]
+        key = (model.config.model_type, request.prompt_ids, *alike, new)
         if key not in _generated:
             _generated[key] = hf_generate(bare(model), request.prompt_ids, steering, new)
         found.append(list(_generated[key]))
@@ -140,26 +143,27 @@ def left_behind(engine):
     return stats.running, stats.waiting, stats.cache_tokens_used
 
 
-def oracle_logits(model, ids, steering=None, prompt_len=0):
+def oracle_logits(model, ids, steering=(), prompt_len=0):
     """Logits [tokens, vocab] of the bare model over all of `ids` at once, under a hook written down here."""
     return hooked_logits(bare(model), ids, steering, prompt_len)
 
 
 @torch.inference_mode()
-def hooked_logits(model, ids, steering=None, prompt_len=0):
+def hooked_logits(model, ids, steering=(), prompt_len=0):
     """The same of a model as it is."""
     start, handles = 0, []
-    if steering is not None:
-        start = prompt_len if steering.positions == "generated" else 0
-        delta = steering.alpha * steering.vector / steering.vector.norm()
+    if steering:
+        (only,) = steering
+        start = prompt_len if only.positions == GENERATED else 0
+        delta = only.alpha * only.vector / only.vector.norm()
 
         def hook(_block, _args, output):
             hidden = (output if isinstance(output, torch.Tensor) else output[0]).clone()
             each = hidden.unflatten(-1, (-1, len(delta)))  # some have several streams side by side
-            each[:, start:] += delta if steering.mode == "add" else each[:, start:] * delta
+            each[:, start:] += delta if only.operation == "add" else each[:, start:] * delta
             return hidden if isinstance(output, torch.Tensor) else type(output)([hidden, *output[1:]])
 
-        handles.append(decoder_blocks(model)[steering.layer].register_forward_hook(hook))
+        handles.append(decoder_blocks(model)[only.layer].register_forward_hook(hook))
     try:
         return model(input_ids=torch.tensor([list(ids)])).logits[0]
     finally:
@@ -184,7 +188,7 @@ class ByHand:
 
     def row(self, request):
         """A piece of no tokens yet, in a block of its own; `grown` adds to it."""
-        steering = RowSteering.of(request.steering, len(request.prompt_ids), self.dtype, self.device)
+        steering = RowSteering.of(request.steering, Layout(len(request.prompt_ids)), self.device)
         block = self.cache.allocate(len(request.prompt_ids) + request.sampling.max_new_tokens)
         return Piece(block, 0, (), steering)
 

@@ -24,6 +24,7 @@ from vectors.engine.requests import Generation, GenerationRequest, scoring
 from vectors.engine.sampling import Sampling
 from vectors.errors import GenerationFault
 from vectors.models.blocks import context_length, n_layers
+from vectors.steering.positions import ALL, GENERATED
 
 _THREADS = 8
 _SCORE_ERROR = 1e-3  # nats; float32 sums in another order differ by some 1e-5
@@ -90,8 +91,8 @@ def crowd(
             chance.randrange(layers),
             chance.uniform(0.3, 1.0),
             seed=number,
-            mode=chance.choice(["add", "multiply"]),
-            positions=chance.choice(["all", "all", "generated"]),
+            operation=chance.choice(["add", "multiply"]),
+            positions=chance.choice([ALL, ALL, GENERATED]),
         )
         for number in range(24)
     ]
@@ -101,7 +102,7 @@ def crowd(
         shared = chance.randrange(longest)
         tail = chance.randrange(len(pool) - 8)
         ids = (*pool[start : start + shared], *pool[tail : tail + chance.randint(2, 8)])
-        steering = chance.choice([None, *chance.sample(steerings, 3)])
+        steering = chance.choice([(), *chance.sample(steerings, 3)])
         kind = chance.random()
         follow = tuple(pool[tail + 1 : tail + chance.randint(2, 6)])
         if kind < 0.1:
@@ -274,7 +275,7 @@ def _compare(
     elif each.fault_at is not None and each.fault_at <= len(tokens):
         report.wrong.append(f"request {each.number} should have failed at token {each.fault_at}")
     report.compared += 1
-    report.steered += each.request.steering is not None
+    report.steered += bool(each.request.steering)
     if len(found.logprobs) != len(scores) or any(
         abs(one - other) > _SCORE_ERROR for one, other in zip(found.logprobs, scores, strict=True)
     ):

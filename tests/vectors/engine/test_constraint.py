@@ -32,7 +32,7 @@ COMPILER = ConstraintCompiler(tiny.byte_tokenizer(), tiny.VOCAB, [tiny.EOS])
 
 def generate(engine, constraint, **settings):
     sampling = Sampling(**{"max_new_tokens": 60, "constraint": constraint, **settings})
-    return run(engine, GenerationRequest(PROMPT, None, sampling))[0]
+    return run(engine, GenerationRequest(PROMPT, (), sampling))[0]
 
 
 def allowed(constrained):
@@ -51,11 +51,11 @@ def test_every_row_matches_its_own_constraint_and_a_free_one_beside_them_is_as_i
         Constraint("regex", r"[a-f]{3}-\d{2,4}(é|ü)"),
         Constraint("json_schema", json.dumps(SCHEMA)),
         Constraint("lark", SUM),
-        None,
+        (),
     ]
     requests = [
         GenerationRequest(
-            PROMPT, None, Sampling(60, temperature=temperature, top_p=0.95, seed=seed, constraint=constraint)
+            PROMPT, (), Sampling(60, temperature=temperature, top_p=0.95, seed=seed, constraint=constraint)
         )
         for seed, constraint in enumerate(constraints)
     ]
@@ -162,9 +162,9 @@ def test_scores_are_those_of_the_model_without_the_constraint(qwen3, engine):
 
 def test_tokens_to_follow_that_break_the_constraint_fail_their_row_alone_in_one_line(engine):
     follow = GenerationRequest(
-        PROMPT, None, Sampling(8, forced_ids=tuple(b"lx"), constraint=Constraint.choice("left"))
+        PROMPT, (), Sampling(8, forced_ids=tuple(b"lx"), constraint=Constraint.choice("left"))
     )
-    free = GenerationRequest(PROMPT, None, Sampling(8))
+    free = GenerationRequest(PROMPT, (), Sampling(8))
     broken, well = engine.submit_all([follow, free])
     with pytest.raises(InvalidRequest, match=f"token {ord('x')} does not fit") as caught:
         broken.result(60)
@@ -194,7 +194,7 @@ def test_a_constraint_that_leaves_only_the_avoided_token_fails_its_row(engine):
 )
 def test_a_constraint_that_cannot_be_read_is_refused_at_once_in_one_line(engine, constraint, message):
     with pytest.raises(InvalidRequest, match=message) as caught:
-        engine.submit(GenerationRequest(PROMPT, None, Sampling(4, constraint=constraint)))
+        engine.submit(GenerationRequest(PROMPT, (), Sampling(4, constraint=constraint)))
     assert "\n" not in str(caught.value)
 
 
@@ -217,7 +217,7 @@ def test_the_embedded_model_writes_what_the_constraint_demands(smollm2):
     ]
     with Engine(smollm2.model, smollm2.tokenizer) as engine:
         tickets = [
-            engine.submit(GenerationRequest(chat, None, Sampling(48, constraint=constraint)))
+            engine.submit(GenerationRequest(chat, (), Sampling(48, constraint=constraint)))
             for constraint in constraints
         ]
         choice, schema, code = (ticket.result(250) for ticket in tickets)

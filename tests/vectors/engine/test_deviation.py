@@ -17,7 +17,7 @@ NEW = 8
 def generate(engine, *samplings):
     return [
         ticket.result(60)
-        for ticket in [engine.submit(GenerationRequest(PROMPT, None, sampling)) for sampling in samplings]
+        for ticket in [engine.submit(GenerationRequest(PROMPT, (), sampling)) for sampling in samplings]
     ]
 
 
@@ -26,19 +26,19 @@ def test_following_the_greedy_tokens_gives_the_greedy_tokens(model):
         (plain,) = generate(engine, Sampling(NEW))
         followed = generate(engine, *[Sampling(NEW, forced_ids=plain.token_ids[:n]) for n in range(NEW)])
     assert {generation.token_ids for generation in followed} == {plain.token_ids}
-    (wanted,) = oracle_tokens(model, [GenerationRequest(PROMPT, None, Sampling(NEW))])
+    (wanted,) = oracle_tokens(model, [GenerationRequest(PROMPT, (), Sampling(NEW))])
     assert list(plain.token_ids) == wanted
 
 
 def test_following_does_not_depend_on_where_a_pass_ends(model, monkeypatch):
     """Prompt and forced tokens come in pieces, of one token too; each is told to the caller once."""
     followed = tiny.prompt(9, 13)
-    wanted = oracle_tokens(model, [GenerationRequest((*PROMPT, *followed), None, Sampling(NEW))])[0]
+    wanted = oracle_tokens(model, [GenerationRequest((*PROMPT, *followed), (), Sampling(NEW))])[0]
     for chunk in (1, 7, 20, 22, 33, 34, 35):
         monkeypatch.setattr("vectors.engine.scheduler._PROMPT_TOKENS", chunk)
         pieces = []
         request = GenerationRequest(
-            PROMPT, None, Sampling(13 + NEW, forced_ids=followed, logprobs=True), on_token=pieces.append
+            PROMPT, (), Sampling(13 + NEW, forced_ids=followed, logprobs=True), on_token=pieces.append
         )
         with Engine(model, tiny.byte_tokenizer()) as engine:
             generation = engine.submit(request).result(60)
@@ -48,9 +48,7 @@ def test_following_does_not_depend_on_where_a_pass_ends(model, monkeypatch):
 
 
 def test_a_stop_string_inside_what_is_followed_ends_the_row_there(engine):
-    request = GenerationRequest(
-        PROMPT, None, Sampling(20, forced_ids=tuple(b"say stop here"), stop=("stop",))
-    )
+    request = GenerationRequest(PROMPT, (), Sampling(20, forced_ids=tuple(b"say stop here"), stop=("stop",)))
     generation = engine.submit(request).result(60)
     assert (generation.text, generation.finish_reason) == ("say ", "stop")
     assert generation.token_ids == tuple(b"say stop")
@@ -58,7 +56,7 @@ def test_a_stop_string_inside_what_is_followed_ends_the_row_there(engine):
 
 def test_an_end_of_sequence_among_the_tokens_to_follow_ends_nothing(engine):
     followed = (*b"one", tiny.EOS, *b"two")
-    generation = engine.submit(GenerationRequest(PROMPT, None, Sampling(8, forced_ids=followed))).result(60)
+    generation = engine.submit(GenerationRequest(PROMPT, (), Sampling(8, forced_ids=followed))).result(60)
     assert generation.token_ids[:7] == followed
     assert generation.text.startswith("onetwo") and generation.new_tokens == 8
 
@@ -124,4 +122,4 @@ def test_tokens_to_follow_that_are_too_many_or_are_none_of_the_models_are_refuse
     with pytest.raises(InvalidRequest, match="forced_ids"):
         Sampling(1, forced_ids=(1, 2))
     with Engine(qwen3, tiny.byte_tokenizer()) as engine, pytest.raises(InvalidRequest, match="token ids"):
-        engine.submit(GenerationRequest(PROMPT, None, Sampling(4, forced_ids=(tiny.VOCAB,))))
+        engine.submit(GenerationRequest(PROMPT, (), Sampling(4, forced_ids=(tiny.VOCAB,))))

@@ -23,6 +23,7 @@ from vectors.engine.engine import Engine
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
 from vectors.errors import InvalidRequest
+from vectors.steering.positions import GENERATED
 
 STEPS = [65, 66, 67, 68]
 
@@ -40,9 +41,9 @@ def test_a_mixed_batch_gives_the_tokens_of_plain_generate_with_a_plain_hook(mode
     requests = mixed_requests(model)
     wanted = oracle_tokens(model, requests)
     assert tokens(run(tiny_engine, *requests)) == wanted
-    unsteered = oracle_tokens(model, [replace(request, steering=None) for request in requests])
+    unsteered = oracle_tokens(model, [replace(request, steering=()) for request in requests])
     changed = [steered != plain for steered, plain in zip(wanted, unsteered, strict=True)]
-    assert changed == [request.steering is not None for request in requests]
+    assert changed == [bool(request.steering) for request in requests]
 
 
 @pytest.mark.parametrize("chunk", [512, 7])
@@ -54,7 +55,7 @@ def test_each_row_of_a_mixed_batch_has_the_logits_of_the_bare_model_with_a_plain
         ids = [*request.prompt_ids, *STEPS]
         whole = oracle_logits(model, ids, request.steering, len(request.prompt_ids))
         assert (row - whole[len(request.prompt_ids) - 1 :]).abs().max() < 1e-4
-        if request.steering is not None:
+        if request.steering:
             plain = oracle_logits(model, ids)[len(request.prompt_ids) - 1 :]
             assert (row - plain).abs().max() > 0.1
 
@@ -63,12 +64,12 @@ def test_steering_reaches_the_rows_that_ask_for_it_and_not_one_bit_of_the_others
     requests = mixed_requests(model)
     with ByHand(model) as hand:
         steered = hand.logits(requests, STEPS)
-        plain = hand.logits([replace(request, steering=None) for request in requests], STEPS)
+        plain = hand.logits([replace(request, steering=()) for request in requests], STEPS)
     for row, request in enumerate(requests):
         # Steering of generated positions shows from the second new token on.
-        spared = request.steering is None or request.steering.positions == "generated"
+        spared = not request.steering or request.steering[0].positions == GENERATED
         assert torch.equal(steered[row, 0], plain[row, 0]) == spared
-        assert torch.equal(steered[row, 1:], plain[row, 1:]) == (request.steering is None)
+        assert torch.equal(steered[row, 1:], plain[row, 1:]) == (not request.steering)
 
 
 def test_prompts_longer_than_a_pass_give_the_tokens_of_plain_generate(model, monkeypatch):
@@ -129,10 +130,10 @@ def test_bf16_models_generate_with_every_kind_of_steering(family):
     requests = mixed_requests(half)
     with Engine(half, byte_tokenizer()) as engine:
         generations = run(engine, *requests)
-        plain = run(engine, *(replace(request, steering=None) for request in requests))
+        plain = run(engine, *(replace(request, steering=()) for request in requests))
     for request, steered, unsteered in zip(requests, generations, plain, strict=True):
         assert steered.finish_reason in ("length", "stop")
-        if request.steering is not None:
+        if request.steering:
             assert steered.token_ids != unsteered.token_ids
 
 
@@ -165,10 +166,10 @@ def test_a_rotary_embedding_that_changes_with_length_is_the_same_for_every_row_t
         torch.manual_seed(7)
         models.append(made(configured(**config)).eval())
     requests = [
-        GenerationRequest(prompt(row, length), None, Sampling(NEW))
+        GenerationRequest(prompt(row, length), (), Sampling(NEW))
         for row, length in enumerate((longest - NEW, 5, 60, longest - NEW))
     ]
-    wanted = [hf_generate(models[0], each.prompt_ids, None, NEW) for each in requests]
+    wanted = [hf_generate(models[0], each.prompt_ids, (), NEW) for each in requests]
     with Engine(models[1], byte_tokenizer()) as engine:
         assert tokens(run(engine, *requests)) == wanted
         with pytest.raises(InvalidRequest, match=f"context of {longest}"):
@@ -282,6 +283,6 @@ def test_the_likeliest_tokens_are_told_as_many_as_each_row_asks_for_and_in_the_p
         assert [len(top) for top in generation.top] == [asked.top_logprobs] * len(generation.logprobs)
         for number, top in enumerate(generation.top):
             known = [*ids, *generation.token_ids[:number]]
-            best = oracle_logits(model, known, None, len(known))[-1].log_softmax(-1).topk(asked.top_logprobs)
+            best = oracle_logits(model, known, (), len(known))[-1].log_softmax(-1).topk(asked.top_logprobs)
             assert [token for token, _ in top] == best.indices.tolist()
             assert [score for _, score in top] == pytest.approx(best.values.tolist(), abs=1e-4)

@@ -13,7 +13,7 @@ from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
 from vectors.errors import EngineClosed, GenerationFault, VectorsError
 from vectors.models.blocks import decoder_blocks
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
 
 
 def test_a_callback_that_raises_fails_its_own_request_alone(qwen3, engine):
@@ -96,7 +96,7 @@ def test_after_a_fault_the_model_is_bare_to_the_bit(model):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
 def test_logits_that_are_not_finite_fail_their_row_alone_and_leave_nothing_in_the_cache(dtype):
     model = tiny_model("qwen3", dtype)
-    overflow = Steering(random_vector(1), 1, 3e38, "multiply")
+    overflow = (Intervention(random_vector(1), 1, 3e38, "multiply"),)
     well = [GenerationRequest(prompt(row, 5 + 30 * row), sampling=Sampling(batches.NEW)) for row in range(3)]
     with Engine(model, byte_tokenizer()) as engine:
         alone = [batches.run(engine, each)[0].token_ids for each in well]
@@ -117,7 +117,7 @@ def test_a_row_cancelled_before_anyone_knew_that_it_is_not_finite_poisons_no_lat
     qwen3, monkeypatch, passes
 ):
     monkeypatch.setattr("vectors.engine.scheduler._PROMPT_TOKENS", 16)
-    sick = GenerationRequest(prompt(8, 100), Steering(random_vector(1), 1, 3e38, "multiply"))
+    sick = GenerationRequest(prompt(8, 100), (Intervention(random_vector(1), 1, 3e38, "multiply"),))
     well = [GenerationRequest(prompt(row, 3 + 40 * row), sampling=Sampling(batches.NEW)) for row in range(3)]
     with Engine(qwen3, byte_tokenizer(), cache_tokens=512) as engine:
         short = replace(sick, sampling=Sampling(batches.NEW))

@@ -18,7 +18,7 @@ from vectors.engine.engine import Engine
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
 from vectors.errors import EngineClosed, GenerationFault, InvalidRequest, SteeringMismatch
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
 
 # --- what is refused
 
@@ -26,10 +26,10 @@ from vectors.steering import Steering
 @pytest.mark.parametrize(
     "steering",
     [
-        Steering(random_vector(1), 4, 1.0),
-        Steering(random_vector(1, 32), 1, 1.0),
-        Steering(random_vector(1).int(), 1, 1.0),
-        Steering(random_vector(1) * float("nan"), 1, 1.0),
+        (Intervention(random_vector(1), 4, 1.0),),
+        (Intervention(random_vector(1, 32), 1, 1.0),),
+        (Intervention(random_vector(1).int(), 1, 1.0),),
+        (Intervention(random_vector(1) * float("nan"), 1, 1.0),),
     ],
 )
 def test_a_wrong_steering_is_refused_at_once_in_the_callers_thread(engine, steering):
@@ -115,7 +115,7 @@ def test_a_request_may_be_cancelled_at_any_pass_and_leaves_only_what_is_right(qw
     """While it goes on from a reused block (four passes), computes its prompt (two), or decodes."""
     monkeypatch.setattr("vectors.engine.scheduler._PROMPT_TOKENS", 16)
     ids = prompt(11, 90)
-    first = GenerationRequest(ids[:60], None, Sampling(4))
+    first = GenerationRequest(ids[:60], (), Sampling(4))
     leaving = GenerationRequest(ids, steer(batches.bare(qwen3), 1, 0.8), Sampling(4))
     with Engine(qwen3, byte_tokenizer()) as engine:
         batches.run(engine, replace(leaving, prompt_ids=ids[:5]))  # from now on block 1 is recorded
@@ -219,7 +219,7 @@ def test_only_the_engines_thread_is_nicer(model):
 
     found = []
     with Engine(model, byte_tokenizer(), niceness=3) as engine:
-        told = GenerationRequest(prompt(9, 3), None, Sampling(1), on_token=lambda _: found.append(niceness()))
+        told = GenerationRequest(prompt(9, 3), (), Sampling(1), on_token=lambda _: found.append(niceness()))
         engine.submit(told).result()
     assert set(found) == {niceness() + 3}
 

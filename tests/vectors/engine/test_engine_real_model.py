@@ -10,6 +10,7 @@ from tests.vectors.tiny import hf_generate, steer
 from vectors.engine.engine import Engine
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
+from vectors.steering.positions import GENERATED
 
 pytestmark = pytest.mark.real_model
 
@@ -28,10 +29,10 @@ def test_a_mixed_batch_on_the_embedded_model_gives_the_tokens_of_plain_generate(
     model, plain = smollm2.model, smollm2_by_transformers
     prompts = [tuple(smollm2.tokenizer.encode(text)) for text in TEXTS]
     steerings = [
-        None,
+        (),
         steer(model, 12, 0.8, seed=1),
-        steer(model, 20, 0.8, seed=2, mode="multiply"),
-        steer(model, 15, 0.8, seed=3, positions="generated"),
+        steer(model, 20, 0.8, seed=2, operation="multiply"),
+        steer(model, 15, 0.8, seed=3, positions=GENERATED),
     ]
     wanted = [
         hf_generate(plain, ids, steering, NEW) for ids, steering in zip(prompts, steerings, strict=True)
@@ -47,7 +48,7 @@ def test_a_mixed_batch_on_the_embedded_model_gives_the_tokens_of_plain_generate(
         decoded = smollm2.tokenizer.decode(list(generation.token_ids), skip_special_tokens=True)
         assert generation.text == decoded
     for ids, steering, steered in list(zip(prompts, steerings, wanted, strict=True))[1:]:
-        assert steering is not None and hf_generate(plain, ids, None, NEW) != steered
+        assert steering and hf_generate(plain, ids, (), NEW) != steered
 
 
 def test_nodes_that_share_a_long_context_reuse_it_and_are_what_they_are_alone(
@@ -55,7 +56,7 @@ def test_nodes_that_share_a_long_context_reuse_it_and_are_what_they_are_alone(
 ):
     model, plain = smollm2.model, smollm2_by_transformers
     context = smollm2.encode(Path(__file__).read_text(), begins=True)[:320]  # longer than a pass
-    nodes = [None, *(steer(model, layer, 0.6, seed=layer) for layer in (9, 20, 14))]
+    nodes = [(), *(steer(model, layer, 0.6, seed=layer) for layer in (9, 20, 14))]
     requests = [
         GenerationRequest(
             (*context, *smollm2.encode(f"\n\ndef node_{n}(", begins=False)), steering, Sampling(NEW)

@@ -203,7 +203,7 @@ def test_an_engines_model_still_generates_by_transformers_what_it_did(model):
     with Engine(packed, tiny.byte_tokenizer()):
         pass
     steering = tiny.steer(bare(model), 1, 0.8)
-    for each in (None, steering):
+    for each in ((), steering):
         ids = tiny.prompt(4, 30)
         assert tiny.hf_generate(packed, ids, each) == tiny.hf_generate(bare(model), ids, each)
 

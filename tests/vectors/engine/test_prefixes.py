@@ -14,6 +14,7 @@ from vectors.engine.engine import Engine
 from vectors.engine.prefixes import MIN_TOKENS
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
+from vectors.steering.positions import ALL, GENERATED
 
 NEW = 8
 LONG = tiny.prompt(11, 150)
@@ -21,14 +22,14 @@ LONG = tiny.prompt(11, 150)
 
 def request(model, layer=None, ids=LONG, seed=1, **steering):
     """A request for NEW tokens after `ids`, steered after block `layer` if that is given."""
-    vector = None if layer is None else tiny.steer(bare(model), layer, 0.8, seed=seed, **steering)
+    vector = () if layer is None else tiny.steer(bare(model), layer, 0.8, seed=seed, **steering)
     return GenerationRequest(ids, vector, Sampling(NEW))
 
 
 def changed(model, *requests):
     """Whether steering changes the tokens of every request that has any: else no reuse could be wrong."""
-    steered = [each for each in requests if each.steering is not None]
-    plain = [replace(each, steering=None) for each in steered]
+    steered = [each for each in requests if each.steering]
+    plain = [replace(each, steering=()) for each in steered]
     pairs = zip(oracle_tokens(model, steered), oracle_tokens(model, plain), strict=True)
     return all(one != other for one, other in pairs)
 
@@ -47,7 +48,7 @@ def whole(request):
 
 
 def test_a_row_steered_alike_reuses_all_of_the_prompt_but_its_last_token(model):
-    requests = [request(model), request(model, 1), request(model, 2, mode="multiply")]
+    requests = [request(model), request(model, 1), request(model, 2, operation="multiply")]
     assert changed(model, *requests)
     with Engine(model, tiny.byte_tokenizer()) as engine:
         for each in requests:
@@ -59,9 +60,9 @@ def test_a_row_steered_alike_reuses_all_of_the_prompt_but_its_last_token(model):
 
 def test_steering_of_generated_positions_shares_the_prompt_with_unsteered_rows_and_others_like_it(model):
     requests = [
-        request(model, 1, positions="generated"),
+        request(model, 1, positions=GENERATED),
         request(model),
-        request(model, 2, seed=2, positions="generated"),
+        request(model, 2, seed=2, positions=GENERATED),
     ]
     assert changed(model, *requests)
     with Engine(model, tiny.byte_tokenizer()) as engine:
@@ -137,7 +138,7 @@ def test_tokens_to_follow_are_neither_reused_nor_lost(resumable):
 def test_a_pass_that_ends_one_token_before_the_last_to_follow_records_all_it_promises(resumable, monkeypatch):
     monkeypatch.setattr("vectors.engine.scheduler._PROMPT_TOKENS", 36)
     ids, followed = tiny.prompt(3, 35), tiny.prompt(8, 2)
-    donor = GenerationRequest(ids, None, Sampling(40, forced_ids=followed))
+    donor = GenerationRequest(ids, (), Sampling(40, forced_ids=followed))
     later = request(resumable, 1, ids=(*ids, *followed, *tiny.prompt(9, 30)))
     with Engine(resumable, tiny.byte_tokenizer()) as engine:
         run(engine, request(resumable, 1, ids=tiny.prompt(5, 6)))
@@ -158,7 +159,7 @@ def test_whatever_came_before_a_row_is_what_it_is_alone(data):
         st.integers(1, 2),
         st.sampled_from([0, 31, 33, 64, 150]),
         st.sampled_from([2, 3, 40]),
-        st.sampled_from(["all", "generated"]),
+        st.sampled_from([ALL, GENERATED]),
     )
     batches = data.draw(st.lists(st.lists(made, min_size=1, max_size=4), min_size=1, max_size=5))
     with Engine(model, tiny.byte_tokenizer(), max_rows=3, cache_tokens=1024) as engine:
@@ -236,7 +237,7 @@ def test_samples_of_one_prompt_with_one_steering_are_what_they_are_alone(model):
     prompts = (LONG[:57], tiny.prompt(2, 9))
     steering = tiny.steer(bare(model), 1, 0.8)
     requests = [
-        GenerationRequest(prompts[n % 2], steering if n % 3 else None, Sampling(10, temperature=1.0, seed=n))
+        GenerationRequest(prompts[n % 2], steering if n % 3 else (), Sampling(10, temperature=1.0, seed=n))
         for n in range(8)
     ]
     with Engine(model, tiny.byte_tokenizer()) as engine:

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from vectors.engine.attention import Extra
 from vectors.engine.kvcache import KeyValueCache
 from vectors.engine.ragged import Pass, Piece
-from vectors.steering import RowSteering
+from vectors.steering.intervention import Intervention
+from vectors.steering.positions import Layout
+from vectors.steering.row_steering import RowSteering
 
 HEADS, KV_HEADS, DIM, LAYERS = 6, 2, 8, 2
 CPU = torch.device("cpu")
@@ -142,7 +144,7 @@ def test_pieces_carry_their_wanted_positions_and_come_back_with_their_tokens():
 @pytest.mark.parametrize("start", [0, 6])
 def test_a_block_is_recorded_before_it_is_steered_and_only_for_pieces_that_ask(start):
     rows = cache()
-    steering = RowSteering(1, "add", 0, torch.full((4,), 10.0), b"")
+    steering = RowSteering.of([Intervention(torch.ones(4), 1, 20.0)], Layout(9), CPU)
     records = {1: [], 3: []}
     asking = Piece(rows.allocate(64), start, (1, 2), steering, records=records)
     other = Piece(rows.allocate(64), start, (3, 4, 5), steering)

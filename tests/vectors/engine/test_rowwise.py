@@ -17,7 +17,7 @@ from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
 from vectors.errors import GenerationFault
 from vectors.models.blocks import decoder_blocks
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
 
 
 def bloom():
@@ -38,9 +38,9 @@ def opened(make):
 
 
 def requests(new=6, lengths=(5, 23, 1, 40), **sampling):
-    steering = Steering(torch.randn(64, generator=torch.Generator().manual_seed(1)), 1, 3.0)
+    steering = (Intervention(torch.randn(64, generator=torch.Generator().manual_seed(1)), 1, 3.0),)
     return [
-        GenerationRequest(prompt(i, length), (None, steering)[i % 2], Sampling(new, **sampling))
+        GenerationRequest(prompt(i, length), ((), steering)[i % 2], Sampling(new, **sampling))
         for i, length in enumerate(lengths)
     ]
 
@@ -153,12 +153,12 @@ def test_rows_go_on_from_where_another_steered_alike_has_ended_and_leave_that_as
     torch.manual_seed(0)
     bare = make().float().eval()  # an engine packs what it batches
     _, engine = opened(make)
-    first = replace(requests()[3], steering=replace(requests()[3].steering, alpha=2.0))
+    first = replace(requests()[3], steering=(replace(requests()[3].steering[0], alpha=2.0),))
     with engine:
         (before,) = run(engine, first)
         known = first.prompt_ids + before.token_ids[:-1]  # the last one has not been computed
         later = [replace(first, prompt_ids=known + prompt(seed, 3 + seed)) for seed in range(3)]
-        later.append(replace(later[0], steering=None))
+        later.append(replace(later[0], steering=()))
         later.append(replace(later[0], prompt_ids=known[:-1] + prompt(5, 4)))
         found = [run(engine, request)[0] for request in later]
     assert tokens(found) == [own_tokens(bare, request) for request in later]
@@ -181,7 +181,7 @@ def test_a_residual_stream_in_float32_is_steered_in_a_model_of_fewer_bits():
     model = mamba().bfloat16().eval()
     steered = requests()[3]
     with Engine(model, byte_tokenizer(), endless=True) as engine:
-        found = run(engine, steered, replace(steered, steering=None))
+        found = run(engine, steered, replace(steered, steering=()))
     assert tokens(found[:1]) != tokens(found[1:])
 
 

@@ -16,7 +16,7 @@ from vectors.engine.sampling import Sampling
 
 
 def request(seed, length, new, on_token=None):
-    return GenerationRequest(tiny.prompt(seed, length), None, Sampling(new), on_token)
+    return GenerationRequest(tiny.prompt(seed, length), (), Sampling(new), on_token)
 
 
 class Watch:
@@ -193,7 +193,7 @@ def test_blocks_of_rows_that_left_merge_into_room_for_a_long_one(qwen3):
 def test_a_row_waits_for_a_prompt_that_is_being_computed_while_others_go_on(qwen3, monkeypatch):
     monkeypatch.setattr("vectors.engine.scheduler._PROMPT_TOKENS", 16)
     ids, finished = tiny.prompt(4, 150), []
-    alike = [GenerationRequest((*ids, seed), None, Sampling(3)) for seed in range(2)]
+    alike = [GenerationRequest((*ids, seed), (), Sampling(3)) for seed in range(2)]
     other = request(7, 5, 2)
     with Engine(qwen3, tiny.byte_tokenizer()) as engine:
         with busy(engine):

@@ -12,7 +12,7 @@ from vectors.engine.requests import GenerationRequest, scoring
 from vectors.engine.sampling import Sampling
 from vectors.errors import UnsupportedModel
 from vectors.models.blocks import context_length
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
 
 COMMON = {
     "vocab_size": 258,
@@ -78,11 +78,11 @@ def test_rows_of_a_model_with_something_beside_plain_attention_run_apart_and_giv
     torch.manual_seed(0)
     make, reason = MADE[name]
     model = make().float().eval()
-    steering = Steering(torch.randn(64), 1, 3.0)
+    steering = (Intervention(torch.randn(64), 1, 3.0),)
     requests = [
         GenerationRequest(prompt(seed, 5 + 20 * seed), steered, Sampling(6))
         for seed in range(3)
-        for steered in (None, steering)
+        for steered in ((), steering)
     ]
     wanted = [
         greedy(lambda ids, request=request: hooked_logits(model, ids, request.steering), request)
@@ -192,7 +192,7 @@ def olmo2():
 def test_families_that_nobody_has_tried_here_give_their_own_tokens_alone_and_in_a_batch(make, caplog):
     torch.manual_seed(0)
     model = make().eval()
-    requests = [GenerationRequest(prompt(seed, 5 + 6 * seed), None, Sampling(8)) for seed in range(3)]
+    requests = [GenerationRequest(prompt(seed, 5 + 6 * seed), (), Sampling(8)) for seed in range(3)]
     wanted = [hf_generate(model, request.prompt_ids, new=8) for request in requests]
     with Engine(model, byte_tokenizer()) as engine:
         assert not caplog.text

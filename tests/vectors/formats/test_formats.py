@@ -16,7 +16,8 @@ from vectors.domains.library import VectorLibrary
 from vectors.errors import NotExpressible, SteeringMismatch, VectorFileError
 from vectors.formats import registry, steering_files
 from vectors.formats.exchange import export_vector, import_vector
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
+from vectors.steering.positions import GENERATED
 
 NAMES = tuple(name for name in registry.BUILT_IN if name != registry.OWN)
 SUFFIX = {name: registry.format_of(name).suffixes[0] for name in NAMES}
@@ -53,7 +54,7 @@ def steerings(draw, first_layer=0):
         dtype = draw(st.sampled_from([torch.float32, torch.bfloat16, torch.float64]))
         vector = (tiny.random_vector(draw(st.integers(0, 99))) * scale).to(dtype)
         alpha = draw(st.floats(1e-3, 1e4)) * draw(st.sampled_from([1, -1]))
-        made.append(Steering(vector, layer, alpha))
+        made.append(Intervention(vector, layer, alpha))
     return made
 
 
@@ -78,10 +79,10 @@ def test_an_exported_vector_is_imported_with_its_layer_alpha_and_direction(
     path = path_for(tmp_path, name)
     (said,) = export_vector(vector, lm, name, path, layers=[layer], alpha=alpha)
     imported = import_vector(path, lm, name, "mine")
-    assert_same_effect([imported.steering()], [said])
-    assert imported.steering().layer == layer
-    assert imported.steering().alpha == pytest.approx(said.alpha, rel=1e-6)
-    assert imported.relative_alpha(imported.steering()) > 0
+    assert_same_effect([imported.intervention()], [said])
+    assert imported.intervention().layer == layer
+    assert imported.intervention().alpha == pytest.approx(said.alpha, rel=1e-6)
+    assert imported.relative_alpha(imported.intervention()) > 0
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -90,7 +91,7 @@ def test_exporting_an_imported_vector_again_says_the_same(name, lm, vector, tmp_
     export_vector(vector, lm, name, first, layers=[2, 3])
     imported = import_vector(first, lm, name, "mine")
     steering_files.write(
-        name, second, [imported.steering(layer, float(imported.norms()[layer])) for layer in (2, 3)], lm
+        name, second, [imported.intervention(layer, float(imported.norms()[layer])) for layer in (2, 3)], lm
     )
     assert_same_effect(steering_files.read(name, second, lm), steering_files.read(name, first, lm))
 
@@ -151,7 +152,7 @@ def test_the_lm_eval_file_holds_a_unit_vector_and_alpha_as_its_coefficient(lm, v
 def test_lm_eval_is_told_the_blocks_name_under_the_base_model(family, tmp_path):
     lm = folders.language_model(tmp_path / family, family)
     path = tmp_path / "vector.pt"
-    steering_files.write("lm-eval", path, [Steering(tiny.random_vector(1), 3, 2.0)], lm)
+    steering_files.write("lm-eval", path, [Intervention(tiny.random_vector(1), 3, 2.0)], lm)
     (hookpoint,) = torch.load(path, weights_only=True)
     assert hookpoint == ("h.3" if family == "gpt2" else "layers.3")
     assert [steering.layer for steering in steering_files.read("lm-eval", path, lm)] == [3]
@@ -166,15 +167,15 @@ def test_the_steering_vectors_file_holds_the_fields_of_its_class(lm, vector, tmp
         assert torch.equal(file.get_tensor("layer_activations.2"), said.delta())
 
 
-GOOD = Steering(tiny.random_vector(0), 1, 4.0)
+GOOD = Intervention(tiny.random_vector(0), 1, 4.0)
 
 
 @pytest.mark.parametrize(
     ("name", "steering", "complaint"),
     [
         ("gguf", dataclasses.replace(GOOD, layer=0), "gguf cannot name block 0.*from 1 on"),
-        *[(name, dataclasses.replace(GOOD, mode="multiply"), "export mode add") for name in NAMES],
-        *[(name, dataclasses.replace(GOOD, positions="generated"), "export positions all") for name in NAMES],
+        *[(name, dataclasses.replace(GOOD, operation="multiply"), "export mode add") for name in NAMES],
+        *[(name, dataclasses.replace(GOOD, positions=GENERATED), "export positions all") for name in NAMES],
         *[(name, dataclasses.replace(GOOD, alpha=0), "adds nothing") for name in NAMES],
         *[(name, dataclasses.replace(GOOD, alpha=1e-60), "adds nothing") for name in NAMES],
         *[(name, dataclasses.replace(GOOD, layer=tiny.LAYERS), "does not exist") for name in NAMES],
@@ -214,7 +215,7 @@ def test_a_place_that_cannot_be_written_is_refused(name, lm, vector, tmp_path):
 def test_our_own_format_refuses_a_mode_and_several_defaults(lm, vector, tmp_path):
     path = tmp_path / "vector.safetensors"
     with pytest.raises(NotExpressible, match="mode add"):
-        export_vector(vector, lm, "safetensors", path, mode="multiply")
+        export_vector(vector, lm, "safetensors", path, operation="multiply")
     with pytest.raises(NotExpressible, match="one default"):
         export_vector(vector, lm, "safetensors", path, layers=[1, 2])
     with pytest.raises(SteeringMismatch, match="does not exist"):
@@ -228,7 +229,7 @@ def test_a_layer_that_the_file_lacks_cannot_be_steered_or_exported(name, lm, vec
     export_vector(vector, lm, name, path, layers=[2])
     imported = import_vector(path, lm, name, "mine")
     with pytest.raises(SteeringMismatch, match="not zero"):
-        imported.steering(3).validate(lm.n_layers, lm.d_model)
+        imported.intervention(3).validate(lm.n_layers, lm.d_model)
     with pytest.raises(SteeringMismatch, match="not zero"):
         export_vector(imported, lm, name, path_for(tmp_path / "again", name), layers=[3])
     assert [s.layer for s in export_vector(imported, lm, name, path, layers="all")] == [2]
@@ -287,7 +288,7 @@ def test_another_tools_file_needs_a_domain(name, lm, vector, tmp_path):
 
 def test_vectors_at_both_ends_of_float32_come_back(lm, tmp_path):
     for scale in (1e-36, 1e36):
-        given_ = [Steering(torch.ones(tiny.WIDTH), 1, 8 * scale)]
+        given_ = [Intervention(torch.ones(tiny.WIDTH), 1, 8 * scale)]
         for name in NAMES:
             path = path_for(tmp_path, name)
             steering_files.write(name, path, given_, lm)

@@ -17,7 +17,7 @@ from tests.vectors import folders, tiny
 from vectors.errors import VectorFileError
 from vectors.formats import registry, steering_files
 from vectors.formats.exchange import import_vector
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
 
 NAMES = tuple(name for name in registry.BUILT_IN if name != registry.OWN)
 SUFFIX = {name: registry.format_of(name).suffixes[0] for name in NAMES}
@@ -34,7 +34,7 @@ def good(lm, tmp_path_factory):
     """The bytes of a sound file of each format."""
     folder = tmp_path_factory.mktemp("good")
     for name in NAMES:
-        steerings = [Steering(VECTOR, 1, 4.0), Steering(VECTOR, 2, 5.0)]
+        steerings = [Intervention(VECTOR, 1, 4.0), Intervention(VECTOR, 2, 5.0)]
         steering_files.write(name, folder / f"{name}{SUFFIX[name]}", steerings, lm)
     return {name: (folder / f"{name}{SUFFIX[name]}").read_bytes() for name in NAMES}
 

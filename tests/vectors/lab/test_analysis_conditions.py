@@ -57,13 +57,13 @@ def by_condition(engine):
     """The generations that were asked for, by temperature and whether they were steered."""
     asked = defaultdict(list)
     for request, ticket in engine.log:
-        key = request.sampling.temperature, request.steering is not None
+        key = request.sampling.temperature, bool(request.steering)
         asked[key].append((request, ticket.result(1)))
     return asked
 
 
 def test_diversity_counts_the_different_answers_to_each_prompt(lm, engine):
-    steering = vector(lm, "bug_analysis", 1).steering(alpha=40.0)
+    steering = vector(lm, "bug_analysis", 1).intervention(alpha=40.0)
     rows = diversity(engine, lm, steering, PROBES, samples=4, tokens=1, seed=9, temperatures=[0.5, 2.0])
     asked = by_condition(engine)
     for row in rows:
@@ -76,7 +76,9 @@ def test_diversity_counts_the_different_answers_to_each_prompt(lm, engine):
 
 
 def test_every_condition_draws_the_same_numbers_and_every_sample_its_own(lm, engine):
-    diversity(engine, lm, vector(lm, "d", 1).steering(), PROBES, samples=3, tokens=2, temperatures=[0.5, 1.0])
+    diversity(
+        engine, lm, vector(lm, "d", 1).intervention(), PROBES, samples=3, tokens=2, temperatures=[0.5, 1.0]
+    )
     seeds = [[request.sampling.seed for request, _ in asked] for asked in by_condition(engine).values()]
     assert len(seeds) == 4
     assert all(each == seeds[0] for each in seeds)
@@ -84,7 +86,7 @@ def test_every_condition_draws_the_same_numbers_and_every_sample_its_own(lm, eng
 
 
 def test_without_chance_all_samples_are_one_answer_and_no_steering_makes_no_difference(lm, engine):
-    idle = vector(lm, "d", 1).steering(alpha=0.0)
+    idle = vector(lm, "d", 1).intervention(alpha=0.0)
     cold, warm = diversity(engine, lm, idle, PROBES, tokens=4, temperatures=[1e-6, 1.5])
     assert cold.steered == cold.unsteered
     assert cold.steered.value == pytest.approx(1 / 5)
@@ -97,8 +99,8 @@ def test_a_composition_adds_exactly_the_displacements_of_its_parts(lm, weights, 
     parts = [vector(lm, f"d{i}", i, layer) for i in range(len(weights))]
     whole = composed(parts, weights)
     assert whole.default_layer == layer
-    expected = sum(w * part.steering().delta() for w, part in zip(weights, parts, strict=True))
-    torch.testing.assert_close(whole.steering().delta(), expected, rtol=1e-4, atol=1e-5)
+    expected = sum(w * part.intervention().delta() for w, part in zip(weights, parts, strict=True))
+    torch.testing.assert_close(whole.intervention().delta(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_composition_is_a_library_file_like_any_other(lm, tmp_path):
@@ -109,7 +111,7 @@ def test_a_composition_is_a_library_file_like_any_other(lm, tmp_path):
     assert read.sha256 == whole.sha256
     assert read.metadata["method"] == "composition"
     assert "token" not in read.metadata  # the parts do not agree on it
-    torch.testing.assert_close(read.steering().delta(), whole.steering().delta())
+    torch.testing.assert_close(read.intervention().delta(), whole.intervention().delta())
 
 
 @pytest.mark.parametrize(
@@ -152,8 +154,8 @@ def test_taking_turns_goes_on_where_the_turn_before_ended_under_the_next_vector(
     parts, _ = compared
     turns = [(r, t) for r, t in engine.log if r.sampling.max_new_tokens == 5 and not r.sampling.logprobs]
     for (first, ticket), (second, _) in zip(turns[:3], turns[3:], strict=True):
-        assert torch.equal(first.steering.vector, parts[0].steering().vector)
-        assert torch.equal(second.steering.vector, parts[1].steering().vector)
+        assert torch.equal(first.steering[0].vector, parts[0].intervention().vector)
+        assert torch.equal(second.steering[0].vector, parts[1].intervention().vector)
         assert second.prompt_ids == (*first.prompt_ids, *ticket.result(1).token_ids)
 
 
@@ -225,10 +227,10 @@ def test_the_variants_differ_in_nothing_but_the_vector_of_a_step(demonstrated):
     second = [(r.steering, scenario) for r, scenario in zip(log[RUNS:], _scenario_of_runs(), strict=False)]
     for start in range(0, RUNS, 6):
         baseline, static, dynamic = (second[start + i : start + i + 2] for i in (0, 2, 4))
-        assert all(steering is None for steering, _ in baseline)
+        assert all(steering == () for steering, _ in baseline)
         for variant, of in ((static, lambda _: "code_reading"), (dynamic, lambda s: s.steps[1].domain)):
             for steering, scenario in variant:
-                assert torch.equal(steering.vector, vectors[of(scenario)].steering().vector)
+                assert torch.equal(steering[0].vector, vectors[of(scenario)].intervention().vector)
 
 
 def _scenario_of_runs():

@@ -65,7 +65,7 @@ def test_the_change_rate_is_that_of_an_independent_implementation(engine, lm, ve
     prompts = [lm.chat_ids([{"role": "user", "content": probe}]) for probe in PROBES]
     theirs = tiny.tiny_model("llama")  # the same weights in transformers, which can generate
     plain = [tiny.hf_generate(theirs, prompt, new=NEW) for prompt in prompts]
-    steered = [tiny.hf_generate(theirs, prompt, point, NEW) for prompt in prompts]
+    steered = [tiny.hf_generate(theirs, prompt, (point,), NEW) for prompt in prompts]
     changed = sum(one != other for one, other in zip(plain, steered, strict=True))
     assert changed
     assert swept(engine, lm, vector, points).cells[0].change_rate == rate(changed, 3)

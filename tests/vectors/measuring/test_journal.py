@@ -71,7 +71,7 @@ def test_where_nothing_can_be_written_the_analysis_goes_on_and_nothing_is_said_t
 
 def test_a_unit_of_requests_is_answered_as_by_a_new_engine(qwen3, engine):
     def unit(seed):
-        steerings = [None, tiny.steer(qwen3, 1, 0.5), tiny.steer(qwen3, 2, 0.5)]
+        steerings = [(), tiny.steer(qwen3, 1, 0.5), tiny.steer(qwen3, 2, 0.5)]
         shared = tiny.prompt(seed, 40)
         return [
             GenerationRequest((*shared, *tiny.prompt(seed + n, 4)), each, Sampling(4), distribution=True)

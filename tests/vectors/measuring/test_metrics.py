@@ -32,16 +32,16 @@ def mean_logprob(model, prompt, text):
 def test_likelihood_is_that_of_the_text_less_that_of_the_neutral_one_per_token(qwen3, engine):
     each = scored()
     expected = mean_logprob(qwen3, each.prompt_ids, TEXT) - mean_logprob(qwen3, each.prompt_ids, NEUTRAL)
-    assert METRICS["likelihood"](engine, [each], [None]) == [pytest.approx([expected], abs=1e-4)]
+    assert METRICS["likelihood"](engine, [each], [()]) == [pytest.approx([expected], abs=1e-4)]
     alone = scored(neutral=())
-    assert METRICS["gold"](engine, [alone], [None]) == [
+    assert METRICS["gold"](engine, [alone], [()]) == [
         pytest.approx([mean_logprob(qwen3, alone.prompt_ids, TEXT)], abs=1e-4)
     ]
 
 
 def test_steering_reaches_what_is_measured(qwen3, engine):
     observations = [scored(i) for i in range(3)]
-    steerings = [None, tiny.steer(qwen3, 2, 0.8)]
+    steerings = [(), tiny.steer(qwen3, 2, 0.8)]
     bare, steered = METRICS["likelihood"](engine, observations, steerings)
     assert all(abs(a - b) > 1e-3 for a, b in zip(bare, steered, strict=True))
 
@@ -51,8 +51,8 @@ def test_generated_answers_are_paired_by_their_seed(engine, metric):
     observations = [
         answered(i, valid=lambda text: "a" in text.lower(), keywords=("a", "e")) for i in range(6)
     ]
-    (first,) = METRICS[metric](engine, observations, [None])
-    assert METRICS[metric](engine, observations[::-1], [None]) == [first[::-1]]
+    (first,) = METRICS[metric](engine, observations, [()])
+    assert METRICS[metric](engine, observations[::-1], [()]) == [first[::-1]]
     assert all(value >= 0 for value in first)
 
 
@@ -63,12 +63,10 @@ def test_validity_asks_the_observation_and_refuses_one_that_cannot_say(engine):
         heard.append(text)
         return len(heard) % 2 == 1
 
-    assert METRICS["validity"](engine, [answered(0, valid=valid), answered(1, valid=valid)], [None]) == [
-        [1, 0]
-    ]
+    assert METRICS["validity"](engine, [answered(0, valid=valid), answered(1, valid=valid)], [()]) == [[1, 0]]
     assert len(heard) == 2
     with pytest.raises(CertificateError, match="valid"):
-        METRICS["validity"](engine, [answered(0)], [None])
+        METRICS["validity"](engine, [answered(0)], [()])
 
 
 def test_tokens_count_every_forward_pass_of_a_measurement():
@@ -80,11 +78,11 @@ def test_tokens_count_every_forward_pass_of_a_measurement():
 def test_the_guard_sees_no_harm_in_what_changes_nothing_and_harm_in_a_loop(qwen3, engine):
     greedy = [Observation(i, tiny.prompt(30 + i, 10), sampling=Sampling(24, stop=())) for i in range(4)]
     guard = Guard(engine, greedy, Journal())
-    still = guard.watch(tiny.steer(qwen3, 2, 1e-6))
+    still = guard.watch(*tiny.steer(qwen3, 2, 1e-6))
     assert (still.changed, still.steered) == (0, still.unsteered)
     assert still.kl_bits == pytest.approx(0, abs=1e-5)
     assert not still.harmful
-    pushed = guard.watch(tiny.steer(qwen3, 3, 60.0))
+    pushed = guard.watch(*tiny.steer(qwen3, 3, 60.0))
     assert pushed.changed == 1
     assert pushed.kl_bits > 0.1
     assert pushed.harmful

@@ -69,7 +69,7 @@ def test_an_answer_of_a_base_model_ends_before_a_turn_that_it_would_invent(headi
     with Engine(tiny.tiny_model("llama"), PLAIN, endless=True) as engine:
         invented = [*b"Yes.\n", *heading, *b"\nAnd then?"]
         forced = Sampling(len(invented), forced_ids=tuple(invented), stop=Chat(PLAIN).stops)
-        generation = engine.submit(GenerationRequest((1,), None, forced)).result(60)
+        generation = engine.submit(GenerationRequest((1,), (), forced)).result(60)
     assert (generation.text, generation.finish_reason) == ("Yes.", "stop")
     assert Chat(CHATML).stops == ()
 
@@ -165,3 +165,13 @@ def test_a_prompt_is_cut_after_its_last_content_token(content):
 def test_the_byte_tokenizer_gives_every_byte_a_token():
     assert Chat(PLAIN).encode("é\n", begins=False) == [*"é\n".encode()]
     assert tiny.VOCAB == 258
+
+
+@given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), texts), min_size=1, max_size=4))
+def test_a_turns_tokens_are_those_of_what_it_says(turns):
+    messages = [{"role": role, "content": text} for role, text in turns]
+    ids = Chat(CHATML).encode_chat(messages, "")
+    found = Chat(CHATML).turns(messages)
+    assert [(turn.role, CHATML.decode(ids[turn.start : turn.end])) for turn in found] == [
+        each for each in turns if each[1]
+    ]

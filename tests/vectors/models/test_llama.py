@@ -128,7 +128,7 @@ def test_the_embedded_model_is_loaded_and_asked_without_importing_transformers(e
         "lm = load_model(sys.argv[1], cache=Path('unused'))\n"
         "ids = lm.chat_ids([{'role': 'user', 'content': 'Say yes.'}])\n"
         "with Engine(lm.model, lm.tokenizer) as engine:\n"
-        "    print(engine.submit(GenerationRequest(ids, None, Sampling(4))).result(60).new_tokens)\n"
+        "    print(engine.submit(GenerationRequest(ids, (), Sampling(4))).result(60).new_tokens)\n"
         "print(sorted({'transformers', 'torch._dynamo', 'sympy', 'scipy'} & set(sys.modules)))\n"
     )
     done = subprocess.run(

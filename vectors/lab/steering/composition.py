@@ -24,7 +24,7 @@ from vectors.measuring.measures import degenerate, keyword_hits
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
 from vectors.statistics.estimates import Estimate, mean, paired, rate
-from vectors.steering import Steering
+from vectors.steering.intervention import Steering
 
 Mode = Literal["add", "weighted", "switch"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -51,7 +51,7 @@ class Condition:
     degenerate: Estimate
 
 
-_Turn = tuple[Steering | None, int]
+_Turn = tuple[Steering, int]
 """What steers a turn of an answer, and how many tokens it has."""
 
 
@@ -88,7 +88,7 @@ def composed(vectors: Sequence[DomainVector], weights: Sequence[float]) -> Domai
     layers = range(len(vectors[0].directions))
     directions = torch.zeros_like(vectors[0].directions)
     for vector, weight in zip(vectors, weights, strict=True):
-        directions += weight * torch.stack([vector.steering(layer).delta() for layer in layers])
+        directions += weight * torch.stack([vector.intervention(layer).delta() for layer in layers])
     norms = torch.stack([vector.residual_norms for vector in vectors]).mean(0)
     layer = round(sum(vector.default_layer for vector in vectors) / len(vectors))
     alpha = float(directions[layer].norm())
@@ -135,15 +135,15 @@ def compare(
     `keywords` words, for those that have any.
     """
     whole = tokens * len(vectors)
-    turns: dict[str, list[_Turn]] = {"unsteered": [(None, whole)]}
-    single = {vector.domain: vector.steering() for vector in vectors}
+    turns: dict[str, list[_Turn]] = {"unsteered": [((), whole)]}
+    single: dict[str, Steering] = {vector.domain: (vector.intervention(),) for vector in vectors}
     turns |= {domain: [(steering, whole)] for domain, steering in single.items()}
     for mode in modes:
         if mode == "switch":
             turns[mode] = [(steering, tokens) for steering in single.values()]
         else:
-            steering = composed(vectors, weights_of(mode, vectors, weights)).steering()
-            turns[mode] = [(steering, whole)]
+            steering = composed(vectors, weights_of(mode, vectors, weights)).intervention()
+            turns[mode] = [((steering,), whole)]
     prompts = [lm.chat_ids([{"role": "user", "content": probe}]) for probe in probes]
     journal = journal or Journal()
     of_prompts = [{name: _Answer(prompt, own) for name, own in turns.items()} for prompt in prompts]
@@ -156,7 +156,7 @@ def compare(
         measured = text_margins(engine, lm, own_pairs, prompts, distinct, journal, progress)
         margins = dict(zip(distinct, measured, strict=True))
         for name, its in zip(turns, steerings, strict=True):
-            likelihoods[name][domain] = paired(margins[its], margins[None])
+            likelihoods[name][domain] = paired(margins[its], margins[()])
     return _conditions(written, likelihoods, keywords)
 
 

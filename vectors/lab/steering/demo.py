@@ -27,7 +27,7 @@ from vectors.measuring.measures import degenerate, keyword_hits
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
 from vectors.statistics.estimates import Estimate, mean, paired
-from vectors.steering import Steering
+from vectors.steering.intervention import Steering
 
 Variant = Literal["baseline", "static", "dynamic"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
@@ -158,9 +158,10 @@ def _request(
     step = run.scenario.steps[len(run.answers)]
     before = f"\n\nSo far:\n{run.answers[-1].text[-_SEEN_CHARS:]}" if run.answers else ""
     text = f"{run.scenario.reports[run.report]}{before}\n\n{step.instruction}"
-    steering: Steering | None = None
+    steering: Steering = ()
     if run.variant != "baseline":
-        steering = vectors[STATIC_DOMAIN if run.variant == "static" else step.domain].steering()
+        domain = STATIC_DOMAIN if run.variant == "static" else step.domain
+        steering = (vectors[domain].intervention(),)
     sampling = Sampling(tokens, temperature, seed=run.seed * 1000 + run.report)
     return GenerationRequest(lm.chat_ids([{"role": "user", "content": text}]), steering, sampling)
 

@@ -13,7 +13,7 @@ from vectors.measuring.measures import degenerate
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
 from vectors.statistics.estimates import Estimate, mean, paired
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention
 
 TEMPERATURES = (0.3, 0.7, 1.0)
 
@@ -36,7 +36,7 @@ class Diversity:
 def diversity(
     engine: Engine,
     lm: LanguageModel,
-    steering: Steering,
+    steering: Intervention,
     probes: Sequence[str],
     *,
     samples: int = 5,
@@ -52,7 +52,7 @@ def diversity(
     condition, so that the two draw the same random numbers.
     """
     prompts = [lm.chat_ids([{"role": "user", "content": probe}]) for probe in probes]
-    conditions = list(product(temperatures, (None, steering)))
+    conditions = list(product(temperatures, ((), (steering,))))
     rows = list(product(range(len(prompts)), conditions, range(samples)))
     requests = [
         GenerationRequest(
@@ -66,7 +66,7 @@ def diversity(
     texts: dict[tuple[float, bool], list[set[str]]] = {}
     broken: dict[tuple[float, bool], list[int]] = {}
     for (prompt, (temperature, condition), _), answer in zip(rows, written, strict=True):
-        key = temperature, condition is not None
+        key = temperature, bool(condition)
         texts.setdefault(key, [set() for _ in prompts])[prompt].add(answer.text)
         broken.setdefault(key, [0 for _ in prompts])[prompt] += degenerate(answer)
     found = []

@@ -20,7 +20,7 @@ from vectors.measuring.measures import degenerate, kl_bits
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
 from vectors.statistics.estimates import Estimate, mean, paired, rate
-from vectors.steering import Steering
+from vectors.steering.intervention import Intervention, Steering
 
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.8)
 """The default grid of α, as shares of the mean residual norm at the layer."""
@@ -99,7 +99,7 @@ def grid(
     *,
     shares: Sequence[float] = SHARES,
     alphas: Sequence[float] = (),
-) -> list[Steering]:
+) -> list[Intervention]:
     """Every layer with every α: absolute `alphas`, else `shares` of the mean residual norm at the layer.
 
     Raises UnfitAnalysis for a strength that is not positive (α = 0 is what the others are compared with) or
@@ -111,9 +111,9 @@ def grid(
         raise UnfitAnalysis("a sweep needs layers and α that are each given once, and α of more than 0")
     points = []
     for layer in sorted(layers):
-        whole_norm = 1 / vector.relative_alpha(vector.steering(layer, 1.0))
+        whole_norm = 1 / vector.relative_alpha(vector.intervention(layer, 1.0))
         unit = 1.0 if alphas else whole_norm
-        points += [vector.steering(layer, strength * unit) for strength in sorted(strengths)]
+        points += [vector.intervention(layer, strength * unit) for strength in sorted(strengths)]
     return points
 
 
@@ -121,7 +121,7 @@ def sweep(
     engine: Engine,
     lm: LanguageModel,
     vector: DomainVector,
-    points: Sequence[Steering],
+    points: Sequence[Intervention],
     probes: Sequence[str],
     pairs: Sequence[Pair],
     *,
@@ -136,7 +136,7 @@ def sweep(
     """
     journal = journal or Journal()
     prompts = [lm.chat_ids([{"role": "user", "content": probe}]) for probe in probes]
-    steerings: list[Steering | None] = [None, None, *points]
+    steerings: list[Steering] = [(), (), *((point,) for point in points)]
 
     def compared(prompt: tuple[int, ...]) -> list[tuple[float, float, float]]:
         reference, *others = asked(
@@ -150,7 +150,7 @@ def sweep(
     changed, broken = ([int(sum(each[of] for each in point)) for point in by_point] for of in (0, 1))
     bits = [[each[2] for each in point] for point in by_point]
     n = len(prompts)
-    margins = text_margins(engine, lm, pairs, prompts, [None, *points], journal, progress) if pairs else None
+    margins = text_margins(engine, lm, pairs, prompts, steerings[1:], journal, progress) if pairs else None
     cells = [
         Cell(
             point.layer,
