@@ -56,7 +56,7 @@ async def test_a_chat_is_that_of_the_route_steered_alike(tools, mode):
     assert json.loads(answer.content[0].text) == found
     assert found["choices"] == expected["choices"]
     assert found["steering"] == expected["steering"]
-    assert found["steering"]["alpha"] == 3.0
+    assert found["steering"][0]["alpha"] == 3.0
     assert [reached for reached, _, _ in told] == sorted({reached for reached, _, _ in told})
     assert {total for _, total, _ in told} == {9}
     assert "".join(message for _, _, message in told) == found["choices"][0]["message"]["content"]

@@ -61,7 +61,7 @@ async def test_an_agent_finds_files_chats_and_solves(place, project, mode):
     assert names == ["retrieve_files", "solve_task", "grade_patch", "chat"]
     assert files.structured_content["hits"][0]["path"].startswith("abacus/")
     assert chat.structured_content["usage"]["completion_tokens"] <= 4
-    assert chat.structured_content["steering"]["layer"] is not None
+    assert chat.structured_content["steering"][0]["layer"] is not None
     assert solved.structured_content["status"] in ("patched", "no_patch")
     assert {"retrieve", "validate"} <= {each.partition(":")[0] for each in told}
     assert temporary(place) == []
