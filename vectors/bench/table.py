@@ -11,7 +11,9 @@ Who = Literal[
 ]
 Precision = Literal["best", "float32", "bfloat16", "q4_1"]
 """`best` is what the engine is loaded in by default on this machine."""
-WorkloadName = Literal["mixed16", "decode16", "single", "prefill", "sweep66", "three_nodes", "poisson24"]
+WorkloadName = Literal[
+    "mixed16", "lists16", "decode16", "single", "prefill", "sweep66", "three_nodes", "poisson24"
+]
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ ROWS = (
     RowSpec("mixed16_vs_hf_batch16_fp32", "mixed16", FP32, Side("hf batch", "float32"), 1.2),
     RowSpec("mixed16_vs_hf_batch16_bf16", "mixed16", BF16, Side("hf batch", "bfloat16"), 1.7),
     RowSpec("mixed16_vs_unsteered16", "mixed16", ENGINE, Side("engine unsteered"), 0.98),
+    RowSpec("lists16_vs_unsteered16", "lists16", ENGINE, Side("engine unsteered"), 0.93),
     RowSpec("single_vs_hf_fp32", "single", FP32, HF_FP32, 1.25, same_tokens=True),
     RowSpec("single_vs_hf_bf16", "single", BF16, HF_BF16, 1.8),
     RowSpec("single_bandwidth_share", "single", ENGINE, Side("memory"), 0.55),

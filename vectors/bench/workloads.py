@@ -12,7 +12,7 @@ import tarfile
 import typing
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -31,6 +31,7 @@ ARRIVAL_LOAD = 16
 _TEXTS = (argparse, tarfile, typing, statistics)
 _MIN_SHARE, _MAX_SHARE = 0.2, 0.5  # α as a share of the residual norm
 _SWEEP_LAYERS, _SWEEP_SHARES = 11, (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+_LIST = ("add", "replace", "cap")
 _NODES = (
     "\n\nYou read code. Which files and functions does this report involve?\n",
     "\n\nYou analyse faults. What is the cause, and what has to change?\n",
@@ -72,6 +73,15 @@ class Workloads:
                 for length, steering in zip(lengths, steerings, strict=True)
             )
         )
+
+    def _lists16(self, draw: random.Random) -> Job:
+        """As `_mixed16`, each request with three interventions by three operations at layers of their own."""
+        requests = []
+        for length in _spread(draw, 80, 120, 16):
+            steering = [self._steering(draw, draw.random(), 0.0)[0] for _ in range(3)]
+            by = [replace(each, operation=name) for each, name in zip(steering, _LIST, strict=True)]
+            requests.append(self._request(draw, length, 48, tuple(by)))
+        return Job(tuple(requests))
 
     def _decode16(self, draw: random.Random) -> Job:
         """One vector for all, the only way that llama.cpp knows, and short prompts."""

@@ -88,7 +88,7 @@ class Engine:
             like.shape[0],
             like.device,
         )
-        self._intake = Intake(model, tokenizer, self._cache.tokens)
+        self._intake = Intake(model, tokenizer, self._cache.tokens, max_rows)
         self._lock = threading.Lock()
         self._arrived: list[Ticket] = []
         self._waiting: list[Row] = []

@@ -12,6 +12,7 @@ from vectors.engine.requests import GenerationRequest
 from vectors.engine.row import Row
 from vectors.engine.sampling import Sampler
 from vectors.engine.textstream import TextStream
+from vectors.engine.twins import twin_of
 from vectors.errors import InvalidRequest, SteeringMismatch
 from vectors.models.blocks import context_length, d_model, embedding, n_layers
 from vectors.models.chat import Chat
@@ -22,11 +23,15 @@ from vectors.steering.row_steering import RowSteering
 
 
 class Intake:
-    """Prepares the rows of one model, whose cache holds `cache_tokens` tokens; safe from any thread."""
+    """Prepares the rows of one model, of which `max_rows` run at once on a cache of `cache_tokens` tokens.
 
-    def __init__(self, model: nn.Module, tokenizer: Tokenizer, cache_tokens: int) -> None:
+    Safe from any thread.
+    """
+
+    def __init__(self, model: nn.Module, tokenizer: Tokenizer, cache_tokens: int, max_rows: int) -> None:
         like = embedding(model).weight
-        self._model, self._tokenizer, self._cache_tokens = model, tokenizer, cache_tokens
+        self._model, self._tokenizer = model, tokenizer
+        self._cache_tokens, self._max_rows = cache_tokens, max_rows
         self._vocab_size, self._device = like.shape[0], like.device
         self._special_ids = tokenizer.unwritten_ids if isinstance(tokenizer, Tokenizer) else frozenset()
         ends = sorted(id_ for id_ in end_of_sequence_ids(model, tokenizer) if id_ < self._vocab_size)
@@ -60,7 +65,7 @@ class Intake:
         layout = Layout(len(prompt_ids), request.turns, self._special_ids)
         steering = self._steering(request, layout)
         constraint = self._constraints.compile(sampling.constraint) if sampling.constraint else None
-        return Row(
+        row = Row(
             prompt_len=len(prompt_ids),
             known=[*prompt_ids, *sampling.forced_ids],
             steering=steering,
@@ -71,11 +76,17 @@ class Intake:
                 request.probes, request.states, layout, self._device, with_prompt=request.reads_prompt
             ),
             wants_distribution=request.distribution,
+            wants_divergence=request.divergence,
             wants_alternatives=request.alternatives,
             on_token=request.on_token,
             owner=request.owner,
             public_tokens=request.public_tokens,
         )
+        if request.divergence and steering:
+            if self._max_rows < 2:
+                raise InvalidRequest("a row and its unsteered twin need an engine of at least two rows")
+            twin_of(row)
+        return row
 
     def _steering(self, request: GenerationRequest, layout: Layout) -> RowSteering:
         """The row's steering, once it is known to fit the model and to touch what it can."""

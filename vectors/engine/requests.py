@@ -29,6 +29,7 @@ class GenerationRequest:
 
     `turns` say where the prompt's turns are, for steering that goes by roles. The residual is read along
     `probes` where new tokens are drawn, and with `reads_prompt` at the prompt's tokens; `states` are kept.
+    With `divergence` an unsteered twin runs beside the row: it is given the row's tokens.
     """
 
     prompt_ids: tuple[int, ...]
@@ -43,6 +44,7 @@ class GenerationRequest:
     probes: tuple[Probe, ...] = ()
     reads_prompt: bool = False
     states: StatesWanted | None = None
+    divergence: bool = False
 
     @property
     def most_tokens(self) -> int:
@@ -60,7 +62,8 @@ class Generation:
     first new one, in float32, and `alternatives` those of the tokens asked for, in their order.
     `reused_tokens` of the prompt came from a prefix that was there. `seconds` counts from the row's
     admission, not the time spent waiting. `steered_tokens` counts the tokens that each intervention changed,
-    of those that do anything; `readings` are each probe's, and `states` what was asked for.
+    of those that do anything; `readings` are each probe's, and `states` what was asked for. `divergences` are
+    KL(steered‖unsteered) in bits where each new token was drawn.
     """
 
     text: str
@@ -77,6 +80,7 @@ class Generation:
     steered_tokens: tuple[int, ...] = ()
     readings: tuple[tuple[Reading, ...], ...] = ()
     states: States | None = None
+    divergences: tuple[float, ...] = ()
 
 
 def scoring(
@@ -140,4 +144,5 @@ def _generation(row: Row) -> Generation:
         steered_tokens=row.steering.changed(row.known[: row.computed]),
         readings=row.readings.readings() if row.readings else (),
         states=row.readings.states() if row.readings else None,
+        divergences=tuple(row.divergences),
     )

@@ -8,19 +8,27 @@ from torch import Tensor
 from vectors.engine.ragged import Pass, Piece
 from vectors.engine.row import Row, Scored
 from vectors.engine.sampling import choose
+from vectors.engine.twins import compare, keep
 
 
 def distribute(batch: Pass, logits: Tensor, rows: Mapping[Piece, Row], eos_ids: frozenset[int]) -> int:
     """Give each row its share of a pass's `logits` [wanted, vocab]; returns how many tokens were chosen."""
     choosing: list[tuple[Row, int]] = []
-    at = 0
+    at, indices = 0, dict[Piece, dict[int, int]]()
     for piece in batch.pieces:
+        indices[piece] = dict(zip(piece.wanted, range(at, at + len(piece.wanted)), strict=True))
+        at += len(piece.wanted)
+    for row, piece in [(rows[piece], piece) for piece in batch.pieces]:
+        if row.leads is not None:
+            row.computed = piece.end
+            keep(row, {place: logits[number] for place, number in indices.pop(piece).items()})
+    for piece, index in indices.items():
         row = rows[piece]
         known = len(row.known)
         row.computed = piece.end
-        index = dict(zip(piece.wanted, range(at, at + len(piece.wanted)), strict=True))
-        at += len(piece.wanted)
         first = row.prompt_len - 1
+        if row.wants_divergence:
+            compare(row, {place: logits[number] for place, number in index.items() if place >= first})
         if row.wants_distribution and first in index:
             row.distribution = torch.log_softmax(logits[index[first]], dim=-1).cpu()
         for number, ids in row.wants_alternatives.items():

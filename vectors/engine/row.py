@@ -36,7 +36,8 @@ class Row:
 
     `known` are the tokens there are: the prompt, the forced ones, and what was generated. The first
     `computed` of them are in the cache. `resume` = (layer, hidden) is what a reused prefix left to do: its
-    tokens have to pass the blocks after that layer.
+    tokens have to pass the blocks after that layer. `reaches` is how far this pass takes the row, and `twin`
+    is another (see `vectors.engine.twins`), which `leads` leads back from.
     """
 
     prompt_len: int
@@ -47,10 +48,17 @@ class Row:
     stream: TextStream
     readings: RowReadings | None = None
     wants_distribution: bool = False
+    wants_divergence: bool = False
     wants_alternatives: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     on_token: Callable[[str], None] | None = None
     owner: str = ""
     public_tokens: int = 0
+
+    twin: "Row | None" = None
+    leads: "Row | None" = None
+    reaches: int = 0
+    unsteered: dict[int, Tensor] = field(default_factory=dict)
+    divergences: list[float] = field(default_factory=list)
 
     cancelled: bool = False
     block: Block | None = None
@@ -127,6 +135,8 @@ class Row:
             for position in range(max(start, first), end)
             if position + 1 == len(self.known)
             or self.sampling.logprobs
+            or self.wants_divergence
+            or self.leads is not None
             or (self.wants_distribution and position == first)
             or position - first in self.wants_alternatives
         ]
@@ -142,6 +152,8 @@ class Row:
         forced = self.prompt_len + self.new_tokens < len(self.known)
         if not forced:
             self.known.append(token)
+            if self.twin is not None:
+                self.twin.known.append(token)
         self.new_tokens += 1
         if scored is not None:
             self.scored.append(scored)

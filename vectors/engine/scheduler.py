@@ -22,6 +22,7 @@ from vectors.engine.ragged import Pass, Piece
 from vectors.engine.results import distribute
 from vectors.engine.row import Row
 from vectors.engine.sharing import Running, Sharing
+from vectors.engine.twins import held
 from vectors.errors import VectorsError, generation_fault, without_frames
 
 _PROMPT_TOKENS = 256
@@ -83,35 +84,54 @@ class Scheduler:
             match = self.sharing.match(first, self._running)
             if self.sharing.worth_waiting(first, match, self._running):
                 continue
-            block = self._allocate(first.prompt_len + first.sampling.max_new_tokens)
-            if block is None:
+            together = [first.twin, first] if first.twin else [first]
+            blocks = self._allocate_all(together) if self._fit(together) else None
+            if blocks is None:
                 return  # nobody overtakes a row that waits for room
             ahead.remove(first)
             waiting.remove(first)
-            self._start(first, block)
+            for each, block in zip(together, blocks, strict=True):
+                self._start(each, block)
 
     def step(self) -> list[Row]:
         """Run what is due and return the rows that have finished."""
-        for running in self._running:
-            if running.row.cancelled and not running.row.finished:
-                running.row.end("cancelled")
+        for row in self.rows:
+            if row.cancelled and not row.finished:
+                row.end("cancelled")
+            if row.leads is not None and row.leads.finished:
+                row.end("cancelled")
         self._run_resumed()
         self._run_newest()
         finished = [running for running in self._running if running.row.finished]
         self._running = [running for running in self._running if not running.row.finished]
         for running in finished:
             self._release(running)
-        return [running.row for running in finished]
+        return [running.row for running in finished if running.row.leads is None]
 
     def abandon(self, error: Exception | None = None) -> list[Row]:
         """End every row, cancelled or with an error, and return them."""
         for running in self._running:
             running.row.end(None if error else "cancelled", error)
-        rows = self.rows
+        rows = [row for row in self.rows if row.leads is None]
         for running in self._running:
             self._release(running)
         self._running = []
         return rows
+
+    def _fit(self, rows: Sequence[Row]) -> bool:
+        return len(self._running) + len(rows) <= self.max_rows
+
+    def _allocate_all(self, rows: Sequence[Row]) -> list[Block] | None:
+        """A block for each, or none at all."""
+        blocks: list[Block] = []
+        for row in rows:
+            block = self._allocate(row.prompt_len + row.sampling.max_new_tokens)
+            if block is None:
+                for each in blocks:
+                    self.cache.free(each)
+                return None
+            blocks.append(block)
+        return blocks
 
     def _allocate(self, tokens: int) -> Block | None:
         while (block := self.cache.allocate(tokens)) is None:
@@ -206,13 +226,14 @@ class Scheduler:
             if row.finished or row.resume is not None:
                 continue
             assert row.block is not None
-            end = row.needed
+            end = held(row, row.needed)
             if not row.decoding:
                 end = self._within(budget, row.computed, end)
                 budget -= end - row.computed
             wanted = row.wanted(row.computed, end)
             if len(wanted) > room and self.forward.in_pieces:
                 end, wanted = wanted[room], wanted[:room]
+            row.reaches = end
             if end == row.computed:
                 continue
             room -= len(wanted)

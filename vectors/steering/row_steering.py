@@ -91,6 +91,10 @@ class RowSteering:
     def __bool__(self) -> bool:
         return bool(self.interventions)
 
+    def without(self) -> "RowSteering":
+        """A row of the same tokens that nothing steers."""
+        return replace(self, interventions=())
+
     def chosen(self, tokens: Sequence[int], start: int) -> list[NDArray[np.bool_] | None]:
         """For each intervention which of the tokens, the first at place `start`, it is for; None for all."""
         ids, places = np.asarray(tokens, dtype=np.int64), np.arange(start, start + len(tokens))
