@@ -16,6 +16,7 @@ from services.chat.calling import Reader
 from services.chat.choices import Choices, begun
 from services.chat.messages import Delta
 from services.chat.preparing import Prepared, prepare, seeded
+from services.chat.readings import at_end, of_tokens
 from services.chat.schemas import ChatRequest
 
 router = APIRouter(prefix="/v1", tags=["chat"])
@@ -58,12 +59,13 @@ async def _chunks(
             for part in reader.rest():
                 yield answers.chunk(stamp, number, Delta.of(part))
             finish = answers.finish(reader, choices.generation(number))
-            yield answers.chunk(stamp, number, Delta(), finish=finish)
+            known = at_end(asked, choices.generation(number))
+            yield answers.chunk(stamp, number, Delta(), finish=finish, readings=known)
             continue
         deltas = [Delta.of(part) for part in reader.read("".join(token.piece for token in tokens))]
-        told = tokens if asked.logprobs else []
-        for delta in deltas or [Delta(content="")] * bool(told):
-            yield answers.chunk(stamp, number, delta, tokens=told)
-            told = []
+        told, read = tokens if asked.logprobs else [], of_tokens(asked, tokens)
+        for delta in deltas or [Delta(content="")] * bool(told or read):
+            yield answers.chunk(stamp, number, delta, tokens=told, readings=read)
+            told, read = [], None
     if asked.wants_usage:
         yield answers.last_chunk(stamp, answers.usage(choices.generations))

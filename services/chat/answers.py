@@ -12,6 +12,7 @@ from services.chat.calling import Reader
 from services.chat.generate import Token
 from services.chat.messages import AnswerMessage, Delta, message
 from services.chat.preparing import Prepared
+from services.chat.readings import Readings, of_answer
 from vectors.engine.requests import Generation, GenerationRequest
 from vectors.models.tokenizer import Tokenizer
 from vectors.steering.text import written_positions
@@ -56,6 +57,7 @@ class Choice(BaseModel):
     message: AnswerMessage
     logprobs: Logprobs | None
     finish_reason: Finish
+    readings: Readings | None
 
 
 class Steered(BaseModel):
@@ -88,6 +90,7 @@ class ChunkChoice(BaseModel):
     delta: Delta
     logprobs: Logprobs | None = None
     finish_reason: Finish | None = None
+    readings: Readings | None = None
 
 
 class Chunk(BaseModel):
@@ -161,6 +164,7 @@ def whole(
                 message=message(parts),
                 logprobs=None if scores is None else Logprobs(content=scores),
                 finish_reason=finish(reader, generation),
+                readings=of_answer(prepared.watched, generation),
             )
         )
     return ChatCompletion(
@@ -214,11 +218,12 @@ def chunk(
     *,
     finish: Finish | None = None,
     tokens: Sequence[Token] = (),
+    readings: Readings | None = None,
 ) -> Chunk:
     """What a stream says of the answer of that number; `tokens` are those whose scores it tells."""
     content = _scores(stamp, tokens)
     scored = Logprobs(content=content) if content else None
-    choice = ChunkChoice(index=number, delta=delta, logprobs=scored, finish_reason=finish)
+    choice = ChunkChoice(index=number, delta=delta, logprobs=scored, finish_reason=finish, readings=readings)
     return _chunk(stamp, [choice], None)
 
 

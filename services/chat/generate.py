@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from services.errors import Invalid, Unauthorized, Unavailable
 from services.serving.exchange import Served
 from services.serving.runtime import Runtime
+from vectors.engine.readings import Reading
 from vectors.engine.requests import Generation, GenerationRequest, Ticket
 from vectors.engine.row import Scored
 from vectors.errors import EngineClosed, InvalidRequest
@@ -18,11 +19,15 @@ from vectors.errors import EngineClosed, InvalidRequest
 
 @dataclass(frozen=True)
 class Token:
-    """One new token: the text that became certain with it (perhaps none), and its scores where asked for."""
+    """One new token: the text that became certain with it (perhaps none), and its scores and readings where
+    asked for.
+    """
 
     piece: str
     id: int
     scored: Scored | None
+    readings: tuple[Reading, ...] = ()
+    divergence: float = 0.0
 
 
 class Answer:
@@ -105,4 +110,11 @@ class Answer:
     def _token(self, number: int, piece: str) -> Token:
         row = self.ticket.row
         scored = row.scored[number] if self._prepared.sampling.logprobs else None
-        return Token(piece, row.known[row.prompt_len + number], scored)
+        place, read = row.prompt_len - 1 + number, row.readings.found if row.readings else ()
+        return Token(
+            piece,
+            row.known[place + 1],
+            scored,
+            tuple(found[place] for found in read),
+            row.divergences[number] if self._prepared.divergence else 0.0,
+        )

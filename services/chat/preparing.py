@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from services.chat.calling import Calling
+from services.chat.readings import MOST_STATES, Watched
 from services.chat.sampled import Completed, Sampled
 from services.chat.schemas import ChatMessage, ChatRequest, JsonObject, JsonSchema
 from services.chat.text_requests import TextRequest
@@ -16,12 +17,14 @@ from services.serving.exchange import Served
 from services.serving.steering import positions_in
 from services.settings import ServeSettings
 from vectors.engine.constraint import Constraint
+from vectors.engine.readings import StatesWanted
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
 from vectors.errors import InvalidRequest
 from vectors.models.loading import LanguageModel
 from vectors.models.tools import Message
-from vectors.steering.positions import Turn, roles_in
+from vectors.steering.positions import Last, Turn, roles_in
+from vectors.steering.reading import positions_of
 
 DEFAULT_ANSWER_TOKENS = 512
 DEFAULT_TEXT_TOKENS = 16
@@ -31,10 +34,11 @@ _MOST_CHARS_PER_TOKEN = 16
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the engine is asked for a chat, and how calls are read out of the answer."""
+    """What the engine is asked for a chat, how calls are read out of the answer, what else is told of it."""
 
     request: GenerationRequest
     calling: Calling | None
+    watched: Watched
 
 
 def prepare(served: Served, settings: ServeSettings, owner: str, asked: ChatRequest) -> Prepared:
@@ -54,7 +58,16 @@ def prepare(served: Served, settings: ServeSettings, owner: str, asked: ChatRequ
     first = asked.messages[0]
     public = first.role in ("system", "developer") and first.content in settings.system_prompts
     shared = _system_tokens(lm, _turn(first), prompt_ids) if public else 0
-    return Prepared(replace(request, public_tokens=shared, turns=_turns(lm, asked)), calling)
+    request = replace(
+        request,
+        public_tokens=shared,
+        turns=_turns(lm, asked),
+        probes=tuple(served.vectors.probe(owner, each) for each in asked.probes),
+        reads_prompt=asked.reads_prompt,
+        divergence=asked.divergence,
+        states=_states(lm, asked, len(prompt_ids) + new),
+    )
+    return Prepared(request, calling, asked)
 
 
 def prepare_texts(
@@ -121,11 +134,28 @@ def ids_of_text(
 
 
 def _turns(lm: LanguageModel, asked: ChatRequest) -> tuple[Turn, ...]:
-    """Where the turns are, if it matters to what is steered."""
-    if not any(map(roles_in, positions_in(asked.steering))):
+    """Where the turns are, if it matters to what is steered or kept."""
+    kept = [positions_of(asked.hidden_states.positions)] if asked.hidden_states else []
+    if not any(map(roles_in, [*positions_in(asked.steering), *kept])):
         return ()
     offered = [tool.shown() for tool in asked.offered]
     return tuple(lm.chat.turns([_turn(message) for message in asked.messages], offered))
+
+
+def _states(lm: LanguageModel, asked: ChatRequest, places: int) -> StatesWanted | None:
+    """What hidden states are wanted. Raises Invalid for layers that do not exist, and for too much."""
+    if asked.hidden_states is None:
+        return None
+    layers, positions = asked.hidden_states.layers, positions_of(asked.hidden_states.positions)
+    if max(layers) >= lm.n_layers:
+        raise Invalid(f"hidden_states: layer {max(layers)} does not exist: expected 0 to {lm.n_layers - 1}")
+    few = 1 if positions == Last() else places
+    if few * len({*layers}) * lm.d_model > MOST_STATES:
+        raise Invalid(
+            f"hidden_states: {few} places of {len({*layers})} layers may be more than {MOST_STATES} numbers; "
+            "ask for fewer layers, positions or new tokens"
+        )
+    return StatesWanted(tuple({*layers}), positions)
 
 
 def _not_too_long(field: str, characters: int, settings: ServeSettings) -> None:

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from services.bodies import Body
+from services.chat.readings import Watched
 from services.chat.sampled import Completed, Unused
 from services.chat.tools import MOST_TOOLS, ToolCall, Tooled
 from services.texts import Text
@@ -113,7 +114,7 @@ Effort = Annotated[Text, AfterValidator(_without_thinking), WithJsonSchema({"enu
 Verbosity = Annotated[Text, AfterValidator(_as_it_comes), WithJsonSchema({"const": "medium"})]
 
 
-class ChatRequest(Completed, Tooled):
+class ChatRequest(Completed, Tooled, Watched):
     """The body of POST /v1/chat/completions.
 
     Fields from `modalities` on are taken where they ask for nothing.
