@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 _SAMPLES, _SAMPLE_BYTES = 64, 4096
+SOURCE_FILE = "source.json"
+"""Written into a folder that was made of a GGUF file: the file's sha256. What is ours may hold more files."""
 
 
 def missing_from(folder: Path) -> list[str]:
@@ -126,7 +128,9 @@ def _by_transformers(folder: Path, dtype: "torch.dtype") -> "nn.Module":
     transformers.utils.logging.disable_progress_bar()
     own = {"local_files_only": True, "trust_remote_code": False}
     model: nn.Module
-    tensors = None if _kept_wide(model_class) else narrowed(_weight_files(folder), dtype)
+    ours = (folder / SOURCE_FILE).is_file()
+    kept = folder / f"model.{str(dtype).removeprefix('torch.')}.safetensors" if ours else None
+    tensors = None if _kept_wide(model_class) else narrowed(_weight_files(folder), dtype, kept)
     if tensors is None:
         model = model_class.from_pretrained(folder, dtype=dtype, use_safetensors=True, **own)  # type: ignore[attr-defined]
         return model

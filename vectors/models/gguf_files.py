@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from vectors.errors import UnsupportedModel
-from vectors.models.checkpoints import garbage_kept
+from vectors.models.checkpoints import SOURCE_FILE, garbage_kept
 from vectors.progress import Progress
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 _FORMAT = 3
 """Part of what a converted folder is known by: raise it whenever the same file gives another folder."""
-SOURCE_FILE = "source.json"
-"""Written into a converted folder: the sha256 of the GGUF file that the folder was made from."""
 
 
 def converted(gguf: Path, models: Path, progress: Progress) -> Path:

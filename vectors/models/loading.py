@@ -215,7 +215,7 @@ def _locate(name: str, cache: Path, progress: Progress) -> _Source:
         return _from_hub(ALIASES[name], progress)
     if path.suffix == ".gguf" and path.is_file():
         folder = gguf_files.converted(path, cache / "models", progress)
-        source = json.loads((folder / gguf_files.SOURCE_FILE).read_text())
+        source = json.loads((folder / checkpoints.SOURCE_FILE).read_text())
         return _Source(folder, path.name, "local", source["sha256"])
     if path.is_dir():
         return _Source(path, path.resolve().name, "local", checkpoints.digest_of(path))

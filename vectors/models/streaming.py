@@ -1,19 +1,28 @@
-"""Weights read from safetensors files a piece at a time, in fewer bits than the files hold.
+"""Weights in fewer bits than their safetensors files hold, converted a piece at a time, and once.
 
 Why it exists: who maps a file of float32 into memory and converts it has the whole file there beside what is
-made of it, three times the size of the model.
+made of it, three times the size of the model. What was converted is kept in a file, from which it is mapped:
+of a large embedding only the rows that are looked up take memory then.
 """
 
 import json
+import math
+import mmap
+import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 _DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _PIECE_BYTES = 4 << 20
+_mappings: "WeakKeyDictionary[mmap.mmap, int]" = WeakKeyDictionary()
+"""Files that are mapped, and where they begin in memory."""
 
 
 class _Entry(NamedTuple):
@@ -24,19 +33,65 @@ class _Entry(NamedTuple):
     begin: int
 
 
-def narrowed(paths: list[Path], dtype: torch.dtype) -> dict[str, Tensor] | None:
+def narrowed(paths: list[Path], dtype: torch.dtype, kept: Path | None = None) -> dict[str, Tensor] | None:
     """The tensors of `paths` as `dtype`; None where that saves nothing, or files hold more than floats.
 
+    They are mapped from the file `kept`, which is made where it is missing and can be written.
     Raises OSError, ValueError and SafetensorError for a file that is damaged.
     """
+    if kept is not None and kept.is_file():
+        return _mapped(kept)
     listed = [(path, _entries(path)) for path in paths]
     kinds = {entry.dtype for _, entries in listed for entry in (entries or {}).values()}
     whole = all(entries is not None for _, entries in listed)
     if not whole or not any(kind.itemsize > dtype.itemsize for kind in kinds):
         return None
-    return {
+    read = {
         name: _read(path, entry, dtype) for path, entries in listed for name, entry in (entries or {}).items()
     }
+    if kept is None:
+        return read
+    made = kept.with_name(f"{kept.name}.{secrets.token_hex(4)}.part")
+    try:
+        for leftover in kept.parent.glob(f"{kept.name}.*.part"):  # of a process that was killed
+            leftover.unlink()
+        save_file(read, made)
+        made.replace(kept)
+        return _mapped(kept)
+    except (OSError, SafetensorError):  # a cache that is full or read-only: they are converted again
+        with suppress(OSError):
+            made.unlink(missing_ok=True)
+        return read
+
+
+def give_back(tensor: Tensor) -> None:
+    """Let the system take back the memory of a tensor that is mapped from a file; it is read again at need."""
+    start, end = tensor.data_ptr(), tensor.data_ptr() + tensor.nbytes
+    for mapping, begin in list(_mappings.items()):
+        first, last = start - begin, end - begin
+        if 0 <= first and last <= len(mapping):
+            first = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE
+            last = last // mmap.PAGESIZE * mmap.PAGESIZE
+            if first < last and hasattr(mmap, "MADV_DONTNEED"):
+                mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+
+def _mapped(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file of floats, which nobody may write to."""
+    entries = _entries(path)
+    if entries is None:
+        raise ValueError(f"{path.name} holds more than floats")
+    with path.open("rb") as file:
+        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)  # torch takes none that it cannot write
+    _mappings[mapping] = torch.frombuffer(mapping, dtype=torch.uint8).data_ptr()
+    return {name: _in(mapping, entry) for name, entry in entries.items()}
+
+
+def _in(mapping: mmap.mmap, entry: _Entry) -> Tensor:
+    count = math.prod(entry.shape)
+    if not count:
+        return torch.empty(entry.shape, dtype=entry.dtype)
+    return torch.frombuffer(mapping, dtype=entry.dtype, count=count, offset=entry.begin).view(entry.shape)
 
 
 def _entries(path: Path) -> dict[str, _Entry] | None:
