@@ -24,8 +24,11 @@ from vectors.engine.ragged import Pass
 from vectors.engine.soundness import Attend, check_options, extra_of, watched
 from vectors.errors import SteeringNotApplied, UnsupportedModel
 from vectors.models.blocks import n_layers
+from vectors.models.streaming import give_back
 
 _NAME = "steered_ragged"
+_MANY_TOKENS = 8
+"""Of a pass: each has read the rows of a mapped embedding that lie around its own, 64 KiB."""
 _CONVOLUTIONS = ("Lfm2ShortConv", "Lfm2MoeShortConv", "Lfm3ShortConv")
 
 
@@ -102,6 +105,8 @@ class HFForward:
             )
         if missed := self._attending - _current.attended:
             raise SteeringNotApplied(f"blocks {sorted(missed)} attended past the engine")
+        if len(batch.token_ids) > _MANY_TOKENS:
+            give_back()
         logits: Tensor = output.logits[0]
         return logits.float()
 

@@ -9,10 +9,15 @@ import ctypes
 import sys
 from typing import Any
 
+from vectors.models.streaming import give_back
+
 _malloc_trim: Any = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
 
 
 def trim() -> None:
-    """Give back the pages that hold nothing, where the C library can (glibc); some ten milliseconds."""
+    """Give back the pages that hold nothing, where the C library can (glibc), and those of files that are
+    mapped, which are there again when they are read; some ten milliseconds.
+    """
+    give_back()
     if _malloc_trim is not None:
         _malloc_trim(0)

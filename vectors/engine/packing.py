@@ -15,7 +15,6 @@ from torch.nn import functional
 
 from vectors.engine.levels import GROUP, planes
 from vectors.engine.memory import trim
-from vectors.models.streaming import give_back
 
 _ROWS = 16  # the layout is chosen for this many rows; other numbers work, and give the same results
 _PADDED_ROWS = 4
@@ -183,14 +182,12 @@ def pack(model: nn.Module) -> None:
     output head shares it. A packed model is left as it is.
     """
     replaced = 0
-    for weight in model.parameters():
-        give_back(weight)  # what was read to probe the model
+    trim()  # of what was read to probe the model
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Linear) and type(child).forward is nn.Linear.forward:
                 bias = None if child.bias is None else child.bias.detach()
                 setattr(module, name, fused(child.weight.detach(), bias))
-                give_back(child.weight)
                 replaced += child.weight.nbytes
                 if replaced > _TRIM_BYTES:
                     replaced = 0

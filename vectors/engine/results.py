@@ -10,6 +10,9 @@ from vectors.engine.row import Row, Scored
 from vectors.engine.sampling import choose
 from vectors.engine.twins import compare, keep
 
+_SCORED = 1 << 22
+"""Logits that are normalised at once, whatever the vocabulary: 16 MiB."""
+
 
 def distribute(batch: Pass, logits: Tensor, rows: Mapping[Piece, Row], eos_ids: frozenset[int]) -> int:
     """Give each row its share of a pass's `logits` [wanted, vocab]; returns how many tokens were chosen."""
@@ -52,9 +55,9 @@ def _scores(
     """Log-probabilities of the tokens after `positions`, if the row asks for them."""
     if not (row.sampling.logprobs and positions):
         return [None] * len(positions)
-    rows = logits[[index[position] for position in positions]]
+    places = [index[position] for position in positions]
     tokens = [row.known[position + 1] for position in positions]
-    return _scored(rows, tokens, [row.sampling.top_logprobs] * len(tokens))
+    return _scored(logits, places, tokens, [row.sampling.top_logprobs] * len(tokens))
 
 
 def _choose(rows: Sequence[Row], logits: Tensor, eos_ids: frozenset[int]) -> None:
@@ -62,13 +65,26 @@ def _choose(rows: Sequence[Row], logits: Tensor, eos_ids: frozenset[int]) -> Non
     asking = [i for i, row in enumerate(rows) if row.sampling.logprobs and tokens[i] is not None]
     chosen = [token for i in asking if (token := tokens[i]) is not None]
     tops = [rows[i].sampling.top_logprobs for i in asking]
-    scores = dict(zip(asking, _scored(logits[asking], chosen, tops), strict=True))
+    scores = dict(zip(asking, _scored(logits, asking, chosen, tops), strict=True))
     for i, row in enumerate(rows):
         row.accept(tokens[i], eos_ids, scores.get(i))
 
 
-def _scored(logits: Tensor, tokens: Sequence[int], tops: Sequence[int]) -> list[Scored]:
-    """The log-probabilities of each row's token and of its `tops` likeliest, for logits [rows, vocab]."""
+def _scored(
+    logits: Tensor, places: Sequence[int], tokens: Sequence[int], tops: Sequence[int]
+) -> list[Scored]:
+    """The log-probabilities of a token for each of the `places` in logits [rows, vocab], and of its `tops`
+    likeliest. Of a large vocabulary a few rows are looked at a time.
+    """
+    few = max(1, _SCORED // logits.shape[-1])
+    starts = range(0, len(places), few)
+    parts = [slice(start, start + few) for start in starts]
+    return [
+        scored for part in parts for scored in _scored_few(logits[places[part]], tokens[part], tops[part])
+    ]
+
+
+def _scored_few(logits: Tensor, tokens: Sequence[int], tops: Sequence[int]) -> list[Scored]:
     ids = torch.tensor(tokens, dtype=torch.long, device=logits.device).unsqueeze(1)
     every = torch.log_softmax(logits, dim=-1)
     values, likeliest = every.topk(min(max(tops, default=0), every.shape[-1]), dim=-1)

@@ -12,7 +12,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,8 +21,8 @@ from torch import Tensor
 
 _DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _PIECE_BYTES = 4 << 20
-_mappings: "WeakKeyDictionary[mmap.mmap, int]" = WeakKeyDictionary()
-"""Files that are mapped, and where they begin in memory."""
+_mappings: "WeakSet[mmap.mmap]" = WeakSet()
+"""Files that are mapped."""
 
 
 class _Entry(NamedTuple):
@@ -64,16 +64,11 @@ def narrowed(paths: list[Path], dtype: torch.dtype, kept: Path | None = None) ->
         return read
 
 
-def give_back(tensor: Tensor) -> None:
-    """Let the system take back the memory of a tensor that is mapped from a file; it is read again at need."""
-    start, end = tensor.data_ptr(), tensor.data_ptr() + tensor.nbytes
-    for mapping, begin in list(_mappings.items()):
-        first, last = start - begin, end - begin
-        if 0 <= first and last <= len(mapping):
-            first = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE
-            last = last // mmap.PAGESIZE * mmap.PAGESIZE
-            if first < last and hasattr(mmap, "MADV_DONTNEED"):
-                mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
+def give_back() -> None:
+    """Let the system take back what was read of the files that are mapped; it is read again at need."""
+    for mapping in list(_mappings):
+        if hasattr(mmap, "MADV_DONTNEED"):
+            mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def _mapped(path: Path) -> dict[str, Tensor]:
@@ -82,8 +77,10 @@ def _mapped(path: Path) -> dict[str, Tensor]:
     if entries is None:
         raise ValueError(f"{path.name} holds more than floats")
     with path.open("rb") as file:
-        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)  # torch takes none that it cannot write
-    _mappings[mapping] = torch.frombuffer(mapping, dtype=torch.uint8).data_ptr()
+        mapping = mmap.mmap(
+            file.fileno(), 0, access=mmap.ACCESS_COPY
+        )  # torch takes none that it cannot write
+    _mappings.add(mapping)
     return {name: _in(mapping, entry) for name, entry in entries.items()}
 
 
