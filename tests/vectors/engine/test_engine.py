@@ -268,9 +268,11 @@ def test_scoring_the_same_continuation_again_gives_the_same_scores(model, tiny_e
     assert longer.logprobs[:40] == pytest.approx(first.logprobs, abs=1e-4)
 
 
+@pytest.mark.parametrize("at_once", [1 << 22, 300], ids=["all rows at once", "a row at a time"])
 def test_the_likeliest_tokens_are_told_as_many_as_each_row_asks_for_and_in_the_place_of_forced_ones_too(
-    model, tiny_engine
+    model, tiny_engine, monkeypatch, at_once
 ):
+    monkeypatch.setattr("vectors.engine.results._SCORED", at_once)
     ids = prompt(3, 40)
     settings = [
         Sampling(5, logprobs=True, top_logprobs=4),

@@ -175,3 +175,16 @@ def test_a_turns_tokens_are_those_of_what_it_says(turns):
     assert [(turn.role, CHATML.decode(ids[turn.start : turn.end])) for turn in found] == [
         each for each in turns if each[1]
     ]
+
+
+def test_spelling_special_tokens_out_leaves_the_other_added_tokens_what_they_are():
+    tokenizer = folders.transformers_tokenizer(folders.CHATML)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tokenizer.add_tokens(["<tab>"])
+    tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
+    found = Tokenizer.of(tokenizer)
+    tab, pad = (found.backend.token_to_id(token) for token in ("<tab>", "<|pad|>"))
+    ids = Chat(found).encode("a<tab><|im_end|><|pad|>b", begins=False)
+    assert ids.count(tab) == 1
+    assert pad not in ids
+    assert found.decode(ids) == "a<tab><|im_end|><|pad|>b"

@@ -57,3 +57,52 @@ def test_a_file_that_is_cut_is_refused_in_a_line(tmp_path):
     with pytest.raises(UnsupportedModel, match="cut") as refused:
         checkpoints.load(tmp_path, torch.bfloat16, "cpu")
     assert "\n" not in str(refused.value)
+
+
+def converted(folder):
+    """A folder as it is made of a GGUF file, and its model in fewer bits."""
+    written = folders.save(folder, "gemma3")
+    (folder / checkpoints.SOURCE_FILE).write_text("{}")
+    return written.to(torch.bfloat16).state_dict()
+
+
+def loaded(folder):
+    return checkpoints.load(folder, torch.bfloat16, "cpu")[0].state_dict()
+
+
+def same(found, expected):
+    return found.keys() == expected.keys() and all(each.equal(expected[name]) for name, each in found.items())
+
+
+def test_what_is_made_of_our_own_folder_is_kept_and_read_from_there(tmp_path):
+    expected = converted(tmp_path)
+    leftover = tmp_path / "model.bfloat16.safetensors.0.part"
+    leftover.touch()
+    first = loaded(tmp_path)
+    assert same(first, expected)
+    assert not leftover.exists()
+    wide = tmp_path / "model.safetensors"
+    wide.write_bytes(wide.read_bytes()[:100])  # nobody looks at it any more
+    again = loaded(tmp_path)
+    assert same(again, expected)
+    streaming.give_back()
+    assert same(again, expected)
+    assert same(first, expected)
+
+
+def test_where_nothing_can_be_kept_it_is_made_each_time(tmp_path, monkeypatch):
+    expected = converted(tmp_path)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(streaming, "save_file", full)
+    assert same(loaded(tmp_path), expected)
+    assert not list(tmp_path.glob("*bfloat16*"))
+
+
+def test_nothing_is_put_into_a_folder_of_somebody_elses(tmp_path):
+    folders.save(tmp_path, "gemma3")
+    before = sorted(tmp_path.iterdir())
+    loaded(tmp_path)
+    assert sorted(tmp_path.iterdir()) == before
