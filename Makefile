@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PAGES := README.md ARCHITECTURE.md $(wildcard docs/*.md)
 COG := $(BIN)/cog --verbosity=1 -I . -p 'from docs.tables import *'
 
-.PHONY: help solve test check docs coverage clean
+.PHONY: help solve test check docs coverage clients clean
 
 help:           ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -31,8 +31,11 @@ docs: $(READY)  ## write help texts, routes, settings and results into the docum
 coverage: $(READY)      ## run the test suite and tell which branches of the five packages it takes
 	$(BIN)/pytest -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
+clients: $(READY) ## have real clients of OpenAI's API talk to a server, each in an environment of its own
+	$(BIN)/python -m tests.clients --out docs/results/clients.json
+
 clean:          ## remove the environment, runs and caches
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf $(VENV) .clients runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

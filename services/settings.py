@@ -45,7 +45,7 @@ class ServeSettings(BaseModel):
     chat_requests: int = Field(default=64, ge=1)
     chat_tokens: int = Field(default=65_536, ge=1)
     """Most chat requests in hand, waiting or running, and most tokens of prompts and answers among them."""
-    prompt_tokens: int = Field(default=8_192, ge=1)
+    prompt_tokens: int = Field(default=32_768, ge=1)
     """Longest prompt of a chat request, and longest problem statement of a task."""
     requests_per_minute: int = Field(default=600, ge=1)
     """For each key; a burst may use up a minute's share at once."""

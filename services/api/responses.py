@@ -12,8 +12,9 @@ from services.api.problems import documented
 from services.api.streaming import CLIENT_GONE, FRAME, Held, error_data, unless_gone
 from services.chat.answers import Stamp
 from services.chat.choices import Choices, begun
+from services.chat.generate import Token
 from services.chat.preparing import prepare
-from services.chat.response_answers import ModelResponse, Responding
+from services.chat.response_answers import Event, ModelResponse, Responding
 from services.chat.response_requests import ResponseRequest
 
 router = APIRouter(prefix="/v1", tags=["chat"])
@@ -37,21 +38,28 @@ async def respond(
     async with begun(runtime, served, owner, [prepared.request]) as held:
         if body.stream:
             return Held(_frames(request, responding, held.choices), held.kept())
-        if await unless_gone(request, held.choices.collected()) is None:
+        tokens = await unless_gone(request, held.choices.collected())
+        if tokens is None:
             return Response(status_code=CLIENT_GONE)
-        return responding.whole(held.choices.generation(0))
+        return responding.whole(held.choices.generation(0), tokens[0])
 
 
 async def _frames(request: Request, responding: Responding, choices: Choices) -> AsyncIterator[bytes]:
     try:
-        for event in responding.begun():
-            yield format_sse_event(data_str=event.model_dump_json(), event=event.type)
-        async for _, tokens in choices.tokens():
-            if piece := "".join(token.piece for token in tokens or ()):
-                event = responding.piece(piece)
-                yield format_sse_event(data_str=event.model_dump_json(), event=event.type)
-        for event in responding.ended(choices.generation(0)):
+        async for event in _events(responding, choices):
             yield format_sse_event(data_str=event.model_dump_json(), event=event.type)
     except Exception as error:
         failed = responding.failed(json.loads(error_data(request, error))["error"])
         yield format_sse_event(data_str=json.dumps(failed), event="error")
+
+
+async def _events(responding: Responding, choices: Choices) -> AsyncIterator[Event]:
+    every: list[Token] = []
+    for event in responding.begun():
+        yield event
+    async for _, tokens in choices.tokens():
+        every += tokens or ()
+        for event in responding.told(tokens or ()):
+            yield event
+    for event in responding.ended(choices.generation(0), every):
+        yield event

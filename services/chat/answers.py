@@ -157,12 +157,12 @@ def whole(
     for number, generation in enumerate(generations):
         reader = Reader(prepared.calling)
         parts = [*reader.read(generation.text), *reader.rest()]
-        scores = _scores(stamp, tokens[number]) if prepared.request.sampling.logprobs else None
+        scored = scores(stamp, tokens[number]) if prepared.request.sampling.logprobs else None
         choices.append(
             Choice(
                 index=number,
                 message=message(parts),
-                logprobs=None if scores is None else Logprobs(content=scores),
+                logprobs=None if scored is None else Logprobs(content=scored),
                 finish_reason=finish(reader, generation),
                 readings=of_answer(prepared.watched, generation),
             )
@@ -179,8 +179,8 @@ def finish(reader: Reader, generation: Generation) -> Finish:
     return "tool_calls" if called else generation.finish_reason
 
 
-def _scores(stamp: Stamp, tokens: Sequence[Token]) -> list[TokenLogprob]:
-    """Those of the tokens that are text: an end is nobody's."""
+def scores(stamp: Stamp, tokens: Sequence[Token]) -> list[TokenLogprob]:
+    """The scores of the tokens that are text: an end is nobody's."""
     return [
         TokenLogprob(
             **_likely(stamp, token.id, token.scored.logprob).model_dump(),
@@ -221,7 +221,7 @@ def chunk(
     readings: Readings | None = None,
 ) -> Chunk:
     """What a stream says of the answer of that number; `tokens` are those whose scores it tells."""
-    content = _scores(stamp, tokens)
+    content = scores(stamp, tokens)
     scored = Logprobs(content=content) if content else None
     choice = ChunkChoice(index=number, delta=delta, logprobs=scored, finish_reason=finish, readings=readings)
     return _chunk(stamp, [choice], None)

@@ -14,7 +14,11 @@ from vectors.engine.constraint import Constraint
 from vectors.engine.textstream import overlap
 from vectors.models.tools import OWN, CallForm
 
-_AS_TEMPLATES_WRITE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+_SPACES = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+ON_ONE_LINE = {"x-guidance": _SPACES}
+"""What a schema says of white space, so that JSON is written as `json.dumps` does: where there may be more, a
+small model goes on with it for ever.
+"""
 
 
 @dataclass(frozen=True)
@@ -27,14 +31,13 @@ class Calling:
     most: int
 
     @classmethod
-    def of(cls, asked: Tooled, form: CallForm) -> "Calling | None":
-        """What a request asks for; None where nothing may be called."""
+    def of(cls, asked: Tooled, form: CallForm, *, knows_tools: bool) -> "Calling | None":
+        """What a request asks of a model that knows tools, or is only told of them; None: not to call."""
         if not asked.may_call:
             return None
-        single = (
-            form.between is None or not asked.parallel_tool_calls or not isinstance(asked.tool_choice, str)
-        )
-        return cls(form, asked.may_call, asked.tool_choice != "auto", 1 if single else MOST_CALLS)
+        parallel = knows_tools if asked.parallel_tool_calls is None else asked.parallel_tool_calls
+        several = parallel and form.between is not None and isinstance(asked.tool_choice, str)
+        return cls(form, asked.may_call, asked.tool_choice != "auto", MOST_CALLS if several else 1)
 
     def constraint(self) -> Constraint:
         """What the answer has to be."""
@@ -188,7 +191,7 @@ def _schema(function: Function) -> dict[str, object]:
         "type": "object",
         **({"additionalProperties": False} if closed else {}),
         **function.parameters,
-        "x-guidance": {**_AS_TEMPLATES_WRITE, "lenient": not function.strict},
+        "x-guidance": {**_SPACES, "lenient": not function.strict},
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
-from services.chat.calling import Calling
+from services.chat.calling import ON_ONE_LINE, Calling
 from services.chat.readings import MOST_STATES, Watched
 from services.chat.sampled import Completed, Sampled
 from services.chat.schemas import ChatMessage, ChatRequest, JsonObject, JsonSchema
@@ -45,7 +45,7 @@ def prepare(served: Served, settings: ServeSettings, owner: str, asked: ChatRequ
     """Check a chat against the model and the longest prompt. Blocks; raises Invalid, NotFound."""
     lm = model_of(served, asked.model)
     prompt_ids = ids_of_turns(lm, settings, asked.messages, asked.offered)
-    calling = Calling.of(asked, lm.chat.call_form)
+    calling = Calling.of(asked, lm.chat.call_form, knows_tools=lm.chat.knows_tools)
     new = _room(lm, settings, "messages", len(prompt_ids), asked.answer_tokens, DEFAULT_ANSWER_TOKENS)
     sampling = Sampling(
         max_new_tokens=new,
@@ -223,9 +223,9 @@ def _constraint(asked: Sampled, form: object) -> Constraint | None:
         return Constraint("lark", asked.grammar)
     match form:
         case JsonObject():
-            return Constraint("json_schema", '{"type": "object"}')
+            return Constraint("json_schema", json.dumps({"type": "object", **ON_ONE_LINE}))
         case JsonSchema(json_schema=named):
-            return Constraint("json_schema", json.dumps(named.schema_))
+            return Constraint("json_schema", json.dumps({**ON_ONE_LINE, **named.schema_}))
         case _:
             return None
 

@@ -1,12 +1,13 @@
 """What a response looks like on the wire, whole and as the events of a stream; the fields are OpenAI's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Literal
 
 from pydantic import BaseModel, JsonValue
 
-from services.chat.answers import Stamp, Steered, steered
+from services.chat.answers import Stamp, Steered, TokenLogprob, scores, steered
+from services.chat.generate import Token
 from services.chat.preparing import Prepared
 from services.chat.response_requests import ResponseRequest
 from vectors.engine.requests import Generation
@@ -20,7 +21,7 @@ class OutputText(BaseModel):
     type: Literal["output_text"] = "output_text"
     text: str
     annotations: list[JsonValue] = []
-    logprobs: list[JsonValue] = []
+    logprobs: list[TokenLogprob] = []
 
 
 class OutputMessage(BaseModel):
@@ -114,14 +115,14 @@ class TextDelta(OfText):
     """The next piece of the text."""
 
     delta: str
-    logprobs: list[JsonValue] = []
+    logprobs: list[TokenLogprob]
 
 
 class TextDone(OfText):
     """The whole text."""
 
     text: str
-    logprobs: list[JsonValue] = []
+    logprobs: list[TokenLogprob]
 
 
 class Responding:
@@ -146,18 +147,21 @@ class Responding:
             part=OutputText(text=""),
         )
 
-    def piece(self, text: str) -> Event:
-        """The event of the next piece."""
-        return TextDelta(
-            type="response.output_text.delta",
-            sequence_number=next(self._numbers),
-            item_id=self._item,
-            delta=text,
-        )
+    def told(self, tokens: Sequence[Token]) -> Iterator[Event]:
+        """The event of the next tokens, if they say anything."""
+        text, logprobs = "".join(token.piece for token in tokens), self._scores(tokens)
+        if text or logprobs:
+            yield TextDelta(
+                type="response.output_text.delta",
+                sequence_number=next(self._numbers),
+                item_id=self._item,
+                delta=text,
+                logprobs=logprobs,
+            )
 
-    def ended(self, generation: Generation) -> Iterator[Event]:
-        """The events after the last piece."""
-        response = self.whole(generation)
+    def ended(self, generation: Generation, tokens: Sequence[Token]) -> Iterator[Event]:
+        """The events after the last piece; `tokens` are all of them."""
+        response = self.whole(generation, tokens)
         (item,) = response.output
         (part,) = item.content
         yield TextDone(
@@ -165,6 +169,7 @@ class Responding:
             sequence_number=next(self._numbers),
             item_id=self._item,
             text=part.text,
+            logprobs=part.logprobs,
         )
         yield OfPart(
             type="response.content_part.done",
@@ -182,13 +187,16 @@ class Responding:
         said = {name: error[name] for name in ("code", "message", "param")}
         return {"type": "error", "sequence_number": next(self._numbers), **said, "error": error}
 
-    def whole(self, generation: Generation) -> ModelResponse:
-        """The response that is over."""
+    def whole(self, generation: Generation, tokens: Sequence[Token]) -> ModelResponse:
+        """The response that is over, of these tokens."""
         status: Status = "completed" if generation.finish_reason == "stop" else "incomplete"
-        content = [OutputText(text=generation.text)]
+        content = [OutputText(text=generation.text, logprobs=self._scores(tokens))]
         return self._document(
             status, [OutputMessage(id=self._item, status=status, content=content)], generation
         )
+
+    def _scores(self, tokens: Sequence[Token]) -> list[TokenLogprob]:
+        return scores(self._stamp, tokens) if self._asked.scored else []
 
     def _document(
         self, status: Status, output: list[OutputMessage], generation: Generation | None

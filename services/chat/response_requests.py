@@ -3,7 +3,7 @@
 Nothing is kept here, `store` or not, so a request brings its whole conversation.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -12,7 +12,6 @@ from pydantic import (
     Field,
     JsonValue,
     WithJsonSchema,
-    model_validator,
 )
 
 from services.bodies import Body
@@ -29,6 +28,8 @@ from services.chat.schemas import (
     Verbosity,
 )
 from services.texts import Text
+
+LOGPROBS = "message.output_text.logprobs"
 
 
 def _kept(value: JsonValue) -> None:
@@ -93,11 +94,11 @@ class TextAsked(Body):
 
 
 class Reasoning(Body):
-    """There is none."""
+    """There is none, and so no summary of it."""
 
     effort: Effort | None = None
-    summary: Unused = None
-    generate_summary: Unused = None
+    summary: Label | None = None
+    generate_summary: Label | None = None
 
 
 class ResponseStreamOptions(Body):
@@ -132,28 +133,28 @@ class ResponseRequest(Sampled):
     stream_options: ResponseStreamOptions | None = None
     reasoning: Reasoning | None = None
     truncation: Literal["disabled"] = "disabled"
+    include: list[Label] = Field(default_factory=list)
+    """All but LOGPROBS are of what no answer has here."""
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] = 0
 
     previous_response_id: Kept = None
     conversation: Kept = None
     prompt: Kept = None
     background: Unused = None
-    include: Unused = None
     tools: Unused = None
     tool_choice: Literal["none", "auto"] = "auto"
     parallel_tool_calls: bool = True
     max_tool_calls: int | None = None
-    top_logprobs: Unused = None
 
     @property
     def forms(self) -> int:
         """How many fields say what the answer has to be."""
         return super().forms + isinstance(self.text.format, JsonObject | SchemaFormat)
 
-    @model_validator(mode="after")
-    def _of_one_form(self) -> Self:
-        if self.forms > 1:
-            raise ValueError("only one field may say what the answer has to be")
-        return self
+    @property
+    def scored(self) -> bool:
+        """Whether the answer comes with the log-probabilities of its tokens."""
+        return LOGPROBS in self.include
 
     def chat(self) -> ChatRequest:
         """The same as a chat, which is what is prepared and answered."""
@@ -175,5 +176,7 @@ class ResponseRequest(Sampled):
             regex=self.regex,
             grammar=self.grammar,
             max_completion_tokens=self.max_output_tokens,
+            logprobs=self.scored,
+            top_logprobs=self.top_logprobs if self.scored else 0,
             response_format=format_,
         )

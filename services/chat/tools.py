@@ -78,11 +78,15 @@ class ToolCall(Body):
 
 
 class Tooled(Body):
-    """The fields of tools. Without a `tool_choice` the model may call what is offered, and need not."""
+    """The fields of tools. Without a `tool_choice` the model may call what is offered, and need not.
+
+    Where `parallel_tool_calls` is left out, models whose template knows tools may make several calls at once:
+    any other does not know where to stop.
+    """
 
     tools: Annotated[list[Tool], Field(max_length=MOST_TOOLS)] = Field(default_factory=list)
     tool_choice: Literal["none", "auto", "required"] | NamedTool = "auto"
-    parallel_tool_calls: bool = True
+    parallel_tool_calls: bool | None = None
 
     @property
     def offered(self) -> list[Tool]:

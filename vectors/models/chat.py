@@ -83,6 +83,11 @@ class Chat:
         return max(ending)[1] if ending else None
 
     @property
+    def knows_tools(self) -> bool:
+        """Whether the template tells the model of tools."""
+        return self._template_form is not None
+
+    @property
     def call_form(self) -> CallForm:
         """How the model writes that it calls a tool."""
         return self._template_form or OWN

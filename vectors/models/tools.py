@@ -41,13 +41,23 @@ class CallForm:
 
     def written(self, calls: Sequence[tuple[str, str]]) -> str:
         """Calls as the model writes them, each of a name and its arguments as JSON."""
-        return (self.between or "\n").join(
+        return ("\n" if self.between is None else self.between).join(
             f"{self.begin}{name}{self.middle}{arguments}{self.end}" for name, arguments in calls
         )
 
 
 OWN = CallForm('<tool_call>\n{"name": "', '", "arguments": ', "}\n</tool_call>", "\n")
 """The form for models whose template has none."""
+
+_PROBED = {
+    "description": "?",
+    "parameters": {
+        "type": "object",
+        "properties": {"a": {"type": "string", "description": "?"}},
+        "required": ["a"],
+    },
+}
+"""A function of which templates find all that they may look for."""
 
 _TOLD = """These functions can be called:
 {functions}
@@ -118,7 +128,7 @@ def form_of(
 
     try:
         plain = render([user, {"role": "assistant", "content": said}], ())
-        listed = render([user], [{"type": "function", "function": {"name": name, "parameters": {}}}])
+        listed = render([user], [{"type": "function", "function": {"name": name, **_PROBED}}])
         result: Message = {"role": "tool", "name": name, "tool_call_id": id_, "content": said}
         answered = render([*called(name), result], ())
         one = render(called(name), ())

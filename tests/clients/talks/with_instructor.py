@@ -1,6 +1,7 @@
 """Instructor: answers as pydantic models."""
 
 import instructor
+from instructor.core.exceptions import InstructorRetryException
 from openai import OpenAI
 from pydantic import BaseModel, Field
 from telling import KEY, MODEL, STEERING, URL, tried
@@ -30,7 +31,12 @@ for mode in (modes.TOOLS, modes.JSON_SCHEMA, modes.JSON, modes.MD_JSON):
 
     @tried(f"a model, by {mode.value}")
     def _(mode=mode):
-        return client(mode).create(**asked)
+        try:
+            return client(mode).create(**asked)
+        except InstructorRetryException as error:
+            if mode in (modes.TOOLS, modes.JSON_SCHEMA):
+                raise
+            return f"answered in JSON of another form: {error.last_completion.choices[0].message.content!r}"
 
 
 @tried("a model, streamed in part")

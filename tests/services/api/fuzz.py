@@ -76,6 +76,7 @@ BY_CONTENT = [
     "POST /v1/tasks",
     "POST /v1/chat/completions",
     "POST /v1/completions",
+    "POST /v1/responses",
     "POST /tokenize",
     "POST /detokenize",
     "PUT /v1/vectors/{model}/{domain}",

@@ -23,8 +23,9 @@ ADD, STOP = (("add", '{"n": 12}'), ("stop", "{}"))
 BARE = CallForm('{"name": "', '", "parameters": ', "}", None)
 
 
-def calling(form=OWN, **fields):
-    found = Calling.of(Tooled.model_validate({"tools": TOOLS, **fields}), form)
+def calling(form=OWN, knows_tools=False, **fields):
+    asked = Tooled.model_validate({"tools": TOOLS, "parallel_tool_calls": True, **fields})
+    found = Calling.of(asked, form, knows_tools=knows_tools)
     assert found is not None
     return found
 
@@ -69,8 +70,13 @@ def test_an_answer_is_text_or_calls_as_the_choice_says(text, auto, required, nam
 
 def test_there_is_one_call_where_more_are_not_wanted_or_the_form_has_no_more():
     one, two = OWN.written([ADD]), OWN.written([ADD, STOP])
-    single = calling(parallel_tool_calls=False)
-    assert accepts(single, one) and not accepts(single, two)
+    for said in (False, None):
+        single = calling(parallel_tool_calls=said)
+        assert accepts(single, one) and not accepts(single, two)
+    knowing = calling(knows_tools=True, parallel_tool_calls=None)
+    assert accepts(knowing, two), "it was trained where to stop"
+    joined = CallForm("<call>", " ", "</call>", "")
+    assert accepts(calling(joined), joined.written([ADD, STOP]))
     bare = calling(BARE)
     assert accepts(bare, BARE.written([ADD])) and not accepts(bare, BARE.written([ADD, STOP]))
     assert accepts(calling(), OWN.written([STOP] * 16)) and not accepts(calling(), OWN.written([STOP] * 17))

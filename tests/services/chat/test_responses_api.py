@@ -109,6 +109,21 @@ def test_a_response_is_steered_and_sampled_as_a_chat_is(client):
     assert client.responses.create(**asked(**sampled)).output_text == same.choices[0].message.content
 
 
+def test_scores_are_those_of_a_chat_whole_and_streamed(client):
+    fields = asked(include=["message.output_text.logprobs"], top_logprobs=2)
+    whole = client.responses.create(**fields).output[0].content[0].logprobs
+    same = (
+        chat(client, ("user", "Why does mean([]) fail?"), logprobs=True, top_logprobs=2)
+        .choices[0]
+        .logprobs.content
+    )
+    assert [(each.token, each.logprob) for each in whole] == [(each.token, each.logprob) for each in same]
+    assert [len(each.top_logprobs) for each in whole] == [2] * len(same)
+    events = list(client.responses.create(**fields, stream=True))
+    told = [each for event in events if event.type.endswith("text.delta") for each in event.logprobs]
+    assert [each.token for each in told] == [each.token for each in same]
+
+
 NEUTRAL = {
     "store": True,
     "metadata": {"run": "7"},
@@ -122,11 +137,11 @@ NEUTRAL = {
     "tool_choice": "auto",
     "parallel_tool_calls": False,
     "max_tool_calls": 3,
-    "include": [],
+    "include": ["reasoning.encrypted_content"],
     "truncation": "disabled",
     "background": False,
-    "reasoning": {"effort": "none", "summary": None},
-    "top_logprobs": 0,
+    "reasoning": {"effort": "none", "summary": "auto"},
+    "top_logprobs": 2,
     "text": {"format": {"type": "text"}},
     "stream_options": {"include_obfuscation": False},
 }
@@ -151,7 +166,7 @@ def test_what_changes_no_answer_is_taken_and_so_is_null(client):
         ({"background": True}, "background"),
         ({"tools": [{"type": "web_search"}]}, "tools"),
         ({"tool_choice": "required"}, "tool_choice"),
-        ({"include": ["reasoning.encrypted_content"]}, "include"),
+        ({"top_logprobs": 21}, "top_logprobs"),
         ({"truncation": "auto"}, "truncation"),
         ({"reasoning": {"effort": "high"}}, "think"),
         ({"text": {"verbosity": "low"}}, "verbosity"),
@@ -161,7 +176,7 @@ def test_what_changes_no_answer_is_taken_and_so_is_null(client):
         ({"input": []}, "input"),
         ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "type"),
         ({"input": [{"type": "reasoning", "summary": []}]}, "type"),
-        ({"input": "word " * 3_000}, "tokens"),
+        ({"input": "word " * 8_000}, "tokens"),
         ({"extra_body": {"n": 2}}, "not known"),
     ],
 )

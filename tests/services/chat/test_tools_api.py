@@ -150,7 +150,7 @@ def deep(levels):
         ({"tools": function(parameters=[])}, "parameters"),
         ({"tools": [{"type": "function", "function": {"name": f"f{i}"}} for i in range(129)]}, "tools"),
         ({"tools": function(parameters={"description": "x" * 70_000})}, "characters"),
-        ({"tools": function(description="x" * 200_000)}, "longer"),
+        ({"tools": function(description="x" * 600_000)}, "longer"),
         ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"extra_body": {"regex": "a"}}, "regex"),
         ({"functions": [{"name": "f"}]}, "functions"),

@@ -73,6 +73,7 @@ WITH_IDS = KNOWS.replace("<call>", "<call {{ c.id }}>")
 )
 def test_the_form_of_a_call_is_read_off_the_template(template, form):
     assert Chat(with_specials(template)).call_form == form
+    assert Chat(with_specials(template)).knows_tools == (template in (KNOWS, ONE_CALL))
     assert Chat(folders.tokenizer()).call_form == OWN
 
 
