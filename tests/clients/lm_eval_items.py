@@ -68,7 +68,7 @@ def compared(samples: Path) -> Iterator[tuple[str, str, str]]:
     settings = Settings(dtype="float32")
     with Session(settings, progress=lambda *_: None) as session:
         vector = session.vectors.get(session.model, DOMAIN)
-        for name, steering in (("", None), (", steered", vector.steering(alpha=ALPHA))):
+        for name, steering in (("", ()), (", steered", (vector.intervention(alpha=ALPHA),))):
             for kind, request_of, same in (
                 ("scores", _score, _same_score), ("texts", _text, _same_text), ("chats", _chat, _same_text),
             ):  # fmt: skip
