@@ -57,7 +57,7 @@ class Told:
     ) -> None:
         self._number, self._request, self._tokenizer = number, request, tokenizer
         self._prompt, self._followed = prompt, len(request.sampling.forced_ids)
-        self._offset = 0
+        self._offset = -_unwritten(request, prompt, tokenizer)
 
     def choice(self, tokens: Sequence[Token], finish: FinishReason | None = None) -> TextChoice:
         """The next part of it."""
@@ -78,7 +78,7 @@ class Told:
         names = [self._tokenizer.named(token) for token, _, _ in scored]
         offsets = []
         for name in names:
-            offsets.append(self._offset)
+            offsets.append(max(0, self._offset))
             self._offset += len(name)
         return TextLogprobs(
             tokens=names,
@@ -92,6 +92,14 @@ class Told:
             return None
         # Parts of characters are all called alike: the likeliest of them is kept.
         return {self._tokenizer.named(token): logprob for token, logprob in reversed(likeliest)}
+
+
+def _unwritten(request: GenerationRequest, prompt: str | None, tokenizer: Tokenizer) -> int:
+    """The length of what begins the sequence, where that was put before an echoed text and is none of it."""
+    first = request.prompt_ids[0]
+    name = tokenizer.named(first)
+    put = prompt is not None and first == tokenizer.bos_token_id and not prompt.startswith(name)
+    return len(name) if put else 0
 
 
 def completion(

@@ -3,7 +3,13 @@
 import openai
 import pytest
 
-from vectors.engine.requests import scoring
+from services.chat.generate import Token
+from services.chat.text_answers import Told
+from tests.vectors import folders
+from vectors.engine.requests import GenerationRequest, scoring
+from vectors.engine.row import Scored
+from vectors.engine.sampling import Sampling
+from vectors.models.tokenizer import Tokenizer
 
 MODEL = "tiny-llama"
 
@@ -58,6 +64,20 @@ def test_an_echo_scores_the_prompt_as_the_engine_does(client, live, stream):
     if not stream:
         assert answer.usage.prompt_tokens == len(context) + len(continuation)
         assert answer.usage.completion_tokens == 1
+
+
+@pytest.mark.parametrize(("prompt", "offsets"), [("ab", [0, 0, 1, 2]), ("<s>ab", [0, 3, 4, 5])])
+def test_what_is_put_before_an_echoed_text_takes_none_of_its_places(prompt, offsets):
+    written = folders.transformers_tokenizer()
+    written.add_special_tokens({"bos_token": "<s>"})
+    tokenizer = Tokenizer.of(written)
+    first, *rest = (tokenizer.bos_token_id, *b"ab")
+    request = GenerationRequest((first,), sampling=Sampling(3, logprobs=True, forced_ids=tuple(rest)))
+    tokens = [Token(chr(id_), id_, Scored(-1.0, ())) for id_ in (*rest, ord("c"))]
+    choice = Told(0, request, prompt, tokenizer).choice(tokens, "length")
+    assert choice.text == f"{prompt}c"
+    assert choice.logprobs.text_offset == offsets
+    assert [choice.text[at : at + 1] for at in offsets[1:]] == ["a", "b", "c"]
 
 
 def test_tokens_come_back_as_the_text_and_a_chats_as_the_model_is_shown_it(live):
