@@ -28,6 +28,7 @@ from vectors.steering.reading import positions_of
 
 DEFAULT_ANSWER_TOKENS = 512
 DEFAULT_TEXT_TOKENS = 16
+MOST_TOLD_APART = 256
 _MOST_CHARS_PER_TOKEN = 16
 """A prompt with more characters than this for each token that is allowed is not even tokenized."""
 
@@ -134,10 +135,15 @@ def ids_of_text(
 
 
 def _turns(lm: LanguageModel, asked: ChatRequest) -> tuple[Turn, ...]:
-    """Where the turns are, if it matters to what is steered or kept."""
+    """Where the turns are, if it matters to what is steered or kept. Raises Invalid for too many."""
     kept = [positions_of(asked.hidden_states.positions)] if asked.hidden_states else []
     if not any(map(roles_in, [*positions_in(asked.steering), *kept])):
         return ()
+    if len(asked.messages) > MOST_TOLD_APART:  # each is looked for in the whole conversation
+        raise Invalid(
+            f"positions by role are taken in conversations of up to {MOST_TOLD_APART} turns, "
+            f"not {len(asked.messages)}; leave some out, or the roles"
+        )
     offered = [tool.shown() for tool in asked.offered]
     return tuple(lm.chat.turns([_turn(message) for message in asked.messages], offered))
 
