@@ -131,8 +131,8 @@ def _validation_error(request: Request, error: Exception) -> JSONResponse:
         given = request.headers.get("content-type", "")
         said = f"not {given[:100]!r}" if given else "and this one has none"
         return _told(request, UnsupportedBody(f"a body needs the Content-Type application/json, {said}"))
-    where = first["where"].removeprefix("body.")
-    detail = f"{where}: {first['message']}"
+    where = first["where"].removeprefix("body").removeprefix(".")
+    detail = f"{where}: {first['message']}" if where else first["message"]
     return _response(
         request.url.path, request.state.request_id, 422, detail, "invalid", {}, where or None, found
     )

@@ -37,6 +37,12 @@ def _kept(value: JsonValue) -> None:
         raise ValueError("nothing is kept here to go on from; send the whole conversation in input")
 
 
+def _called_in_chats(value: JsonValue) -> None:
+    if value:
+        raise ValueError("tools are called in chats here; ask /v1/chat/completions")
+
+
+CalledInChats = Annotated[JsonValue, AfterValidator(_called_in_chats), WithJsonSchema({"enum": [[]]})]
 Kept = Annotated[JsonValue, AfterValidator(_kept), WithJsonSchema({"enum": ["", [], {}]})]
 """What names something that OpenAI's server would have kept."""
 
@@ -141,7 +147,7 @@ class ResponseRequest(Sampled):
     conversation: Kept = None
     prompt: Kept = None
     background: Unused = None
-    tools: Unused = None
+    tools: CalledInChats = None
     tool_choice: Literal["none", "auto"] = "auto"
     parallel_tool_calls: bool = True
     max_tool_calls: int | None = None

@@ -164,7 +164,7 @@ def test_what_changes_no_answer_is_taken_and_so_is_null(client):
         ({"conversation": "conv_1"}, "nothing is kept"),
         ({"prompt": {"id": "pmpt_1"}}, "nothing is kept"),
         ({"background": True}, "background"),
-        ({"tools": [{"type": "web_search"}]}, "tools"),
+        ({"tools": [{"type": "web_search"}]}, "tools are called in chats"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"top_logprobs": 21}, "top_logprobs"),
         ({"truncation": "auto"}, "truncation"),

@@ -133,7 +133,7 @@ def deep(levels):
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"tools": [], "tool_choice": "required"}, "tool_choice"),
+        ({"tools": [], "tool_choice": "required"}, "tool_choice: it asks for a call of what is not among"),
         ({"tool_choice": {"type": "function", "function": {"name": "other"}}}, "tool_choice"),
         ({"tool_choice": "sometimes"}, "tool_choice"),
         (
