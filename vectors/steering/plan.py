@@ -52,13 +52,23 @@ class _Part:
 
     intervention: RowIntervention
     span: Span
-    numbers: list[int]
+    numbers: Sequence[int]
     gate: _Gate | None
+
+    @property
+    def run(self) -> slice | None:
+        """Where in the pass its tokens lie, if they lie side by side."""
+        first, last = self.numbers[0], self.numbers[-1]
+        if last - first + 1 != len(self.numbers):
+            return None
+        return slice(self.span.first + first, self.span.first + last + 1)
 
     def held(self) -> Tensor:
         """Whether each token is to be changed, [tokens, 1]; notes what its condition said."""
-        assert self.gate is not None and self.gate.held is not None
-        held = self.gate.held[self.numbers]
+        if self.gate is None:
+            return torch.ones(len(self.numbers), 1, dtype=torch.bool)
+        assert self.gate.held is not None
+        held = self.gate.held[list(self.numbers)]
         places = [self.span.start + number for number in self.numbers]
         self.intervention.held.update(zip(places, held.tolist(), strict=True))
         return held.unsqueeze(1)
@@ -71,28 +81,27 @@ class _Action:
     parts: list[_Part] = field(default_factory=list)
 
     def apply(self, operation: str, hidden: Tensor) -> None:
-        device = hidden.device
+        change = OPERATIONS[operation].change
+        if len(self.parts) == 1 and (run := self.parts[0].run):
+            its = hidden[run]
+            its.add_(self._gated(change(its, *self.parts[0].intervention.parameters)).to(hidden.dtype))
+            return
         tokens = [part.span.first + number for part in self.parts for number in part.numbers]
-        where = torch.tensor(tokens, device=device)
-        made = zip(*(part.intervention.parameters for part in self.parts), strict=True)
+        where = torch.tensor(tokens, device=hidden.device)
         counts = [len(part.numbers) for part in self.parts]
-        parameters = [
-            each[0].unsqueeze(0)
-            if len(each) == 1
-            else torch.cat([one.expand(count, *one.shape) for one, count in zip(each, counts, strict=True)])
-            for each in made
+        each = zip(*(part.intervention.parameters for part in self.parts), strict=True)
+        made = [
+            torch.cat([one.expand(count, *one.shape[1:]) for one, count in zip(ones, counts, strict=True)])
+            for ones in each
         ]
         # Each token stands once in an action, so the order of the additions cannot matter.
-        change = OPERATIONS[operation].change(hidden[where], *parameters)
-        if any(part.gate for part in self.parts):
-            held = [
-                part.held()
-                if part.gate
-                else torch.ones(len(part.numbers), 1, dtype=torch.bool, device=device)
-                for part in self.parts
-            ]
-            change = change.where(torch.cat(held), 0.0)
-        hidden.index_add_(0, where, change.to(hidden.dtype))  # some keep their residual in float32
+        changed = self._gated(change(hidden[where], *made))
+        hidden.index_add_(0, where, changed.to(hidden.dtype))  # some keep their residual in float32
+
+    def _gated(self, change: Tensor) -> Tensor:
+        if not any(part.gate for part in self.parts):
+            return change
+        return change.where(torch.cat([part.held() for part in self.parts]).to(change.device), 0.0)
 
 
 class SteeringPlan:
@@ -110,8 +119,8 @@ class SteeringPlan:
         gates: dict[int, _Gate] = {}
         interventions = span.steering.interventions
         for each, chosen in zip(interventions, span.steering.chosen(span.token_ids, span.start), strict=True):
-            numbers = list(range(len(span.token_ids))) if chosen is None else chosen.nonzero()[0].tolist()
-            if not numbers:
+            numbers = range(len(span.token_ids)) if chosen is None else chosen.nonzero()[0].tolist()
+            if not len(numbers):
                 continue
             gate = None
             if (when := each.when) and not (gate := gates.get(id(when))):

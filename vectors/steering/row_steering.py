@@ -33,7 +33,7 @@ class Touched(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class RowIntervention:
-    """An intervention with its parameters in float32 on the model's device.
+    """An intervention with its parameters, [1, …] each in float32 on the model's device.
 
     `step` counts those before it after the same block, `width` is the residual's that it is for. `held` notes
     for places of the row whether the condition held there; it stays empty where there is none.
@@ -76,7 +76,7 @@ class RowSteering:
         for each in steering:
             if each.idle:
                 continue
-            parameters = tuple(part.to(device) for part in each.parameters())
+            parameters = tuple(part.to(device).unsqueeze(0) for part in each.parameters())
             step = steps[each.layer] = steps.get(each.layer, -1) + 1
             when = each.when and conditions.setdefault(id(each.when), _on(each.when, device))
             key = _key(each, parameters)
