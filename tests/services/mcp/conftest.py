@@ -36,6 +36,10 @@ async def client_of(live, key=None, mode="auto", heard=lambda _: None):
         yield client
 
 
+ENDLESS = {"max_tokens": 12_000, "temperature": 0}
+"""Of a chat whose likeliest tokens go round and round, and never come to an end."""
+
+
 def said(answer):
     """The one sentence that a call was refused with."""
     assert answer.is_error

@@ -14,7 +14,7 @@ from swebench.data.loading import load_instances
 from swebench.running.stopping import ended_in_time
 from tests.orchestrator.conftest import git
 from tests.services.conftest import INSTANCE, held, until
-from tests.services.mcp.conftest import client_of, said
+from tests.services.mcp.conftest import ENDLESS, client_of, said
 
 TURNS = [{"role": "user", "content": "Why?"}]
 FOUR = ["retrieve_files", "solve_task", "grade_patch", "chat"]
@@ -100,7 +100,7 @@ async def test_a_cancelled_chat_leaves_the_engine_at_once(tools, mode):
 
     async with client_of(live, mode=mode) as client:
         asking = asyncio.create_task(
-            client.call_tool("chat", {"messages": TURNS, "max_tokens": 400}, progress_callback=hear)
+            client.call_tool("chat", {"messages": TURNS, **ENDLESS}, progress_callback=hear)
         )
         await begun.wait()
         (ticket,) = live.runtime.tickets
@@ -276,7 +276,7 @@ async def test_a_revoked_key_ends_the_call_that_runs(tools):
 
     async with client_of(live, ada) as client:
         asking = asyncio.create_task(
-            client.call_tool("chat", {"messages": TURNS, "max_tokens": 400}, progress_callback=hear)
+            client.call_tool("chat", {"messages": TURNS, **ENDLESS}, progress_callback=hear)
         )
         await begun.wait()
         await asyncio.to_thread(live.runtime.store.keys.revoke, key.id)

@@ -13,6 +13,7 @@ from mcp import Client, StdioServerParameters
 from orchestrator.cli import main
 from services.settings import BODY_BYTES
 from tests.orchestrator.conftest import PROBLEM, git
+from tests.services.mcp.conftest import ENDLESS
 
 COMMAND = [sys.executable, "-c", "from orchestrator.cli import main; main()", "mcp"]
 TURNS = [{"role": "user", "content": "Why?"}]
@@ -77,7 +78,7 @@ async def test_a_cancelled_call_makes_room_for_the_next(place, project):
 
     async with Client(started(place, project)) as client:
         asking = asyncio.create_task(
-            client.call_tool("chat", {"messages": TURNS, "max_tokens": 400}, progress_callback=hear)
+            client.call_tool("chat", {"messages": TURNS, **ENDLESS}, progress_callback=hear)
         )
         await begun.wait()
         asking.cancel()
