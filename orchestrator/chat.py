@@ -89,7 +89,7 @@ class Prepared:
     """A question with the model opened and the vectors looked up.
 
     `said` is the steering as text, with absolute strengths, and `shares` are what they are of the residual's
-    mean norm, where that has a meaning.
+    spread, where that has a meaning.
     """
 
     question: Question

@@ -39,8 +39,10 @@ if TYPE_CHECKING:
     from retrieval.search import Retriever
     from swebench.catalogue import Kind
     from vectors.calibration.certificates import Certificate
+    from vectors.domains.domain_vector import DomainVector
     from vectors.domains.library import VectorLibrary
     from vectors.engine.engine import Engine
+    from vectors.measuring.dosing import Dosing
     from vectors.models.loading import LanguageModel
 
 _log = logging.getLogger(__name__)
@@ -144,10 +146,22 @@ class Session:
 
     @cached_property
     def vectors(self) -> "VectorLibrary":
-        """The vector library: the user's folder if one was named, else the cache."""
+        """The vector library: the user's folder if one was named, else the cache. Strengths that nobody says
+        are its vectors' doses.
+        """
         from vectors.domains.library import VectorLibrary
 
-        return VectorLibrary(self.settings.library)
+        return VectorLibrary(self.settings.library, self._dose)
+
+    @cached_property
+    def dosing(self) -> "Dosing":
+        """Finds the strength of vectors on the engine, which is opened where one has to be measured."""
+        from vectors.measuring.dosing import Dosing
+
+        return Dosing(self.model, lambda: self.engine, self.progress)
+
+    def _dose(self, vector: "DomainVector", layer: int, operation: str) -> float | None:
+        return self.dosing(vector, layer, operation)
 
     @cached_property
     def certificates(self) -> "list[Certificate]":
@@ -182,7 +196,7 @@ class Session:
 
     def reopen_engine(self) -> None:
         """Have a new engine on a model loaded anew: for when a fault has closed the engine."""
-        for name in ("engine", "model"):
+        for name in ("engine", "model", "dosing"):
             self.__dict__.pop(name, None)
         self._loading = self._opening = None
         self.open_engine()

@@ -21,7 +21,7 @@ from vectors.progress import silent
 @dataclass(frozen=True)
 class Asked:
     """What is to be calibrated: a domain in a regime by a metric, on a grid of layers and shares of the
-    residual norm, with at most `n` observations to certify on.
+    residual's spread, with at most `n` observations to certify on.
 
     Without `layers` the domain's own are taken. `shuffled_runs` asks for the rate at which so many vectors
     from shuffled labels are certified, on short prompts, instead of for a certificate.

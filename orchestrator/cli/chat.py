@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     "--alpha",
     type=float,
     metavar="A",
-    help="Strength, absolute; negative steers away.  [default: 20 % of the residual norm]",
+    help="Strength, absolute; negative steers away.  [default: the vector's dose]",
 )
 @click.option(
     "--steer",

@@ -37,7 +37,7 @@ def word_differences(unsteered: str, steered: str) -> dict[Side, list[tuple[str,
 def steering_line(prepared: Prepared, model: str) -> str:
     """What steers, as text, and the model it steers."""
     shares = [share for share in prepared.shares if share is not None]
-    of_norm = f" ({shares[0]:.0%} of the residual norm)" if len(prepared.shares) == 1 and shares else ""
+    of_norm = f" ({shares[0]:.0%} of the residual's spread)" if len(prepared.shares) == 1 and shares else ""
     return f"{prepared.said}{of_norm} on {model}"
 
 

@@ -18,14 +18,14 @@ SHOWN_TESTS = 3
 
 
 def steering_text(steering: SteeringRecord) -> str:
-    """A decision in words: vector, layer, α absolute and as a share of the residual norm, mode, reason."""
+    """A decision in words: vector, layer, α absolute and as a share of the spread, mode, reason."""
     if not steering.applied:
         return f"unsteered ({steering.reason.removeprefix('off: ')})"
     if steering.layer is None:
         return f"{steering.steering} ({steering.reason})"
     return (
         f"{steering.vector} @ layer {steering.layer}, α {steering.alpha:.4g} "
-        f"({steering.relative_alpha:.0%} of the residual), {steering.mode} ({steering.reason})"
+        f"({steering.relative_alpha:.0%} of the spread), {steering.mode} ({steering.reason})"
     )
 
 

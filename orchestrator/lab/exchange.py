@@ -12,7 +12,7 @@ from vectors.formats.exchange import export_vector, import_vector
 
 
 class SteeredLayer(Record):
-    """What a file says of a layer; `alpha` is absolute, `relative_alpha` its share of the residual norm."""
+    """What a file says of a layer; `alpha` is absolute, `relative_alpha` a share of the residual's spread."""
 
     layer: int
     alpha: float
@@ -50,9 +50,9 @@ def export_to(
 ) -> Exported:
     """Write a domain's vector, or one in a file, to `out` in the format of another tool.
 
-    No layers mean the vector's default one; `alpha` is absolute, else each layer gets the vector's default
-    share of its residual norm. Raises NotExpressible, SteeringMismatch, VectorFileError, PromptSetError, and
-    what keeps a model from being opened.
+    No layers mean the vector's default one; `alpha` is absolute, else each layer gets the share of its spread
+    that the vector has at its own. Raises NotExpressible, SteeringMismatch, VectorFileError, PromptSetError,
+    and what keeps a model from being opened.
     """
     vector = vector_of(session, vector_name)
     said = export_vector(vector, session.model, format_name, out, layers=layers, alpha=alpha, mode=mode)

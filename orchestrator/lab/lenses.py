@@ -45,7 +45,7 @@ def read_through_lens(
         provenance=Provenance.of(session, [vector]),
         settings=LensSettings(layers=chosen, top=top),
         layers={
-            layer: logit_lens(session.model, vector.intervention(layer).vector, top)
+            layer: logit_lens(session.model, vector.intervention(layer, 1.0).vector, top)
             for layer in sorted(chosen)
         },
     )
@@ -68,7 +68,7 @@ def portrait(session: Session, vector_name: str, layer: int | None = None) -> Po
     Raises VectorFileError, PromptSetError, SteeringMismatch, and what keeps a model from being opened.
     """
     vector = vector_of(session, vector_name)
-    at = vector.intervention(layer=layer).layer
+    at = vector.intervention(layer, 1.0).layer
     names = session.vectors.domains.names()
     others = [vector_of(session, domain) for domain in names if domain != vector.domain]
     lens = logit_lens(session.model, vector.directions[at], _PORTRAIT_TOKENS)

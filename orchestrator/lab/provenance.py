@@ -19,7 +19,7 @@ from vectors.lab.figures.figures import save
 class VectorSummary(Record):
     """Where and how strongly a vector steers by default, and its hash.
 
-    `alpha` is absolute, `relative_alpha` its share of the mean residual norm at the layer.
+    `alpha` is absolute, `relative_alpha` its share of the residual's spread at the layer.
     """
 
     domain: str

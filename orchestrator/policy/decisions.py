@@ -113,7 +113,7 @@ class SteeringRecord(Record):
     """What was really done to a node's prompt, as it appears in the trace, the artifacts and on the screen.
 
     `steering` is all of it as text. What follows on `vector` is left out where a run says itself what steers.
-    alpha is absolute, in units of the residual stream; relative_alpha is its share of the mean residual norm
+    alpha is absolute, in units of the residual stream; relative_alpha is its share of the residual's spread
     at that layer.
     """
 

@@ -31,13 +31,16 @@ class VectorList(BaseModel):
 
 
 class VectorAnswer(VectorName):
-    """A vector: its defaults and, at each block, the norms of its direction and of the residual stream."""
+    """A vector: its defaults and, at each block, the norms of its direction and of the residual stream, and
+    the spread of that, of which strengths are shares.
+    """
 
     sha256: str
     default_layer: int
     default_alpha: float
     norms: list[float]
     residual_norms: list[float]
+    spreads: list[float]
 
     @classmethod
     def of(cls, model: str, domain: str, named: Named) -> "VectorAnswer":
@@ -49,9 +52,10 @@ class VectorAnswer(VectorName):
             source=named.source,
             sha256=vector.sha256,
             default_layer=vector.default_layer,
-            default_alpha=vector.default_alpha,
+            default_alpha=vector.intervention().alpha,
             norms=vector.norms().tolist(),
             residual_norms=vector.residual_norms.tolist(),
+            spreads=vector.spreads.tolist(),
         )
 
 

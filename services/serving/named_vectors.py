@@ -146,7 +146,7 @@ class Vectors:
             vector = library.load(path, self._lm)
         except VectorFileError as error:
             raise Invalid(str(error).replace(path.name, "the vector")) from None
-        largest = max(float(vector.norms().max()), abs(vector.default_alpha))
+        largest = max(float(vector.norms().max()), abs(vector.default_alpha or 0.0))
         if not largest <= self._settings.steering_norm:
             raise Invalid(
                 f"the largest norm or α is {largest:g}, at most {self._settings.steering_norm:g} is taken"

@@ -56,7 +56,7 @@ _Terms = Annotated[
 class InterventionRequest(Body):
     """By a domain's vector, or by one that comes with the request, after one block or more.
 
-    Strength is absolute (`alpha`, in units of the residual stream), a share of the residual's norm
+    Strength is absolute (`alpha`, in units of the residual stream), a share of the residual's spread
     (`relative_alpha`) or a multiple of the vector's own (`dose`). With a `domain`, layer and strength default
     to the vector's; a `vector` [d_model] needs `alpha` and where. `mode` is another name of `operation`;
     `layers`, `positions` and `when` are written as in the text form of a steering.

@@ -72,7 +72,7 @@ class Calibrator:
     def run(
         self, vector: DomainVector, layers: Sequence[int], shares: Sequence[float]
     ) -> tuple[Certificate, ...]:
-        """Calibrate a vector over layers × shares of the residual norm.
+        """Calibrate a vector over layers × shares of the residual's spread.
 
         Returns a certificate for each proposal, certified or not; where nothing could be proposed, one for
         the best place of the grid. Raises SteeringMismatch for a layer that does not exist.
@@ -124,7 +124,7 @@ class Calibrator:
             return _Verdict(cell, degeneration, compared, cell.effect, 1.0, reason)
         observations, values = self._trial.certification, list[float]()
         groups = [each.situation for each in observations]
-        label = f"certifying layer {cell.layer}, {cell.share:g} of the residual"
+        label = f"certifying layer {cell.layer}, {cell.share:g} of the spread"
         for look in (FUTILITY_LOOK, len(observations)):
             values += self._measured.effects(label, observations[len(values) : look], [steering])[0]
             effect, p = (
@@ -214,6 +214,6 @@ def _promising(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def _steering(vector: DomainVector, layer: int, share: float) -> Intervention:
-    """Steer with α = `share` of the residual norm at a layer."""
-    at = vector.intervention(layer)
-    return vector.intervention(layer, share * at.alpha / vector.relative_alpha(at))
+    """Steer with α = `share` of the residual stream's spread at a layer."""
+    whole = vector.intervention(layer, 1.0)  # says what is wrong with a layer
+    return vector.intervention(layer, share / vector.relative_alpha(whole))

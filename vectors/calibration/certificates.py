@@ -23,7 +23,7 @@ from vectors.measuring.metrics import Degeneration
 from vectors.models.loading import LanguageModel
 from vectors.statistics.estimates import Estimate
 
-FORMAT = 1
+FORMAT = 2
 _MAX_FILE_BYTES = 4 << 20
 _LIBRARIES = ("steered-orchestrator", "torch", "transformers")
 _log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class ControlResult:
 
 @dataclass(frozen=True)
 class Cell:
-    """A place of the grid and the effect there on the proposal split. `share`: α over the residual norm."""
+    """A place of the grid, and the effect on the proposal split. `share`: α over the residual's spread."""
 
     layer: int
     share: float

@@ -37,7 +37,7 @@ def false_certification_rate(
 ) -> FalseRate:
     """Calibrate `runs` vectors of the domain's prompts under random labels, each over layers × shares.
 
-    `vector` is the domain's own, for the residual norms.
+    `vector` is the domain's own, for the residual's spreads.
     """
     outcomes: list[Certificate] = []
     for run in range(runs):

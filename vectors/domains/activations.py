@@ -4,6 +4,7 @@ Extraction, the controls of a calibration and the benchmarks read here. Padding,
 what else runs on the same model have no part in what is read, beyond rounding.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -84,10 +85,13 @@ def _read(model: nn.Module, passages: Sequence[Passage], layers: Sequence[int]) 
 
 @dataclass(frozen=True, eq=False)
 class Pooled:
-    """residuals: of each text [n, n_layers, d_model]; norms: means over all content tokens [n_layers]."""
+    """residuals: of each text [n, n_layers, d_model]. norms: means over all content tokens [n_layers].
+    spreads: see `_spread` [n_layers].
+    """
 
     residuals: Tensor
     norms: Tensor
+    spreads: Tensor
 
 
 def pooled(
@@ -111,10 +115,30 @@ def _pooled(
     passages = [Passage.content(lm.chat, text) for text in texts]
     found = torch.empty(len(texts), lm.n_layers, lm.d_model)
     norms = torch.zeros(lm.n_layers)
+    apart = []
     progress(label, 0, len(texts))
     for done, (number, hidden) in enumerate(residuals(lm.model, passages, batch_size=batch_size), start=1):
         found[number] = hidden[-1] if token == "last" else hidden.mean(0)  # noqa: S105 - as above
         norms += hidden.norm(dim=-1).sum(0)
+        apart.append(_apart(hidden[passages[number].positions[0] == 0 :]))
         if done % batch_size == 0 or done == len(texts):
             progress(label, done, len(texts))
-    return Pooled(found, norms / sum(len(passage.positions) for passage in passages))
+    norms /= sum(len(passage.positions) for passage in passages)
+    return Pooled(found, norms, _spread(torch.cat(apart)) if any(map(len, apart)) else norms)
+
+
+def _apart(hidden: Tensor) -> Tensor:
+    """How far each token [tokens, n_layers, d_model] is from the one half a text further on."""
+    half = (len(hidden) + 1) // 2
+    return (hidden[half:] - hidden[: len(hidden) - half]).norm(dim=-1)
+
+
+def _spread(apart: Tensor) -> Tensor:
+    """How far residuals lie from their mean [n_layers], by distances between pairs [pairs, n_layers].
+
+    The median over √2, which is nearly that distance where there are many dimensions, and is moved neither by
+    what all tokens share nor by the few tokens on which attention rests. Those, and few channels, make up
+    most of a residual's norm. A token that nothing stands before is one of them and is left out.
+    """
+    median: Tensor = apart.median(dim=0).values
+    return median / math.sqrt(2)

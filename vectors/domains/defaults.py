@@ -1,15 +1,13 @@
 """Where and how strongly a domain steers before anything was calibrated, on any model.
 
-Layers are given as relative depth and strength as a share of the residual norm, because neither layer
-numbers nor absolute α carry over: mid-depth vectors' norms differ sixtyfold between model families.
+Layers are given as relative depth, and strength where it cannot be measured (`vectors.measuring.dosing`) as
+a share of the residual's spread, because neither layer numbers nor absolute α carry over: mid-depth vectors'
+norms differ sixtyfold between model families.
 """
 
-SHARE = 0.2
-"""α as a share of the mean residual norm at its layer.
-
-Read off SmolLM2-135M, three domains × three prompts, 56 greedy tokens: from 0.1 on every answer differs from
-the unsteered one; at 0.2 the domain shows and one of nine answers repeats itself, at 0.3 five do, and from
-0.5 on all are loops.
+SHARE = 0.1
+"""α as a share of the residual's spread at its layer: about the dose of a domain's vector in SmolLM2-135M and
+in Gemma-3-270M (docs/vectors.md).
 """
 
 _QWEN3_BLOCKS = 28

@@ -1,16 +1,23 @@
 """A domain's steering vectors, one for each block of one model, and what they were made from."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
+from vectors.domains import defaults
 from vectors.errors import SteeringMismatch
 from vectors.operations import DIRECTIONAL, OPERATIONS, SHARES
 from vectors.steering.intervention import Condition, Intervention
 from vectors.steering.positions import ALL, Positions
+
+Dosing: TypeAlias = Callable[["DomainVector", int, str], float | None]
+"""Finds the α of a vector at a layer for an operation by what it does to plain text; None where nothing can
+be measured (see `vectors.measuring.dosing`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,16 +25,22 @@ class DomainVector:
     """The contrast between a domain's prompts and neutral ones, at the output of every block.
 
     directions: [n_layers, d_model] float32, not normed. residual_norms: [n_layers] float32, mean norm of the
-    residual stream over the content tokens of the prompts. metadata: what the vector was made from, all
-    strings, as in the file.
+    residual stream over the content tokens of the prompts. spreads: [n_layers] float32, how far it lies from
+    its mean there, of which strengths are shares: most of the norm is the same for all tokens.
+    default_alpha: as whoever brought the vector says, None for one that is extracted here. metadata: what the
+    vector was made from, all strings, as in the file. `file` is where it lies, beside which its doses are
+    kept.
     """
 
     domain: str
     directions: Tensor
     residual_norms: Tensor
+    spreads: Tensor
     default_layer: int
-    default_alpha: float
+    default_alpha: float | None
     metadata: Mapping[str, str]
+    file: Path | None = None
+    dosing: Dosing | None = None
 
     @property
     def sha256(self) -> str:
@@ -49,9 +62,10 @@ class DomainVector:
     ) -> Intervention:
         """Steer with this vector; α is absolute.
 
-        Without `layer` or `alpha` it is the vector's default, and α at another layer or of another operation
-        the same share of the residual norm there. Raises SteeringMismatch for an unknown layer or operation,
-        and for one that needs more than a direction.
+        Without `layer` it is the vector's default. Without `alpha` it is what the vector came with, and the
+        same share at another layer or of another operation; else the dose at that place, which may have to be
+        measured first and takes seconds; else, where nothing measures, `defaults.SHARE`. Raises
+        SteeringMismatch for an unknown layer or operation, and for one that needs more than a direction.
         """
         layer = self.default_layer if layer is None else layer
         if not 0 <= layer < len(self.directions):
@@ -59,18 +73,25 @@ class DomainVector:
         if operation not in DIRECTIONAL:
             raise SteeringMismatch(f"steering operation {operation!r}: expected {' or '.join(DIRECTIONAL)}")
         if alpha is None:
-            share = self.default_alpha / float(self.residual_norms[self.default_layer])
-            alpha = 1.0 if operation in SHARES else share * self._unit(layer, operation)
+            alpha = self._own_alpha(layer, operation)
         return Intervention(self.directions[layer], layer, alpha, operation, positions, when, self.domain)
 
     def at_share(self, layer: int, share: float, operation: str = "add") -> float:
-        """The α that moves the residual stream at a layer by a share of its mean norm."""
+        """The α that moves the residual stream at a layer by a share of its spread there."""
         return share * self._unit(layer, operation)
 
     def relative_alpha(self, steering: Intervention) -> float:
-        """The share of its mean norm by which a steering moves the residual stream at its layer."""
+        """The share of its spread by which a steering moves the residual stream at its layer."""
         return steering.alpha / self._unit(steering.layer, steering.operation)
 
+    def _own_alpha(self, layer: int, operation: str) -> float:
+        if self.default_alpha is not None:
+            share = self.default_alpha / float(self.spreads[self.default_layer])
+            return 1.0 if operation in SHARES else self.at_share(layer, share, operation)
+        found = self.dosing(self, layer, operation) if self.dosing else None
+        if found is not None:
+            return found
+        return 1.0 if operation in SHARES else self.at_share(layer, defaults.SHARE, operation)
+
     def _unit(self, layer: int, operation: str) -> float:
-        norm = float(self.residual_norms[layer])
-        return OPERATIONS[operation].whole_norm_alpha(norm, self.directions.shape[1])
+        return OPERATIONS[operation].whole_norm_alpha(float(self.spreads[layer]), self.directions.shape[1])

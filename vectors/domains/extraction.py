@@ -38,21 +38,21 @@ def extract(
     """
     texts = [*prompt_set.positive, *prompt_set.negative]
     read = pooled(lm, texts, token, batch_size, progress, f"extracting {prompt_set.domain}")
-    residuals, norms = read.residuals, read.norms
-    if not (torch.isfinite(residuals).all() and torch.isfinite(norms).all()):
+    residuals, norms, spreads = read.residuals, read.norms, read.spreads
+    if not all(torch.isfinite(each).all() for each in (residuals, norms, spreads)):
         raise UnsupportedModel(
             f"{lm.model_id} has residuals that are not finite in {lm.dtype}; load it in float32"
         )
     differences = residuals[: len(prompt_set.positive)] - residuals[len(prompt_set.positive) :]
     directions = differences.mean(0) if method == "mean_difference" else _first_components(differences)
-    layer = defaults.layer_for(prompt_set.domain, lm.n_layers)
     last = sorted({lm.chat.encode_content(text)[0][-1] for text in texts})
     return DomainVector(
         domain=prompt_set.domain,
         directions=directions,
         residual_norms=norms,
-        default_layer=layer,
-        default_alpha=defaults.SHARE * float(norms[layer]),
+        spreads=spreads,
+        default_layer=defaults.layer_for(prompt_set.domain, lm.n_layers),
+        default_alpha=None,
         metadata={
             "model_id": lm.model_id,
             "model_revision": lm.revision,

@@ -9,8 +9,9 @@ import builtins
 import hashlib
 import json
 import logging
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from vectors.domains import defaults
-from vectors.domains.domain_vector import DomainVector
+from vectors.domains.domain_vector import DomainVector, Dosing
 from vectors.domains.extraction import extract
 from vectors.domains.own_domains import Domains
 from vectors.domains.prompt_sets import TOKENS
@@ -27,7 +28,7 @@ from vectors.files import write_atomic
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
 
-FORMAT = "1"
+FORMAT = "2"
 _HEADER_BYTES = 1 << 20
 _log = logging.getLogger(__name__)
 
@@ -42,10 +43,13 @@ class Entry:
 
 
 class VectorLibrary:
-    """A folder of vector files. Safe under concurrent processes and threads."""
+    """A folder of vector files. Safe under concurrent processes and threads.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    `dosing` is what its vectors find their strength by, where there is an engine to measure it on.
+    """
+
+    def __init__(self, folder: Path, dosing: Dosing | None = None) -> None:
+        self._folder, self._dosing = folder, dosing
         self.domains = Domains(folder)
 
     def get(self, lm: LanguageModel, domain: str, progress: Progress = silent) -> DomainVector:
@@ -55,7 +59,12 @@ class VectorLibrary:
         PromptSetError for an unknown domain, VectorFileError where several vectors of a name were imported.
         """
         if self.domains.kept(domain):
-            return self._imported(lm, domain)
+            found = self._imported(lm, domain)
+        else:
+            found = self._extracted(lm, domain, progress)
+        return replace(found, dosing=self._dosing)
+
+    def _extracted(self, lm: LanguageModel, domain: str, progress: Progress) -> DomainVector:
         known = self.domains.load(domain)
         path = self.path(lm, domain)
         # First without a lock, which a read-only folder cannot hold.
@@ -67,7 +76,7 @@ class VectorLibrary:
                 return kept
             vector = extract(lm, known.prompts, method=known.method, token=known.token, progress=progress)
             save(vector, path)
-        return vector
+        return replace(vector, file=path)
 
     def _imported(self, lm: LanguageModel, name: str) -> DomainVector:
         folder = _file_name(lm.model_id, name, "").parent.name
@@ -99,7 +108,7 @@ class VectorLibrary:
 
     def load(self, path: Path, lm: LanguageModel) -> DomainVector:
         """Load a vector file from anywhere. Raises VectorFileError if it is not one of this model's."""
-        return load(path, lm)
+        return replace(load(path, lm), dosing=self._dosing)
 
     def list(self) -> builtins.list[Entry]:
         """The vectors in the folder, of every model; files that are none are left out with a warning."""
@@ -133,9 +142,12 @@ def save(vector: DomainVector, path: Path) -> None:
         "format_version": FORMAT,
         "domain": vector.domain,
         "residual_norms": json.dumps(vector.residual_norms.tolist()),
+        "spreads": json.dumps(vector.spreads.tolist()),
         "default_layer": str(vector.default_layer),
-        "default_alpha": repr(vector.default_alpha),
     }
+    metadata.pop("default_alpha", None)
+    if vector.default_alpha is not None:
+        metadata["default_alpha"] = repr(vector.default_alpha)
     tensors = {f"layer.{i}": row.contiguous() for i, row in enumerate(vector.directions)}
     write_atomic(path, to_bytes(tensors, metadata=metadata))
 
@@ -162,17 +174,22 @@ def load(path: Path, lm: LanguageModel) -> DomainVector:
                 f"expected float32 [{lm.d_model}]"
             )
     try:
-        norms = torch.tensor(json.loads(metadata["residual_norms"]), dtype=torch.float32)
-        layer, alpha = int(metadata["default_layer"]), float(metadata["default_alpha"])
+        norms, spreads = (
+            torch.tensor(json.loads(metadata[name]), dtype=torch.float32)
+            for name in ("residual_norms", "spreads")
+        )
+        layer, said = int(metadata["default_layer"]), metadata.get("default_alpha")
+        alpha = None if said is None else float(said)
     except (ValueError, TypeError) as error:
         raise VectorFileError(f"{path.name} has unreadable norms or defaults: {error}") from error
     directions = torch.stack([tensors[name] for name in names])
-    finite = torch.isfinite(directions).all() and torch.isfinite(torch.tensor(alpha))
-    if not finite or norms.shape != (lm.n_layers,) or not (norms > 0).all() or not 0 <= layer < lm.n_layers:
+    finite = torch.isfinite(directions).all() and (alpha is None or math.isfinite(alpha))
+    positive = all(each.shape == (lm.n_layers,) and (each > 0).all() for each in (norms, spreads))
+    if not finite or not positive or not 0 <= layer < lm.n_layers:
         raise VectorFileError(
             f"{path.name} holds values that are not finite or out of range; extract it anew"
         )
-    return DomainVector(metadata["domain"], directions, norms, layer, alpha, metadata)
+    return DomainVector(metadata["domain"], directions, norms, spreads, layer, alpha, metadata, path)
 
 
 def _read(
@@ -189,12 +206,13 @@ def _read(
             found = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise VectorFileError(f"{path.name} cannot be read as safetensors: {error}") from error
-    wanted = ["domain", "model_id", "model_digest", "residual_norms", "default_layer", "default_alpha"]
+    wanted = ["domain", "model_id", "model_digest", "residual_norms", "spreads", "default_layer"]
     lacking = [name for name in wanted if name not in metadata]
     if metadata.get("format_version") != FORMAT or lacking:
         raise VectorFileError(
             f"{path.name} is not a vector file of format {FORMAT}: "
-            f"format {metadata.get('format_version')}, lacking {', '.join(lacking) or 'nothing'}"
+            f"format {metadata.get('format_version')}, lacking {', '.join(lacking) or 'nothing'}; "
+            "make it anew"
         )
     return metadata, found
 
@@ -202,7 +220,7 @@ def _read(
 def _key(lm: LanguageModel, domain: str, prompt_set_digest: str, method: str, token: str) -> str:
     parts = [FORMAT, lm.digest, str(lm.dtype), lm.tokenizer_digest, lm.chat.thinking, domain]
     parts += [prompt_set_digest, method, token, str(defaults.layer_for(domain, lm.n_layers))]
-    return hashlib.sha256("\0".join([*parts, str(defaults.SHARE)]).encode()).hexdigest()
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _file_name(model_id: str, domain: str, key: str) -> Path:

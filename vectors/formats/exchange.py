@@ -22,7 +22,7 @@ from vectors.progress import Progress, silent
 from vectors.steering.intervention import Intervention
 
 _NORMS_FROM = "code_reading"
-"""The prompts on which residual norms are measured for a domain that has none of its own."""
+"""The prompts on which norms and spreads are measured for a domain that has none of its own."""
 _UNKNOWN = {"token": "unknown", "tokens_read": "[]", "prompt_set_sha256": "unknown", "prompts": "0"}
 """What the metadata of an extracted vector tells and another tool's file does not."""
 
@@ -40,9 +40,10 @@ def export_vector(
     """Write a vector into a file of the format `name` and return what the file says, by layer.
 
     No layers mean the vector's default one, "all" those that the format can name and the vector has. `alpha`
-    is absolute; without it each layer gets the vector's default share of its residual norm. The project's own
-    format holds every layer whatever is chosen: one layer and α become its defaults. Raises NotExpressible
-    for what the format cannot say, SteeringMismatch for a layer that the vector or the model lacks.
+    is absolute; without it each layer gets the share of its spread that the vector has at its own. The
+    project's own format holds every layer whatever is chosen: one layer and α become its defaults. Raises
+    NotExpressible for what the format cannot say, SteeringMismatch for a layer that the vector or the model
+    lacks.
     """
     try:
         if name == OWN:
@@ -50,7 +51,11 @@ def export_vector(
         if layers == "all":
             first = format_of(name).first_layer
             layers = [layer for layer in range(first, lm.n_layers) if vector.directions[layer].any()]
-        steerings = [vector.intervention(layer, alpha, mode) for layer in layers or [vector.default_layer]]
+        share = vector.relative_alpha(vector.intervention(operation=mode)) if alpha is None else 0.0
+        steerings = [
+            vector.intervention(layer, vector.at_share(layer, share, mode) if alpha is None else alpha, mode)
+            for layer in layers or [vector.default_layer]
+        ]
         write(name, path, steerings, lm)
     except OSError as error:
         raise VectorFileError(f"{path} cannot be written: {error.strerror}; choose another file") from error
@@ -86,9 +91,9 @@ def import_vector(
     The project's own files come as they are, renamed if a domain is given. Another tool's file needs one, and
     what it adds at strength 1 becomes the direction of its layer: a direction's norm is the file's α there.
     Layers that the file lacks are zero, and steering there is refused. The default layer is the file's
-    nearest to the domain's own default, with the file's α. The residual norms, which no such file has, are
-    measured on the domain's prompts, or on those of `code_reading` for a domain without prompts. Raises
-    VectorFileError for a file that is malformed or does not fit the model.
+    nearest to the domain's own default, with the file's α. The residual's norms and spreads, which no such
+    file has, are measured on the domain's prompts, or on those of `code_reading` for a domain without
+    prompts. Raises VectorFileError for a file that is malformed or does not fit the model.
     """
     if name == OWN:
         vector = library.load(path, lm)
@@ -109,6 +114,7 @@ def import_vector(
         domain=domain,
         directions=directions,
         residual_norms=measured.residual_norms,
+        spreads=measured.spreads,
         default_layer=chosen.layer,
         default_alpha=abs(chosen.alpha),
         metadata={

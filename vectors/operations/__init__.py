@@ -48,5 +48,7 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 SHARES = ("ablate", "low_rank")
 """The operations of which α is the share that is done: 1 is all of it, and the usual."""
+BOUNDS = ("cap", "clamp")
+"""The operations of which a smaller α does more."""
 DIRECTIONAL = tuple(name for name in OPERATIONS if name not in ("low_rank", "feature"))
 """The operations whose vector is a direction, so that any domain's will do."""

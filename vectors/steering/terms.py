@@ -23,7 +23,7 @@ MOST_INTERVENTIONS = 256
 
 @dataclass(frozen=True)
 class Strength:
-    """α itself, a share of the residual's norm at the layer, or a multiple of the vector's own strength."""
+    """α itself, a share of the residual's spread at the layer, or a multiple of the vector's own strength."""
 
     value: float = 1.0
     unit: Unit = "dose"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--texts", type=options.FILE, help="Held-out texts of your own: a JSON list.")
 @analysis.numbers("--layers", int, "Layers, from 0.  [default: eight over the depth]")
 @analysis.numbers(
-    "--shares", float, "α as shares of the residual norm at each layer.  [default: 0.05,0.1,0.2,0.4,0.8]"
+    "--shares", float, "α as shares of the residual's spread at each layer.  [default: 0.05,0.1,0.2,0.4,0.8]"
 )
 @analysis.numbers("--alphas", float, "Absolute α, instead of --shares.")
 @analysis.prompts(12, "Prompts, and pairs of texts.")

@@ -70,7 +70,7 @@ def _shares(_context: click.Context, _option: click.Parameter, value: str) -> li
     callback=_shares,
     default="0.05,0.1,0.2",
     show_default=True,
-    help="Strengths, as shares of the residual norm.",
+    help="Strengths, as shares of the residual's spread.",
 )
 @click.option(
     "--n",

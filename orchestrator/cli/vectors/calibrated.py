@@ -27,7 +27,7 @@ def _print_certificates(calibration: Calibration, certificates: Sequence[Certifi
     out.print(
         f"\n{_what(calibration)}: steered − unsteered on the proposal split, n = {calibration.proposal}\n"
     )
-    table = Table("layer", "α / residual", "α", "effect", "95 % interval", box=None)
+    table = Table("layer", "α / spread", "α", "effect", "95 % interval", box=None)
     for cell in certificates[0].tried:
         effect = cell.effect
         table.add_row(
@@ -39,7 +39,7 @@ def _print_certificates(calibration: Calibration, certificates: Sequence[Certifi
         sign = "CERTIFIED" if each.certified else "not certified"
         out.print(
             f"\n{sign}: layer {each.layer}, α {each.alpha:.2f} ({each.relative_alpha:g} of the "
-            f"residual): {each.reason}"
+            f"spread): {each.reason}"
         )
         for control in each.controls:
             out.print(

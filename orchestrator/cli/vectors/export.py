@@ -43,9 +43,7 @@ def _layers(_context: click.Context, _option: click.Parameter, given: tuple[str,
     metavar="N|all",
     help="Block whose output is steered, from 0; may be repeated.  [default: the domain's own]",
 )
-@click.option(
-    "--alpha", type=float, help="Absolute, on the unit vector.  [default: the domain's share of the residual]"
-)
+@click.option("--alpha", type=float, help="Absolute, on the unit vector.  [default: the vector's own]")
 @click.option(
     "--mode",
     type=click.Choice([*OPERATIONS]),
@@ -90,7 +88,7 @@ def command(
         print_json(exported.model_dump(mode="json"))
         return
     for row in exported.layers:
-        share = f"{row.relative_alpha:.0%} of the residual norm"
+        share = f"{row.relative_alpha:.0%} of the residual's spread"
         click.echo(f"layer {row.layer:>2}, α {row.alpha:.4g} ({share})")
     if layers == "all" and name == "gguf":
         click.echo("block 0 is left out: no control vector of llama.cpp can hold it")

@@ -72,6 +72,6 @@ def command(
         return
     click.echo(
         f"{visible(imported.domain)}: a vector at {len(imported.layers)} of {n_layers} layers; default: "
-        f"layer {imported.layer}, α {imported.alpha:.4g} ({imported.relative_alpha:.0%} of the residual norm)"
+        f"layer {imported.layer}, α {imported.alpha:.4g} ({imported.relative_alpha:.0%} of the spread)"
     )
     click.echo(f"vector: {imported.file}")

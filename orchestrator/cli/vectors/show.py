@@ -51,7 +51,7 @@ def _print(facts: "Portrait") -> None:
     out = console()
     out.print(
         f"{facts.domain}: default layer {facts.layer}, α {facts.alpha:.2f} "
-        f"({facts.relative_alpha:.0%} of the residual norm)\n"
+        f"({facts.relative_alpha:.0%} of the residual's spread)\n"
     )
     table = Table("layer", "‖v‖", "residual", "‖v‖ / residual", box=None)
     for index, (norm, residual) in enumerate(zip(facts.norms, facts.residual_norms, strict=True)):

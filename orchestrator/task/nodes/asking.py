@@ -139,7 +139,7 @@ async def steering_for(runtime: Runtime[Tools], contents: PromptContents) -> tup
     elif evidence:
         steering = (vector.intervention(evidence.layer, evidence.alpha),)
     else:
-        steering = (vector.intervention(),)
+        steering = (await asyncio.to_thread(vector.intervention),)  # its dose may have to be measured
     record = SteeringRecord(
         applied=True,
         reason=decision.reason,

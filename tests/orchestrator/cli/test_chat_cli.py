@@ -54,7 +54,7 @@ def test_a_pipe_gets_both_answers_in_plain_text_under_their_names(chat):
     assert lines[0] == "--- unsteered ---"
     assert lines.index("--- steered ---") > 0
     assert "·bug_analysis@2 (" in lines[-2]
-    assert "% of the residual norm" in lines[-2]
+    assert "% of the residual's spread" in lines[-2]
     assert "tokens/s" in lines[-1]
 
 

@@ -34,7 +34,7 @@ RUN = [
     events.Progressed(label="indexing", done=0, total=9),
     events.CandidateChecked(number=3, verdict="valid", path="[bold]/a.py"),
 ]
-FACTS = ("layer 16", "20% of the residual", "the prompt holds 9 tokens", "[bold]/a.py", "valid")
+FACTS = ("layer 16", "20% of the spread", "the prompt holds 9 tokens", "[bold]/a.py", "valid")
 
 
 def test_a_pipe_gets_every_fact_as_one_line_and_none_twice(capsys):

@@ -112,7 +112,7 @@ def test_a_vector_that_helps_is_certified_with_its_effect_its_interval_and_its_c
     assert found.effect.low < 1.0 < found.effect.high
     assert found.p_adjusted <= 0.05
     assert [control.kind for control in found.controls] == list(KINDS)
-    assert found.alpha == pytest.approx(found.relative_alpha * float(vector.residual_norms[found.layer]))
+    assert found.alpha == pytest.approx(found.relative_alpha * float(vector.spreads[found.layer]))
     assert [(cell.layer, cell.share) for cell in found.tried] == [(1, 0.1), (1, 0.2), (2, 0.1), (2, 0.2)]
     assert (found.vector_sha256, found.model_digest) == (vector.sha256, lm.digest)
 

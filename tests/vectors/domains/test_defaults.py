@@ -13,10 +13,11 @@ from vectors.steering.positions import ALL
 layers, width = 6, 16
 
 
-def vector(seed=0):
+def vector(seed=0, alpha=8.0, **more):
     generator = torch.Generator().manual_seed(seed)
     norms = torch.tensor([4.0, 8.0, 16.0, 32.0, 64.0, 128.0])
-    return DomainVector("d", torch.randn(layers, width, generator=generator), norms, 3, 8.0, {})
+    directions = torch.randn(layers, width, generator=generator)
+    return DomainVector("d", directions, 3 * norms, norms, 3, alpha, {}, **more)
 
 
 def test_the_model_the_depths_were_found_on_gets_its_own_layers_back():
@@ -38,9 +39,30 @@ def test_without_further_words_a_vector_steers_at_its_default():
 
 
 @given(st.integers(0, layers - 1), st.sampled_from([name for name in DIRECTIONAL if name not in SHARES]))
-def test_alpha_at_another_layer_or_in_another_mode_is_the_same_share_of_the_residual_norm(layer, mode):
+def test_the_alpha_that_a_vector_came_with_is_the_same_share_of_the_spread_anywhere_else(layer, mode):
     made = vector()
     assert made.relative_alpha(made.intervention(layer=layer, operation=mode)) == pytest.approx(8.0 / 32.0)
+
+
+@given(st.integers(0, layers - 1), st.sampled_from(DIRECTIONAL))
+def test_a_vector_without_an_alpha_asks_for_the_dose_at_that_very_place(layer, mode):
+    asked = []
+    made = vector(alpha=None, dosing=lambda *place: asked.append(place) or 7.5)
+    assert made.intervention(layer, operation=mode).alpha == 7.5
+    assert asked == [(made, layer, mode)]
+    assert made.intervention(layer, 2.0, mode).alpha == 2.0
+    assert len(asked) == 1
+
+
+@given(st.integers(0, layers - 1), st.sampled_from([name for name in DIRECTIONAL if name not in SHARES]))
+def test_where_no_dose_can_be_measured_it_is_the_same_small_share_of_the_spread_everywhere(layer, mode):
+    for made in (vector(alpha=None), vector(alpha=None, dosing=lambda *place: None)):
+        assert made.relative_alpha(made.intervention(layer, operation=mode)) == pytest.approx(defaults.SHARE)
+
+
+def test_what_is_projected_out_without_a_dose_is_all_of_it():
+    assert vector().intervention(operation="ablate").alpha == 1.0
+    assert vector(alpha=None).intervention(operation="ablate").alpha == 1.0
 
 
 def test_an_alpha_that_is_given_is_absolute_and_reported_relative_too():

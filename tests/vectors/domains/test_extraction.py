@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tests.vectors import folders, tiny
+from vectors.domains import activations
 from vectors.domains.extraction import extract
 from vectors.domains.prompt_sets import PromptSet
 from vectors.errors import UnsupportedModel
@@ -49,11 +50,34 @@ def test_batch_size_and_padding_do_not_change_the_result(lm, method, token):
     one, many = (extract(lm, SET, method=method, token=token, batch_size=size) for size in (1, 14))
     torch.testing.assert_close(one.directions, many.directions, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(one.residual_norms, many.residual_norms)
+    torch.testing.assert_close(one.spreads, many.spreads)
 
 
 def test_residual_norms_are_means_over_all_content_tokens(llama):
     every = torch.cat([alone(llama, text).norm(dim=-1) for text in (*SET.positive, *SET.negative)], dim=1)
     torch.testing.assert_close(extract(llama, SET).residual_norms, every.mean(1))
+
+
+def test_spreads_are_about_how_far_residuals_lie_from_their_mean(lm):
+    every = torch.cat([alone(lm, text) for text in (*SET.positive, *SET.negative)], dim=1)
+    distances = (every - every.mean(1, keepdim=True)).norm(dim=-1).mean(1)
+    torch.testing.assert_close(extract(lm, SET).spreads, distances, rtol=0.2, atol=0)
+
+
+def test_what_all_tokens_share_and_a_token_of_a_huge_norm_have_no_part_in_the_spreads(llama, monkeypatch):
+    plain = extract(llama, SET).spreads
+    read = activations.residuals
+
+    def shifted(*args, **kwargs):
+        for number, hidden in read(*args, **kwargs):
+            moved = hidden + 1000
+            moved[1] *= 100
+            yield number, moved
+
+    monkeypatch.setattr(activations, "residuals", shifted)
+    moved = extract(llama, SET)
+    assert (moved.residual_norms > 1000).all()
+    torch.testing.assert_close(moved.spreads, plain, rtol=0.2, atol=0)
 
 
 def test_swapping_the_sides_turns_a_vector_around(llama):
@@ -130,6 +154,7 @@ def test_domains_of_the_real_model_have_directions_of_their_own(smollm2):
         assert vector.directions.shape == (30, 576)
         # The residual stream of this model grows from about 40 to some hundreds.
         assert vector.residual_norms[0] < 100 < vector.residual_norms[-1]
+        assert (vector.spreads < 0.95 * vector.residual_norms).all()
         assert (vector.norms() > 0.05 * vector.residual_norms).all()
     cosine = torch.nn.functional.cosine_similarity(reading.directions, django.directions)
     assert (cosine < 0.95).all()

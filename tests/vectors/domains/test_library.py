@@ -63,6 +63,8 @@ def test_a_vector_is_extracted_on_first_use_and_then_read(library, lm, extractio
     assert torch.equal(first.directions, again.directions)
     assert torch.equal(first.residual_norms, again.residual_norms)
     assert first.sha256 == again.sha256
+    assert torch.equal(first.spreads, again.spreads)
+    assert first.file == again.file == library.path(lm, "code_reading")
     assert vars(again.intervention()) | {"vector": 0} == vars(first.intervention()) | {"vector": 0}
     assert first.metadata.items() <= again.metadata.items()
 
@@ -81,14 +83,15 @@ def test_the_file_is_of_the_documented_form(library, lm):
     assert all(t.shape == (lm.d_model,) and t.dtype == torch.float32 for t in tensors.values())
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
-    assert metadata["format_version"] == "1"
+    assert metadata["format_version"] == "2"
     assert metadata["site"] == "resid_post"
     assert metadata["method"] == "mean_difference"
     assert metadata["model_digest"] == lm.digest
-    assert len(json.loads(metadata["residual_norms"])) == lm.n_layers
+    assert len(json.loads(metadata["residual_norms"])) == len(json.loads(metadata["spreads"])) == lm.n_layers
+    assert "default_alpha" not in metadata, "its strength is measured, and kept beside it"
     for name in ("model_id", "model_revision", "tokenizer_sha256", "thinking", "token", "alpha"):
         assert metadata[name]
-    for name in ("prompt_set_sha256", "default_layer", "default_alpha", "dtype"):
+    for name in ("prompt_set_sha256", "default_layer", "dtype"):
         assert metadata[name]
 
 
@@ -120,11 +123,13 @@ def test_a_damaged_file_is_replaced_with_a_warning(library, lm, extractions, cap
 @pytest.mark.parametrize(
     ("metadata", "tensors", "complaint"),
     [
-        ({"format_version": "99"}, {}, "not a vector file of format 1"),
+        ({"format_version": "99"}, {}, "not a vector file of format 2"),
         ({"default_layer": "4"}, {}, "out of range"),
         ({"default_layer": "first"}, {}, "unreadable"),
         ({"default_alpha": "nan"}, {}, "not finite"),
+        ({"format_version": "1"}, {}, "make it anew"),
         ({"residual_norms": "[1.0]"}, {}, "out of range"),
+        ({"spreads": "[1.0]"}, {}, "out of range"),
         ({"residual_norms": "[1.0, 1.0, 0.0, 1.0]"}, {}, "out of range"),
         ({"residual_norms": "{"}, {}, "unreadable"),
         ({}, {"layer.1": torch.zeros(3)}, r"layer\.1 is torch\.float32 \[3\]"),
@@ -160,7 +165,7 @@ def test_everything_that_determines_a_vector_has_its_part_in_the_fingerprint(
     retemplated = load_model(str(folder), cache=folder, dtype=torch.float32)
     retemplated.tokenizer.chat_template += " "
     prints.add(library.fingerprint(retemplated, "code_reading"))
-    monkeypatch.setattr(library_module.defaults, "SHARE", 0.123)
+    monkeypatch.setattr(library_module.defaults, "layer_for", lambda *_: 1)
     prints.add(library.fingerprint(lm, "code_reading"))
     assert len(prints) == 6
 

@@ -215,7 +215,7 @@ def test_a_place_that_cannot_be_written_is_refused(name, lm, vector, tmp_path):
 def test_our_own_format_refuses_a_mode_and_several_defaults(lm, vector, tmp_path):
     path = tmp_path / "vector.safetensors"
     with pytest.raises(NotExpressible, match="mode add"):
-        export_vector(vector, lm, "safetensors", path, operation="multiply")
+        export_vector(vector, lm, "safetensors", path, mode="multiply")
     with pytest.raises(NotExpressible, match="one default"):
         export_vector(vector, lm, "safetensors", path, layers=[1, 2])
     with pytest.raises(SteeringMismatch, match="does not exist"):
@@ -245,12 +245,13 @@ def test_of_several_layers_the_one_nearest_to_the_domains_own_is_the_default(lm,
         assert imported.default_alpha == pytest.approx(7.0)
 
 
-def test_residual_norms_are_measured_on_the_domains_prompts_or_those_of_code_reading(lm, vector, tmp_path):
+def test_norms_and_spreads_are_measured_on_the_domains_prompts_or_those_of_code_reading(lm, vector, tmp_path):
     path = tmp_path / "vector.pt"
     export_vector(vector, lm, "lm-eval", path)
     own = VectorLibrary(tmp_path / "vectors").get(lm, "bug_analysis")
     imported = import_vector(path, lm, "lm-eval", "bug_analysis")
     assert torch.equal(imported.residual_norms, own.residual_norms)
+    assert torch.equal(imported.spreads, own.spreads)
     unknown = import_vector(path, lm, "lm-eval", "happiness")
     assert unknown.metadata["residual_norms_from"] == "code_reading"
     assert (unknown.residual_norms > 0).all()
@@ -268,7 +269,7 @@ def test_an_imported_vector_says_where_it_is_from_and_never_passes_for_the_extra
     saved = kept.save(imported, lm)
     assert saved != kept.path(lm, "code_reading")
     assert kept.get(lm, "code_reading").sha256 == extracted.sha256
-    assert kept.get(lm, "code_reading").default_alpha == extracted.default_alpha
+    assert kept.get(lm, "code_reading").default_alpha is extracted.default_alpha is None
     again = library.load(saved, lm)
     assert again.default_alpha == pytest.approx(123.0)
     assert again.metadata["method"].startswith(f"imported from {name}, sha256 ")

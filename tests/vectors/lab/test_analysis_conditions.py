@@ -44,7 +44,7 @@ def vector(lm, domain, seed, layer=1, **metadata):
     directions = torch.randn(lm.n_layers, lm.d_model, generator=torch.Generator().manual_seed(seed))
     norms = torch.arange(5.0, 5.0 + lm.n_layers) + seed
     facts = {"model_id": lm.model_id, "model_digest": lm.digest, **metadata}
-    return DomainVector(domain, directions, norms, layer, 0.4 * float(norms[layer]), facts)
+    return DomainVector(domain, directions, norms, norms, layer, 0.4 * float(norms[layer]), facts)
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_the_sweep_shows_every_value_with_its_interval_and_every_layers_zone(tmp
     assert "100%" in shown
     for zone in swept().zones().values():
         assert shown.count(zone) >= 2  # the layer and the legend
-    assert "share of the mean residual norm" in shown
+    assert "share of the residual's spread" in shown
     assert "α, absolute" in texts("sweep, absolute", tmp_path)
 
 

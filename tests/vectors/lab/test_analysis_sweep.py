@@ -92,10 +92,10 @@ def test_the_unsteered_margin_is_the_models_own_log_likelihood(engine, lm, vecto
     )
 
 
-def test_absolute_alpha_is_taken_as_it_is_and_shares_follow_the_residual_norm(vector):
+def test_absolute_alpha_is_taken_as_it_is_and_shares_follow_the_residuals_spread(vector):
     assert [point.alpha for point in grid(vector, [0, 3], alphas=[10, 30])] == [10, 30, 10, 30]
     for point in grid(vector, [0, 3], shares=[0.25]):
-        assert point.alpha == pytest.approx(0.25 * float(vector.residual_norms[point.layer]))
+        assert point.alpha == pytest.approx(0.25 * float(vector.spreads[point.layer]))
 
 
 @pytest.mark.parametrize("strengths", [[0.0, 1.0], [-1.0], [1.0, 1.0], [math.nan], [math.inf]])

@@ -51,7 +51,9 @@ def test_turning_the_direction_around_swaps_promoted_and_suppressed(lm):
 
 def vectors(*directions):
     return [
-        DomainVector(f"d{i}", torch.stack([torch.zeros(3), torch.tensor(d)]), torch.ones(2), 1, 1.0, {})
+        DomainVector(
+            f"d{i}", torch.stack([torch.zeros(3), torch.tensor(d)]), torch.ones(2), torch.ones(2), 1, 1.0, {}
+        )
         for i, d in enumerate(directions)
     ]
 

@@ -31,7 +31,7 @@ class _Panel:
 
 
 def sweep_figure(sweep: Sweep, title: str, *, shares: bool) -> Figure:
-    """Draw the measures of a sweep and its zones; columns are shares of the residual norm, or α itself.
+    """Draw the measures of a sweep and its zones; columns are shares of the residual's spread, or α itself.
 
     A cell shows the value and, smaller, its interval. Black lines run where zones meet.
     """
@@ -71,7 +71,7 @@ def sweep_figure(sweep: Sweep, title: str, *, shares: bool) -> Figure:
         _outline(place, zones)
         place.set_xticks(range(len(strengths)), [f"{s:.0%}" if shares else f"{s:g}" for s in strengths])
         place.set_yticks(range(len(layers)), layers)
-    figure.supxlabel("α, as a share of the mean residual norm at the layer" if shares else "α, absolute")
+    figure.supxlabel("α, as a share of the residual's spread at the layer" if shares else "α, absolute")
     figure.supylabel("layer")
     _legend(axes[5], sweep)
     return figure

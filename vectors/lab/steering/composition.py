@@ -28,7 +28,7 @@ from vectors.steering.intervention import Steering
 
 Mode = Literal["add", "weighted", "switch"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-_NOTHING = 1e-6  # of the residual norm: what is left of vectors that cancel each other out
+_NOTHING = 1e-6  # of the residual's spread: what is left of vectors that cancel each other out
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,10 @@ class _Answer:
 def composed(vectors: Sequence[DomainVector], weights: Sequence[float]) -> DomainVector:
     """Add up the displacements that the vectors' default steerings would make, each times its weight.
 
-    At every layer the direction is Σ w_i · α_i · v_i/‖v_i‖, with α_i what the i-th vector is steered with
-    there by default; at its own default layer, the mean of theirs, the result adds exactly that sum. Raises
-    UnfitAnalysis for fewer than two domains and for vectors that cancel each other out.
+    At every layer the direction is Σ w_i · α_i · v_i/‖v_i‖, with α_i the same share of the residual's spread
+    there as the i-th vector is steered with by default at its own layer. At its own default layer, the mean
+    of theirs, the result adds exactly that sum. Raises UnfitAnalysis for fewer than two domains and for vectors
+    that cancel each other out.
     """
     domains = [vector.domain for vector in vectors]
     if len(domains) < 2 or len(set(domains)) < len(domains) or len(weights) != len(domains):
@@ -88,11 +89,16 @@ def composed(vectors: Sequence[DomainVector], weights: Sequence[float]) -> Domai
     layers = range(len(vectors[0].directions))
     directions = torch.zeros_like(vectors[0].directions)
     for vector, weight in zip(vectors, weights, strict=True):
-        directions += weight * torch.stack([vector.intervention(layer).delta() for layer in layers])
-    norms = torch.stack([vector.residual_norms for vector in vectors]).mean(0)
+        share = vector.relative_alpha(vector.intervention())
+        steerings = [vector.intervention(layer, vector.at_share(layer, share)) for layer in layers]
+        directions += weight * torch.stack([each.delta() for each in steerings])
+    norms, spreads = (
+        torch.stack(of).mean(0)
+        for of in zip(*((vector.residual_norms, vector.spreads) for vector in vectors), strict=True)
+    )
     layer = round(sum(vector.default_layer for vector in vectors) / len(vectors))
     alpha = float(directions[layer].norm())
-    if not _NOTHING * float(norms[layer]) < alpha < float("inf"):
+    if not _NOTHING * float(spreads[layer]) < alpha < float("inf"):
         raise UnfitAnalysis(
             f"with these weights {', '.join(domains)} cancel each other out or are not finite"
         )
@@ -103,7 +109,7 @@ def composed(vectors: Sequence[DomainVector], weights: Sequence[float]) -> Domai
         for vector, weight in zip(vectors, weights, strict=True)
     ]
     metadata |= {"method": "composition", "parts": json.dumps(parts)}
-    return DomainVector("+".join(domains), directions, norms, layer, alpha, metadata)
+    return DomainVector("+".join(domains), directions, norms, spreads, layer, alpha, metadata)
 
 
 def weights_of(mode: Mode, vectors: Sequence[DomainVector], weights: Sequence[float] | None) -> list[float]:

@@ -23,7 +23,7 @@ from vectors.statistics.estimates import Estimate, mean, paired, rate
 from vectors.steering.intervention import Intervention, Steering
 
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.8)
-"""The default grid of α, as shares of the mean residual norm at the layer."""
+"""The default grid of α, as shares of the residual's spread at the layer."""
 DEFAULT_LAYERS = 8
 MOVED_FROM = 0.5
 BROKEN_FROM = 0.2
@@ -41,7 +41,7 @@ ZONE_RULE = (
 
 @dataclass(frozen=True)
 class Cell:
-    """One (layer, α): `alpha` absolute, `share` of the mean residual norm at the layer.
+    """One (layer, α): `alpha` absolute, `share` of the residual's spread at the layer.
 
     change_rate: share of prompts whose greedy output differs from the unsteered one. kl_bits: D(steered ‖
     unsteered) of the first new token. task_nats: mean log-likelihood a token of the domain's held-out texts
@@ -100,7 +100,7 @@ def grid(
     shares: Sequence[float] = SHARES,
     alphas: Sequence[float] = (),
 ) -> list[Intervention]:
-    """Every layer with every α: absolute `alphas`, else `shares` of the mean residual norm at the layer.
+    """Every layer with every α: absolute `alphas`, else `shares` of the residual's spread at the layer.
 
     Raises UnfitAnalysis for a strength that is not positive (α = 0 is what the others are compared with) or
     given twice, SteeringMismatch for a layer that does not exist.
