@@ -77,8 +77,8 @@ def composed(vectors: Sequence[DomainVector], weights: Sequence[float]) -> Domai
 
     At every layer the direction is Σ w_i · α_i · v_i/‖v_i‖, with α_i the same share of the residual's spread
     there as the i-th vector is steered with by default at its own layer. At its own default layer, the mean
-    of theirs, the result adds exactly that sum. Raises UnfitAnalysis for fewer than two domains and for vectors
-    that cancel each other out.
+    of theirs, the result adds exactly that sum. Raises UnfitAnalysis for fewer than two domains and for
+    vectors that cancel each other out.
     """
     domains = [vector.domain for vector in vectors]
     if len(domains) < 2 or len(set(domains)) < len(domains) or len(weights) != len(domains):
