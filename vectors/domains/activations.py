@@ -140,5 +140,5 @@ def _spread(apart: Tensor) -> Tensor:
     what all tokens share nor by the few tokens on which attention rests. Those, and few channels, make up
     most of a residual's norm. A token that nothing stands before is one of them and is left out.
     """
-    median: Tensor = apart.median(dim=0).values
-    return median / math.sqrt(2)
+    distances: Tensor = apart.median(dim=0).values / math.sqrt(2)
+    return distances
