@@ -130,7 +130,8 @@ def _pooled(
 def _apart(hidden: Tensor) -> Tensor:
     """How far each token [tokens, n_layers, d_model] is from the one half a text further on."""
     half = (len(hidden) + 1) // 2
-    return (hidden[half:] - hidden[: len(hidden) - half]).norm(dim=-1)
+    distances: Tensor = (hidden[half:] - hidden[: len(hidden) - half]).norm(dim=-1)
+    return distances
 
 
 def _spread(apart: Tensor) -> Tensor:

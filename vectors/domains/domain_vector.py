@@ -86,6 +86,8 @@ class DomainVector:
 
     def _own_alpha(self, layer: int, operation: str) -> float:
         if self.default_alpha is not None:
+            if (layer, operation) == (self.default_layer, "add"):
+                return self.default_alpha
             share = self.default_alpha / float(self.spreads[self.default_layer])
             return 1.0 if operation in SHARES else self.at_share(layer, share, operation)
         found = self.dosing(self, layer, operation) if self.dosing else None

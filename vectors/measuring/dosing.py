@@ -184,13 +184,13 @@ class _Search:
         tried: dict[float, Tried] = {}
         for done in range(1, _ROUNDS):
             told(done)
-            near = [
-                min(self._most, float(f"{end * part:.3g}"))
-                for part in (_NEAR if done < _ROUNDS - 1 else (1.0,))
-            ]
+            within = {each.spent <= 1 for each in tried.values()} == {True, False}
+            near = [min(self._most, float(f"{end * part:.3g}")) for part in ((1.0,) if within else _NEAR)]
             tried |= self._try([each for each in dict.fromkeys(near) if each not in tried])
             tried = dict(sorted(tried.items()))
             end = _end(tried)
+            if within:
+                break
         held = list(takewhile(lambda each: each.spent <= 1, tried.values()))
         if not held:
             raise SteeringMismatch(
