@@ -60,8 +60,12 @@ cursors = {{ values = ["{cursor}"] }}
 "body.model" = {{ dictionary = "models", probability = 0.8 }}
 
 # DELETE cancels a task, which stays to be read and resumed.
+# A body that is wrong for its many items may be refused for its size before.
 [checks]
 use_after_free.enabled = false
+negative_data_rejection.expected-statuses = [
+  "400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429"
+]
 
 # A cursor, an instance, a prompt's length and a vector's shape are right or wrong by what is on the server,
 # which no schema can say; that they are refused with 400 or 422 is declared.
