@@ -7,6 +7,7 @@ _COMMANDS = {
         "extract": "Extract vectors of domains from a model.",
         "list": "The vectors in the cache, of every model.",
         "show": "Norms, logit lens and cosines of one vector.",
+        "dose": "How strongly one may steer before plain text becomes unreadable.",
         "calibrate": "Where a vector helps, certified on texts held out from the search.",
     },
     "Exchange": {
