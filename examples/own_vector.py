@@ -38,7 +38,7 @@ vector = extract(lm, pirates)
 save(
     vector, Path("pirates.safetensors")
 )  # `orchestrate chat PROMPT --domain pirates.safetensors` steers by it
-print(f"default: layer {vector.default_layer} of {lm.n_layers}, α {vector.default_alpha:.2f}")
+print(f"default: layer {vector.default_layer} of {lm.n_layers}, α {vector.intervention().alpha:.2f}")
 
 prompt = lm.chat_ids([{"role": "user", "content": "Say hello and tell me about your day."}])
 with Engine(lm.model, lm.tokenizer) as engine:

@@ -16,7 +16,7 @@ from vectors.domains.prompt_sets import domain_names, load_prompt_set
 from vectors.errors import NotExpressible, VectorFileError
 from vectors.formats.checks import check_suffix
 from vectors.formats.registry import OWN, format_of
-from vectors.formats.steering_files import read, write
+from vectors.formats.steering_files import check, read, write
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
 from vectors.steering.intervention import Intervention
@@ -51,11 +51,13 @@ def export_vector(
         if layers == "all":
             first = format_of(name).first_layer
             layers = [layer for layer in range(first, lm.n_layers) if vector.directions[layer].any()]
-        share = vector.relative_alpha(vector.intervention(operation=mode)) if alpha is None else 0.0
-        steerings = [
-            vector.intervention(layer, vector.at_share(layer, share, mode) if alpha is None else alpha, mode)
-            for layer in layers or [vector.default_layer]
-        ]
+        layers = layers or [vector.default_layer]
+        steerings = [vector.intervention(layer, 1.0 if alpha is None else alpha, mode) for layer in layers]
+        check(name, path, steerings, lm)  # before a strength is measured
+        if alpha is None:
+            share = vector.relative_alpha(vector.intervention(operation=mode))
+            shares = [vector.at_share(layer, share, mode) for layer in layers]
+            steerings = [dataclasses.replace(e, alpha=a) for e, a in zip(steerings, shares, strict=True)]
         write(name, path, steerings, lm)
     except OSError as error:
         raise VectorFileError(f"{path} cannot be written: {error.strerror}; choose another file") from error

@@ -21,6 +21,14 @@ def write(name: str, path: Path, steerings: Sequence[Intervention], lm: Language
     Raises NotExpressible for a steering that the format cannot say, SteeringMismatch for one that does not
     fit the model.
     """
+    check(name, path, steerings, lm)
+    form = format_of(name)
+    with _blaming(name):
+        write_atomic(path, form.write(sorted(steerings, key=lambda steering: steering.layer), lm))
+
+
+def check(name: str, path: Path, steerings: Sequence[Intervention], lm: LanguageModel) -> None:
+    """Raise what `write` would raise, and write nothing."""
     form = format_of(name)
     layers = [steering.layer for steering in steerings]
     if not layers or len(set(layers)) < len(layers):
@@ -29,8 +37,6 @@ def write(name: str, path: Path, steerings: Sequence[Intervention], lm: Language
         steering.validate(lm.n_layers, lm.d_model)
         _check_expressible(name, form, steering)
     check_suffix(path, form.suffixes)
-    with _blaming(name):
-        write_atomic(path, form.write(sorted(steerings, key=lambda steering: steering.layer), lm))
 
 
 def _check_expressible(name: str, form: Format, steering: Intervention) -> None:

@@ -123,7 +123,7 @@ def damaged(path, change):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda d: d.update(format=2),
+        lambda d: d.update(format=1),
         lambda d: d.pop("certificates"),
         lambda d: d["certificates"][0].pop("effect"),
         lambda d: d["certificates"][0].update(alpha="strong"),
