@@ -153,6 +153,7 @@ def prepare(session: "Session", question: Question) -> Prepared:
     UnsupportedModel."""
     from vectors.domains.names import Names
     from vectors.domains.resolving import resolved
+    from vectors.models.turns import turns_of
     from vectors.operations import DIRECTIONAL
     from vectors.steering.intervention import named
     from vectors.steering.positions import roles_in
@@ -168,7 +169,7 @@ def prepare(session: "Session", question: Question) -> Prepared:
     turns = [{"role": "system", "content": question.system}] if question.system else []
     turns.append({"role": "user", "content": question.prompt})
     asked = {role for each in steering for role in roles_in(each.positions)}
-    where = tuple(model.chat.turns(turns)) if asked else ()
+    where = turns_of(model.chat, turns) if asked else ()
     return Prepared(question, model.chat_ids(turns), where, steering, written(named(steering)), shares)
 
 

@@ -36,7 +36,7 @@ class Steering(click.ParamType[str]):
 
     name = "steering"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The text itself; else wrong use, with the place where it cannot be read."""
         try:
             return readable(str(value))
@@ -87,7 +87,7 @@ def _option(name: str, field: FieldInfo, several: bool) -> Callable[[Decorated],
             show_default=True,
             help=help_text,
         )
-    kind: click.ParamType[Any] = _bounded(field)
+    kind: click.IntRange | OursOrPlugin | Steering = _bounded(field)
     metavar: str | None = "N"
     if name == "variant":
         kind, metavar = OursOrPlugin(VARIANTS, known), None

@@ -23,6 +23,7 @@ from vectors.engine.sampling import Sampling
 from vectors.errors import InvalidRequest
 from vectors.models.loading import LanguageModel
 from vectors.models.tools import Message
+from vectors.models.turns import turns_of
 from vectors.steering.positions import Last, Turn, roles_in
 from vectors.steering.reading import positions_of
 
@@ -145,7 +146,7 @@ def _turns(lm: LanguageModel, asked: ChatRequest) -> tuple[Turn, ...]:
             f"not {len(asked.messages)}; leave some out, or the roles"
         )
     offered = [tool.shown() for tool in asked.offered]
-    return tuple(lm.chat.turns([_turn(message) for message in asked.messages], offered))
+    return turns_of(lm.chat, [_turn(message) for message in asked.messages], offered)
 
 
 def _states(lm: LanguageModel, asked: ChatRequest, places: int) -> StatesWanted | None:

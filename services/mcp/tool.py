@@ -4,9 +4,9 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from services.bodies import Body
 from services.mcp.calls import Call
@@ -30,12 +30,14 @@ class Tool(Generic[A]):
     taken: tuple[str, ...] = ()
     changes: bool = False
 
-    def input_schema(self) -> dict[str, Any]:
+    def arguments(self) -> list[str]:
+        """The names of what a caller may give."""
+        return [name for name in self.given.model_fields if not self.taken or name in self.taken]
+
+    def input_schema(self) -> dict[str, JsonValue]:
         """What is given, as JSON schema; without alternatives at its top, which models' interfaces refuse."""
         found = self.given.model_json_schema()
-        fields = {
-            name: field for name, field in found["properties"].items() if not self.taken or name in self.taken
-        }
+        fields = {name: field for name, field in found["properties"].items() if name in self.arguments()}
         forms = _reached_from(fields, found.get("$defs", {}))
         return {
             "type": "object",
@@ -45,14 +47,14 @@ class Tool(Generic[A]):
             **({"$defs": forms} if forms else {}),
         }
 
-    def output_schema(self) -> dict[str, Any]:
+    def output_schema(self) -> dict[str, JsonValue]:
         """What it gives, as JSON schema."""
         return self.gives.model_json_schema(mode="validation")
 
 
-def _reached_from(fields: object, forms: dict[str, Any]) -> dict[str, Any]:
+def _reached_from(fields: object, forms: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """Those of the forms that the fields refer to, directly or over others."""
-    found: dict[str, Any] = {}
+    found: dict[str, JsonValue] = {}
     waiting = [json.dumps(fields)]
     while waiting:
         for name in _REFERENCE.findall(waiting.pop()):

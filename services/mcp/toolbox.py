@@ -103,8 +103,9 @@ class Toolbox:
     async def _done(self, tool: Tool[Any], call: Call, arguments: dict[str, Any]) -> BaseModel:
         if self.calls > MOST_CALLS:
             raise Busy(f"{MOST_CALLS} calls are in hand, which is the most; try again", retry_after_s=5)
-        if unknown := [name for name in arguments if name not in self._schemas[tool.name]["properties"]]:
-            near = did_you_mean(unknown[0][:100], self._schemas[tool.name]["properties"])
+        known = tool.arguments()
+        if unknown := [name for name in arguments if name not in known]:
+            near = did_you_mean(unknown[0][:100], known)
             raise Invalid(f"{tool.name} has no argument {unknown[0][:100]!r}{near}")
         try:
             given = tool.given.model_validate(arguments)

@@ -12,15 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import Flag, auto
 from functools import cached_property, partial
-from itertools import groupby, takewhile
-from typing import cast, get_args
+from itertools import groupby
 
 from tokenizers import Tokenizer as Backend
 
 from vectors.errors import InvalidRequest, UnsupportedModel
 from vectors.models.tokenizer import Tokenizer
 from vectors.models.tools import OWN, CallForm, Message, Tool, described, for_template, form_of
-from vectors.steering.positions import Role, Turn
 
 _PROBE: tuple[Message, ...] = (
     {"role": "system", "content": "5b9d1c"},
@@ -134,26 +132,6 @@ class Chat:
             text = spelled.get(piece)
             ids += self._ids(self._backend, piece) if text is None else self.encode(text, begins=False)
         return ids + self.encode(prefix, begins=False)
-
-    def turns(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> list[Turn]:
-        """Where in the tokens of a conversation each message's text is; one that is nowhere is left out.
-
-        It is found by what changes where another text stands in its place.
-        """
-        whole, found = self.encode_chat(messages, "", tools), []
-        for number, message in enumerate(messages):
-            if message["role"] not in get_args(Role) or not message["content"]:
-                continue
-            alike = []
-            for other in ("0", "x"):  # text may begin or end like one of them
-                changed = [*messages]
-                changed[number] = {**message, "content": other}
-                ids = self.encode_chat(changed, "", tools)
-                alike.append((_common(whole, ids), _common(whole[::-1], ids[::-1])))
-            start, end = min(first for first, _ in alike), len(whole) - min(last for _, last in alike)
-            if start < end:
-                found.append(Turn(cast("Role", message["role"]), start, end))
-        return found
 
     def encode_content(self, text: str) -> tuple[list[int], int]:
         """Return the tokens of a user's message up to its last content token, and where the content starts.
@@ -277,12 +255,6 @@ def _folded(messages: Sequence[Message]) -> list[Message]:
         else:
             turns.append(message)
     return [*turns, {"role": "user", "content": "\n\n".join(waiting)}] if waiting else turns
-
-
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens both begin with."""
-    pairs = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
-    return sum(1 for _ in pairs)
 
 
 def _unguessable() -> str:

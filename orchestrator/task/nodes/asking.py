@@ -20,6 +20,7 @@ from vectors.domains.names import Names
 from vectors.domains.resolving import resolved
 from vectors.engine.requests import Generation, GenerationRequest
 from vectors.engine.sampling import Sampling
+from vectors.models.turns import turns_of
 from vectors.progress import Progress
 from vectors.steering.intervention import Steering, named
 from vectors.steering.positions import roles_in
@@ -67,7 +68,7 @@ async def ask(
     runtime.stream_writer(Decided(node=node, steering=steered))
     count_token = _token_counter(runtime, node)
     by_role = any(roles_in(each.positions) for each in steering)
-    turns = tuple(tools.model.chat.turns(prompt.messages)) if by_role else ()
+    turns = turns_of(tools.model.chat, prompt.messages) if by_role else ()
     generations = await generated(
         tools,
         [

@@ -10,6 +10,7 @@ from vectors.errors import InvalidRequest
 from vectors.models.chat import Chat
 from vectors.models.templates import render
 from vectors.models.tokenizer import Tokenizer
+from vectors.models.turns import turns_of
 
 texts = st.text(st.characters(codec="utf-8"), max_size=60)
 
@@ -171,7 +172,7 @@ def test_the_byte_tokenizer_gives_every_byte_a_token():
 def test_a_turns_tokens_are_those_of_what_it_says(turns):
     messages = [{"role": role, "content": text} for role, text in turns]
     ids = Chat(CHATML).encode_chat(messages, "")
-    found = Chat(CHATML).turns(messages)
+    found = turns_of(Chat(CHATML), messages)
     assert [(turn.role, CHATML.decode(ids[turn.start : turn.end])) for turn in found] == [
         each for each in turns if each[1]
     ]
