@@ -1,8 +1,8 @@
 """The tools at /mcp of a server, as the protocol's streamable HTTP, for who has one of the server's keys."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from urllib.parse import urlsplit
 
 import anyio
@@ -33,6 +33,8 @@ class Door:
             max_request_body_size=BODY_BYTES,
             max_sessions=runtime.settings.connections,
         )
+        self._posts = 0
+        """Answers on their way: a call that has ended is not yet told of."""
         self.router = APIRouter()
         self.router.add_api_route(
             PATH, self._answer, methods=["GET", "POST", "DELETE"], include_in_schema=False
@@ -53,7 +55,7 @@ class Door:
             while not self._runtime.models.stopping:
                 await asyncio.sleep(_LOOK_S)
             with anyio.move_on_after(self._runtime.settings.drain_s):
-                while self._toolbox.calls:
+                while self._toolbox.calls or self._posts:
                     await asyncio.sleep(_LOOK_S)
 
     async def _answer(self, request: Request, owner: Owner) -> Response:
@@ -62,19 +64,33 @@ class Door:
             raise Forbidden("a page of another origin may not call this")
         # A session is that of the key that opened it.
         user = AuthenticatedUser(AccessToken(token="", client_id=owner, scopes=[]))
-        return _HandedOn(self._manager, user)
+        return _HandedOn(self._manager, user, self._answering if request.method == "POST" else nullcontext)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        self._posts += 1
+        try:
+            yield
+        finally:
+            self._posts -= 1
 
 
 class _HandedOn(Response):
     """An answer that the protocol's library sends."""
 
-    def __init__(self, manager: StreamableHTTPSessionManager, user: AuthenticatedUser) -> None:
+    def __init__(
+        self,
+        manager: StreamableHTTPSessionManager,
+        user: AuthenticatedUser,
+        counted: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         super().__init__()
-        self._manager, self._user = manager, user
+        self._manager, self._user, self._counted = manager, user, counted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
-        await self._manager.handle_request({**scope, "user": self._user}, receive, send)
+        with self._counted():
+            await self._manager.handle_request({**scope, "user": self._user}, receive, send)
 
 
 def _owner_of(context: Context) -> str:
