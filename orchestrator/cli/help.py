@@ -11,8 +11,8 @@ import click
 SECTIONS = {
     "Task": "dataset repos limit instances one-line repo problem commit subdir",
     "Model and steering": (
-        "model vectors variant domain layer layers alpha alphas shares steer mode weights method token "
-        "system tokens temperature samples seed seeds"
+        "model vectors variant domain layer layers alpha alphas shares steer operation mode weights method "
+        "token system tokens temperature samples seed seeds"
     ),
     "Search and repair": (
         "rag widen few-shot edits retries issue-tokens context-tokens step-chars answer-tokens region-lines"

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+import torch
 
 from orchestrator.chat import Question, answer, prepare, refuse_misfit
 from orchestrator.errors import ConfigError
@@ -40,7 +41,7 @@ def test_what_is_streamed_is_what_comes_back(session):
 
 
 def test_the_unsteered_answer_is_the_bare_models_and_the_steered_one_another(session):
-    prepared, found, _ = asked(session)
+    prepared, found, _ = asked(session, alpha=30.0)
     bare = session.engine.submit(GenerationRequest(prepared.prompt_ids, (), Sampling(max_new_tokens=24)))
     assert found.unsteered.text == bare.result().text
     assert found.steered.text != found.unsteered.text
@@ -60,14 +61,15 @@ def test_without_strength_both_draw_the_same_numbers_and_say_the_same(session):
 
 def test_a_layer_and_a_strength_are_taken_as_given(session):
     prepared, _, _ = asked(session, domain="code_reading", layer=1, alpha=2.5)
-    assert (prepared.vector, prepared.steering.layer, prepared.steering.alpha) == ("code_reading", 1, 2.5)
+    assert prepared.said == "2.5·code_reading@1"
 
 
 def test_a_vector_file_steers_as_its_domain_does(session):
     prepared, found, _ = asked(session, domain="code_reading")
     path = session.vectors.path(session.model, "code_reading")
     of_file, same, _ = asked(session, domain=str(path))
-    assert of_file.vector == prepared.vector
+    assert [each.layer for each in of_file.steering] == [each.layer for each in prepared.steering]
+    assert torch.equal(of_file.steering[0].vector, prepared.steering[0].vector)
     assert same.steered == found.steered
 
 
@@ -101,16 +103,20 @@ def test_an_unknown_domain_is_refused(tmp_path):
     ("question", "expected"),
     [
         (Question("Hello.", layer=4), "expected 0 to 3"),
-        (Question("Hello.", layer=-1), "expected 0 to 3"),
         (Question("word " * 4000), "context of 16384"),
         (Question("Hello.", tokens=16384), "context of 16384"),
     ],
-    ids=["layer", "negative layer", "prompt", "tokens"],
+    ids=["layer", "prompt", "tokens"],
 )
 def test_what_does_not_fit_the_model_is_refused_before_it_is_loaded(tiny_model, tmp_path, question, expected):
     settings = Settings(model=str(tiny_model), cache=tmp_path)
     with pytest.raises(ConfigError, match=expected):
         refuse_misfit(settings, question, silent)
+
+
+def test_a_layer_below_the_first_is_refused_whatever_the_model():
+    with pytest.raises(ConfigError, match="from 0"):
+        Question("Hello.", layer=-1)
 
 
 def test_a_prompt_is_refused_by_its_tokens_not_by_its_letters(tiny_model, tmp_path):

@@ -29,8 +29,9 @@ from vectors.engine.engine import Engine
 submit_all, submitted = Engine.submit_all, []
 
 def held(engine, requests):
-    submitted.append(requests)
-    if len(submitted) == 1:
+    if requests[0].on_token:  # a node's, and no measuring of how strongly to steer
+        submitted.append(requests)
+    if len(submitted) < 2:
         return submit_all(engine, requests)
     tickets = []
 

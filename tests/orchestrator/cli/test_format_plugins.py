@@ -76,7 +76,7 @@ def test_a_format_that_cannot_be_used_is_named_in_one_line(
     monkeypatch.syspath_prepend(install(tmp_path, "broken", source, GROUP, **{entry: "NPZ"}))
     run(capsys, "vectors", "extract", "code_reading", "--model", tiny_model)  # its progress is no subject
     out = tmp_path / ("x.gguf" if entry == "gguf" else "x.npz")
-    flags = ["--model", tiny_model, "--format", entry, "--out", out]
+    flags = ["--model", tiny_model, "--format", entry, "--out", out, "--alpha", "3"]
     code, line = refused(capsys, "vectors", "export", "code_reading", *flags)
     assert code == 2
     assert said in line

@@ -83,6 +83,7 @@ def false_rate(session, journal, few):
 def test_what_was_interrupted_and_gone_on_with_equals_what_was_not(
     session, few, tmp_path, monkeypatch, analysis
 ):
+    analysis(session, Journal(), few)  # from now on it is known how strongly vectors steer
     asked, most, told = [], [10_000], []
     submit_all = Engine.submit_all
 

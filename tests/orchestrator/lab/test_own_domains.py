@@ -61,7 +61,7 @@ def test_it_is_shown_read_swept_sampled_composed_and_asked_by_its_name(session):
     assert set(both.conditions[0].text_nats) == {"honesty", "code_reading"}
     question = Question("Hello.", domain="honesty")
     refuse_misfit(session.settings, question, silent)
-    assert prepare(session, question).vector == "honesty"
+    assert prepare(session, question).steering[0].name == "honesty"
 
 
 def test_it_is_calibrated_in_front_of_open_requests(session):
