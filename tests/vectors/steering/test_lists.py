@@ -163,19 +163,19 @@ def test_a_generation_says_how_many_tokens_each_intervention_changed(model):
     assert again.steered_tokens == first.steered_tokens
 
 
-@pytest.mark.parametrize("positions", [Said("system"), Window(50, 60), Prompt()])
-def test_a_list_with_an_intervention_that_can_touch_no_token_is_refused(qwen3, positions):
+def test_an_intervention_that_can_touch_no_token_is_refused(qwen3):
     good = Intervention(torch.ones(WIDTH), 1, 1.0)
-    bad = replace(good, positions=positions)
-    with Engine(qwen3, byte_tokenizer()) as engine:
-        request = GenerationRequest(prompt(1, 5), (good, bad), Sampling(2))
-        if positions == Prompt():
-            assert run(engine, request)[0].steered_tokens == (6, 5)
-        elif positions == Said("system"):
-            with pytest.raises(SteeringMismatch, match="touch no token"):
-                engine.submit(request)
-        else:
-            assert run(engine, request)[0].steered_tokens == (6, 0)
+    bad = replace(good, positions=Said("system"))
+    with Engine(qwen3, byte_tokenizer()) as engine, pytest.raises(SteeringMismatch, match="touch no token"):
+        engine.submit(GenerationRequest(prompt(1, 5), (good, bad), Sampling(2)))
+
+
+@pytest.mark.parametrize(("positions", "tokens"), [(Window(50, 60), 0), (Prompt(), 5)])
+def test_one_that_could_touch_tokens_tells_how_many_there_were(qwen3, positions, tokens):
+    good = Intervention(torch.ones(WIDTH), 1, 1.0)
+    request = GenerationRequest(prompt(1, 5), (good, replace(good, positions=positions)), Sampling(2))
+    with Engine(qwen3, byte_tokenizer(), endless=True) as engine:
+        assert run(engine, request)[0].steered_tokens == (6, tokens)
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma3"])
