@@ -162,8 +162,10 @@ def prepare(session: "Session", question: Question) -> Prepared:
     model = session.model
     names = Names(session.vectors, model, session.progress)
     steering = resolved(question.terms, names)
+    directional = {each.name for each in steering if each.operation in DIRECTIONAL}
+    vectors = {name: names.vector(name) for name in directional}
     shares = tuple(
-        names.vector(each.name).relative_alpha(each) if each.operation in DIRECTIONAL else None
+        vectors[each.name].relative_alpha(each) if each.operation in DIRECTIONAL else None
         for each in steering
     )
     turns = [{"role": "system", "content": question.system}] if question.system else []
