@@ -68,6 +68,15 @@ def libraries(config: RunConfig) -> dict[str, JsonValue]:
     return found | {name: version(name) for name in names}
 
 
+def machine_facts() -> dict[str, JsonValue]:
+    """What a manifest records beside the determinants."""
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+    }
+
+
 class Session:
     """Use as a context manager: leaving it stops the engine's thread. `niceness` is the engine's."""
 
@@ -249,11 +258,3 @@ class Session:
     def policy(self, config: RunConfig) -> Policy:
         """What decides in a run when to steer. Raises PluginError, CertificateError."""
         return policy_for(config.variant, lambda: evidence(self.certificates))
-
-    def facts(self) -> dict[str, JsonValue]:
-        """What a manifest records beside the determinants."""
-        return {
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            "system": platform.system(),
-        }

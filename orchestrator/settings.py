@@ -22,6 +22,8 @@ from orchestrator.errors import ConfigError, MixedRunError
 from orchestrator.run_config import NO_POLICY
 from vectors.suggestions import did_you_mean
 
+_SHOWN_CHARS = 80
+
 
 class Settings(BaseSettings):
     """Where this machine keeps things, and the defaults of flags that were not given."""
@@ -103,6 +105,21 @@ def refuse_other_settings(
             f"{folder} holds a run with policy {found['policy']!r}, made by an earlier version; {NO_POLICY}, "
             "and choose another --out"
         )
-    different = sorted(key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key))
-    pairs = ", ".join(f"{key} is {found.get(key)!r} there and {wanted.get(key)!r} here" for key in different)
+    there, here = _flat(found), _flat(wanted)
+    different = sorted(key for key in there.keys() | here.keys() if there.get(key) != here.get(key))
+    pairs = ", ".join(
+        f"{key} is {_short(there.get(key))} there and {_short(here.get(key))} here" for key in different
+    )
     raise MixedRunError(f"{folder} holds a run with other settings ({pairs}): choose another --out")
+
+
+def _flat(settings: Mapping[str, JsonValue], before: str = "") -> dict[str, JsonValue]:
+    flat: dict[str, JsonValue] = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}": value}
+    return flat
+
+
+def _short(value: JsonValue) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"

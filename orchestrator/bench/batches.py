@@ -15,7 +15,7 @@ from orchestrator.batch.units import runs_of
 from orchestrator.events import Emit, told
 from orchestrator.policy.decisions import Record
 from orchestrator.run_config import RunConfig
-from orchestrator.session import Session
+from orchestrator.session import Session, machine_facts
 from orchestrator.settings import Settings
 from swebench.data.loading import InstanceSet
 from swebench.data.tasks import Task
@@ -144,7 +144,7 @@ def _arm(batch: Batch, workers: int, emit: Emit) -> Arm:
             repository = session.store.open(task.repo)
             session.retriever(repository).index(task.base_commit)
         (run,) = runs_of(session, found, [batch.config], [Path(folder)])
-        ledger = Ledger(run, list(found.instances), session.facts())
+        ledger = Ledger(run, list(found.instances), machine_facts())
         seconds, processor_seconds = asyncio.run(_timed(session, ledger, tasks, workers, emit))
         results = ledger.results.values()
         predictions = Path(folder, "predictions.jsonl")

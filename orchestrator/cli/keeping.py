@@ -10,6 +10,7 @@ import click
 from orchestrator.cli import interruption
 
 if TYPE_CHECKING:
+    from orchestrator.lab.folder import ExperimentFolder
     from vectors.measuring.journal import Journal
 
 
@@ -26,6 +27,17 @@ def keeping(cache: Path) -> "Iterator[Journal]":
     yield journal
     interruption.says("interrupted: it was done")
     journal.drop()
+
+
+@contextmanager
+def running(runs: Path, out: Path | None, *, fresh: bool) -> "Iterator[ExperimentFolder]":
+    """The folder of an experiment, which keeps what it has done; Ctrl-C says where."""
+    from orchestrator.lab.folder import ExperimentFolder
+
+    interruption.says("interrupted before anything was measured")
+    folder = ExperimentFolder(runs, out, fresh=fresh, told=_told)
+    yield folder
+    interruption.says(f"interrupted: it is done, and in {folder.folder}")
 
 
 def _told(journal: "Journal") -> None:

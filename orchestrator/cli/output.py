@@ -1,7 +1,5 @@
 """What commands print at the end: one JSON document, or tables and a coloured patch."""
 
-import json
-import math
 import sys
 from collections.abc import Sequence
 
@@ -11,6 +9,7 @@ from rich.text import Text
 
 from orchestrator.cli.patch_view import write_patch
 from orchestrator.cli.terminal import visible
+from orchestrator.json_text import json_text
 from orchestrator.records import Graded, Result
 
 _WIDEST = 1000
@@ -23,21 +22,8 @@ NO_CANDIDATE = "No candidate passed validation; every one is in the artifacts wi
 
 
 def print_json(document: object) -> None:
-    """The only thing on stdout under --json; JSON is UTF-8 whatever the locale says.
-
-    It has no infinities: the end of an interval that a single observation leaves open is null.
-    """
-    text = json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False)
-    # What UTF-8 has no bytes for, half of a surrogate pair, stays an escape.
-    click.echo(text.encode(errors="backslashreplace"))
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    """The only thing on stdout under --json."""
+    click.echo(json_text(document), nl=False)
 
 
 def console() -> Console:

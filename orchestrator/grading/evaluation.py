@@ -14,7 +14,7 @@ from orchestrator.events import Emit
 from orchestrator.plugins import load_instances
 from orchestrator.records import Backend
 from orchestrator.run_config import RunConfig
-from orchestrator.session import Session
+from orchestrator.session import Session, machine_facts
 from orchestrator.task.planted import ready
 from retrieval.errors import RetrievalError
 from swebench.data.tasks import Task
@@ -69,7 +69,7 @@ def evaluate_batch(session: Session, batch: Batch, emit: Emit) -> "Summary":
 
     out, folders = folders_of(batch.out, session.settings, found.name, batch.configs)
     runs = runs_of(session, found, batch.configs, folders)
-    facts = session.facts() | {
+    facts = machine_facts() | {
         "executor": batch.executor,
         "workers": workers,
         "dataset_source": found.source,

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from orchestrator.lab.cells import evidence, shown
+from orchestrator.lab.claims import Finding, finding
 from orchestrator.lab.provenance import Analysis, Provenance, determinants, vector_of
 from orchestrator.policy.decisions import Record
+from orchestrator.reporting.tables import Section, Table
 from orchestrator.session import Session
 from vectors.lab.figures.charts import diversity_figure
 from vectors.lab.steering.diversity import TEMPERATURES, Diversity, diversity
@@ -28,6 +31,26 @@ class DiversityResult(Analysis):
 
     settings: DiversitySettings
     temperatures: tuple[Diversity, ...]
+
+    def findings(self) -> tuple[Finding, ...]:
+        """How many more different answers a prompt gets at the middle temperature."""
+        middle = self.temperatures[len(self.temperatures) // 2]
+        measures = f"unique answers / samples at T {middle.temperature:g}: steered − unsteered"
+        return (finding("steering_diversifies", middle.difference, measures, beyond=0, above=True),)
+
+    def section(self) -> Section:
+        """A row a temperature."""
+        header = ["T", "unsteered", "steered", "difference, paired", "degenerate, difference"]
+        rows = [
+            [
+                f"{row.temperature:g}",
+                *(shown(each) for each in (row.unsteered, row.steered)),
+                *(shown(each, "+.2f") for each in (row.difference, row.degenerate)),
+            ]
+            for row in self.temperatures
+        ]
+        n = evidence(self.temperatures[0].difference.n)
+        return Section(f"{self.heading}: unique answers / samples", n, [Table(header, rows)])
 
     def figure(self) -> Figure:
         """Bars by temperature, and the paired differences."""
@@ -56,7 +79,7 @@ def measure_diversity(
     provenance = Provenance.of(session, [vector])
     journal = journal or Journal()
     units = units_of(2 * len(TEMPERATURES) * samples * len(prompts))
-    journal.begin(determinants(session, provenance, settings, "diversity"), units)
+    journal.begin(determinants(session, "diversity", provenance, settings), units)
     rows = diversity(
         session.engine,
         session.model,

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from orchestrator.lab.provenance import Analysis, Provenance, VectorSummary, vector_of
+from orchestrator.lab.provenance import Analysis, Provenance, VectorSummary, determinants, vector_of
 from orchestrator.policy.decisions import Record
+from orchestrator.reporting.tables import Section, Table
 from orchestrator.session import Session
 from vectors.lab.figures.lenses import lens_figure
 from vectors.lab.steering.lens import Lens, cosines, logit_lens
 from vectors.lab.steering.sweep import default_layers
+from vectors.measuring.journal import Journal
 
 _PORTRAIT_TOKENS = 10
 
@@ -27,13 +29,27 @@ class LensResult(Analysis):
     settings: LensSettings
     layers: dict[int, Lens]
 
+    def section(self) -> Section:
+        """A row a layer."""
+        rows = [
+            [str(layer), _listed(each.promoted, each.promoted_z), _listed(each.suppressed, each.suppressed_z)]
+            for layer, each in self.layers.items()
+        ]
+        title = f"{self.heading}: tokens and their scores, in standard deviations"
+        return Section(title, "", [Table(["layer", "promoted", "suppressed"], rows, figures=False)])
+
     def figure(self) -> Figure:
         """Tokens in cells, coloured by their scores."""
         return lens_figure(self.layers, self.heading)
 
 
 def read_through_lens(
-    session: Session, vector_name: str, *, layers: Sequence[int] = (), top: int = 6
+    session: Session,
+    vector_name: str,
+    *,
+    layers: Sequence[int] = (),
+    top: int = 6,
+    journal: Journal | None = None,
 ) -> LensResult:
     """Read a domain's vector, or one in a file, through the unembedding at `layers`, else at eight of them.
 
@@ -41,14 +57,13 @@ def read_through_lens(
     """
     vector = vector_of(session, vector_name)
     chosen = tuple(layers or default_layers(session.model.n_layers))
-    return LensResult(
-        provenance=Provenance.of(session, [vector]),
-        settings=LensSettings(layers=chosen, top=top),
-        layers={
-            layer: logit_lens(session.model, vector.intervention(layer, 1.0).vector, top)
-            for layer in sorted(chosen)
-        },
-    )
+    read = {
+        layer: logit_lens(session.model, vector.intervention(layer, 1.0).vector, top)
+        for layer in sorted(chosen)
+    }
+    provenance, settings = Provenance.of(session, [vector]), LensSettings(layers=chosen, top=top)
+    (journal or Journal()).begin(determinants(session, "lens", provenance, settings), 0)
+    return LensResult(provenance=provenance, settings=settings, layers=read)
 
 
 class Portrait(VectorSummary):
@@ -81,3 +96,7 @@ def portrait(session: Session, vector_name: str, layer: int | None = None) -> Po
         suppressed=lens.suppressed,
         cosine=cosines(vector, others, at),
     )
+
+
+def _listed(tokens: Sequence[str], scores: Sequence[float]) -> str:
+    return "  ".join(f"{token!r} {z:+.1f}" for token, z in zip(tokens, scores, strict=True))

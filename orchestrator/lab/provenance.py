@@ -1,16 +1,18 @@
-"""What all analyses share: whose vectors they are of, what they were measured on, and how they are drawn."""
+"""What all experiments share: what they were measured on and with, how they are drawn, what they claim."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias, cast
 
 from matplotlib.figure import Figure
-from pydantic import SerializerFunctionWrapHandler, model_serializer
+from pydantic import JsonValue, SerializerFunctionWrapHandler, model_serializer
 
+from orchestrator.lab.claims import Finding
 from orchestrator.policy.decisions import Record
+from orchestrator.reporting.tables import Section
 from orchestrator.session import Session
-from vectors.calibration.certificates import of_model
+from vectors.calibration.certificates import versions
 from vectors.domains.domain_vector import DomainVector
 from vectors.domains.heldout import Pair, domains_with_texts
 from vectors.lab.figures.figures import save
@@ -63,14 +65,53 @@ class Provenance(Record):
         )
 
 
-def determinants(session: Session, of: Provenance, settings: Record, *others: object) -> list[object]:
-    """All that determines an analysis's figures, as plain data: what its journal is named after."""
-    said = [of.model_dump(mode="json"), settings.model_dump(mode="json")]
-    return [*of_model(session.model), *said, *others]
+Facts: TypeAlias = Mapping[str, JsonValue]
+"""What determines an experiment's figures, by name."""
 
 
-class Analysis(Record):
-    """A result with its provenance, whose fields stand first and beside its own in JSON."""
+def determinants(
+    session: Session, experiment: str, of: Provenance, settings: Record, **data: JsonValue
+) -> Facts:
+    """All that determines an experiment on the session's model; `data` are digests of what was read."""
+    model = session.model
+    return {
+        "experiment": experiment,
+        **of.model_dump(mode="json"),
+        "tokenizer_digest": model.tokenizer_digest,
+        "template_date": model.chat.date,
+        "settings": settings.model_dump(mode="json"),
+        **data,
+        "versions": cast("dict[str, JsonValue]", versions()),
+    }
+
+
+class Result(Record):
+    """What an experiment found."""
+
+    @property
+    @abstractmethod
+    def heading(self) -> str:
+        """The first line of a table or figure."""
+
+    @abstractmethod
+    def figure(self) -> Figure:
+        """The result as a picture."""
+
+    @abstractmethod
+    def section(self) -> Section:
+        """The result as tables, under the heading, with what must be known to read them."""
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What it says to the original's claims (`orchestrator.lab.claims`)."""
+        return ()
+
+    def draw(self, path: Path) -> None:
+        """Write the picture as FILE.png or FILE.svg; equal results give equal files."""
+        save(self.figure(), path)
+
+
+class Analysis(Result):
+    """A result on one model, whose provenance stands first and beside its own fields in JSON."""
 
     provenance: Provenance
 
@@ -85,14 +126,6 @@ class Analysis(Record):
         """The first line of a table or figure: vectors, model and dtype."""
         domains = ", ".join(vector.domain for vector in self.provenance.vectors)
         return f"{domains} on {self.provenance.model} ({self.provenance.dtype})"
-
-    @abstractmethod
-    def figure(self) -> Figure:
-        """The result as a picture."""
-
-    def draw(self, path: Path) -> None:
-        """Write the picture as FILE.png or FILE.svg; equal results give equal files."""
-        save(self.figure(), path)
 
 
 def is_file(name: str) -> bool:

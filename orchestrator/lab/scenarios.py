@@ -2,11 +2,14 @@
 
 from matplotlib.figure import Figure
 
+from orchestrator.lab.cells import evidence, shown
+from orchestrator.lab.claims import Finding, finding
 from orchestrator.lab.provenance import Analysis, Provenance, determinants, vector_of
 from orchestrator.policy.decisions import Record
+from orchestrator.reporting.tables import Section, Table
 from orchestrator.session import Session
 from vectors.lab.figures.charts import demo_figure
-from vectors.lab.steering.demo import Row, demo, demo_domains, units
+from vectors.lab.steering.demo import ALL, METRICS, VARIANTS, Row, demo, demo_domains, units
 from vectors.measuring.journal import Journal
 
 
@@ -29,6 +32,39 @@ class DemoResult(Analysis):
     def heading(self) -> str:
         """The first line of a table or figure; the vectors are those of all steps."""
         return f"Demo scenarios on {self.provenance.model} ({self.provenance.dtype})"
+
+    def findings(self) -> tuple[Finding, ...]:
+        """How many more of a step's domain's words come with its own vector, over all scenarios."""
+        gains = [row.gains["hits"] for row in self.rows if (row.scenario, row.variant) == (ALL, "dynamic")]
+        measures = "distinct keywords of a step's domain: each step its own vector − unsteered"
+        return tuple(
+            finding("switching_beats_baseline", each, measures, beyond=0, above=True) for each in gains
+        )
+
+    def section(self) -> Section:
+        """A row a metric, by scenario and variant."""
+        by_scenario: dict[str, dict[str, Row]] = {}
+        for row in self.rows:
+            by_scenario.setdefault(row.scenario, {})[row.variant] = row
+        rows = [
+            [
+                scenario,
+                str(of["baseline"].metrics[metric].n),
+                metric,
+                *(shown(of[variant].metrics[metric]) for variant in VARIANTS),
+                *(shown(of[variant].gains[metric], "+.2f") for variant in VARIANTS[1:]),
+            ]
+            for scenario, of in by_scenario.items()
+            for metric in METRICS
+        ]
+        header = ["scenario", "n", "metric", *VARIANTS, "static − baseline", "dynamic − baseline"]
+        text = (
+            "hits: distinct keywords of a step's domain. coherence: share of consecutive steps that "
+            "share a word of over four letters. degenerate: share of steps that repeat or are empty.\n"
+            f"{evidence(*(row.metrics['hits'].n for row in self.rows))}"
+        )
+        title = f"{self.heading}: means, differences paired by report"
+        return Section(title, text, [Table(header, rows)])
 
     def figure(self) -> Figure:
         """Bars by scenario and variant."""
@@ -55,7 +91,7 @@ def play_scenarios(
     )
     provenance = Provenance.of(session, list(vectors.values()))
     journal = journal or Journal()
-    journal.begin(determinants(session, provenance, settings, "demo"), units(reports, settings.seeds))
+    journal.begin(determinants(session, "demo", provenance, settings), units(reports, settings.seeds))
     rows = demo(
         session.engine,
         session.model,

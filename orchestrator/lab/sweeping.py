@@ -7,12 +7,20 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
+from orchestrator.lab.cells import evidence, shown
+from orchestrator.lab.claims import Finding, finding
 from orchestrator.lab.provenance import Analysis, Provenance, determinants, heldout_pairs, vector_of
 from orchestrator.policy.decisions import Record
+from orchestrator.reporting.tables import Section, Table
 from orchestrator.session import Session
 from vectors.lab.figures.heatmaps import sweep_figure
-from vectors.lab.steering.sweep import SHARES, ZONE_RULE, Sweep, default_layers, grid, sweep
-from vectors.measuring.journal import Journal
+from vectors.lab.steering.sweep import MOVED_FROM, SHARES, ZONE_RULE, Sweep, default_layers, grid, sweep
+from vectors.measuring.journal import Journal, digest_of
+
+LATE = 34 / 35
+"""The depth of the layers that the original found rigid, 33 to 35 of 36."""
+RIGID_TO = 0.2
+"""At most 17 % of the original's outputs changed there."""
 
 
 class SweepSettings(Record):
@@ -43,6 +51,56 @@ class SweepResult(Analysis):
             "zone_rule": ZONE_RULE,
             "zones": self.swept.zones(),
         }
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What changes at mid-depth at a fifth of the spread, and near the end at the largest strength."""
+        cells = self.swept.cells
+        depth = max(cell.layer for cell in cells)
+        middle = min(cells, key=lambda each: (abs(each.layer - depth / 2), abs(each.share - 0.2)))
+        late = min(cells, key=lambda each: (abs(each.layer - LATE * depth), -each.share))
+        return tuple(
+            finding(
+                claim,
+                cell.change_rate,
+                f"outputs that change at layer {cell.layer} of {depth + 1}, α {cell.share:.0%} of the spread",
+                beyond=beyond,
+                above=above,
+            )
+            for claim, cell, beyond, above in (
+                ("mid_depth_responds", middle, MOVED_FROM, True),
+                ("late_layers_are_rigid", late, RIGID_TO, False),
+            )
+        )
+
+    def section(self) -> Section:
+        """A row a cell, and the zones."""
+        swept, zones, unsteered = self.swept, self.swept.zones(), self.swept.unsteered_task_nats
+        header = ["layer", "α", "of spread", "changed", "KL, bits", "text, nats/token", "degenerate", "zone"]
+        rows = [
+            [
+                str(cell.layer),
+                f"{cell.alpha:.1f}",
+                f"{cell.share:.0%}",
+                shown(cell.change_rate, ".0%"),
+                shown(cell.kl_bits),
+                shown(cell.task_nats, "+.2f") if cell.task_nats else "no texts",
+                shown(cell.degenerate, ".0%"),
+                cell.zone,
+            ]
+            for cell in swept.cells
+        ]
+        notes = [
+            f"unsteered: repeated, {shown(swept.repeat_change_rate, '.0%')} change; "
+            f"{shown(swept.unsteered_degenerate, '.0%')} degenerate"
+            + (f"; text {shown(unsteered, '+.2f')}" if unsteered else ""),
+            *(
+                f"{zone}: layers {', '.join(str(layer) for layer, of in zones.items() if of == zone)}"
+                for zone in dict.fromkeys(zones.values())
+            ),
+            f"({ZONE_RULE})",
+            evidence(swept.repeat_change_rate.n, *([unsteered.n] if unsteered else [])),
+        ]
+        return Section(self.heading, "\n".join(notes), [Table(header, rows)])
 
     def figure(self) -> Figure:
         """Heat maps, layers × α."""
@@ -83,7 +141,7 @@ def sweep_vector(
     journal = journal or Journal()
     scored = [(pair.text, pair.neutral) for pair in pairs]
     units = len(prompts) + min(len(prompts), len(pairs))
-    journal.begin(determinants(session, provenance, settings, "sweep", scored), units)
+    journal.begin(determinants(session, "sweep", provenance, settings, texts_sha256=digest_of(scored)), units)
     swept = sweep(
         session.engine,
         session.model,

@@ -13,7 +13,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.events import EmitTask, Resumed
 from orchestrator.records import Check, NodeRecord, Result
 from orchestrator.run_config import RunConfig
-from orchestrator.session import Session
+from orchestrator.session import Session, machine_facts
 from orchestrator.task.artifacts import Artifacts, open_run
 from orchestrator.task.fewshot import nearest
 from orchestrator.task.graph import build_graph
@@ -48,7 +48,7 @@ async def solve(
         determinants["tests"] = job.tests.digest
     out.mkdir(parents=True, exist_ok=True)
     with claimed(out, job.task.instance_id):
-        facts = session.facts() | ({"dataset_source": job.source} if job.source else {})
+        facts = machine_facts() | ({"dataset_source": job.source} if job.source else {})
         open_run(out, determinants, facts, replacing=job.task.instance_id if fresh else None)
         async with checkpoints(out) as saver:
             result = await run_task(job, session, config, out, saver, fresh=fresh, emit=emit)

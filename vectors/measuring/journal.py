@@ -45,12 +45,15 @@ class Journal:
         An analysis that cannot say it all at once begins once for each of its parts.
         """
         self._next, self.units, self._left = 0, units, {}
-        if self._folder:
-            name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
-            self._files.append(self._folder / f"{name}.jsonl")
-            self._left = _read(self._files[-1])
+        if (file := self._file(facts)) is not None:
+            self._files.append(file)
+            self._left = _read(file)
         self.found = len(self._left)
         self._told(self)
+
+    def _file(self, facts: object) -> Path | None:
+        """Where the units that `facts` determine are kept."""
+        return self._folder / f"{digest_of(facts)[:32]}.jsonl" if self._folder else None
 
     @property
     def kept(self) -> int:
@@ -97,6 +100,11 @@ class Journal:
         except OSError as error:
             self._writable = False
             _log.warning("nothing more is kept of this, should it be interrupted: %s", error)
+
+
+def digest_of(facts: object) -> str:
+    """The sha256 of plain data."""
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def _read(path: Path) -> dict[int, object]:

@@ -1,6 +1,6 @@
 """What the analysing commands share: their options, and how a result is shown."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from orchestrator.cli import options
+from orchestrator.cli.keeping import running
 from orchestrator.cli.opening import opened_session
+from orchestrator.cli.output import console, print_json
+from orchestrator.cli.terminal import visible
 
 if TYPE_CHECKING:
-    from orchestrator.lab.provenance import Analysis
+    from orchestrator.lab.provenance import Result
+    from orchestrator.reporting.tables import Section
     from orchestrator.session import Session
-    from vectors.statistics.estimates import Estimate
 
 seed = click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_Analysis = TypeVar("_Analysis", bound="Analysis")
 
 
 def _figure_name(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
@@ -30,13 +32,50 @@ def _figure_name(_context: click.Context, _option: click.Parameter, path: Path |
     return path
 
 
-figure = click.option(
-    "--figure",
-    type=click.Path(dir_okay=False, path_type=Path),
-    callback=_figure_name,
-    metavar="FILE",
-    help="Draw the result as FILE.png or FILE.svg.",
-)
+def _output(command: _Command) -> _Command:
+    """Where an experiment is written: --out, --fresh, --figure and --json."""
+    for option in (
+        options.as_json,
+        click.option(
+            "--figure",
+            type=click.Path(dir_okay=False, path_type=Path),
+            callback=_figure_name,
+            metavar="FILE",
+            help="Draw the result as FILE.png or FILE.svg too.",
+        ),
+        click.option("--fresh", is_flag=True, help="Start over what --out or the default folder holds."),
+        click.option(
+            "--out",
+            type=click.Path(file_okay=False, path_type=Path),
+            metavar="DIR",
+            help="Folder of the experiment.  [default: runs/lab/…]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def experiment(command: "Callable[..., Result]") -> Callable[..., None]:
+    """A command that gets `folder`, an ExperimentFolder, and returns what was found.
+
+    The result is written to the folder with its figures, drawn where --figure says, and printed.
+    """
+
+    @wraps(command)
+    def run(*, out: Path | None, fresh: bool, figure: Path | None, as_json: bool, **flags: object) -> None:
+        with running(options.settings().runs, out, fresh=fresh) as folder:
+            found = command(folder=folder, **flags)
+            folder.finish(found)
+            if figure:
+                found.draw(figure)
+                click.echo(f"figure: {figure}", err=True)
+            click.echo(f"run: {folder.folder}", err=True)
+            if as_json:
+                print_json(found.model_dump())
+            else:
+                _print(found.section())
+
+    return _output(run)
 
 
 def prompts(default: int, help_: str) -> Callable[[_Command], Callable[..., None]]:
@@ -93,46 +132,18 @@ def opened(model: str | None, vectors: Path | None = None) -> "Iterator[Session]
         yield session
 
 
-def shown(estimate: "Estimate", form: str = ".2f") -> str:
-    """An estimate in a table: the value and its interval, which one observation does not give."""
-    if estimate.n < 2:
-        return f"{estimate.value:{form}} (n = {estimate.n})"
-    return f"{estimate.value:{form}} ({estimate.low:{form}} … {estimate.high:{form}})"
-
-
-def finish(found: _Analysis, figure: Path | None, as_json: bool, table: Callable[[_Analysis], None]) -> None:
-    """Draw a result where a file is named for it, and print it: as one document, or as its table."""
-    if figure:
-        found.draw(figure)
-        click.echo(f"figure: {figure}", err=True)
-    if as_json:
-        from orchestrator.cli.output import print_json
-
-        print_json(found.model_dump())
-    else:
-        table(found)
-
-
-def print_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], notes: Sequence[str]
-) -> None:
-    """A table of results on stdout, with what it was measured on above and what must be known below."""
+def _print(section: "Section") -> None:
+    """The tables on stdout, with what they were measured on above and what must be known below."""
     from rich.table import Table
 
-    from orchestrator.cli.output import console
-
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
     out = console()
-    for part in (title, table, *notes):
-        out.print(part)
-
-
-def evidence(*ns: int) -> str:
-    """The sample size under a table, and whether it suffices to claim anything."""
-    from vectors.lab.figures.figures import sample_size
-
-    return sample_size(ns, "observations a figure")
+    out.print(section.title)
+    for each in section.tables:
+        table = Table(box=None, pad_edge=False, title=each.caption or None, title_justify="left")
+        for column in each.header:
+            table.add_column(column, no_wrap=True)
+        for row in each.rows:
+            table.add_row(*map(visible, row))
+        out.print(table)
+    if section.text:
+        out.print(section.text)

@@ -1,19 +1,17 @@
 """`orchestrate lab demo`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
-from orchestrator.cli.keeping import keeping
 from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input
 
 if TYPE_CHECKING:
+    from orchestrator.lab.folder import ExperimentFolder
     from orchestrator.lab.scenarios import DemoResult
-    from vectors.lab.steering.demo import Row
 
 
 @click.command(
@@ -36,18 +34,16 @@ if TYPE_CHECKING:
 @analysis.tokens(64)
 @click.option("--temperature", type=click.FloatRange(0), default=0.7, show_default=True)
 @analysis.seed
-@analysis.figure
-@options.as_json
+@analysis.experiment
 def command(
+    folder: "ExperimentFolder",
     model: str | None,
     reports: int,
     seeds: int,
     tokens: int,
     temperature: float,
     seed: int,
-    figure: Path | None,
-    as_json: bool,
-) -> None:
+) -> "DemoResult":
     """Three kinds of tasks solved in steps: unsteered, with one vector, and with each step's own.
 
     \b
@@ -63,45 +59,15 @@ def command(
     The work is 36 × --reports × --seeds answers of --tokens: by default 144, a minute or a few on a CPU.
     """
     check_input(model)
-    with keeping(options.settings().cache) as journal:
-        with analysis.opened(model) as session:
-            from orchestrator.lab.scenarios import play_scenarios
+    with analysis.opened(model) as session:
+        from orchestrator.lab.scenarios import play_scenarios
 
-            found = play_scenarios(
-                session,
-                reports=reports,
-                seeds=seeds,
-                tokens=tokens,
-                temperature=temperature,
-                seed=seed,
-                journal=journal,
-            )
-        analysis.finish(found, figure, as_json, _print)
-
-
-def _print(found: "DemoResult") -> None:
-    from vectors.lab.steering.demo import METRICS, VARIANTS
-
-    by_scenario: dict[str, dict[str, Row]] = {}
-    for row in found.rows:
-        by_scenario.setdefault(row.scenario, {})[row.variant] = row
-    analysis.print_table(
-        f"{found.heading}: means, differences paired by report",
-        ["scenario", "n", "metric", *VARIANTS, "static − baseline", "dynamic − baseline"],
-        [
-            [
-                scenario,
-                str(of["baseline"].metrics[metric].n),
-                metric,
-                *(analysis.shown(of[variant].metrics[metric]) for variant in VARIANTS),
-                *(analysis.shown(of[variant].gains[metric], "+.2f") for variant in VARIANTS[1:]),
-            ]
-            for scenario, of in by_scenario.items()
-            for metric in METRICS
-        ],
-        [
-            "hits: distinct keywords of a step's domain. coherence: share of consecutive steps that "
-            "share a word of over four letters. degenerate: share of steps that repeat or are empty.",
-            analysis.evidence(*(row.metrics["hits"].n for row in found.rows)),
-        ],
-    )
+        return play_scenarios(
+            session,
+            reports=reports,
+            seeds=seeds,
+            tokens=tokens,
+            temperature=temperature,
+            seed=seed,
+            journal=folder,
+        )

@@ -7,12 +7,12 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
-from orchestrator.cli.keeping import keeping
 from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input
 
 if TYPE_CHECKING:
     from orchestrator.lab.diversity import DiversityResult
+    from orchestrator.lab.folder import ExperimentFolder
 
 
 @click.command(
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 @analysis.prompts(12, "Prompts.")
 @analysis.tokens(8)
 @analysis.seed
-@analysis.figure
-@options.as_json
+@analysis.experiment
 def command(
+    folder: "ExperimentFolder",
     vector_name: str,
     model: str | None,
     vectors: Path | None,
@@ -40,37 +40,16 @@ def command(
     prompts: list[str],
     tokens: int,
     seed: int,
-    figure: Path | None,
-    as_json: bool,
-) -> None:
+) -> "DiversityResult":
     """How many different answers a prompt gets, steered by a vector's default and unsteered.
 
     Unique answers over samples, at T 0.3, 0.7 and 1.0, paired by prompt. The work is 6 × --samples × --limit
     answers: by default 360, a minute or a few on a CPU.
     """
     check_input(model, vector_name, vectors=vectors)
-    with keeping(options.settings().cache) as journal:
-        with analysis.opened(model, vectors) as session:
-            from orchestrator.lab.diversity import measure_diversity
+    with analysis.opened(model, vectors) as session:
+        from orchestrator.lab.diversity import measure_diversity
 
-            found = measure_diversity(
-                session, vector_name, prompts, samples=samples, tokens=tokens, seed=seed, journal=journal
-            )
-        analysis.finish(found, figure, as_json, _print)
-
-
-def _print(found: "DiversityResult") -> None:
-    rows = found.temperatures
-    analysis.print_table(
-        f"{found.heading}: unique answers / samples",
-        ["T", "unsteered", "steered", "difference, paired", "degenerate, difference"],
-        [
-            [
-                f"{row.temperature:g}",
-                *(analysis.shown(each) for each in (row.unsteered, row.steered)),
-                *(analysis.shown(each, "+.2f") for each in (row.difference, row.degenerate)),
-            ]
-            for row in rows
-        ],
-        [analysis.evidence(rows[0].difference.n)],
-    )
+        return measure_diversity(
+            session, vector_name, prompts, samples=samples, tokens=tokens, seed=seed, journal=folder
+        )

@@ -1,6 +1,5 @@
 """`orchestrate lab lens`."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,10 +8,10 @@ import click
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
 from orchestrator.cli.lab import analysis
-from orchestrator.cli.terminal import visible
 from orchestrator.cli.vectors.common import check_input
 
 if TYPE_CHECKING:
+    from orchestrator.lab.folder import ExperimentFolder
     from orchestrator.lab.lenses import LensResult
 
 
@@ -31,17 +30,15 @@ if TYPE_CHECKING:
 @click.option(
     "--top", type=click.IntRange(1, 50), default=6, show_default=True, metavar="K", help="Tokens each way."
 )
-@analysis.figure
-@options.as_json
+@analysis.experiment
 def command(
+    folder: "ExperimentFolder",
     vector_name: str,
     model: str | None,
     vectors: Path | None,
     layers: tuple[int, ...],
     top: int,
-    figure: Path | None,
-    as_json: bool,
-) -> None:
+) -> "LensResult":
     """Which tokens a vector promotes and suppresses at each layer, read through the unembedding.
 
     W_U · (w_norm ⊙ v): the logit lens of the vector itself, without running the model. A token's score is in
@@ -52,21 +49,4 @@ def command(
     with analysis.opened(model, vectors) as session:
         from orchestrator.lab.lenses import read_through_lens
 
-        found = read_through_lens(session, vector_name, layers=layers, top=top)
-    analysis.finish(found, figure, as_json, _print)
-
-
-def _print(found: "LensResult") -> None:
-    analysis.print_table(
-        f"{found.heading}: tokens and their scores, in standard deviations",
-        ["layer", "promoted", "suppressed"],
-        [
-            [str(layer), _listed(each.promoted, each.promoted_z), _listed(each.suppressed, each.suppressed_z)]
-            for layer, each in found.layers.items()
-        ],
-        [],
-    )
-
-
-def _listed(tokens: Sequence[str], scores: Sequence[float]) -> str:
-    return "  ".join(f"{visible(repr(t))} {z:+.1f}" for t, z in zip(tokens, scores, strict=True))
+        return read_through_lens(session, vector_name, layers=layers, top=top, journal=folder)

@@ -7,11 +7,11 @@ import click
 
 from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
-from orchestrator.cli.keeping import keeping
 from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input
 
 if TYPE_CHECKING:
+    from orchestrator.lab.folder import ExperimentFolder
     from orchestrator.lab.sweeping import SweepResult
 
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 @analysis.numbers("--alphas", float, "Absolute α, instead of --shares.")
 @analysis.prompts(12, "Prompts, and pairs of texts.")
 @analysis.tokens(16)
-@analysis.figure
-@options.as_json
+@analysis.experiment
 def command(
+    folder: "ExperimentFolder",
     vector_name: str,
     model: str | None,
     vectors: Path | None,
@@ -46,9 +46,7 @@ def command(
     alphas: tuple[float, ...],
     prompts: list[str],
     tokens: int,
-    figure: Path | None,
-    as_json: bool,
-) -> None:
+) -> "SweepResult":
     """What a vector does at every layer and α, and where its zones are.
 
     \b
@@ -64,56 +62,17 @@ def command(
     if shares and alphas:
         raise click.UsageError("--shares and --alphas exclude each other")
     check_input(model, vector_name, vectors=vectors)
-    with keeping(options.settings().cache) as journal:
-        with analysis.opened(model, vectors) as session:
-            from orchestrator.lab.sweeping import sweep_vector
+    with analysis.opened(model, vectors) as session:
+        from orchestrator.lab.sweeping import sweep_vector
 
-            found = sweep_vector(
-                session,
-                vector_name,
-                prompts,
-                texts=texts,
-                layers=layers,
-                shares=shares,
-                alphas=alphas,
-                tokens=tokens,
-                journal=journal,
-            )
-        analysis.finish(found, figure, as_json, _print)
-
-
-def _print(found: "SweepResult") -> None:
-    from vectors.lab.steering.sweep import ZONE_RULE
-
-    shown, swept, zones = analysis.shown, found.swept, found.swept.zones()
-    analysis.print_table(
-        found.heading,
-        ["layer", "α", "of norm", "changed", "KL, bits", "text, nats/token", "degenerate", "zone"],
-        [
-            [
-                str(cell.layer),
-                f"{cell.alpha:.1f}",
-                f"{cell.share:.0%}",
-                shown(cell.change_rate, ".0%"),
-                shown(cell.kl_bits),
-                shown(cell.task_nats, "+.2f") if cell.task_nats else "no texts",
-                shown(cell.degenerate, ".0%"),
-                cell.zone,
-            ]
-            for cell in swept.cells
-        ],
-        [
-            f"unsteered: repeated, {shown(swept.repeat_change_rate, '.0%')} change; "
-            f"{shown(swept.unsteered_degenerate, '.0%')} degenerate"
-            + (f"; text {shown(swept.unsteered_task_nats, '+.2f')}" if swept.unsteered_task_nats else ""),
-            *(
-                f"{zone}: layers {', '.join(str(layer) for layer, of in zones.items() if of == zone)}"
-                for zone in dict.fromkeys(zones.values())
-            ),
-            f"({ZONE_RULE})",
-            analysis.evidence(
-                swept.repeat_change_rate.n,
-                *([swept.unsteered_task_nats.n] if swept.unsteered_task_nats else []),
-            ),
-        ],
-    )
+        return sweep_vector(
+            session,
+            vector_name,
+            prompts,
+            texts=texts,
+            layers=layers,
+            shares=shares,
+            alphas=alphas,
+            tokens=tokens,
+            journal=folder,
+        )

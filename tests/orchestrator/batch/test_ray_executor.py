@@ -15,7 +15,7 @@ from orchestrator.batch.parcels import BadParcel, pack, unpack
 from orchestrator.batch.units import runs_of
 from orchestrator.errors import MixedRunError
 from orchestrator.run_config import RunConfig
-from orchestrator.session import Session
+from orchestrator.session import Session, machine_facts
 from orchestrator.settings import Settings
 from swebench.data.loading import load_instances
 from tests.orchestrator.batch.batches import make_tasks, predictions
@@ -43,7 +43,7 @@ def found(tmp_path):
 
 def ledger_of(session, found, out):
     (run,) = runs_of(session, found, [CONFIG], [out])
-    return Ledger(run, list(found.instances), session.facts())
+    return Ledger(run, list(found.instances), machine_facts())
 
 
 async def done_here(session, found, out):
@@ -130,7 +130,7 @@ async def test_a_node_with_another_model_is_refused_by_what_differs(session, fou
 
     (run,) = runs_of(session, found, [CONFIG], [tmp_path / "out"])
     other = replace(run, determinants=run.determinants | {"model_digest": "f" * 64})
-    ledger = Ledger(other, list(found.instances), session.facts())
+    ledger = Ledger(other, list(found.instances), machine_facts())
     executor = RayExecutor(session, [], 1, None)
     with pytest.raises(MixedRunError, match="model_digest is 'ffff"):
         await evaluate([ledger], [found.get("local__abacus-0").task], executor, silent)

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -90,13 +91,45 @@ def test_the_table_says_n_and_that_so_few_observations_claim_nothing(run, comman
     assert "…  " not in out  # no figure is cut off
 
 
-def test_a_composed_vector_is_written_and_can_be_used_like_any_other(run):
-    weighted = ["--mode", "weighted", "--weights", "0.7,0.3", "--out", "both.safetensors"]
-    domains = ["code_reading", "django_web"]
-    assert run("compose", *domains, *weighted, "--prompts", "two.txt", "--tokens", "2")[0] == 0
-    code, out, _ = run("lens", "both.safetensors", "--json")
+@pytest.mark.parametrize("command", SMALL)
+def test_the_run_folder_holds_what_was_printed_what_decided_it_and_both_figures(run, command):
+    code, out, err = run(command, *SMALL[command], "--out", "kept", "--json")
     assert code == 0
-    assert json.loads(out)["vectors"][0]["domain"] == "code_reading+django_web"
+    assert "run: kept" in err.splitlines()
+    assert Path("kept/result.json").read_text() == out
+    manifest = json.loads(Path("kept/manifest.json").read_text())
+    assert {"experiment", "model", "model_digest", "vectors", "settings", "versions"} <= set(
+        manifest["determinants"]
+    )
+    assert manifest["determinants"]["experiment"] == command
+    assert manifest["facts"]["python"]
+    assert Path("kept/figure.svg").read_text().startswith("<?xml")
+    assert Path("kept/figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_default_folder_is_the_experiments_own_and_is_found_again(run):
+    code, out, _ = run("sweep", *SMALL["sweep"], "--json")
+    assert code == 0
+    (kept,) = Path("runs/lab").iterdir()
+    _, again, err = run("sweep", *SMALL["sweep"], "--json")
+    assert again == out
+    assert "4 of 4 units kept; 0 to go" in err.splitlines()
+    run("sweep", *SMALL["sweep"], "--tokens", "2")
+    assert kept in Path("runs/lab").iterdir()
+    assert len(list(Path("runs/lab").iterdir())) == 2
+
+
+def test_a_named_folder_of_other_settings_is_refused_and_started_over_with_fresh(run):
+    assert run("sweep", *SMALL["sweep"], "--out", "kept")[0] == 0
+    other = ["sweep", *SMALL["sweep"], "--tokens", "2", "--out", "kept"]
+    code, _, err = run(*other)
+    assert code == 2
+    assert "tokens" in err.splitlines()[-1]
+    assert "--fresh" in err.splitlines()[-1]
+    code, _, err = run(*other, "--fresh")
+    assert code == 0
+    assert "units kept" not in err
+    assert json.loads(Path("kept/result.json").read_text())["settings"]["tokens"] == 2
 
 
 @pytest.mark.parametrize(
@@ -117,9 +150,6 @@ def test_a_composed_vector_is_written_and_can_be_used_like_any_other(run):
             "weight for each",
         ),
         (["compose", "code_reading", "bug_analysis", "--mode", "add", "--weights", "1,1"], "--weights"),
-        (["compose", "code_reading", "bug_analysis", "--out", "a.safetensors"], "--out"),
-        (["compose", "code_reading", "bug_analysis", "--mode", "switch", "--out", "a.safetensors"], "--out"),
-        (["compose", "code_reading", "bug_analysis", "--mode", "add", "--out", "a.pt"], ".safetensors"),
         (["lens", "code_reading", "--layers", "99"], "layer 99"),
         (["demo", "--reports", "99"], "--reports"),
     ],
@@ -152,7 +182,7 @@ def test_ctrl_c_ends_with_130_and_says_that_nothing_was_kept(run, cache, tiny_mo
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_analysis_that_was_ended_is_gone_on_with_by_the_same_command(run, cache, tiny_model, how):
     command = ["lab", "sweep", *SMALL["sweep"], "--json", "--model", str(tiny_model)]
-    whole = run("sweep", *SMALL["sweep"], "--json")[1]
+    whole = run("sweep", *SMALL["sweep"], "--out", "whole", "--json")[1]
     code, out, err = ended_at(command, "^scoring texts: 0/", how, {"ORCHESTRATE_CACHE": str(cache)})
     assert (code, out) == (130 if how == signal.SIGINT else -signal.SIGKILL, "")
     if how == signal.SIGINT:
@@ -161,4 +191,3 @@ def test_an_analysis_that_was_ended_is_gone_on_with_by_the_same_command(run, cac
     _, again, err = run("sweep", *SMALL["sweep"], "--json")
     assert "2 of 4 units kept; 2 to go" in err.splitlines()
     assert again == whole
-    assert not list((cache / "analyses").iterdir())

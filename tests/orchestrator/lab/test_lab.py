@@ -17,6 +17,7 @@ from vectors.domains.prompt_sets import PromptSetError
 from vectors.errors import UnfitAnalysis
 from vectors.measuring.journal import Journal
 from vectors.progress import silent
+from vectors.steering.reading import terms_of
 
 PROMPTS = ("Go on.", "Why?")
 
@@ -80,11 +81,22 @@ def test_domains_that_were_extracted_before_an_interruption_are_not_extracted_ag
     assert Path(whole[0].file).is_file()
 
 
-def test_nothing_is_written_when_domains_cannot_be_composed(session, tmp_path):
-    out = tmp_path / "both.safetensors"
+def test_a_composition_says_what_each_turn_of_an_answer_was_steered_with(session):
+    names = ["code_reading", "bug_analysis"]
+    found = compose_domains(
+        session, names, PROMPTS, modes=["weighted", "switch"], weights=[1, -0.5], tokens=2
+    )
+    one, other = (vector.alpha for vector in found.provenance.vectors)
+    said = {each.name: [terms_of(turn) for turn in each.steering] for each in found.conditions}
+    assert said["unsteered"] == [()]
+    (both,) = said["weighted"]
+    assert [term.strength.value for term in both] == pytest.approx([one, -other / 2], rel=1e-3)
+    assert [[term.vector for term in turn] for turn in said["switch"]] == [["code_reading"], ["bug_analysis"]]
+
+
+def test_one_domain_is_no_composition(session):
     with pytest.raises(UnfitAnalysis, match="two different domains"):
-        compose_domains(session, ["code_reading"], PROMPTS, out=out)
-    assert not out.exists()
+        compose_domains(session, ["code_reading"], PROMPTS)
 
 
 def test_an_extracted_vector_is_kept_portrayed_exported_and_read_again(session, tmp_path):

@@ -30,7 +30,10 @@ def swept():
 
 def figure(name):
     both = {"code_reading": FIGURE, "bug_analysis": FIGURE}
-    conditions = [Condition(name, both, both, both, FIGURE, FIGURE, FIGURE) for name in ("unsteered", "add")]
+    conditions = [
+        Condition(name, ("",), both, both, both, FIGURE, FIGURE, FIGURE, FIGURE)
+        for name in ("unsteered", "add")
+    ]
     metrics = dict.fromkeys(METRICS, FIGURE)
     rows = [Row(s, v, metrics, metrics) for s, v in product(("all scenarios", "test failure"), VARIANTS)]
     lens = Lens((" def", "$x$", "\n"), ("的", " sea", "_"), (5.0, 4.0, 3.0), (-5.0, -4.0, -3.0))

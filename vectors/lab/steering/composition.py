@@ -1,15 +1,13 @@
-"""Composition: several domains at once, as one composed vector or one vector after the other.
+"""Composition: several domains at once, as one list of interventions or one vector after the other.
 
 What is compared is the answer to the same prompt at the same length: unsteered, under each single vector, and
 under each way of composing them.
 """
 
-import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
-
-import torch
 
 from vectors.domains.domain_vector import DomainVector
 from vectors.domains.heldout import Pair
@@ -24,29 +22,33 @@ from vectors.measuring.measures import degenerate, keyword_hits
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
 from vectors.statistics.estimates import Estimate, mean, paired, rate
-from vectors.steering.intervention import Steering
+from vectors.steering import text
+from vectors.steering.intervention import Steering, named
 
 Mode = Literal["add", "weighted", "switch"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-_NOTHING = 1e-6  # of the residual's spread: what is left of vectors that cancel each other out
 
 
 @dataclass(frozen=True)
 class Condition:
     """One way to steer the answers, and what came of it, by domain, as means over prompts.
 
-    hits: distinct keywords of the domain in an answer; `against_single` is their paired difference from the
-    answers under the domain's own vector alone. text_nats: mean log-likelihood a token of the domain's
-    held-out texts minus that of neutral ones, as the paired change from the unsteered model; taking turns it
-    is that of the domain's own turn. total: hits of all the domains; `against_unsteered` is their paired
-    difference from the unsteered answers. degenerate: share of answers that repeat or say nothing.
+    steering: what each turn of an answer was steered with (docs/steering.md). hits: distinct keywords of the
+    domain in an answer; `against_single` is their paired difference from the answers under the domain's own
+    vector alone. text_nats: mean log-likelihood a token of the domain's held-out texts minus that of neutral
+    ones, as the paired change from the unsteered model; taking turns it is that of the domain's own turn.
+    total: hits of all the domains; `against_alone` is their paired difference from what each domain's vector
+    alone brings of its own, `against_unsteered` that from the unsteered answers. degenerate: share of answers
+    that repeat or say nothing.
     """
 
     name: str
+    steering: tuple[str, ...]
     hits: Mapping[str, Estimate]
     against_single: Mapping[str, Estimate]
     text_nats: Mapping[str, Estimate]
     total: Estimate
+    against_alone: Estimate
     against_unsteered: Estimate
     degenerate: Estimate
 
@@ -72,13 +74,10 @@ class _Answer:
         return None if self.ended else GenerationRequest(prompt, steering, Sampling(tokens))
 
 
-def composed(vectors: Sequence[DomainVector], weights: Sequence[float]) -> DomainVector:
-    """Add up the displacements that the vectors' default steerings would make, each times its weight.
+def composed(vectors: Sequence[DomainVector], weights: Sequence[float]) -> Steering:
+    """Each vector at its own layer with its own strength times its weight: Σ w_i · α_i · v_i/‖v_i‖.
 
-    At every layer the direction is Σ w_i · α_i · v_i/‖v_i‖, with α_i the same share of the residual's spread
-    there as the i-th vector is steered with by default at its own layer. At its own default layer, the mean
-    of theirs, the result adds exactly that sum. Raises UnfitAnalysis for fewer than two domains and for
-    vectors that cancel each other out.
+    Raises UnfitAnalysis for fewer than two domains, and for weights that are not finite or all zero.
     """
     domains = [vector.domain for vector in vectors]
     if len(domains) < 2 or len(set(domains)) < len(domains) or len(weights) != len(domains):
@@ -86,30 +85,12 @@ def composed(vectors: Sequence[DomainVector], weights: Sequence[float]) -> Domai
             f"cannot compose {', '.join(domains)} with {len(weights)} weights: "
             "name at least two different domains and a weight for each"
         )
-    layers = range(len(vectors[0].directions))
-    directions = torch.zeros_like(vectors[0].directions)
-    for vector, weight in zip(vectors, weights, strict=True):
-        share = vector.relative_alpha(vector.intervention())
-        steerings = [vector.intervention(layer, vector.at_share(layer, share)) for layer in layers]
-        directions += weight * torch.stack([each.delta() for each in steerings])
-    norms, spreads = (
-        torch.stack(of).mean(0)
-        for of in zip(*((vector.residual_norms, vector.spreads) for vector in vectors), strict=True)
+    if not (all(map(math.isfinite, weights)) and any(weights)):
+        raise UnfitAnalysis(f"with the weights {weights} {', '.join(domains)} steer nothing that can be run")
+    whole = [vector.intervention() for vector in vectors]
+    return tuple(
+        replace(each, alpha=each.alpha * weight) for each, weight in zip(whole, weights, strict=True)
     )
-    layer = round(sum(vector.default_layer for vector in vectors) / len(vectors))
-    alpha = float(directions[layer].norm())
-    if not _NOTHING * float(spreads[layer]) < alpha < float("inf"):
-        raise UnfitAnalysis(
-            f"with these weights {', '.join(domains)} cancel each other out or are not finite"
-        )
-    first, *others = (vector.metadata for vector in vectors)
-    metadata = {key: value for key, value in first.items() if all(o.get(key) == value for o in others)}
-    parts = [
-        {"domain": vector.domain, "sha256": vector.sha256, "weight": weight}
-        for vector, weight in zip(vectors, weights, strict=True)
-    ]
-    metadata |= {"method": "composition", "parts": json.dumps(parts)}
-    return DomainVector("+".join(domains), directions, norms, spreads, layer, alpha, metadata)
 
 
 def weights_of(mode: Mode, vectors: Sequence[DomainVector], weights: Sequence[float] | None) -> list[float]:
@@ -148,8 +129,7 @@ def compare(
         if mode == "switch":
             turns[mode] = [(steering, tokens) for steering in single.values()]
         else:
-            steering = composed(vectors, weights_of(mode, vectors, weights)).intervention()
-            turns[mode] = [((steering,), whole)]
+            turns[mode] = [(composed(vectors, weights_of(mode, vectors, weights)), whole)]
     prompts = [lm.chat_ids([{"role": "user", "content": probe}]) for probe in probes]
     journal = journal or Journal()
     of_prompts = [{name: _Answer(prompt, own) for name, own in turns.items()} for prompt in prompts]
@@ -163,7 +143,8 @@ def compare(
         margins = dict(zip(distinct, measured, strict=True))
         for name, its in zip(turns, steerings, strict=True):
             likelihoods[name][domain] = paired(margins[its], margins[()])
-    return _conditions(written, likelihoods, keywords)
+    said = {name: tuple(text.written(named(steering)) for steering, _ in own) for name, own in turns.items()}
+    return _conditions(said, written, likelihoods, keywords)
 
 
 def units(prompts: int, domains: int, modes: Sequence[Mode], pairs: Mapping[str, Sequence[Pair]]) -> int:
@@ -186,6 +167,7 @@ def _take_turns(engine: Engine, those: Sequence[_Answer], journal: Journal, prog
 
 
 def _conditions(
+    steerings: Mapping[str, tuple[str, ...]],
     written: Mapping[str, Sequence[_Answer]],
     likelihoods: Mapping[str, Mapping[str, Estimate]],
     keywords: Mapping[str, Sequence[str]],
@@ -201,13 +183,17 @@ def _conditions(
         name: [sum(of[number] for of in hits[name].values()) for number in range(len(each))]
         for name, each in written.items()
     }
+    own = [hits[domain][domain] for domain in keywords]
+    alone = [sum(of[number] for of in own) for number in range(len(totals["unsteered"]))]
     return [
         Condition(
             name,
+            steerings[name],
             {domain: mean(hits[name][domain], at_least=0) for domain in keywords},
             {domain: paired(hits[name][domain], hits[domain][domain]) for domain in keywords},
             likelihoods[name],
             mean(totals[name], at_least=0),
+            paired(totals[name], alone),
             paired(totals[name], totals["unsteered"]),
             rate(sum(map(degenerate, each)), len(each)),
         )

@@ -33,6 +33,7 @@ Variant = Literal["baseline", "static", "dynamic"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
 METRICS = {"hits": math.inf, "tokens": math.inf, "coherence": 1.0, "degenerate": 1.0}
 """The metrics and the most each can be; the least is 0."""
+ALL = "all scenarios"
 STATIC_DOMAIN = "code_reading"
 _SEEN_CHARS = 600  # how much of the step before a step sees (the original's figure)
 _WORD = re.compile(r"[^\W\d_]{5,}")
@@ -125,7 +126,7 @@ def demo(
     rows = []
     for chosen in (None, *scenarios()):
         mine = [run for run in runs if chosen in (None, run.scenario)]
-        rows += _rows(chosen.name if chosen else "all scenarios", mine)
+        rows += _rows(chosen.name if chosen else ALL, mine)
     return rows
 
 

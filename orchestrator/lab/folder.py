@@ -1,0 +1,77 @@
+"""The folder of one experiment: what determined it, its units as they are finished, its result and figures.
+
+manifest.json   what decides the figures, and on what machine they were computed
+units.jsonl     a line a finished unit: a kill at any moment loses the one that was on its way
+result.json     the result as `--json` prints it, when it is whole
+figure.svg      and figure.png
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import cast
+
+from orchestrator.errors import MixedRunError
+from orchestrator.json_text import json_text
+from orchestrator.lab.provenance import Facts, Result
+from orchestrator.session import machine_facts
+from orchestrator.task.artifacts import open_run
+from orchestrator.task.run_names import slug
+from vectors.files import write_atomic
+from vectors.measuring.journal import Journal, digest_of
+
+MANIFEST, RESULT, SHOWN = "manifest.json", "result.json", "shown.json"
+_UNITS = "units.jsonl"
+FIGURES = ("figure.svg", "figure.png")
+
+
+class ExperimentFolder(Journal):
+    """A journal that is kept in the experiment's own folder.
+
+    That is `out`, or else one below `runs` that is named by what determines the experiment, so that the same
+    command finds its own again and no other does. A `fresh` one starts over.
+    """
+
+    def __init__(
+        self,
+        runs: Path,
+        out: Path | None = None,
+        *,
+        fresh: bool = False,
+        told: Callable[[Journal], None] = lambda _: None,
+    ) -> None:
+        super().__init__(runs, told)
+        self._runs, self._out, self._fresh = runs, out, fresh
+        self.folder: Path | None = None
+        """Known once the experiment has begun."""
+
+    def finish(self, result: Result) -> None:
+        """Write the result and its figures; equal results give equal files."""
+        assert self.folder is not None
+        for name in FIGURES:
+            result.draw(self.folder / name)
+        write_atomic(self.folder / RESULT, json_text(result.model_dump()))
+        shown = {
+            "section": asdict(result.section()),
+            "findings": [each.model_dump() for each in result.findings() if each.estimate.n > 1],
+        }
+        write_atomic(self.folder / SHOWN, json_text(shown))
+
+    def _file(self, facts: object) -> Path:
+        """Raises MixedRunError for a folder of another experiment, or of other settings."""
+        said = cast("Facts", facts)
+        self.folder = self._out or self._runs / "lab" / _name(said)
+        if self._fresh:
+            for name in (SHOWN, RESULT, _UNITS, *FIGURES, MANIFEST):
+                (self.folder / name).unlink(missing_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            open_run(self.folder, said, machine_facts())
+        except MixedRunError as error:
+            raise MixedRunError(f"{error}, or start this one over with --fresh") from None
+        return self.folder / _UNITS
+
+
+def _name(facts: Facts) -> str:
+    model = str(facts.get("model", "")).rstrip("/").rsplit("/", 1)[-1]
+    return slug("-".join(part for part in (str(facts["experiment"]), model, digest_of(facts)[:8]) if part))
