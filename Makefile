@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ID ?= harborlab__tidetable-23
 READY := $(VENV)/.ready
-PAGES := README.md ARCHITECTURE.md $(wildcard docs/*.md)
+PAGES := README.md ARCHITECTURE.md $(wildcard docs/*.md docs/lab/*.md)
 COG := $(BIN)/cog --verbosity=1 -I . -p 'from docs.tables import *'
 
 .PHONY: help solve test check docs coverage clients clean
