@@ -2,20 +2,21 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.calibration.situations import check_asked
 from orchestrator.calibration.trials import CHEAP, Size, build_trial
 from orchestrator.policy.decisions import Regime
 from orchestrator.session import Session
-from vectors.calibration.calibrator import Calibrator
+from vectors.calibration.calibrator import Calibrator, Manner
 from vectors.calibration.certificates import Certificate, of_model, store
 from vectors.calibration.controls import Controls
 from vectors.calibration.false_rate import FalseRate, false_certification_rate
 from vectors.domains.domain_vector import DomainVector
 from vectors.measuring.journal import Journal
 from vectors.progress import silent
+from vectors.steering.text import written_positions
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class Asked:
     """What is to be calibrated: a domain in a regime by a metric, on a grid of layers and shares of the
     residual's spread, with at most `n` observations to certify on.
 
-    Without `layers` the domain's own are taken. `shuffled_runs` asks for the rate at which so many vectors
-    from shuffled labels are certified, on short prompts, instead of for a certificate.
+    `manner` is what is done along the vector, and to which tokens. Without `layers` the domain's own are
+    taken. `shuffled_runs` asks for the rate at which so many vectors from shuffled labels are certified, on
+    short prompts, instead of for a certificate.
     """
 
     domain: str
@@ -37,6 +39,7 @@ class Asked:
     texts: Path | None = None
     seed: int = 0
     shuffled_runs: int | None = None
+    manner: Manner = field(default_factory=Manner)
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Calibration:
             outcomes = [{"certified": each.certified, "reason": each.reason} for each in self.found.outcomes]
             rate = asdict(self.found.rate)
             return {**named, "runs": len(outcomes), "rate": rate, "outcomes": outcomes, **cost}
-        certificates = [each.as_dict() for each in self.found]
+        certificates = [{"steering": each.steering, **each.as_dict()} for each in self.found]
         file = str(self.file)
         return {**named, "certified": self.certified, "file": file, "certificates": certificates, **cost}
 
@@ -106,10 +109,11 @@ def calibrated(session: Session, asked: Asked, journal: Journal | None = None) -
     controls = Controls(session.model, prompt_set, asked.seed, progress)
     layers = list(asked.layers or _default_layers(vector, single=runs is not None))
     shares = list(asked.shares)
-    grid = [asked.regime, asked.metric, layers, shares, asked.seed, runs]
+    manner = [asked.manner.operation, written_positions(asked.manner.positions)]
+    grid = [asked.regime, asked.metric, layers, shares, asked.seed, runs, manner]
     journal.begin([*of_model(session.model), vector.sha256, prompt_set.digest, trial.digest, grid])
     quiet = silent if runs else progress
-    calibrator = Calibrator(session.model, session.engine, trial, controls, journal, quiet)
+    calibrator = Calibrator(session.model, session.engine, trial, controls, journal, quiet, asked.manner)
     found: Sequence[Certificate] | FalseRate
     file = None
     if runs:

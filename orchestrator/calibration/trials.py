@@ -28,6 +28,7 @@ from vectors.measuring.journal import Journal
 from vectors.measuring.likelihood import answers
 from vectors.measuring.metrics import Observation
 from vectors.models.loading import LanguageModel
+from vectors.models.turns import turns_of
 
 _ANSWER_TOKENS = 64
 _NAME = re.compile(r"`([^`\n]{1,200})`")
@@ -82,14 +83,14 @@ def build_trial(
         digest = hashlib.sha256("\0".join(each.shown for each in there).encode()).hexdigest()
     lm = session.model
     there = sorted(there, key=lambda each: len(_prompt(lm, each, "")))[: size.situations]
-    first = size.proposal_n
+    first, turns = size.proposal_n, [turns_of(lm.chat, each.prompt.messages) for each in there]
     if metric == "likelihood":
         heldout = session.vectors.domains.heldout(domain, texts)
         pairs = [*heldout.proposal[: size.proposal_n], *heldout.certification[: size.n]]
         digest, first = heldout.digest, min(first, len(heldout.proposal))
         prompts = [_prompt(lm, each, "") for each in there]
         observations = [
-            Observation(number, prompt, *answers(lm, pair))
+            Observation(number, prompt, *answers(lm, pair), turns=turns[number])
             for pair, (number, prompt) in zip(pairs, cycle(enumerate(prompts)), strict=False)
         ]
     elif metric == "gold":
@@ -97,7 +98,7 @@ def build_trial(
             tuple(lm.encode(added_lines(each.instance), begins=False)) for each in there if each.instance
         ]
         observations = [
-            Observation(number, _prompt(lm, each, "```python\n"), text)
+            Observation(number, _prompt(lm, each, "```python\n"), text, turns=turns[number])
             for number, (each, text) in enumerate(zip(there, lines, strict=True))
             if text
         ]
@@ -163,7 +164,10 @@ def _answered(
     words: tuple[str, ...] = (),
 ) -> list[Observation]:
     """n observations of generated answers, situations in turn."""
-    asked = [(_prompt(lm, each), each.stop, valid_answer(domain, each)) for each in there]
+    asked = [
+        (_prompt(lm, each), each.stop, valid_answer(domain, each), turns_of(lm.chat, each.prompt.messages))
+        for each in there
+    ]
     return [
         Observation(
             situation=number,
@@ -171,8 +175,9 @@ def _answered(
             sampling=Sampling(_ANSWER_TOKENS, temperature, 0.95, seed=seed * 100_003 + index, stop=stop),
             valid=valid,
             keywords=words,
+            turns=turns,
         )
-        for index, (number, (prompt_ids, stop, valid)) in enumerate(islice(cycle(enumerate(asked)), n))
+        for index, (number, (prompt_ids, stop, valid, turns)) in enumerate(islice(cycle(enumerate(asked)), n))
     ]
 
 

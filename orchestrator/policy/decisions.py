@@ -79,12 +79,15 @@ class PromptContents:
 class Evidence:
     """A certified setting: where and how strongly a domain's vector steers in a regime, and what showed it.
 
-    alpha is absolute. The facts go into the trace.
+    alpha is absolute. The operation and the positions are as docs/steering.md writes them. The facts go into
+    the trace.
     """
 
     layer: int
     alpha: float
     facts: Facts
+    operation: str = "add"
+    positions: str = "all"
 
 
 Certificates = Mapping[tuple[str, str], Evidence]

@@ -48,7 +48,9 @@ def evidence(found: Iterable["Certificate"]) -> Certificates:
         nearest = min((each.metric for each in certificates), key=METRICS.index)
         for each in certificates:
             if each.metric == nearest and each.certified:
-                decided[where] = Evidence(each.layer, each.alpha, _facts(each))
+                decided[where] = Evidence(
+                    each.layer, each.alpha, _facts(each), each.operation, each.positions
+                )
     return decided
 
 

@@ -28,10 +28,26 @@ from vectors.progress import Progress, silent
 from vectors.statistics.estimates import CLAIM_N, Estimate
 from vectors.statistics.tests import grouped_mean, holm, improvement_p
 from vectors.steering.intervention import Intervention
+from vectors.steering.positions import ALL, Positions
+from vectors.steering.text import written_positions
 
 LEVEL = 0.05
 PROPOSALS = 2
 FUTILITY_LOOK = 96
+
+
+@dataclass(frozen=True)
+class Manner:
+    """What is done along a vector, and to which tokens of a prompt."""
+
+    operation: str = "add"
+    positions: Positions = ALL
+
+    def steering(self, vector: DomainVector, layer: int, share: float) -> Intervention:
+        """Steer with α = `share` of the residual stream's spread at a layer. Raises SteeringMismatch."""
+        vector.intervention(layer, 1.0, self.operation)  # says what is wrong with a layer
+        alpha = vector.at_share(layer, share, self.operation)
+        return vector.intervention(layer, alpha, self.operation, self.positions)
 
 
 @dataclass(frozen=True)
@@ -57,8 +73,10 @@ class Calibrator:
         controls: Controls,
         journal: Journal | None = None,
         progress: Progress = silent,
+        manner: Manner | None = None,
     ) -> None:
         journal = journal or Journal()
+        self._manner = manner or Manner()
         self._lm, self._trial = lm, trial
         self._measured = Measured(engine, trial, journal, progress)
         self._guard = Guard(engine, trial.answers, journal)
@@ -93,7 +111,7 @@ class Calibrator:
 
     def _grid(self, vector: DomainVector, layers: Sequence[int], shares: Sequence[float]) -> tuple[Cell, ...]:
         places = [(layer, share) for layer in layers for share in shares]
-        steerings = [_steering(vector, *place) for place in places]
+        steerings = [self._manner.steering(vector, *place) for place in places]
         groups = [each.situation for each in self._trial.proposal]
         label = f"grid of {vector.domain}, {self._trial.regime}"
         measured = self._measured.effects(label, self._trial.proposal, steerings)
@@ -106,7 +124,7 @@ class Calibrator:
         """The places whose effect is most surely above zero, without those that make answers degenerate."""
         found = 0
         for cell in sorted(_promising(cells), key=lambda cell: -cell.effect.low):
-            watched = self._guard.watch(_steering(vector, cell.layer, cell.share))
+            watched = self._guard.watch(self._manner.steering(vector, cell.layer, cell.share))
             if not watched.harmful:
                 yield cell, watched
                 found += 1
@@ -114,7 +132,7 @@ class Calibrator:
                 return
 
     def _verdict(self, vector: DomainVector, cell: Cell, degeneration: Degeneration) -> _Verdict:
-        steering = _steering(vector, cell.layer, cell.share)
+        steering = self._manner.steering(vector, cell.layer, cell.share)
         compared = self._comparison.against(steering)
         if (last := compared[-1]).p > controls.LEVEL:
             reason = (
@@ -206,14 +224,10 @@ class Calibrator:
             p_adjusted=p_adjusted,
             controls=controls,
             degeneration=degeneration,
+            operation=self._manner.operation,
+            positions=written_positions(self._manner.positions),
         )
 
 
 def _promising(cells: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell.effect.value > 0]
-
-
-def _steering(vector: DomainVector, layer: int, share: float) -> Intervention:
-    """Steer with α = `share` of the residual stream's spread at a layer."""
-    whole = vector.intervention(layer, 1.0)  # says what is wrong with a layer
-    return vector.intervention(layer, share / vector.relative_alpha(whole))

@@ -22,6 +22,9 @@ from vectors.files import write_atomic
 from vectors.measuring.metrics import Degeneration
 from vectors.models.loading import LanguageModel
 from vectors.statistics.estimates import Estimate
+from vectors.steering.reading import positions_of
+from vectors.steering.terms import Span, Strength, Term
+from vectors.steering.text import written
 
 FORMAT = 2
 _MAX_FILE_BYTES = 4 << 20
@@ -56,7 +59,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What was found about a vector, added at `layer` with `alpha` on all positions of a prompt.
+    """What was found about a vector at `layer` with `alpha`, for an operation at the positions of a prompt.
 
     effect: change of the metric by steering, on the certification split where a setting got that far, else on
     the proposal split. p: of "no improvement", 1 where it was given up; p_adjusted: after Holm over the
@@ -86,6 +89,8 @@ class Certificate:
     texts_sha256: str
     seed: int
     versions: dict[str, str]
+    operation: str = "add"
+    positions: str = "all"
 
     def __post_init__(self) -> None:
         numbers = (self.alpha, self.relative_alpha, self.effect.value, self.p, self.p_adjusted)
@@ -93,6 +98,14 @@ class Certificate:
             raise ValueError("numbers must be finite")
         if type(self.layer) is not int or type(self.certified) is not bool:
             raise ValueError("layer must be an integer and certified true or false")
+        _ = self.steering  # of an operation and positions that there are
+
+    @property
+    def steering(self) -> str:
+        """What it is about, as text (docs/steering.md)."""
+        strength = Strength(float(f"{self.alpha:.6g}"), "alpha")
+        where = (Span(self.layer, self.layer),)
+        return written([Term(self.domain, self.operation, strength, where, positions_of(self.positions))])
 
     def as_dict(self) -> dict[str, object]:
         """Plain data for JSON."""

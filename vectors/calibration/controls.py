@@ -7,6 +7,7 @@ residual stream, Gaussian; most of these lie where the stream hardly varies and 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Literal, get_args
 
@@ -93,7 +94,7 @@ class Comparison:
         if kind != "orthogonal" and key in self._known:
             return self._known[key]
         directions = self._controls.directions(kind, steering.vector, steering.layer)
-        pushes = [Intervention(direction, steering.layer, steering.alpha) for direction in directions]
+        pushes = [replace(steering, vector=direction) for direction in directions]
         self._known[key] = means = self._mean_effects(f"{kind} controls", pushes)
         return means
 

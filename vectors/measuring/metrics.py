@@ -7,7 +7,7 @@ prompt comes from.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from vectors.engine.engine import Engine
@@ -18,6 +18,7 @@ from vectors.measuring.asking import asked
 from vectors.measuring.journal import Journal
 from vectors.measuring.measures import degenerate, distinct_2, keyword_hits, kl_bits
 from vectors.steering.intervention import Intervention, Steering
+from vectors.steering.positions import Turn
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Observation:
     situation: number of the prompt; observations of one situation are not independent.
     text, neutral: token ids to score after the prompt, the neutral ones perhaps none.
     sampling: how an answer is generated. valid: whether an answer's text is of use. keywords: words that
-    count.
+    count. turns: where the prompt's turns are, for steering that goes by roles.
     """
 
     situation: int
@@ -37,6 +38,7 @@ class Observation:
     sampling: Sampling = field(default_factory=Sampling)
     valid: Callable[[str], bool] | None = None
     keywords: tuple[str, ...] = ()
+    turns: tuple[Turn, ...] = ()
 
     @property
     def tokens(self) -> int:
@@ -64,7 +66,7 @@ def likelihood(
         asked(
             engine,
             [
-                scoring(each.prompt_ids, ids, steering)
+                replace(scoring(each.prompt_ids, ids, steering), turns=each.turns)
                 for steering in steerings
                 for each, own in zip(observations, texts, strict=True)
                 for ids in own
@@ -191,7 +193,9 @@ def _answers(
         asked(
             engine,
             [
-                GenerationRequest(each.prompt_ids, steering, each.sampling, distribution=distribution)
+                GenerationRequest(
+                    each.prompt_ids, steering, each.sampling, distribution=distribution, turns=each.turns
+                )
                 for steering in steerings
                 for each in observations
             ],

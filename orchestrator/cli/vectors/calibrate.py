@@ -13,6 +13,7 @@ from orchestrator.cli.vectors.common import check_input
 
 if TYPE_CHECKING:
     from orchestrator.policy.decisions import Regime
+    from vectors.steering.terms import Term
 
 _METRICS = ("likelihood", "gold", "validity", "keywords", "degeneration")
 _REGIMES = ("zero-shot", "few-shot", "rag")
@@ -42,15 +43,30 @@ def _shares(_context: click.Context, _option: click.Parameter, value: str) -> li
     return found
 
 
+def _term(_context: click.Context, _option: click.Parameter, text: str) -> "Term":
+    """A domain's name, or one term of a steering, whose strengths are those of the grid."""
+    from vectors.steering.reading import terms_of
+    from vectors.steering.terms import Strength, Term
+
+    if re.fullmatch(r"[\w.-]+", text):
+        return Term(text)
+    terms = terms_of(text)
+    if len(terms) != 1 or terms[0].strength != Strength() or terms[0].when:
+        raise click.BadParameter(
+            f"{text!r}: expected one vector without strength or condition, as ablate(bug_analysis)@10..16"
+        )
+    return terms[0]
+
+
 @click.command(
     "calibrate",
     cls=Command,
     examples=(
         "orchestrate vectors calibrate bug_analysis",
-        "orchestrate vectors calibrate code_reading --regime rag --layers 10-16 --shares 0.1,0.2",
+        "orchestrate vectors calibrate 'code_reading@10..16[generated]' --regime rag --shares 0.1,0.2",
     ),
 )
-@click.argument("domain", shell_complete=completion.domains)
+@click.argument("term", metavar="DOMAIN|TERM", callback=_term, shell_complete=completion.domains)
 @options.model
 @click.option(
     "--regime",
@@ -93,15 +109,18 @@ def _shares(_context: click.Context, _option: click.Parameter, value: str) -> li
 )
 @options.as_json
 def command(
-    domain: str, regimes: "tuple[Regime, ...]", runs: int | None, as_json: bool, **flags: Any
+    term: "Term", regimes: "tuple[Regime, ...]", runs: int | None, as_json: bool, **flags: Any
 ) -> None:
     """Find where and how strongly DOMAIN's vector helps, and certify it on texts held out from the search.
+
+    A TERM says what is done along the vector and to which tokens, `ablate(bug_analysis)@10..16[generated]`
+    (docs/steering.md); otherwise it is added at all of them.
 
     A domain without a node is measured in front of open requests, zero-shot, by likelihood, keywords or
     degeneration. The certificates are kept beside the vector, also those that say that nothing helps.
     `solve --variant certified` goes by them.
     """
-    check_input(flags["model"], domain, vectors=flags["vectors"])
+    check_input(flags["model"], term.vector, vectors=flags["vectors"])
     from orchestrator.cli.output import print_json
     from orchestrator.cli.vectors.calibrated import print_calibration
 
@@ -109,14 +128,16 @@ def command(
     with keeping(settings.cache) as journal:
         with opened_session(settings) as opened:
             from orchestrator.calibration.calibrating import Asked, calibrated
+            from vectors.calibration.calibrator import Manner
 
             asked = [
                 Asked(
-                    domain,
+                    term.vector,
                     regime,
                     metric=flags["metric"],
                     shares=flags["shares"],
-                    layers=flags["layers"],
+                    layers=flags["layers"] or [layer for span in term.layers for layer, _ in span.weights()],
+                    manner=Manner(term.operation, term.positions),
                     n=flags["n"],
                     dataset=flags["dataset"],
                     texts=flags["texts"],

@@ -37,10 +37,7 @@ def _print_certificates(calibration: Calibration, certificates: Sequence[Certifi
     out.print(table)
     for each in certificates:
         sign = "CERTIFIED" if each.certified else "not certified"
-        out.print(
-            f"\n{sign}: layer {each.layer}, α {each.alpha:.2f} ({each.relative_alpha:g} of the "
-            f"spread): {each.reason}"
-        )
+        out.print(f"\n{sign}: {each.steering} ({each.relative_alpha:g} of the spread): {each.reason}")
         for control in each.controls:
             out.print(
                 f"  {control.value:+.4f} against {control.vectors} {control.kind} controls: "

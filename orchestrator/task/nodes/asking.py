@@ -24,7 +24,7 @@ from vectors.models.turns import turns_of
 from vectors.progress import Progress
 from vectors.steering.intervention import Steering, named
 from vectors.steering.positions import roles_in
-from vectors.steering.reading import terms_of
+from vectors.steering.reading import positions_of, terms_of
 from vectors.steering.text import written
 
 _LEAST_ISSUE_TOKENS = 16
@@ -138,7 +138,9 @@ async def steering_for(runtime: Runtime[Tools], contents: PromptContents) -> tup
         names = Names(tools.vectors, tools.model, progress)
         steering = await asyncio.to_thread(lambda: resolved(terms_of(tools.config.steer), names))
     elif evidence:
-        steering = (vector.intervention(evidence.layer, evidence.alpha),)
+        positions = positions_of(evidence.positions)
+        at = vector.intervention(evidence.layer, evidence.alpha, evidence.operation, positions)
+        steering = (at,)
     else:
         steering = (await asyncio.to_thread(vector.intervention),)  # its dose may have to be measured
     record = SteeringRecord(

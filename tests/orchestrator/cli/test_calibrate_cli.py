@@ -55,7 +55,9 @@ def test_a_calibration_prints_one_document_and_keeps_what_it_found_beside_the_ve
     assert [cell["layer"] for cell in report["certificates"][0]["tried"]] == [1, 2]
     assert report["forward_tokens"] > 0
     kept = json.loads(Path(report["file"]).read_text())
+    said = [each.pop("steering") for each in report["certificates"]]
     assert kept["certificates"] == report["certificates"]
+    assert said == [f"{each['alpha']:.6g}·code_reading@{each['layer']}" for each in kept["certificates"]]
     assert report["file"].startswith(str(tmp_path / "cache" / "vectors"))
     assert "grid of code_reading, zero-shot: 3/3" in err
 
@@ -84,6 +86,9 @@ def test_without_json_a_person_reads_the_grid_and_that_nothing_is_certified(caps
         (["poetry"], "poetry"),
         (["django_web"], "--texts"),
         (["code_reading", "--layers", "5-3"], "--layers"),
+        (["0.5·code_reading"], "without strength"),
+        (["code_reading + bug_analysis"], "one vector"),
+        (["melt(code_reading)"], "melt"),
         (["code_reading", "--layers", "low"], "--layers"),
         (["code_reading", "--shares", "0"], "--shares"),
         (["code_reading", "--shares", "nan"], "--shares"),
@@ -144,6 +149,28 @@ def test_solve_steers_only_what_is_certified_at_the_certified_place_and_shows_th
     assert not nodes["bug_analysis"]["applied"]
     assert nodes["bug_analysis"]["evidence"] is None
     assert manifest["variant"] == "certified" and "policy" not in manifest
+
+
+def test_a_term_says_what_is_done_along_the_vector_where_and_to_which_tokens(
+    capsys, tiny_model, project, problem, tmp_path
+):
+    flags = ["--shares", "0.3,0.6", *FEW, "--model", tiny_model, "--json"]
+    code, out, err = run(capsys, "vectors", "calibrate", "ablate(code_reading)@1..2[user]", *flags)
+    assert code == 0, err
+    (report,) = json.loads(out)
+    for each in report["certificates"]:
+        assert (each["operation"], each["positions"]) == ("ablate", "user")
+        assert each["steering"].endswith(f"ablate(code_reading)@{each['layer']}[user]")
+        assert {cell["layer"] for cell in each["tried"]} == {1, 2}
+        assert {cell["alpha"] for cell in each["tried"]} == {0.3, 0.6}
+
+
+def test_a_node_is_steered_in_the_manner_that_was_certified(
+    capsys, project, problem, tiny_model, tmp_path, certify
+):
+    certify(operation="ablate", positions="prompt")
+    nodes, _ = solved(capsys, project, problem, tiny_model, tmp_path / "out")
+    assert nodes["code_reading"]["steering"] == "0.7·ablate(code_reading)@2[prompt]"
 
 
 def test_another_certificate_is_another_run(capsys, project, problem, tiny_model, tmp_path, certify):

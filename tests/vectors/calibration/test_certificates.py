@@ -72,6 +72,23 @@ def test_what_is_kept_is_what_is_read(lm, vector, place):
     assert [file.name for file in path.parent.iterdir() if file.suffix != ".lock"] == [path.name]
 
 
+def test_it_says_what_it_is_about_in_the_steering_language(lm, vector, place):
+    moved = certificate(lm, vector, operation="ablate", positions="generated & !special")
+    assert certificate(lm, vector).steering == "1.5·code_reading@2"
+    assert moved.steering == "1.5·ablate(code_reading)@2[generated & !special]"
+    store(place, [moved])
+    assert load(place, vector, lm) == [moved]
+
+
+def test_one_without_operation_and_positions_is_of_adding_at_all_tokens(lm, vector, place):
+    path = store(place, [certificate(lm, vector)])
+    document = json.loads(path.read_text())
+    for name in ("operation", "positions"):
+        del document["certificates"][0][name]
+    path.write_text(json.dumps(document))
+    assert load(place, vector, lm) == [certificate(lm, vector)]
+
+
 def test_without_a_file_nothing_is_certified(lm, vector, place):
     assert load(place, vector, lm) == []
 

@@ -3,7 +3,6 @@ import logging
 from dataclasses import replace
 
 import pytest
-import torch
 
 from tests.vectors import folders
 from vectors.domains.library import VectorLibrary
@@ -12,6 +11,7 @@ from vectors.errors import SteeringMismatch
 from vectors.measuring import damage
 from vectors.measuring.damage import PlainReading, plain_texts
 from vectors.measuring.dosing import MOST_BITS, MOST_RATIO, Dosing
+from vectors.models.loading import load_model
 from vectors.statistics.estimates import Estimate
 
 
@@ -151,12 +151,12 @@ def test_a_vector_that_lies_nowhere_has_a_dose_too(engine, lm, vector, sensible,
 
 @pytest.mark.slow
 @pytest.mark.real_model
-def test_the_embedded_model_reads_plain_text_nearly_as_well_at_the_dose(smollm2, tmp_path):
-    torch.manual_seed(0)
-    with Engine(smollm2.model, smollm2.tokenizer, max_rows=32) as engine:
-        vector = VectorLibrary(tmp_path, Dosing(smollm2, lambda: engine)).get(smollm2, "bug_analysis")
+def test_the_embedded_model_reads_plain_text_nearly_as_well_at_the_dose(cache_dir, tmp_path):
+    lm = load_model("smollm2-135m", cache=cache_dir)
+    with Engine(lm.model, lm.tokenizer, max_rows=32) as engine:
+        vector = VectorLibrary(tmp_path, Dosing(lm, lambda: engine)).get(lm, "bug_analysis")
         steering = vector.intervention()
-        (found,) = PlainReading(engine, smollm2).damages([(steering,)])
+        (found,) = PlainReading(engine, lm).damages([(steering,)])
     assert 0.5 * MOST_RATIO < found.perplexity_ratio.value <= MOST_RATIO + 1e-3
     assert 0.03 < found.kl_bits.value <= MOST_BITS + 1e-3
     assert found.kl_bits.n >= 64
