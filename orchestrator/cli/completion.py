@@ -41,6 +41,14 @@ def models(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
     return _names(ALIASES, incomplete, files=True)
 
 
+def tokenizers(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The pinned tokenizers, the models' aliases, folders and files."""
+    from vectors.lab.geometry.tokenizers import PINNED
+    from vectors.models.loading import ALIASES
+
+    return _names([*PINNED, *ALIASES], incomplete, files=True)
+
+
 def domains(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The project's domains, and those of one's own."""
     return _names(_domains(), incomplete)

@@ -19,7 +19,7 @@ SECTIONS = {
     ),
     "Measuring": (
         "regime metric n texts prompts reports shuffled-labels "
-        "rows repeats against busy speed install-peers backend gold top"
+        "rows repeats against busy speed install-peers backend gold top text brown as-original"
     ),
     "Running": (
         "run-tests test-command python environment grade executor workers threads timeout fresh http host "

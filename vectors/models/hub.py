@@ -59,6 +59,25 @@ def fetch(repo_id: str, progress: Progress) -> Path:
     return folder
 
 
+def fetch_file(repo_id: str, name: str) -> Path:
+    """Return one file of a repository, from the hub's cache or else downloaded into it.
+
+    Raises ModelUnavailable.
+    """
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    if isinstance(found := try_to_load_from_cache(repo_id, name), str):
+        return Path(found)
+    try:
+        return Path(hf_hub_download(repo_id, name, etag_timeout=_TIMEOUT_S))
+    except Exception as error:  # whatever the client raises: the file cannot be had, and this says why
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise ModelUnavailable(
+            f"{name} of {repo_id} is neither in the hub cache nor to be had from the hub ({reason}); connect "
+            "once, or name a file instead"
+        ) from error
+
+
 def _bar(label: str, progress: Progress) -> type[Any]:
     """A progress bar class for the hub's client that reports bytes to `progress` and draws nothing."""
     from tqdm import tqdm  # type: ignore[import-untyped]

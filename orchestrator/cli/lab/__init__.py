@@ -9,6 +9,7 @@ _COMMANDS = {
         "diversity": "How many different answers a prompt gets, steered and not.",
         "compose": "Several domains at once, against each alone.",
         "demo": "Three tasks in steps: unsteered, one vector, each step its own.",
+        "tokenizers": "How tokenizers cut times, numbers, code and two languages.",
         "report": "Experiments side by side, and which of the original's claims hold.",
     }
 }

@@ -113,6 +113,11 @@ def tokens(default: int) -> Callable[[_Command], _Command]:
     )
 
 
+def as_original(help_: str) -> Callable[[_Command], _Command]:
+    """--as-original: the original's own method beside ours."""
+    return click.option("--as-original", is_flag=True, help=help_)
+
+
 def numbers(flag: str, number: type[int] | type[float], help_: str) -> Callable[[_Command], _Command]:
     """An option that takes 1,2,3 and gives a tuple, an empty one where it is not there."""
 

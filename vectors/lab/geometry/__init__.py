@@ -1,0 +1,1 @@
+"""What models have in common and what not: how their tokenizers cut text."""
