@@ -9,17 +9,20 @@ from typing import Any
 import click
 
 SECTIONS = {
-    "Task": "dataset repos limit instances one-line repo problem commit subdir",
+    "Task": (
+        "dataset repos domains per-domain limit shots examples instances one-line repo problem commit subdir"
+    ),
     "Model and steering": (
-        "model vectors variant domain layer layers alpha alphas shares steer operation mode weights method "
-        "token system tokens temperature samples seed seeds"
+        "model vectors vector variant domain layer layers alpha alphas shares steer positions "
+        "styles operation mode weights method token system tokens temperature samples seed seeds"
     ),
     "Search and repair": (
         "rag widen few-shot edits retries issue-tokens context-tokens step-chars answer-tokens region-lines"
     ),
     "Measuring": (
         "regime metric n texts prompts reports shuffled-labels "
-        "rows repeats against busy speed install-peers backend gold top text brown as-original"
+        "scoring rotations rows repeats against busy speed install-peers backend gold top "
+        "text brown as-original"
     ),
     "Running": (
         "run-tests test-command python environment grade executor workers threads timeout fresh http host "

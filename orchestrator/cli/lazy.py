@@ -51,7 +51,7 @@ class LazyGroup(Group):
         if cmd_name not in self._lazy:
             return None
         package = self._elsewhere.get(cmd_name, self._package)
-        module = f"{cmd_name}_" if cmd_name in ("import", "list") else cmd_name
+        module = f"{cmd_name}_" if cmd_name in ("import", "list") else cmd_name.replace("-", "_")
         command: click.Command = importlib.import_module(f"{package}.{module}").command
         return command
 

@@ -10,6 +10,8 @@ _COMMANDS = {
         "compose": "Several domains at once, against each alone.",
         "demo": "Three tasks in steps: unsteered, one vector, each step its own.",
         "tokenizers": "How tokenizers cut times, numbers, code and two languages.",
+        "gsm8k": "Grade-school mathematics, steered and not, with and without examples.",
+        "mmlu-pro": "Knowledge of 14 domains by multiple choice, steered and not.",
         "report": "Experiments side by side, and which of the original's claims hold.",
     }
 }

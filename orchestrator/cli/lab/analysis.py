@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import completion, options
 from orchestrator.cli.keeping import running
 from orchestrator.cli.opening import opened_session
 from orchestrator.cli.output import console, print_json
@@ -128,6 +128,48 @@ def numbers(flag: str, number: type[int] | type[float], help_: str) -> Callable[
             raise click.BadParameter(f"{text!r} is no list of numbers such as 1,2,3") from None
 
     return click.option(flag, callback=read, metavar="N,N,…", help=help_)
+
+
+def words(flag: str, default: str, help_: str) -> Callable[[_Command], _Command]:
+    """An option that takes one,two and gives a tuple."""
+
+    def read(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
+        return tuple(word.strip() for word in text.split(",") if word.strip())
+
+    return click.option(
+        flag,
+        callback=read,
+        default=default,
+        show_default=bool(default),
+        metavar="NAME,NAME,…",
+        help=help_,
+    )
+
+
+def dataset(name: str, columns: str) -> Callable[[_Command], _Command]:
+    """--dataset: a known one, or a file."""
+    return click.option(
+        "--dataset",
+        default=name,
+        show_default=True,
+        metavar="NAME|FILE",
+        help=f"Its name, with another split as {name}:SPLIT, or a .jsonl, .json or .parquet file of its "
+        f"columns: {columns}.",
+    )
+
+
+def vector_names(*default: str) -> Callable[[_Command], _Command]:
+    """--vector, as often as there are vectors."""
+    return click.option(
+        "--vector",
+        "vector_names",
+        multiple=True,
+        default=default,
+        show_default=True,
+        metavar="DOMAIN|FILE",
+        shell_complete=completion.vectors,
+        help="What steers; repeat it for several.",
+    )
 
 
 @contextmanager

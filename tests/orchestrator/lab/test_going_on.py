@@ -8,11 +8,15 @@ import torch
 from orchestrator.calibration.calibrating import Asked, calibrated
 from orchestrator.lab.composition import compose_domains
 from orchestrator.lab.diversity import measure_diversity
+from orchestrator.lab.gsm8k import measure_gsm8k
+from orchestrator.lab.knowledge import Asked as QuestionsAsked
+from orchestrator.lab.mmlu_pro import measure_mmlu_pro
 from orchestrator.lab.scenarios import play_scenarios
 from orchestrator.lab.sweeping import sweep_vector
 from orchestrator.session import Session
 from orchestrator.settings import Settings
 from swebench.data.bundles import bundled_files
+from tests.lab.rows import gsm8k_file, mmlu_pro_file
 from vectors.calibration import controls
 from vectors.engine.engine import Engine
 from vectors.measuring.journal import Journal
@@ -68,6 +72,18 @@ def demo(session, journal, _):
     return play_scenarios(session, reports=1, tokens=2, journal=journal).model_dump_json()
 
 
+def gsm8k(session, journal, _):
+    data = gsm8k_file(session.settings.cache, 20)
+    return measure_gsm8k(
+        session, dataset=data, styles=["cot", "few-shot-3"], tokens=2, journal=journal
+    ).model_dump_json()
+
+
+def mmlu_pro(session, journal, _):
+    asked = QuestionsAsked(mmlu_pro_file(session.settings.cache, 20), per_domain=20)
+    return measure_mmlu_pro(session, asked, scoring="both", tokens=2, journal=journal).model_dump_json()
+
+
 def calibrate(session, journal, few):
     asked = Asked("bug_analysis", "zero-shot", "likelihood", [0.3], layers=[1, 2], **few)
     document = calibrated(session, asked, journal).document()
@@ -79,7 +95,9 @@ def false_rate(session, journal, few):
     return json.dumps(calibrated(session, asked, journal).document() | {"seconds": None})
 
 
-@pytest.mark.parametrize("analysis", [sweep, diversity, compose, demo, calibrate, false_rate])
+@pytest.mark.parametrize(
+    "analysis", [sweep, diversity, compose, demo, gsm8k, mmlu_pro, calibrate, false_rate]
+)
 def test_what_was_interrupted_and_gone_on_with_equals_what_was_not(
     session, few, tmp_path, monkeypatch, analysis
 ):

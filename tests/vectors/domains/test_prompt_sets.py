@@ -12,6 +12,7 @@ DOMAINS = [
     "code_reading",
     "dev_tooling",
     "django_web",
+    "math_reasoning",
     "patch_writing",
     "scientific_computing",
     "test_reasoning",
