@@ -20,8 +20,8 @@ SECTIONS = {
         "rag widen few-shot edits retries issue-tokens context-tokens step-chars answer-tokens region-lines"
     ),
     "Measuring": (
-        "regime metric n texts prompts reports shuffled-labels "
-        "scoring rotations rows repeats against busy speed install-peers backend gold top "
+        "regime metric n texts prompts reports shuffled-labels shots chat include "
+        "scoring rotations batch rows repeats against busy speed install-peers backend gold top "
         "text brown as-original"
     ),
     "Running": (

@@ -15,8 +15,9 @@ class LazyGroup(Group):
     """Knows its commands' names and one-line help; each is `command` in the module of its name in `package`.
 
     `lazy` holds them under their headings. A name that is a Python keyword or built-in has its module under
-    the name with an underscore after it. `elsewhere` names the package of commands that live in another room,
-    above this one, `moved` where commands are found that were here once.
+    the name with an underscore after it, and a hyphen is an underscore there. `elsewhere` names the package
+    of commands that live in another room, above this one, `moved` where commands are found that were here
+    once.
     """
 
     def __init__(

@@ -8,6 +8,7 @@ _COMMANDS = {
         "repair": "How far up the edit that a gold patch makes stands among those proposed.",
         "evaluate": "Tasks per hour, many at once beside one by one.",
         "engine": "The steered engine beside transformers and llama.cpp: a table of ratios.",
+        "lm-eval": "Tasks of lm-evaluation-harness beside its own models, several steerings at once.",
         "start": "How long the program takes to start, beside another build of it.",
         "serve": "Chats of different steering through a server, at once beside one by one.",
     }

@@ -1,6 +1,6 @@
 """The bar charts: diversity, composition and the demo scenarios, each bar with its 95 % interval."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
@@ -76,4 +76,16 @@ def demo_figure(rows: Sequence[Row], title: str) -> Figure:
         }
         bars(axes, groups, by_variant, _DEMO_LABELS[metric], (CONTROL, *COLOURS))
     legend_above(figure.axes[0], len(VARIANTS))
+    return figure
+
+
+def conditions_figure(
+    groups: Sequence[str], series: Mapping[str, Sequence[Estimate]], label: str, title: str, of: str
+) -> Figure:
+    """A bar for each condition in each group; `label` names the quantity, and `of` what its n counts."""
+    note = sample_size([each.n for own in series.values() for each in own], of)
+    figure = new_figure(max(6.0, 1.6 * len(groups) + 2), 3.4 + 0.3 * len(series), f"{title}\n{note}")
+    axes = figure.add_subplot()
+    bars(axes, groups, series, label, (CONTROL, *COLOURS))
+    legend_above(axes, 1)
     return figure
