@@ -35,9 +35,9 @@ def choosing_figure(
     groups = [domain.replace(" ", "\n") for domain in domains]
     shown = {name: [each.right for each in by_domain if each.condition.name == name] for name in names}
     bars(first, groups, shown, "accuracy", (CONTROL, *COLOURS))
-    first.axhline(CHANCE, color="black", linewidth=0.8, linestyle="--")
+    first.axhline(CHANCE, color="black", linewidth=0.8, linestyle="--", label="1 of 10")
     first.tick_params(axis="x", labelsize=7, rotation=60)
-    legend_above(first, len(names))
+    legend_above(first, len(names) + 1)
     if changes:
         _few_and_all(second, [each for each in changes if each.condition == changes[0].condition])
         _heat(third, changes, domains, names[1:])
@@ -55,7 +55,7 @@ def _few_and_all(axes: Axes, changes: Sequence[Change]) -> None:
     """Each domain's change in its first questions, and in all of them."""
     most = changes[0].contrast.difference.n
     for offset, colour, label, estimates in (
-        (0.16, COLOURS[4], f"first {FEW}", [each.few for each in changes]),
+        (0.16, COLOURS[4], f"first {min(FEW, most)}", [each.few for each in changes]),
         (-0.16, COLOURS[0], f"all {most}", [each.contrast.difference for each in changes]),
     ):
         places = [place + offset for place in range(len(changes))]
