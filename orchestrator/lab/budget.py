@@ -15,7 +15,7 @@ from orchestrator.session import Session
 from vectors.errors import UnfitAnalysis
 from vectors.lab.evaluation.budgets import Kept, keep_budgets, traces
 from vectors.lab.evaluation.gsm8k import Problem
-from vectors.lab.figures.budgets import budgets_figure
+from vectors.lab.figures.spending import budgets_figure
 from vectors.measuring.asking import units_of
 from vectors.measuring.journal import Journal
 from vectors.measuring.lengths import fit, head_path, keep
