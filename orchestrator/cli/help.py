@@ -14,15 +14,15 @@ SECTIONS = {
     ),
     "Model and steering": (
         "model vectors vector variant domain layer layers alpha alphas shares steer positions "
-        "styles operation mode weights method token system tokens budget temperature samples seed seeds"
+        "styles operation mode weights method token system tokens temperature samples seed seeds"
     ),
     "Search and repair": (
         "rag widen few-shot edits retries issue-tokens context-tokens step-chars answer-tokens region-lines"
     ),
     "Measuring": (
-        "regime metric n texts prompts reports shuffled-labels shots chat include budgets learn "
+        "regime metric n texts prompts reports shuffled-labels shots chat include "
         "scoring rotations batch rows repeats against busy speed install-peers backend gold top "
-        "text brown as-original"
+        "text brown as-original strategies variants"
     ),
     "Running": (
         "run-tests test-command python environment grade executor workers threads timeout fresh http host "

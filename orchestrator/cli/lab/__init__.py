@@ -9,10 +9,10 @@ _COMMANDS = {
         "diversity": "How many different answers a prompt gets, steered and not.",
         "compose": "Several domains at once, against each alone.",
         "demo": "Three tasks in steps: unsteered, one vector, each step its own.",
+        "prompts": "Prompts, constraints and steering on requests for a calendar.",
         "tokenizers": "How tokenizers cut times, numbers, code and two languages.",
         "gsm8k": "Grade-school mathematics, steered and not, with and without examples.",
         "mmlu-pro": "Knowledge of 14 domains by multiple choice, steered and not.",
-        "budget": "Answers within a budget of tokens, guided and by plainer ways.",
         "lm-eval": "Any task of lm-evaluation-harness, under several steerings at once.",
         "report": "Experiments side by side, and which of the original's claims hold.",
     }

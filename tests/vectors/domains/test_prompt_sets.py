@@ -9,6 +9,7 @@ from vectors.errors import VectorsError
 
 DOMAINS = [
     "bug_analysis",
+    "calendar",
     "code_reading",
     "dev_tooling",
     "django_web",
