@@ -94,14 +94,7 @@ def build_trial(
             for pair, (number, prompt) in zip(pairs, cycle(enumerate(prompts)), strict=False)
         ]
     elif metric == "gold":
-        lines = [
-            tuple(lm.encode(added_lines(each.instance), begins=False)) for each in there if each.instance
-        ]
-        observations = [
-            Observation(number, _prompt(lm, each, "```python\n"), text, turns=turns[number])
-            for number, (each, text) in enumerate(zip(there, lines, strict=True))
-            if text
-        ]
+        observations = gold_observations(lm, there)
         first = min(first, len(observations) // 4)
     else:
         words = session.vectors.domains.load(domain).prompts.keywords
@@ -115,6 +108,17 @@ def build_trial(
         texts_sha256=digest,
         seed=seed,
     )
+
+
+def gold_observations(lm: LanguageModel, there: Sequence[Situation]) -> list[Observation]:
+    """The lines that each task's gold patch adds, after its prompt; of those whose patch adds any."""
+    return [
+        Observation(
+            number, _prompt(lm, each, "```python\n"), text, turns=turns_of(lm.chat, each.prompt.messages)
+        )
+        for number, each in enumerate(there)
+        if each.instance and (text := tuple(lm.encode(added_lines(each.instance), begins=False)))
+    ]
 
 
 def added_lines(instance: Instance) -> str:

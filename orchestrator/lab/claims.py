@@ -84,7 +84,7 @@ CLAIMS = {
     "context_interferes": Claim(
         says="Steering harms beside retrieved code",
         original="valid paths 68 % to 15 %, n = 20",
-        command="vectors calibrate --metric gold",
+        command="lab context",
     ),
 }
 

@@ -2,7 +2,9 @@
 
 manifest.json   what decides the figures, and on what machine they were computed
 units.jsonl     a line a finished unit: a kill at any moment loses the one that was on its way
+units-….jsonl   the same of later parts, which hang on what has come of earlier ones
 result.json     the result as `--json` prints it, when it is whole
+shown.json      its tables, and what it says to the original's claims: what a report is made of
 figure.svg      and figure.png
 """
 
@@ -59,10 +61,13 @@ class ExperimentFolder(Journal):
 
     def _file(self, facts: object) -> Path:
         """Raises MixedRunError for a folder of another experiment, or of other settings."""
+        if self.folder is not None:  # a later part, of what has come of the ones before
+            return self.folder / f"units-{digest_of(facts)[:8]}.jsonl"
         said = cast("Facts", facts)
         self.folder = self._out or self._runs / "lab" / _name(said)
         if self._fresh:
-            for name in (SHOWN, RESULT, _UNITS, *FIGURES, MANIFEST):
+            parts = [path.name for path in self.folder.glob("units-*.jsonl")]
+            for name in (SHOWN, RESULT, _UNITS, *parts, *FIGURES, MANIFEST):
                 (self.folder / name).unlink(missing_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
