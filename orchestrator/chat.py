@@ -41,7 +41,8 @@ class Question:
 
     `domain` is one of the project's or of one's own, or a vector file (.safetensors). Without `layer` and
     `alpha`, which is absolute, the vector's own hold. In their place `steer` may say all of it as text (see
-    `vectors.steering.reading`). Raises ConfigError for what no model could answer.
+    `vectors.steering.reading`). With `budget` both answers are guided to end within so many tokens. Raises
+    ConfigError for what no model could answer.
     """
 
     prompt: str
@@ -53,6 +54,7 @@ class Question:
     seed: int = 0
     system: str = ""
     steer: str = ""
+    budget: int | None = None
 
     def __post_init__(self) -> None:
         if not self.prompt.strip():
@@ -177,6 +179,7 @@ def prepare(session: "Session", question: Question) -> Prepared:
 
 def answer(session: "Session", prepared: Prepared, on_text: OnText) -> Comparison:
     """Answer unsteered and steered in one batch. Raises InvalidRequest, and what a generation fails with."""
+    from vectors.engine.budget import Budget
     from vectors.engine.requests import GenerationRequest
     from vectors.engine.sampling import Sampling
 
@@ -186,6 +189,7 @@ def answer(session: "Session", prepared: Prepared, on_text: OnText) -> Compariso
         temperature=question.temperature,
         seed=question.seed,
         stop=session.model.chat.stops,
+        budget=Budget(question.budget, session.length_head) if question.budget else None,
     )
     first: list[float] = []
 

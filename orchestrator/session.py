@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from vectors.calibration.certificates import Certificate
     from vectors.domains.domain_vector import DomainVector
     from vectors.domains.library import VectorLibrary
+    from vectors.engine.budget import LengthHead
     from vectors.engine.engine import Engine
     from vectors.measuring.dosing import Dosing
     from vectors.models.loading import LanguageModel
@@ -169,6 +170,15 @@ class Session:
 
         return Dosing(self.model, lambda: self.engine, self.progress)
 
+    @cached_property
+    def length_head(self) -> "LengthHead":
+        """What foresees how long the model's answers are. Raises VectorFileError where `lab budget` has made
+        none.
+        """
+        from vectors.measuring.lengths import head_path, load
+
+        return load(head_path(self.settings.cache, self.model), self.model)
+
     def _dose(self, vector: "DomainVector", layer: int, operation: str) -> float | None:
         return self.dosing(vector, layer, operation)
 
@@ -205,7 +215,7 @@ class Session:
 
     def reopen_engine(self) -> None:
         """Have a new engine on a model loaded anew: for when a fault has closed the engine."""
-        for name in ("engine", "model", "dosing"):
+        for name in ("engine", "model", "dosing", "length_head"):
             self.__dict__.pop(name, None)
         self._loading = self._opening = None
         self.open_engine()

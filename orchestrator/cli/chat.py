@@ -54,6 +54,12 @@ if TYPE_CHECKING:
     "--tokens", type=click.IntRange(1), default=96, show_default=True, help="Most new tokens of an answer."
 )
 @click.option(
+    "--budget",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Guide both answers to end within N tokens, once `lab budget` has learned lengths.",
+)
+@click.option(
     "--temperature",
     type=click.FloatRange(0),
     default=0.0,

@@ -14,7 +14,7 @@ SECTIONS = {
     ),
     "Model and steering": (
         "model vectors vector variant domain layer layers alpha alphas shares steer positions "
-        "styles operation mode weights method token system tokens temperature samples seed seeds"
+        "styles operation mode weights method token system tokens budget temperature samples seed seeds"
     ),
     "Search and repair": (
         "rag widen few-shot edits retries issue-tokens context-tokens step-chars answer-tokens region-lines"

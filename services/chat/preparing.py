@@ -16,11 +16,12 @@ from services.errors import Invalid, NotFound
 from services.serving.exchange import Served
 from services.serving.steering import positions_in
 from services.settings import ServeSettings
+from vectors.engine.budget import Budget
 from vectors.engine.constraint import Constraint
 from vectors.engine.readings import StatesWanted
 from vectors.engine.requests import GenerationRequest
 from vectors.engine.sampling import Sampling
-from vectors.errors import InvalidRequest
+from vectors.errors import InvalidRequest, VectorFileError
 from vectors.models.loading import LanguageModel
 from vectors.models.tools import Message
 from vectors.models.turns import turns_of
@@ -216,10 +217,16 @@ def _request(
             frequency_penalty=asked.frequency_penalty,
             presence_penalty=asked.presence_penalty,
             logit_bias=tuple((int(token), bias) for token, bias in asked.logit_bias.items()),
+            budget=_budget(served, asked, len(sampling.forced_ids)),
         )
-    except InvalidRequest as error:
+    except (InvalidRequest, VectorFileError) as error:
         raise Invalid(str(error)) from None
     return GenerationRequest(prompt_ids, steering, sampling, owner=settings.sharing(owner))
+
+
+def _budget(served: Served, asked: Sampled, before: int) -> Budget | None:
+    """The budget of an answer, before which so many tokens are given."""
+    return Budget(asked.budget + before, served.session.length_head) if asked.budget else None
 
 
 def _constraint(asked: Sampled, form: object) -> Constraint | None:

@@ -181,6 +181,7 @@ class ResponseRequest(Sampled):
             seed=self.seed,
             regex=self.regex,
             grammar=self.grammar,
+            budget=self.budget,
             max_completion_tokens=self.max_output_tokens,
             logprobs=self.scored,
             top_logprobs=self.top_logprobs if self.scored else 0,

@@ -58,6 +58,7 @@ class Sampled(Body):
     seed: Annotated[int, Field(ge=0, lt=2**53)] | None = None
     regex: _Grammar | None = None
     grammar: _Grammar | None = None
+    budget: Annotated[int, Field(ge=1)] | None = None
 
     user: Label | None = None
     safety_identifier: Label | None = None

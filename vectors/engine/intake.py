@@ -1,11 +1,14 @@
 """Requests → rows: what is wrong with one is told here, in the caller's thread, before it meets others."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Protocol, cast
 
+import torch
 from torch import nn
 
+from vectors.engine.budget import Budget, Guide, Ramp, RampGuide
 from vectors.engine.constraint import ConstraintCompiler
 from vectors.engine.readings import RowReadings
 from vectors.engine.requests import GenerationRequest
@@ -35,6 +38,7 @@ class Intake:
         self._vocab_size, self._device = like.shape[0], like.device
         self._special_ids = tokenizer.unwritten_ids if isinstance(tokenizer, Tokenizer) else frozenset()
         ends = sorted(id_ for id_ in end_of_sequence_ids(model, tokenizer) if id_ < self._vocab_size)
+        self._ends = torch.tensor(ends, dtype=torch.long, device=like.device)
         self._constraints = ConstraintCompiler(tokenizer, self._vocab_size, ends)
 
     def row(self, request: GenerationRequest) -> Row:
@@ -64,16 +68,23 @@ class Intake:
                 )
         layout = Layout(len(prompt_ids), request.turns, self._special_ids)
         steering = self._steering(request, layout)
+        guide = self._guide(sampling.budget) if isinstance(sampling.budget, Budget) else None
+        ramp = RampGuide(sampling.budget, self._ends) if isinstance(sampling.budget, Ramp) else None
         constraint = self._constraints.compile(sampling.constraint) if sampling.constraint else None
         row = Row(
             prompt_len=len(prompt_ids),
             known=[*prompt_ids, *sampling.forced_ids],
             steering=steering,
             sampling=sampling,
-            sampler=Sampler(sampling, prompt_ids, constraint),
+            sampler=Sampler(sampling, prompt_ids, constraint, guide or ramp),
             stream=TextStream(self._tokenizer, sampling.stop, self._before(prompt_ids[-1])),
             readings=RowReadings.of(
-                request.probes, request.states, layout, self._device, with_prompt=request.reads_prompt
+                request.probes,
+                request.states,
+                layout,
+                self._device,
+                with_prompt=request.reads_prompt,
+                guide=guide,
             ),
             wants_distribution=request.distribution,
             wants_divergence=request.divergence,
@@ -104,6 +115,23 @@ class Intake:
                     "others; say other positions"
                 )
         return found
+
+    def _guide(self, budget: Budget) -> Guide:
+        """A row's guide, once its head is known to be this model's."""
+        head, layers = budget.head, n_layers(self._model)
+        sizes = head.directions.shape[1], len(head.tokens)
+        if sizes != (d_model(self._model), self._vocab_size) or not 0 <= head.layer < layers:
+            raise InvalidRequest(
+                f"a budget's head is of another model, of width {sizes[0]} and {sizes[1]} tokens at layer "
+                f"{head.layer}: fit one for this model"
+            )
+        on_device = replace(
+            head,
+            directions=head.directions.to(self._device),
+            offsets=head.offsets.to(self._device),
+            tokens=head.tokens.to(self._device),
+        )
+        return Guide(replace(budget, head=on_device), self._ends)
 
     def _before(self, last: int) -> Sequence[int]:
         """What the text of an answer goes on from: nothing, where its prompt ends with what is no text."""

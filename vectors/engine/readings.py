@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vectors.engine.budget import Guide
 from vectors.errors import InvalidRequest
 from vectors.operations.directions import projection
 from vectors.steering.intervention import Probe
@@ -52,6 +53,7 @@ class RowReadings:
     first: int
     wanted: StatesWanted | None
     layout: Layout
+    guide: Guide | None = None
     found: list[dict[int, Reading]] = field(default_factory=list)
     kept: dict[int, dict[int, Tensor]] = field(default_factory=dict)
 
@@ -64,18 +66,22 @@ class RowReadings:
         device: torch.device,
         *,
         with_prompt: bool,
+        guide: Guide | None = None,
     ) -> "RowReadings | None":
         """What is asked for; None where nothing is."""
-        if not probes and wanted is None:
+        if not probes and wanted is None and guide is None:
             return None
         units = tuple(replace(probe, vector=probe.unit().to(device)) for probe in probes)
         first = 0 if with_prompt else layout.prompt_len - 1
-        return cls(units, first, wanted, layout, [{} for _ in units])
+        return cls(units, first, wanted, layout, guide, [{} for _ in units])
 
     @property
     def layers(self) -> set[int]:
         """The blocks whose output is read."""
-        return {probe.layer for probe in self.probes} | {*(self.wanted.layers if self.wanted else ())}
+        guided = {self.guide.layer} if self.guide else set()
+        return (
+            guided | {probe.layer for probe in self.probes} | {*(self.wanted.layers if self.wanted else ())}
+        )
 
     def lowest(self, tokens: Sequence[int]) -> int | None:
         """The lowest block after which one of the row's first tokens is to be read; None if none is."""
@@ -86,6 +92,8 @@ class RowReadings:
 
     def read(self, layer: int, start: int, tokens: Sequence[int], hidden: Tensor) -> None:
         """Note what is wanted of a block's output [tokens, d_model] for the `tokens` from place `start`."""
+        if self.guide is not None and layer == self.guide.layer:
+            self.guide.read(hidden[-1])
         skipped = max(0, self.first - start)
         for probe, found in zip(self.probes, self.found, strict=True):
             if probe.layer != layer or skipped >= len(tokens):

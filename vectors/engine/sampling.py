@@ -17,6 +17,7 @@ from torch import Tensor
 from vectors.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    from vectors.engine.budget import Budget, Guide, Ramp, RampGuide
     from vectors.engine.constraint import ConstrainedTokens, Constraint
 
 _MIN_TEMPERATURE = (
@@ -37,7 +38,8 @@ class Sampling:
     matches `constraint`. The new tokens begin with `forced_ids`, and the one after those is not `banned_id`:
     so one asks what else the model would have written at a certain place. `logprobs` asks for the natural
     log-probability of every new token, as the model gave it before any of these settings, and
-    `top_logprobs` for so many of the likeliest tokens' in its place. Raises InvalidRequest for a value out of
+    `top_logprobs` for so many of the likeliest tokens' in its place. With `budget` the answer is guided to
+    end within so many tokens (`vectors.engine.budget`). Raises InvalidRequest for a value out of
     range.
     """
 
@@ -56,6 +58,7 @@ class Sampling:
     banned_id: int | None = None
     logprobs: bool = False
     top_logprobs: int = 0
+    budget: "Budget | Ramp | None" = None
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
@@ -91,9 +94,14 @@ class Sampler:
     """What one row's choices depend on beside its logits."""
 
     def __init__(
-        self, sampling: Sampling, prompt_ids: Sequence[int], constraint: "ConstrainedTokens | None" = None
+        self,
+        sampling: Sampling,
+        prompt_ids: Sequence[int],
+        constraint: "ConstrainedTokens | None" = None,
+        guide: "Guide | RampGuide | None" = None,
     ) -> None:
         self.sampling = sampling
+        self._guide = guide
         self._generator = torch.Generator().manual_seed(sampling.seed)
         self._constraint = constraint
         self._new = 0
@@ -115,11 +123,12 @@ class Sampler:
     def adjusts(self) -> bool:
         """Whether `adjusted` would change the logits."""
         return (
-            bool(self._constraint or self._seen or self._counts or self.sampling.logit_bias) or self._bans()
+            bool(self._constraint or self._guide or self._seen or self._counts or self.sampling.logit_bias)
+            or self._bans()
         )
 
     def adjusted(self, logits: Tensor) -> Tensor:
-        """The row's logits [vocab] after penalties, bias, `banned_id` and constraint, as a new tensor."""
+        """The row's logits [vocab] after penalties, bias, `banned_id`, constraint and budget: new."""
         logits, sampling = logits.clone(), self.sampling
         if self._seen:
             seen = torch.tensor(sorted(self._seen), device=logits.device)
@@ -138,6 +147,8 @@ class Sampler:
             logits[sampling.banned_id] = -torch.inf
         if self._constraint is not None:
             logits[~self._constraint.allowed().to(logits.device)] = -torch.inf
+        if self._guide is not None:
+            logits = self._guide.adjusted(logits, self._new, whole=sampling.temperature > 0)
         return logits
 
     def exponential_noise(self, count: int) -> Tensor:

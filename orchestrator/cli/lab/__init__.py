@@ -13,6 +13,7 @@ _COMMANDS = {
         "tokenizers": "How tokenizers cut times, numbers, code and two languages.",
         "gsm8k": "Grade-school mathematics, steered and not, with and without examples.",
         "mmlu-pro": "Knowledge of 14 domains by multiple choice, steered and not.",
+        "budget": "Answers within a budget of tokens, guided and by plainer ways.",
         "context": "Does steering harm beside retrieved code?",
         "lm-eval": "Any task of lm-evaluation-harness, under several steerings at once.",
         "report": "Experiments side by side, and which of the original's claims hold.",
