@@ -111,6 +111,7 @@ def write_report(report: LabReport, out: Path) -> list[Path]:
 def _rows(claim: str, model: str, experiments: Sequence[Experiment]) -> list[ClaimRow]:
     """What each experiment on the model, or on none, says to the claim; one open row where none does."""
     known = CLAIMS[claim]
+    # The one with most observations first: what it says counts for more.
     said = [
         ClaimRow(
             claim=claim,
@@ -125,6 +126,7 @@ def _rows(claim: str, model: str, experiments: Sequence[Experiment]) -> list[Cla
         for finding in each.shown.findings
         if finding.claim == claim
     ]
+    said.sort(key=lambda row: -row.finding.estimate.n if row.finding else 0)
     open_ = ClaimRow(
         claim=claim, says=known.says, original=known.original, model=model, experiment="", finding=None
     )

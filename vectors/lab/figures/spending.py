@@ -25,8 +25,8 @@ def budgets_figure(rows: Sequence[Kept], quantiles: Sequence[float], title: str)
     for number, budget in enumerate(budgets):
         lengths.hlines(budget, number - 0.45, number + 0.45, colors="black", linestyles="dashed", lw=1)
     free = next(row for row in rows if row.way == "free")
-    lengths.axhline(free.tokens.value, color=CONTROL, lw=1)
-    legend_above(lengths, len(by_way))
+    lengths.axhline(free.tokens.value, color=CONTROL, lw=1, label="free")
+    legend_above(lengths, len(by_way) + 1)
     shares = {way: [row.near for row in own if row.near] for way, own in by_way.items()}
     bars(near, groups, shares, "share within ±10 % of the budget")
     bars(solved, groups, {way: [row.solved for row in own] for way, own in by_way.items()}, "share solved")
