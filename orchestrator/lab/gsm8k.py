@@ -30,7 +30,7 @@ from vectors.measuring.journal import Journal, digest_of
 from vectors.suggestions import did_you_mean
 
 VECTORS = ("math_reasoning", "code_reading")
-"""One of the benchmark's own domain, and the one that the policy gives a question without examples."""
+"""One of the benchmark's own domain, and the one that the variant static steers every prompt with."""
 _COLUMNS = {"question": str, "answer": str}
 
 

@@ -69,8 +69,8 @@ def command(
     flexible    solved, by the last number; both filters are lm-eval's
     original    solved, by the rule of the research this began with, whole numbers only
 
-    By default math_reasoning steers, and code_reading, which is what the adaptive policy gives a question
-    without examples; each at its own layer and strength. Examples interfere where steering does less beside
+    By default math_reasoning steers, and code_reading, which the variant static steers every prompt with;
+    each at its own layer and strength. Examples interfere where steering does less beside
     them than without: the difference of differences on the same problems.
 
     A model with a chat template is asked in turns, another in plain text. The work is styles × (1 + vectors ×
