@@ -24,6 +24,7 @@ def tables(
     changes: Sequence[Change],
     overall: Sequence[Overall],
     positions: Sequence[Position],
+    pooled: Estimate | None,
     misleading: Estimate | None,
     measures: Sequence[str],
     measure: str,
@@ -33,6 +34,8 @@ def tables(
     text.append("intervals over all are over domains; by domain McNemar's exact test, Holm over the table")
     if positions:
         text.append(_NOT_GENERATED)
+    if pooled:
+        text.append(f"all steered conditions together − unsteered: {shown(pooled, '+.1%')}")
     if misleading:
         text.append(
             f"samples of {FEW} with the opposite sign of their domain's other questions: "
@@ -51,9 +54,11 @@ def _overall(accuracies: Sequence[Accuracy], overall: Sequence[Overall]) -> Tabl
     for each in accuracies:
         if not each.domain:
             change = moved.get((each.measure, each.condition))
-            more = [shown(change.difference, "+.1%"), f"{change.p:.3f}"] if change else ["", ""]
+            more = [shown(change.difference, "+.1%"), f"{change.p_holm:.3f}"] if change else ["", ""]
             rows.append([each.measure, each.condition.name, shown(each.right, ".1%"), *more])
-    return Table(["measure", "steered by", "all domains", "− unsteered", "p"], rows, caption="All domains")
+    return Table(
+        ["measure", "steered by", "all domains", "− unsteered", "p, Holm"], rows, caption="All domains"
+    )
 
 
 def _by_domain(accuracies: Sequence[Accuracy], changes: Sequence[Change], measure: str) -> Table:

@@ -24,6 +24,7 @@ from vectors.lab.evaluation.domains import (
     changes,
     misleading,
     overall,
+    pooled,
     position,
 )
 from vectors.lab.evaluation.mmlu_pro import LETTERS, Question, in_turns
@@ -73,7 +74,7 @@ class MmluProResult(Analysis):
     """Accuracy and its change by measure, condition and domain, the preference for letters, and each
     question.
 
-    `misleading` is how often a sample of 20 shows the opposite of what the rest of its domain shows.
+    `pooled` is the change under all steered conditions together, and `misleading` how often a sample of 20 shows the opposite of what the rest of its domain shows.
     """
 
     settings: MmluProSettings
@@ -83,6 +84,7 @@ class MmluProResult(Analysis):
     changes: tuple[Change, ...]
     overall: tuple[Overall, ...]
     positions: tuple[Position, ...]
+    pooled: Estimate | None
     misleading: Estimate | None
     samples: tuple[Sample, ...]
 
@@ -94,15 +96,11 @@ class MmluProResult(Analysis):
         return next(each for each in ("rotated", "letter", "written") if each in self.measures)
 
     def findings(self) -> tuple[Finding, ...]:
-        """The first vector at its first layer and strength; samples of 20 over all conditions."""
+        """All steered conditions together, so that none is chosen after the fact."""
         found = []
-        for each in self.overall:
-            if each.measure == self.measure:
-                measures = f"accuracy ({each.measure}), all domains: {each.condition.name} − unsteered"
-                found.append(
-                    finding("steering_harms_knowledge", each.difference, measures, beyond=0, above=False)
-                )
-                break
+        if self.pooled is not None:
+            measures = f"accuracy ({self.measure}), all domains: mean of the steered conditions − unsteered"
+            found.append(finding("steering_harms_knowledge", self.pooled, measures, beyond=0, above=False))
         if self.misleading is not None:
             measures = "samples of 20 whose change has the opposite sign of their domain's other questions"
             found.append(
@@ -120,7 +118,7 @@ class MmluProResult(Analysis):
         ]
         return Section(
             f"MMLU-Pro: {self.heading}", *tables(notes, self.accuracies, self.changes, self.overall,
-            self.positions, self.misleading, self.measures, self.measure)
+            self.positions, self.pooled, self.misleading, self.measures, self.measure)
         )  # fmt: skip
 
     def figure(self) -> Figure:
@@ -242,14 +240,13 @@ def _result(
             row for measure in right for row in changes(measure, moved[measure], right[measure][0], domains)
         ),
         overall=tuple(
-            overall(measure, condition, flags, right[measure][0], domains)
-            for measure in right
-            for condition, flags in moved[measure]
+            row for measure in right for row in overall(measure, moved[measure], right[measure][0], domains)
         ),
         positions=tuple(
             position(condition, own, [each.answer for each in pool.questions])
             for condition, own in zip(of, picked, strict=False)
         ),
+        pooled=pooled([flags for _, flags in moved[last]], right[last][0], domains) if moved[last] else None,
         misleading=misleading([flags for _, flags in moved[last]], right[last][0], domains, CLAIM_N),
         samples=tuple(
             Sample(

@@ -7,12 +7,13 @@ sample.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from vectors.lab.evaluation.conditions import Condition
 from vectors.lab.evaluation.mmlu_pro import LETTERS
 from vectors.statistics.contrasts import Contrast, Flags, contrasts, paired_rates
 from vectors.statistics.estimates import Estimate, rate
-from vectors.statistics.tests import grouped_mean, mcnemar
+from vectors.statistics.tests import grouped_mean, holm, mcnemar
 
 FEW = 20
 """Questions of a domain that the original looked at first."""
@@ -41,12 +42,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Overall:
-    """Steered against unsteered in all domains: the interval is over domains, p is McNemar's of all."""
+    """Steered against unsteered in all domains: the interval is over domains, p is McNemar's."""
 
     measure: str
     condition: Condition
     difference: Estimate
     p: float
+    p_holm: float
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,23 @@ def changes(
 
 
 def overall(
-    measure: str, condition: Condition, right: Flags, unsteered: Flags, domains: Sequence[str]
-) -> Overall:
-    """The difference over all domains."""
-    values = [float(one) - other for one, other in zip(right, unsteered, strict=True)]
-    p = mcnemar(zip(right, unsteered, strict=True)).p
-    return Overall(measure, condition, over_domains(values, domains), p)
+    measure: str, steered: Sequence[tuple[Condition, Flags]], unsteered: Flags, domains: Sequence[str]
+) -> list[Overall]:
+    """The difference over all domains, of each condition; Holm over the conditions."""
+    tested = [mcnemar(zip(right, unsteered, strict=True)).p for _, right in steered]
+    return [
+        Overall(measure, condition, pooled([right], unsteered, domains), p, adjusted)
+        for (condition, right), p, adjusted in zip(steered, tested, holm(tested, len(tested)), strict=True)
+    ]
+
+
+def pooled(steered: Sequence[Flags], unsteered: Flags, domains: Sequence[str]) -> Estimate:
+    """The mean accuracy under several conditions − the unsteered one, over all domains.
+
+    One figure for all that was tried, so that nobody has to choose among strengths after the fact.
+    """
+    values = [fmean(flags) - bare for *flags, bare in zip(*steered, unsteered, strict=True)]
+    return over_domains(values, domains)
 
 
 def misleading(

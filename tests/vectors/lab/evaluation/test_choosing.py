@@ -14,6 +14,7 @@ from vectors.lab.evaluation.domains import (
     accuracies,
     misleading,
     overall,
+    pooled,
     position,
 )
 from vectors.lab.evaluation.mmlu_pro import Question, choice_ids, letter_ids
@@ -75,8 +76,12 @@ def test_all_domains_are_the_mean_of_the_domains(right, data):
     every, *each = accuracies("letter", UNSTEERED, right, domains)
     assert every.right.value == pytest.approx(sum(one.right.value for one in each) / len(each))
     assert sum(one.right.n for one in each) == every.right.n == len(right)
-    same = overall("letter", UNSTEERED, right, right, domains)
-    assert (same.difference.value, same.p) == (0, 1)
+    (same,) = overall("letter", [(UNSTEERED, right)], right, domains)
+    assert (same.difference.value, same.p_holm) == (0, 1)
+    turned = [not flag for flag in right]
+    assert pooled([right, turned], right, domains).value == pytest.approx(
+        pooled([turned], right, domains).value / 2
+    )
 
 
 def test_samples_mislead_where_their_sign_is_not_that_of_the_rest():
