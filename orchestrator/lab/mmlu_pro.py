@@ -74,7 +74,8 @@ class MmluProResult(Analysis):
     """Accuracy and its change by measure, condition and domain, the preference for letters, and each
     question.
 
-    `pooled` is the change under all steered conditions together, and `misleading` how often a sample of 20 shows the opposite of what the rest of its domain shows.
+    `pooled` is the change under all steered conditions together, `misleading` how often a sample of 20 shows
+    the opposite of what the rest of its domain shows.
     """
 
     settings: MmluProSettings
