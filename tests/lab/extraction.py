@@ -1,8 +1,8 @@
 """Our extraction against lm-eval's own filters and metrics on the same 300 outputs.
 
 `python -m tests.lab.extraction` installs lm-eval into an environment of its own (`--folder` keeps it), has
-its filters read the outputs, and exits with 1 where anything differs. It takes a network the first time, so
-the suite holds a table of expected values instead.
+its filters read the outputs, and exits with 1 where anything differs. The suite does it too, where lm-eval
+can be had.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from tests.clients.environments import Client
 from tests.lab.outputs import ANSWERS, outputs
 from vectors.lab.evaluation import gsm8k, mmlu_pro
 
-LM_EVAL = Client("lm-eval", "", ("lm-eval[api]==0.4.13",), sees_ours=True)
+LM_EVAL = Client("lm-eval-hf", "", ("lm-eval[hf]==0.4.13",), sees_ours=True)
 CHOICES = ("A", "E", "J")
 OURS: dict[str, Callable[[str], str]] = {
     "gsm8k strict-match": lambda text: gsm8k.strict("few-shot-5", text),
@@ -43,23 +43,27 @@ def differences(theirs: dict[str, dict[str, list]], texts: list[str]) -> list[st
     return found
 
 
-def _main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path(".clients"))
-    python = LM_EVAL.python(parser.parse_args().folder.absolute())
+def compared(python: Path) -> tuple[str, list[str]]:
+    """What was compared in lm-eval's environment, and where it differs."""
     texts = outputs()
     asked = json.dumps({"outputs": texts, "answers": ANSWERS, "letters": CHOICES})
     script = Path(__file__).with_name("filters.py")
     done = subprocess.run([python, script], input=asked, stdout=subprocess.PIPE, text=True, check=True)
     said = json.loads(done.stdout)
     found = differences(said["found"], texts)
-    print("\n".join(found))
     right = sum(map(sum, said["found"]["gsm8k flexible-extract"]["right"]))
-    print(
+    return (
         f"lm-eval {said['version']}: {len(texts)} outputs by {len(OURS)} filters, "
         f"{len(ANSWERS)} answers each, {right} matches, {len(found)} differences"
-    )
-    return int(bool(found))
+    ), found
+
+
+def _main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path(".clients"))
+    said, found = compared(LM_EVAL.python(parser.parse_args().folder.absolute()))
+    print(*found, said, sep="\n")
+    return bool(found)
 
 
 if __name__ == "__main__":

@@ -12,21 +12,24 @@ from orchestrator.lab.answering import Answering
 from orchestrator.lab.harness import lm_eval
 from orchestrator.session import Session
 from orchestrator.settings import Settings
-from tests.clients.environments import Client
+from tests.lab.extraction import LM_EVAL, compared
 from vectors.engine.sampling import Sampling
 from vectors.measuring.journal import Journal
 from vectors.progress import silent
 
-HARNESS = Client("lm-eval-hf", "", ("lm-eval[hf]==0.4.13",), sees_ours=True)
+
+@pytest.fixture(scope="module")
+def python(cache_dir):
+    """That of an environment with lm-eval, which is made once per machine."""
+    try:
+        return LM_EVAL.python(cache_dir / "peers")
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"lm-eval cannot be installed here: {error}")
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory, tiny_model, cache_dir):
-    """What both said, in an environment that is made once per machine."""
-    try:
-        python = HARNESS.python(cache_dir / "peers")
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"lm-eval cannot be installed here: {error}")
+def said(tmp_path_factory, tiny_model, python):
+    """What both said."""
     root = Path(__file__).parents[3]
     child = subprocess.run(
         [python, Path(__file__).with_name("lm_eval_child.py"), tiny_model, tmp_path_factory.mktemp("said")],
@@ -49,6 +52,13 @@ def test_it_says_what_lm_evals_own_model_says_steered_and_not(said, own, peer, t
         assert text == their_text
         assert scores == pytest.approx(their_scores, abs=1e-4)
         assert metrics == pytest.approx(their_metrics, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_answers_are_read_as_by_lm_evals_own_filters(python):
+    said, found = compared(python)
+    assert not found
+    assert "300 outputs" in said
 
 
 @pytest.mark.slow
