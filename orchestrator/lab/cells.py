@@ -1,7 +1,6 @@
 """Figures as they stand in an experiment's tables."""
 
-from vectors.lab.figures.figures import sample_size
-from vectors.statistics.estimates import Estimate
+from vectors.statistics.estimates import Estimate, sample_size
 
 
 def shown(estimate: Estimate, form: str = ".2f") -> str:

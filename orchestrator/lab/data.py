@@ -44,19 +44,13 @@ def data_set(
     Each has all of `columns`, which are texts, numbers or lists of texts. Raises UnknownDataset, InvalidRow
     for a file or a row that cannot be used, and DatasetUnavailable.
     """
-    known, _, split = name.partition(":")
+    check_data_set(name)
     if Path(name).suffix in SUFFIXES:
-        if not Path(name).is_file():
-            raise UnknownDataset(f"there is no file {name}: check the path")
         source, found = Path(name).name, read_rows(Path(name))
-    elif known in PINNED:
+    else:
+        known, _, split = name.partition(":")
         hub = PINNED[known]._replace(split=split or PINNED[known].split)
         source, found = hub.source, iter(hub_rows(hub, cache, progress))
-    else:
-        raise UnknownDataset(
-            f"{name[:200]!r} is no data set of the laboratory: use {', '.join(PINNED)}, or a file of the "
-            f"same columns ending in {', '.join(SUFFIXES)}{did_you_mean(name, list(PINNED))}"
-        )
     rows = []
     for place, row in found:
         for column, kind in columns.items():
@@ -67,6 +61,18 @@ def data_set(
     if not rows:
         raise InvalidRow(f"{name} has no rows")
     return DataSet(source, digest_of(rows), tuple(rows))
+
+
+def check_data_set(name: str) -> None:
+    """Raise UnknownDataset for a name that is neither a known data set's nor a file's, before any is read."""
+    if Path(name).suffix in SUFFIXES:
+        if not Path(name).is_file():
+            raise UnknownDataset(f"there is no file {name}: check the path")
+    elif name.partition(":")[0] not in PINNED:
+        raise UnknownDataset(
+            f"{name[:200]!r} is no data set of the laboratory: use {', '.join(PINNED)}, or a file of the "
+            f"same columns ending in {', '.join(SUFFIXES)}{did_you_mean(name, list(PINNED))}"
+        )
 
 
 def _check(place: str, column: str, value: object, kind: type) -> None:

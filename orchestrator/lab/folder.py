@@ -11,16 +11,17 @@ figure.svg      and figure.png
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from orchestrator.errors import MixedRunError
 from orchestrator.json_text import json_text
-from orchestrator.lab.provenance import Facts, Result
-from orchestrator.session import machine_facts
 from orchestrator.task.artifacts import open_run
 from orchestrator.task.run_names import slug
 from vectors.files import write_atomic
 from vectors.measuring.journal import Journal, digest_of
+
+if TYPE_CHECKING:  # wrong input is told before anything large is imported
+    from orchestrator.lab.provenance import Facts, Result
 
 MANIFEST, RESULT, SHOWN = "manifest.json", "result.json", "shown.json"
 _UNITS = "units.jsonl"
@@ -47,7 +48,7 @@ class ExperimentFolder(Journal):
         self.folder: Path | None = None
         """Known once the experiment has begun."""
 
-    def finish(self, result: Result) -> None:
+    def finish(self, result: "Result") -> None:
         """Write the result and its figures; equal results give equal files."""
         assert self.folder is not None
         for name in FIGURES:
@@ -61,6 +62,8 @@ class ExperimentFolder(Journal):
 
     def _file(self, facts: object) -> Path:
         """Raises MixedRunError for a folder of another experiment, or of other settings."""
+        from orchestrator.session import machine_facts
+
         if self.folder is not None:  # a later part, of what has come of the ones before
             return self.folder / f"units-{digest_of(facts)[:8]}.jsonl"
         said = cast("Facts", facts)
@@ -77,6 +80,6 @@ class ExperimentFolder(Journal):
         return self.folder / _UNITS
 
 
-def _name(facts: Facts) -> str:
+def _name(facts: "Facts") -> str:
     model = str(facts.get("model", "")).rstrip("/").rsplit("/", 1)[-1]
     return slug("-".join(part for part in (str(facts["experiment"]), model, digest_of(facts)[:8]) if part))

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 
 from orchestrator.reporting.document import Report, RunReport
 from orchestrator.reporting.tables import RATES
-from vectors.lab.figures.figures import COLOURS, CONTROL, bars, new_figure, sample_size
+from vectors.lab.figures.figures import COLOURS, CONTROL, bars, new_figure
 from vectors.statistics.documents import Share
-from vectors.statistics.estimates import Estimate
+from vectors.statistics.estimates import Estimate, sample_size
 
 _EIGHT = (*COLOURS, CONTROL, "#F0E442")
 """Four variants, with and without retrieval."""

@@ -76,3 +76,10 @@ def bootstrapped(values: Sequence[float]) -> Estimate:
         rng=np.random.default_rng(_SEED),
     ).confidence_interval
     return Estimate(float(np.mean(values)), float(ends.low), float(ends.high), len(values))
+
+
+def sample_size(ns: Sequence[int], what: str) -> str:
+    """The part of a title that says n, and whether that suffices to claim anything."""
+    smallest, largest = min(ns), max(ns)
+    n = str(smallest) if smallest == largest else f"{smallest}–{largest}"
+    return f"n = {n} {what}, 95 % intervals" + (f"; n < {CLAIM_N}: no claim" if smallest < CLAIM_N else "")

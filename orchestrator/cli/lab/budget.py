@@ -8,6 +8,7 @@ from orchestrator.cli import options
 from orchestrator.cli.help import Command
 from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input
+from orchestrator.lab.data import check_data_set
 
 if TYPE_CHECKING:
     from orchestrator.lab.budget import BudgetResult
@@ -56,6 +57,7 @@ def command(
     chats take a budget. By default 2,200 answers of at most --tokens: ten minutes or more on a CPU.
     """
     check_input(model)
+    check_data_set(dataset)
     with analysis.opened(model) as session:
         from orchestrator.lab.budget import BUDGETS, measure_budgets
 

@@ -8,6 +8,7 @@ import click
 from orchestrator.cli import options
 from orchestrator.cli.help import Command
 from orchestrator.cli.lab import analysis
+from orchestrator.plugins import load_instances
 
 if TYPE_CHECKING:
     from orchestrator.lab.beside_code import ContextResult
@@ -55,6 +56,7 @@ def command(
 
     settings = options.settings(model=model, repos=repos, vectors=vectors)
     options.check_model(settings)
+    load_instances(dataset, cache=settings.cache)  # what is wrong with it is told before large imports
     with opened_session(settings) as session:
         from orchestrator.lab.beside_code import measure_context
 

@@ -9,6 +9,7 @@ from orchestrator.cli import options
 from orchestrator.cli.help import Command
 from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input
+from orchestrator.lab.data import check_data_set
 
 if TYPE_CHECKING:
     from orchestrator.lab.folder import ExperimentFolder
@@ -77,6 +78,7 @@ def command(
     layers × strengths) × --limit answers: by default 2,400, half an hour on a CPU.
     """
     check_input(model, *vector_names, vectors=vectors)
+    check_data_set(dataset)
     from orchestrator.lab.gsm8k import check_styles, measure_gsm8k
 
     check_styles(styles)

@@ -9,6 +9,7 @@ from orchestrator.cli import options
 from orchestrator.cli.help import Command
 from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input
+from orchestrator.lab.data import check_data_set
 
 if TYPE_CHECKING:
     from orchestrator.lab.folder import ExperimentFolder
@@ -96,6 +97,7 @@ def command(
     prompts: by default 560, a minute or two on a CPU.
     """
     check_input(model, *vector_names, vectors=vectors)
+    check_data_set(dataset)
     from orchestrator.lab.knowledge import Asked
     from orchestrator.lab.mmlu_pro import check_positions, measure_mmlu_pro
 

@@ -60,6 +60,10 @@ def command(
     alias; a FILE is a tokenizer.json or a folder with one. Without any: the four. No model is loaded.
     """
     from orchestrator.cli.view import view_for
+    from vectors.lab.geometry.tokenizers import check_tokenizer
+
+    for name in names:
+        check_tokenizer(name)
     from orchestrator.lab.tokenizers import compare_tokenizers
 
     settings = options.settings()

@@ -7,7 +7,7 @@ import pytest
 
 from vectors.errors import UnfitAnalysis
 from vectors.lab.figures.charts import composition_figure, demo_figure, diversity_figure
-from vectors.lab.figures.figures import check_name, ink_on, sample_size, save
+from vectors.lab.figures.figures import check_name, ink_on, save
 from vectors.lab.figures.heatmaps import sweep_figure
 from vectors.lab.figures.lenses import lens_figure
 from vectors.lab.steering.composition import Condition
@@ -15,7 +15,7 @@ from vectors.lab.steering.demo import METRICS, VARIANTS, Row
 from vectors.lab.steering.diversity import Diversity
 from vectors.lab.steering.lens import Lens
 from vectors.lab.steering.sweep import Cell, Sweep
-from vectors.statistics.estimates import Estimate, rate
+from vectors.statistics.estimates import Estimate, rate, sample_size
 
 FIGURE = Estimate(0.5, 0.25, 0.75, 12)
 

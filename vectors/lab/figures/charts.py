@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from vectors.lab.figures.figures import COLOURS, CONTROL, bars, legend_above, new_figure, sample_size
+from vectors.lab.figures.figures import COLOURS, CONTROL, bars, legend_above, new_figure
 from vectors.lab.steering.composition import Condition
 from vectors.lab.steering.demo import METRICS, VARIANTS, Row
 from vectors.lab.steering.diversity import Diversity
-from vectors.statistics.estimates import Estimate
+from vectors.statistics.estimates import Estimate, sample_size
 
 _DEMO_LABELS = {
     "hits": "distinct domain keywords in a run",

@@ -10,8 +10,8 @@ from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 
 from vectors.lab.evaluation.domains import FEW, Accuracy, Change
-from vectors.lab.figures.figures import COLOURS, CONTROL, bars, ink_on, legend_above, new_figure, sample_size
-from vectors.statistics.estimates import Estimate
+from vectors.lab.figures.figures import COLOURS, CONTROL, bars, ink_on, legend_above, new_figure
+from vectors.statistics.estimates import Estimate, sample_size
 
 CHANCE = 0.1
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from vectors.errors import UnfitAnalysis
 from vectors.files import write_atomic
-from vectors.statistics.estimates import CLAIM_N, Estimate
+from vectors.statistics.estimates import Estimate
 
 FORMATS = (".png", ".svg")
 CONTROL = "#7f7f7f"
@@ -44,13 +44,6 @@ def save(figure: Figure, path: Path) -> None:
     with mpl.rc_context({"svg.hashsalt": "steering", "svg.fonttype": "none"}):
         figure.savefig(drawn, format=path.suffix.removeprefix("."), dpi=_DPI, metadata=undated)
     write_atomic(path, drawn.getvalue())
-
-
-def sample_size(ns: Sequence[int], what: str) -> str:
-    """The part of a title that says n, and whether that suffices to claim anything."""
-    smallest, largest = min(ns), max(ns)
-    n = str(smallest) if smallest == largest else f"{smallest}–{largest}"
-    return f"n = {n} {what}, 95 % intervals" + (f"; n < {CLAIM_N}: no claim" if smallest < CLAIM_N else "")
 
 
 def bars(

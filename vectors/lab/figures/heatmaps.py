@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from vectors.lab.figures.figures import ink_on, new_figure, sample_size
+from vectors.lab.figures.figures import ink_on, new_figure
 from vectors.lab.steering.sweep import ZONE_RULE, ZONES, Cell, Sweep
-from vectors.statistics.estimates import Estimate
+from vectors.statistics.estimates import Estimate, sample_size
 
 _NOTE_CHARS = 64
 _ZONE_COLOURS = ("#56B4E9", "#F0E442", "#D55E00")

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from vectors.lab.evaluation.solving import Cell, Interference, Steered
-from vectors.lab.figures.figures import COLOURS, CONTROL, bars, legend_above, new_figure, sample_size
-from vectors.statistics.estimates import Estimate
+from vectors.lab.figures.figures import COLOURS, CONTROL, bars, legend_above, new_figure
+from vectors.statistics.estimates import Estimate, sample_size
 
 
 def solving_figure(

@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from vectors.lab.evaluation.budgets import WAYS, Kept
-from vectors.lab.figures.figures import COLOURS, CONTROL, bars, legend_above, new_figure, sample_size
+from vectors.lab.figures.figures import COLOURS, CONTROL, bars, legend_above, new_figure
+from vectors.statistics.estimates import sample_size
 
 _BINS = 10
 

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from vectors.lab.evaluation.calendar_cases import FIELDS
 from vectors.lab.evaluation.calendar_strategies import Contrast, Outcome
-from vectors.lab.figures.figures import COLOURS, CONTROL, bars, ink_on, legend_above, new_figure, sample_size
+from vectors.lab.figures.figures import COLOURS, CONTROL, bars, ink_on, legend_above, new_figure
+from vectors.statistics.estimates import sample_size
 
 
 def strategies_figure(outcomes: Sequence[Outcome], contrasts: Sequence[Contrast], title: str) -> Figure:
