@@ -113,13 +113,16 @@ class Guide:
             return ending if torch.isfinite(ending).any() else logits
         count = len(logits) if whole else min(_CANDIDATES, len(logits))
         while True:
-            likely = logits.topk(count).indices if count < len(logits) else torch.arange(count)
-            likely = likely.to(logits.device)
+            if count == len(logits):
+                likely, others = torch.arange(count, device=logits.device), -math.inf
+            else:
+                best = logits.topk(count + 1)
+                likely, others = best.indices[:count], float(best.values[-1])
             factors = self.budget.head.within(self.features, likely, room).clamp_min(_LEAST).log()
             guided = torch.full_like(logits, -torch.inf)
             guided[likely] = logits[likely] + factors
             guided[ends] = logits[ends]
-            if count == len(logits) or guided.max() >= logits.topk(count + 1).values[-1]:
+            if count == len(logits) or guided.max() >= others:
                 return guided
             count = min(8 * count, len(logits))
 

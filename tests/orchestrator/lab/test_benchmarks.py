@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import torch
 
 from orchestrator.cli import main
 from orchestrator.lab.gsm8k import measure_gsm8k
@@ -15,15 +14,6 @@ from swebench.errors import InvalidRow
 from tests.lab.rows import gsm8k_file, mmlu_pro_file
 from vectors.errors import SteeringMismatch, UnfitAnalysis
 from vectors.progress import silent
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Tiny matrices are slower on many threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import torch
 
 from orchestrator.lab.beside_code import measure_context
 from orchestrator.lab.folder import ExperimentFolder
@@ -13,14 +12,6 @@ from swebench.data.bundles import bundled_files
 from vectors.engine.engine import Engine
 from vectors.errors import UnfitAnalysis
 from vectors.progress import silent
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

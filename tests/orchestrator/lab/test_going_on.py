@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import torch
 
 from orchestrator.calibration.calibrating import Asked, calibrated
 from orchestrator.lab.composition import compose_domains
@@ -23,15 +22,6 @@ from vectors.measuring.journal import Journal
 from vectors.progress import silent
 
 PROMPTS = ("Go on.", "Why?")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Tiny matrices are slower on many threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """`lab prompts` with a tiny model: all strategies in one batch, interrupted and resumed to the same."""
 
 import pytest
-import torch
 
 from orchestrator.lab.prompt_baselines import check_strategies, measure_prompts
 from orchestrator.session import Session
@@ -14,15 +13,6 @@ from vectors.lab.evaluation.calendar_scores import marks
 from vectors.lab.evaluation.calendar_strategies import Scored, contrasts
 from vectors.measuring.journal import Journal
 from vectors.progress import silent
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Tiny matrices are slower on many threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

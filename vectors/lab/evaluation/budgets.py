@@ -64,7 +64,9 @@ def traces(
     """The model's own sampled answers, of those that ended by themselves."""
     requests = [
         GenerationRequest(
-            _prompt(lm, problem), (), Sampling(tokens, temperature=0.7, top_p=0.95, seed=seed + number)
+            _prompt(lm, problem),
+            (),
+            Sampling(tokens, temperature=0.7, top_p=0.95, seed=seed + number, stop=stops(STYLE)),
         )
         for number, problem in enumerate(problems)
     ]
