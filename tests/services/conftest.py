@@ -5,6 +5,9 @@ What a task does is scripted where its own work is not the matter; `test_process
 """
 
 import asyncio
+import io
+import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +17,7 @@ import httpx
 import pytest
 import torch
 
+from orchestrator import logs
 from orchestrator.events import NodeFinished, NodeStarted, Tokens
 from orchestrator.session import Session
 from orchestrator.settings import Settings
@@ -106,6 +110,31 @@ def sse(text: str) -> list[tuple[int | None, str, str]]:
             number = int(fields["id"]) if "id" in fields else None
             frames.append((number, fields["event"], fields["data"]))
     return frames
+
+
+@pytest.fixture
+def log_lines(monkeypatch) -> Iterator[Callable[[str], list[dict]]]:
+    """What gives the log's lines with a text in them, once there are any.
+
+    The log goes to memory: pytest's own capture empties its file between two steps when it is read, and what
+    another thread writes just then is gone.
+    """
+    written = io.StringIO()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", written)
+        logs.configure("info")
+
+    def there(part: str) -> list[dict]:
+        complete = written.getvalue().rpartition("\n")[0]
+        return [json.loads(line) for line in complete.splitlines() if part in line]
+
+    def lines(part: str) -> list[dict]:
+        until(lambda: there(part))
+        time.sleep(0.2)  # for one that would come twice
+        return there(part)
+
+    yield lines
+    logs.configure("warning")
 
 
 @pytest.fixture

@@ -6,10 +6,8 @@ import stat
 import time
 from contextlib import contextmanager
 
-import pytest
 import sqlalchemy as sa
 
-from orchestrator.logs import configure
 from services.observability.throttle import Throttle
 from tests.services.conftest import INSTANCE, until
 
@@ -29,30 +27,6 @@ def each_connection(live, *statements):
     finally:
         sa.event.remove(engine, "checkout", prepare)
         engine.dispose()
-
-
-@pytest.fixture
-def logged(capfd):
-    """What gives the log's lines about something, once there are any; logging begins with it."""
-
-    def begun():
-        configure("info")
-        return lines
-
-    def lines(part):
-        found = ""
-
-        def there():
-            nonlocal found
-            found += capfd.readouterr().err
-            return [json.loads(line) for line in found.splitlines() if part in line]
-
-        until(there)
-        time.sleep(0.2)  # for one that would come twice
-        return there()
-
-    yield begun
-    configure("warning")
 
 
 def test_a_full_disk_is_507_and_what_was_taken_in_is_there_when_there_is_room_again(serving):
@@ -107,31 +81,29 @@ def test_what_the_server_keeps_is_its_users_alone(live, tmp_path):
 
 
 def test_an_error_of_our_own_is_logged_once_as_text_and_found_by_the_id_that_the_client_was_told(
-    live, monkeypatch, logged
+    live, monkeypatch, log_lines
 ):
     def broken(*_, **__):
         raise KeyError("on purpose")
 
-    lines = logged()
     monkeypatch.setattr(type(live.runtime.store.tasks), "list", broken)
     answer = live.http.get("/v1/tasks", headers={"X-Request-Id": "r-17"})
     assert answer.status_code == 500
     assert "r-17" in answer.json()["detail"]
-    (line,) = lines("Traceback")
+    (line,) = log_lines("Traceback")
     assert line["request_id"] == "r-17"
     assert "on purpose" in line["exception"] and "in broken\\n" in json.dumps(line["exception"])
 
 
-def test_an_answer_that_fails_in_the_middle_is_found_by_its_id_too(live, monkeypatch, logged):
+def test_an_answer_that_fails_in_the_middle_is_found_by_its_id_too(live, monkeypatch, log_lines):
     def broken(*_, **__):
         raise KeyError("on purpose")
 
-    lines = logged()
     monkeypatch.setattr("services.chat.generate.Answer._token", broken)
     body = {"model": "tiny-llama", "messages": [{"role": "user", "content": "x"}], "stream": True}
     answer = live.http.post("/v1/chat/completions", json=body, headers={"X-Request-Id": "r-18"})
     assert "r-18" in answer.text
-    (line,) = lines("Traceback")
+    (line,) = log_lines("Traceback")
     assert line["request_id"] == "r-18"
 
 
