@@ -95,20 +95,23 @@ def calibrated(session: Session, asked: Asked, journal: Journal | None = None) -
     if asked.metric == "likelihood":
         domains.heldout(asked.domain, asked.texts)  # what is wrong with it is told before a model is loaded
     vector = session.vectors.get(session.model, asked.domain, progress=progress)
+    layers = list(asked.layers or _default_layers(vector, single=runs is not None))
+    shares = list(asked.shares)
+    size = replace(CHEAP if runs else Size(), n=asked.n)
+    if len(layers) * len(shares) == 1 and not runs:
+        size = replace(size, proposal_n=0)
     trial = build_trial(
         session,
         asked.domain,
         asked.regime,
         asked.metric,
-        replace(CHEAP if runs else Size(), n=asked.n),
+        size,
         dataset=asked.dataset,
         texts=asked.texts,
         seed=asked.seed,
         journal=journal,
     )
     controls = Controls(session.model, prompt_set, asked.seed, progress)
-    layers = list(asked.layers or _default_layers(vector, single=runs is not None))
-    shares = list(asked.shares)
     manner = [asked.manner.operation, written_positions(asked.manner.positions)]
     grid = [asked.regime, asked.metric, layers, shares, asked.seed, runs, manner]
     journal.begin([*of_model(session.model), vector.sha256, prompt_set.digest, trial.digest, grid])

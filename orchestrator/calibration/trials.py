@@ -6,6 +6,7 @@ report or in the code it was shown; one of patch_writing becomes a patch (it par
 """
 
 import hashlib
+import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,8 @@ _NAME = re.compile(r"`([^`\n]{1,200})`")
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured: at most n observations to certify on and proposal_n to choose on.
+    """How much is measured: at most n observations to certify on and proposal_n to choose on; with none to
+    choose on, as where there is one place to choose from, those to certify on serve for both.
 
     issue_tokens: what an issue is cut to. situations: only so many tasks, those with the shortest prompts.
     watched: situations on which greedy answers are watched for degeneration.
@@ -95,14 +97,15 @@ def build_trial(
         ]
     elif metric == "gold":
         observations = gold_observations(lm, there)
-        first = min(first, len(observations) // 4)
+        random.Random(seed).shuffle(observations)  # or the shortest issues would choose
+        first = min(first, max(len(observations) - size.n, len(observations) // 8, 2))
     else:
         words = session.vectors.domains.load(domain).prompts.keywords
         observations = _answered(lm, domain, there, size.n + size.proposal_n, 0.7, seed, words)
     return Trial(
         regime=regime,
         metric=metric,
-        proposal=tuple(observations[:first]),
+        proposal=tuple(observations[:first] or observations),
         certification=tuple(observations[first:]),
         answers=tuple(_answered(lm, domain, there, min(len(there), size.watched), 0.0, seed)),
         texts_sha256=digest,

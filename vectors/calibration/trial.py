@@ -21,9 +21,10 @@ from vectors.suggestions import did_you_mean
 class Trial:
     """The observations of one regime, and the metric they are measured by.
 
-    proposal, certification: observations that share no text. answers: one for each situation, on which the
-    guard watches greedy answers. texts_sha256: hash of the texts. Raises CertificateError for a metric that
-    does not exist, and for observations in fewer than two situations, which show no spread.
+    proposal, certification: observations that share no text, or the same ones where there is nothing to
+    choose. answers: one for each situation, on which the guard watches greedy answers. texts_sha256: hash of
+    the texts. Raises CertificateError for a metric that does not exist, and for observations in fewer than
+    two situations, which show no spread.
     """
 
     regime: str

@@ -119,6 +119,21 @@ def test_gold_lines_are_those_that_the_patch_adds_to_python_files(session, insta
     assert not any(each.neutral for each in trial.certification)
 
 
+def test_as_many_gold_patches_choose_as_leave_enough_to_certify_on(session):
+    there = len(load_instances("bundled").instances)
+    trial = build_trial(session, "code_reading", "zero-shot", "gold", Size(n=there - 4))
+    assert (len(trial.proposal), len(trial.certification)) == (4, there - 4)
+    assert not {each.situation for each in trial.proposal} & {each.situation for each in trial.certification}
+    other = build_trial(session, "code_reading", "zero-shot", "gold", Size(n=there - 4), seed=1)
+    assert [each.situation for each in trial.proposal] != [each.situation for each in other.proposal]
+
+
+def test_where_there_is_nothing_to_choose_all_certify(session):
+    trial = build_trial(session, "code_reading", "zero-shot", "gold", Size(proposal_n=0))
+    assert trial.proposal == trial.certification
+    assert len(trial.certification) == len(load_instances("bundled").instances)
+
+
 @pytest.mark.parametrize(
     ("text", "valid"),
     [

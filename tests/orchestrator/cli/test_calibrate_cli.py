@@ -62,6 +62,13 @@ def test_a_calibration_prints_one_document_and_keeps_what_it_found_beside_the_ve
     assert "grid of code_reading, zero-shot: 3/3" in err
 
 
+def test_one_place_leaves_nothing_to_choose_so_every_observation_certifies(capsys, tiny_model):
+    report, _ = calibrate(capsys, tiny_model, "--layers", "2", "--metric", "gold")
+    (certificate,) = report["certificates"]
+    assert report["n"]["proposal"] == report["n"]["certification"] == certificate["effect"]["n"]
+    assert len(certificate["tried"]) == 1
+
+
 def test_shuffled_labels_are_counted_with_an_interval_and_leave_no_certificate(capsys, tiny_model, tmp_path):
     report, _ = calibrate(capsys, tiny_model, "--shuffled-labels", "3")
     assert report["runs"] == len(report["outcomes"]) == report["rate"]["n"] == 3
