@@ -105,6 +105,9 @@ def refuse_other_settings(
             f"{folder} holds a run with policy {found['policy']!r}, made by an earlier version; {NO_POLICY}, "
             "and choose another --out"
         )
+    if (kind := found.get("experiment")) != wanted.get("experiment"):
+        held = f"the experiment {kind}" if kind else "a run"
+        raise MixedRunError(f"{folder} holds {held}, another kind than this: choose another --out")
     there, here = _flat(found), _flat(wanted)
     different = sorted(key for key in there.keys() | here.keys() if there.get(key) != here.get(key))
     pairs = ", ".join(

@@ -126,6 +126,9 @@ def test_a_named_folder_of_other_settings_is_refused_and_started_over_with_fresh
     assert code == 2
     assert "tokens" in err.splitlines()[-1]
     assert "--fresh" in err.splitlines()[-1]
+    code, _, err = run("diversity", *SMALL["diversity"], "--out", "kept")
+    assert code == 2
+    assert "kept holds the experiment sweep, another kind than this" in err.splitlines()[-1]
     code, _, err = run(*other, "--fresh")
     assert code == 0
     assert "units kept" not in err
