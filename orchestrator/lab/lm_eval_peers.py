@@ -8,9 +8,10 @@ after the other. Either side has worked on the task's first item before it is ti
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from orchestrator.errors import ConfigError
 from orchestrator.lab.harness import UNSTEERED, lm_eval
@@ -43,7 +44,10 @@ class Agreement(Record):
 
 
 class HarnessRow(Record):
-    """A task with seconds of both sides under all steerings, and the ratio of their items a second."""
+    """A task with seconds of both sides under all steerings, and the ratio of their items a second.
+
+    Beside the seconds on the wall those of the processor, which other work on the machine hardly changes.
+    """
 
     task: str
     items: int
@@ -51,6 +55,9 @@ class HarnessRow(Record):
     ours_s: float
     theirs_s: float
     ratio: float
+    ours_cpu_s: float
+    theirs_cpu_s: float
+    cpu_ratio: float
 
 
 class HarnessBench(Record):
@@ -89,16 +96,16 @@ def beside_lm_eval(
     folder = pull(session.settings.model, cache=session.settings.cache, progress=session.progress)
     common = {"pretrained": str(folder), "dtype": dtype, "device": "cpu", "batch_size": batch}
     _ = session.engine
-    ours_s, theirs_s = dict.fromkeys(tasks, 0.0), dict.fromkeys(tasks, 0.0)
+    ours_s, theirs_s = (dict.fromkeys(tasks, _Spent()) for _ in range(2))
     ours: dict[tuple[str, str], list[Sample]] = {}
     for task in tasks:
         warm = SteeredModel.of(session, steerings, _begun())
         evaluate(warm, [task], limit=1, include=include)
         model = SteeredModel.of(session, steerings, _begun())
-        started = time.perf_counter()
+        started = _Spent.now()
         for number, label in enumerate(labels):
             ours[task, label] = evaluate(model.under(number), [task], limit=limit, include=include)[task]
-        ours_s[task] = time.perf_counter() - started
+        ours_s[task] = _Spent.now() - started
     agreement: list[Agreement] = []
     for number, (label, steering) in enumerate(zip(labels, steerings, strict=True)):
         session.progress("lm-eval's own models", number, len(steerings))
@@ -108,24 +115,45 @@ def beside_lm_eval(
             model = peer("steered" if steering else "hf", {**common, **steered})
         for task in tasks:
             evaluate(model, [task], limit=1, include=include)
-            started = time.perf_counter()
+            started = _Spent.now()
             theirs = evaluate(model, [task], limit=limit, include=include)[task]
-            theirs_s[task] += time.perf_counter() - started
+            theirs_s[task] += _Spent.now() - started
             agreement.append(_compared(task, label, ours[task, label], theirs))
     rows = [
         HarnessRow(
             task=task,
             items=len(ours[task, UNSTEERED]),
             steerings=len(steerings),
-            ours_s=round(ours_s[task], 2),
-            theirs_s=round(theirs_s[task], 2),
-            ratio=round(theirs_s[task] / ours_s[task], 2),
+            ours_s=round(ours_s[task].wall_s, 2),
+            theirs_s=round(theirs_s[task].wall_s, 2),
+            ratio=round(theirs_s[task].wall_s / ours_s[task].wall_s, 2),
+            ours_cpu_s=round(ours_s[task].cpu_s, 2),
+            theirs_cpu_s=round(theirs_s[task].cpu_s, 2),
+            cpu_ratio=round(theirs_s[task].cpu_s / ours_s[task].cpu_s, 2),
         )
         for task in tasks
     ]
     return HarnessBench(
         model=lm.model_id, dtype=dtype, batch=batch, rows=tuple(rows), agreement=tuple(agreement)
     )
+
+
+@dataclass(frozen=True)
+class _Spent:
+    """Seconds on the wall and of the processor, all threads together."""
+
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+
+    @classmethod
+    def now(cls) -> Self:
+        return cls(time.perf_counter(), time.process_time())
+
+    def __add__(self, other: "_Spent") -> "_Spent":
+        return _Spent(self.wall_s + other.wall_s, self.cpu_s + other.cpu_s)
+
+    def __sub__(self, other: "_Spent") -> "_Spent":
+        return _Spent(self.wall_s - other.wall_s, self.cpu_s - other.cpu_s)
 
 
 def _adds_everywhere(steering: Intervention) -> bool:

@@ -66,7 +66,8 @@ def _print(found: "HarnessBench") -> None:
     for row in found.rows:
         out.print(
             f"{row.task}: {row.items} items under {row.steerings} steerings: {row.ours_s:.1f} s, "
-            f"lm-eval {row.theirs_s:.1f} s: {row.ratio:.2f} times as fast"
+            f"lm-eval {row.theirs_s:.1f} s: {row.ratio:.2f} times as fast "
+            f"(by the processor's seconds {row.cpu_ratio:.2f})"
         )
     for each in found.agreement:
         apart = ", ".join(f"{item} ({value:g})" for item, value in each.apart.items())
