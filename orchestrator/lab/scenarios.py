@@ -5,18 +5,34 @@ from matplotlib.figure import Figure
 from orchestrator.lab.cells import evidence, shown
 from orchestrator.lab.claims import Finding, finding
 from orchestrator.lab.provenance import Analysis, Provenance, determinants, vector_of
+from orchestrator.plugins import load_instances
 from orchestrator.policy.decisions import Record
 from orchestrator.reporting.tables import Section, Table
+from orchestrator.run_config import RunConfig
 from orchestrator.session import Session
+from orchestrator.task.prompts import trim_issue
 from vectors.lab.figures.charts import demo_figure
-from vectors.lab.steering.demo import ALL, METRICS, VARIANTS, Row, demo, demo_domains, units
+from vectors.lab.steering.demo import (
+    ALL,
+    METRICS,
+    VARIANTS,
+    Row,
+    bug_fix,
+    demo,
+    demo_domains,
+    scenarios,
+    units,
+)
 from vectors.measuring.journal import Journal
 
 
 class DemoSettings(Record):
-    """How many reports of each scenario, with which seeds, and how the answers were sampled."""
+    """The reports (how many of each scenario, or the tasks of a data set), with which seeds, and how the
+    answers were sampled.
+    """
 
-    reports: int
+    dataset: str | None
+    reports: int | tuple[str, ...]
     seeds: tuple[int, ...]
     tokens: int
     temperature: float
@@ -75,28 +91,42 @@ def play_scenarios(
     session: Session,
     *,
     reports: int = 4,
+    dataset: str | None = None,
     seeds: int = 1,
     tokens: int = 64,
     temperature: float = 0.7,
     seed: int = 0,
     journal: Journal | None = None,
 ) -> DemoResult:
-    """Solve the first `reports` of each scenario in each variant, with `seeds` seeds from `seed` on.
+    """Solve the first `reports` of each scenario in each variant, with `seeds` seeds from `seed` on; of a
+    `dataset` the issues of its first `reports` tasks instead, as simple bug fixes.
 
-    Answers are kept in `journal` as they are made. Raises what keeps a model from being opened.
+    Answers are kept in `journal` as they are made. Raises what keeps a data set or a model from being opened.
     """
+    told, ids, fingerprint = scenarios(reports), None, None
+    if dataset:
+        found = load_instances(dataset, cache=session.settings.cache, progress=session.progress)
+        instances = list(found.instances.values())[:reports]
+        cut, count = RunConfig.model_fields["issue_tokens"].default, session.model.count_tokens
+        told = (bug_fix([trim_issue(each.task.problem_statement, cut, count) for each in instances]),)
+        ids, fingerprint = tuple(each.instance_id for each in instances), found.fingerprint
     vectors = {domain: vector_of(session, domain) for domain in demo_domains()}
     settings = DemoSettings(
-        reports=reports, seeds=tuple(range(seed, seed + seeds)), tokens=tokens, temperature=temperature
+        dataset=dataset,
+        reports=ids or reports,
+        seeds=tuple(range(seed, seed + seeds)),
+        tokens=tokens,
+        temperature=temperature,
     )
     provenance = Provenance.of(session, list(vectors.values()))
     journal = journal or Journal()
-    journal.begin(determinants(session, "demo", provenance, settings), units(reports, settings.seeds))
+    facts = determinants(session, "demo", provenance, settings, dataset_sha256=fingerprint)
+    journal.begin(facts, units(told, settings.seeds))
     rows = demo(
         session.engine,
         session.model,
         vectors,
-        reports=reports,
+        told,
         seeds=settings.seeds,
         tokens=tokens,
         temperature=temperature,

@@ -8,10 +8,13 @@ from orchestrator.cli import options
 from orchestrator.cli.help import Command
 from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input
+from orchestrator.plugins import load_instances
 
 if TYPE_CHECKING:
     from orchestrator.lab.folder import ExperimentFolder
     from orchestrator.lab.scenarios import DemoResult
+
+_OWN = 8
 
 
 @click.command(
@@ -19,16 +22,21 @@ if TYPE_CHECKING:
     cls=Command,
     examples=(
         "orchestrate lab demo --reports 1",
-        "orchestrate lab demo --seeds 3 --figure demo.svg",
+        "orchestrate lab demo --dataset verified --reports 200 --figure demo.svg",
     ),
+)
+@click.option(
+    "--dataset",
+    metavar="NAME|FILE",
+    help="Solve issues of bundled, verified, lite, full, a hub name or a file, as simple bug fixes.",
 )
 @options.model
 @click.option(
     "--reports",
-    type=click.IntRange(1, 8),
-    default=4,
-    show_default=True,
-    help="Reports of each of the three scenarios; each is one observation.",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Reports of each of the three scenarios, 8 at most, or issues of --dataset; each is one "
+    "observation.  [default: 4, or 200]",
 )
 @click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True, help="Runs of a report.")
 @analysis.tokens(64)
@@ -37,8 +45,9 @@ if TYPE_CHECKING:
 @analysis.experiment
 def command(
     folder: "ExperimentFolder",
+    dataset: str | None,
     model: str | None,
-    reports: int,
+    reports: int | None,
     seeds: int,
     tokens: int,
     temperature: float,
@@ -56,15 +65,23 @@ def command(
     static     code_reading's vector in every step
     dynamic    the step's own vector
 
-    The work is 36 × --reports × --seeds answers of --tokens: by default 144, a minute or a few on a CPU.
+    The work is 36 × --reports × --seeds answers of --tokens: by default 144, a minute or a few on a CPU; with
+    --dataset 9 × --reports × --seeds.
     """
     check_input(model)
+    if dataset:
+        load_instances(
+            dataset, cache=options.settings().cache
+        )  # what is wrong with it is told before large imports
+    elif reports and reports > _OWN:
+        raise click.BadParameter(f"there are {_OWN} of each scenario", param_hint="--reports")
     with analysis.opened(model) as session:
         from orchestrator.lab.scenarios import play_scenarios
 
         return play_scenarios(
             session,
-            reports=reports,
+            reports=reports or (200 if dataset else 4),
+            dataset=dataset,
             seeds=seeds,
             tokens=tokens,
             temperature=temperature,

@@ -107,6 +107,15 @@ def test_the_run_folder_holds_what_was_printed_what_decided_it_and_both_figures(
     assert Path("kept/figure.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_issues_of_a_data_set_are_reports_too(run):
+    arguments = ["--dataset", "bundled", "--reports", "3", "--tokens", "2", "--json"]
+    code, out, _ = run("demo", *arguments)
+    document = json.loads(out)
+    assert code == 0
+    assert len(document["settings"]["reports"]) == 3
+    assert {row["metrics"]["hits"]["n"] for row in document["rows"]} == {3}
+
+
 def test_the_default_folder_is_the_experiments_own_and_is_found_again(run):
     code, out, _ = run("sweep", *SMALL["sweep"], "--json")
     assert code == 0

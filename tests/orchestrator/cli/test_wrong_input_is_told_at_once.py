@@ -43,6 +43,8 @@ WRONG = [
     "lab budget --model nosuch",
     "lab context --model nosuch",
     "lab context --dataset missing.jsonl",
+    "lab demo --dataset missing.jsonl",
+    "lab demo --reports 9",
     "lab lm-eval arc --model nosuch",
     "lab tokenizers nosuch",
     "lab report empty",

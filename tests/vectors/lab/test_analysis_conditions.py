@@ -15,7 +15,7 @@ from vectors.domains.prompt_sets import domain_names, load_prompt_set
 from vectors.engine.engine import Engine
 from vectors.errors import UnfitAnalysis
 from vectors.lab.steering.composition import compare, composed, weights_of
-from vectors.lab.steering.demo import METRICS, VARIANTS, demo, demo_domains, scenarios
+from vectors.lab.steering.demo import METRICS, VARIANTS, bug_fix, demo, demo_domains, scenarios
 from vectors.lab.steering.diversity import diversity
 
 PROBES = ["What now?", "Go on.", "Why is that?"]
@@ -199,7 +199,7 @@ def demonstrated(lm):
     """The vectors, what was asked, and the rows, of a demo with two seeds a report."""
     vectors = {domain: vector(lm, domain, seed) for seed, domain in enumerate(demo_domains())}
     engine = Scripted("I read it.")
-    rows = demo(engine, lm, vectors, reports=2, seeds=[3, 4])
+    rows = demo(engine, lm, vectors, scenarios(2), seeds=[3, 4])
     return vectors, engine.requests, rows
 
 
@@ -249,6 +249,17 @@ def test_a_report_is_one_observation_however_many_seeds_it_had(demonstrated):
             assert all(gain.value == 0 for gain in row.gains.values())
 
 
+def test_reports_of_ones_own_are_solved_as_bug_fixes_and_counted_once(lm, demonstrated):
+    vectors, _, _ = demonstrated
+    reports = [f"f({number}) fails" for number in range(4)]
+    engine = Scripted("I read it.")
+    rows = demo(engine, lm, vectors, [bug_fix(reports)])
+    assert {row.scenario for row in rows} == {"all scenarios"}
+    assert {row.metrics["hits"].n for row in rows} == {4}
+    first = [lm.tokenizer.decode(each.prompt_ids) for each in engine.requests[: 4 * len(VARIANTS)]]
+    assert all(any(report in prompt for prompt in first) for report in reports)
+
+
 @pytest.mark.parametrize(
     ("text", "hits", "coherence"),
     [("the parser fails", 1, 1.0), ("a b c", 0, 0.0), ("the file has a bug, so fix the test", 4, 0.0)],
@@ -256,7 +267,7 @@ def test_a_report_is_one_observation_however_many_seeds_it_had(demonstrated):
 def test_the_metrics_of_a_run_are_those_of_its_steps(lm, text, hits, coherence):
     vectors = {domain: vector(lm, domain, seed) for seed, domain in enumerate(demo_domains())}
     rows = {
-        (row.scenario, row.variant): row for row in demo(Scripted(text), lm, vectors, reports=2, tokens=7)
+        (row.scenario, row.variant): row for row in demo(Scripted(text), lm, vectors, scenarios(2), tokens=7)
     }
     figures = rows["test failure", "dynamic"].metrics
     assert figures["hits"].value == hits

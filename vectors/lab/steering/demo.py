@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +34,7 @@ VARIANTS: tuple[Variant, ...] = get_args(Variant)
 METRICS = {"hits": math.inf, "tokens": math.inf, "coherence": 1.0, "degenerate": 1.0}
 """The metrics and the most each can be; the least is 0."""
 ALL = "all scenarios"
+_MOST_REPORTS = 8
 STATIC_DOMAIN = "code_reading"
 _SEEN_CHARS = 600  # how much of the step before a step sees (the original's figure)
 _WORD = re.compile(r"[^\W\d_]{5,}")
@@ -83,9 +84,18 @@ class _Run:
     answers: list[Answer] = field(default_factory=list)
 
 
+def scenarios(reports: int = _MOST_REPORTS) -> tuple[Scenario, ...]:
+    """The three scenarios that come with the project, with the first so many reports of each."""
+    return tuple(replace(each, reports=each.reports[:reports]) for each in _all())
+
+
+def bug_fix(reports: Sequence[str]) -> Scenario:
+    """The steps of a simple bug fix, for reports of one's own."""
+    return replace(_all()[0], reports=tuple(reports))
+
+
 @cache
-def scenarios() -> tuple[Scenario, ...]:
-    """The three scenarios that come with the project."""
+def _all() -> tuple[Scenario, ...]:
     data = json.loads(Path(__file__).with_name("scenarios.json").read_text(encoding="utf-8"))
     return tuple(
         Scenario(each["name"], tuple(Step(*step) for step in each["steps"]), tuple(each["reports"]))
@@ -95,61 +105,61 @@ def scenarios() -> tuple[Scenario, ...]:
 
 def demo_domains() -> list[str]:
     """The domains that the scenarios' steps need."""
-    return sorted({step.domain for scenario in scenarios() for step in scenario.steps})
+    return sorted({step.domain for scenario in _all() for step in scenario.steps})
 
 
 def demo(
     engine: Engine,
     lm: LanguageModel,
     vectors: Mapping[str, DomainVector],
+    told: Sequence[Scenario],
     *,
-    reports: int = 8,
     seeds: Sequence[int] = (0,),
     tokens: int = 64,
     temperature: float = 0.7,
     journal: Journal | None = None,
     progress: Progress = silent,
 ) -> list[Row]:
-    """Solve the first `reports` of every scenario in every variant, once for each seed.
+    """Solve every report of the scenarios in every variant, once for each seed.
 
     `vectors` holds each of `demo_domains`. A report is one observation: its seeds are averaged first, because
     samples of one report do not tell anything about other reports. A run has the same seed in all variants.
     """
-    runs = _runs(reports, seeds)
+    runs = _runs(told, seeds)
     journal = journal or Journal()
-    for index in range(_most_steps()):
+    for index in range(_most_steps(told)):
         going = [run for run in runs if index < len(run.scenario.steps)]
         requests = [_request(lm, run, vectors, tokens, temperature) for run in going]
         written = answers(engine, requests, f"step {index + 1}", journal, progress)
         for run, answer in zip(going, written, strict=True):
             run.answers.append(answer)
     rows = []
-    for chosen in (None, *scenarios()):
+    for chosen in (None, *(told if len(told) > 1 else ())):
         mine = [run for run in runs if chosen in (None, run.scenario)]
         rows += _rows(chosen.name if chosen else ALL, mine)
     return rows
 
 
-def units(reports: int, seeds: Sequence[int]) -> int:
-    """In how many units so many reports are solved."""
-    runs = _runs(reports, seeds)
+def units(told: Sequence[Scenario], seeds: Sequence[int]) -> int:
+    """In how many units the scenarios are solved."""
+    runs = _runs(told, seeds)
     return sum(
-        units_of(sum(index < len(run.scenario.steps) for run in runs)) for index in range(_most_steps())
+        units_of(sum(index < len(run.scenario.steps) for run in runs)) for index in range(_most_steps(told))
     )
 
 
-def _runs(reports: int, seeds: Sequence[int]) -> list[_Run]:
+def _runs(told: Sequence[Scenario], seeds: Sequence[int]) -> list[_Run]:
     return [
         _Run(scenario, report, variant, seed)
-        for scenario in scenarios()
-        for report in range(min(reports, len(scenario.reports)))
+        for scenario in told
+        for report in range(len(scenario.reports))
         for variant in VARIANTS
         for seed in seeds
     ]
 
 
-def _most_steps() -> int:
-    return max(len(scenario.steps) for scenario in scenarios())
+def _most_steps(told: Sequence[Scenario]) -> int:
+    return max(len(scenario.steps) for scenario in told)
 
 
 def _request(
