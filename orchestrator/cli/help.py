@@ -22,7 +22,7 @@ SECTIONS = {
     "Measuring": (
         "regime metric n texts prompts reports shuffled-labels shots chat include "
         "scoring rotations batch rows repeats against busy speed install-peers backend gold top "
-        "text brown as-original strategies variants budgets learn multiples"
+        "text brown depth as-original strategies variants budgets learn multiples"
     ),
     "Running": (
         "run-tests test-command python environment grade executor workers threads timeout fresh http host "

@@ -40,7 +40,7 @@ def _keep(context: click.Context, _: click.Parameter, value: int | None) -> None
 
 
 _THREADS = f"{__name__}.threads"
-_threads = click.option(
+threads = click.option(
     "--threads",
     type=click.IntRange(1),
     metavar="N",
@@ -53,7 +53,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON d
 
 def model(command: _Command) -> _Command:
     """The model of a command that runs one, and what it computes with."""
-    return model_name(_threads(command))
+    return model_name(threads(command))
 
 
 def settings(**flags: Any) -> "Settings":

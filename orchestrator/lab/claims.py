@@ -81,6 +81,11 @@ CLAIMS = {
         original="74.6 tokens at every budget",
         command="lab budget",
     ),
+    "geometry_is_invariant": Claim(
+        says="The geometry of domains is the same in every model",
+        original="Spearman's ρ .893, .936, .888 between three models, 91 cosines, nothing removed",
+        command="lab geometry",
+    ),
     "context_interferes": Claim(
         says="Steering harms beside retrieved code",
         original="valid paths 68 % to 15 %, n = 20",

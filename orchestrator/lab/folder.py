@@ -3,6 +3,7 @@
 manifest.json   what decides the figures, and on what machine they were computed
 units.jsonl     a line a finished unit: a kill at any moment loses the one that was on its way
 units-….jsonl   the same of later parts, which hang on what has come of earlier ones
+residuals/      what models were read to be, where an experiment is about that
 result.json     the result as `--json` prints it, when it is whole
 shown.json      its tables, and what it says to the original's claims: what a report is made of
 figure.svg      and figure.png
@@ -25,6 +26,9 @@ if TYPE_CHECKING:  # wrong input is told before anything large is imported
 
 MANIFEST, RESULT, SHOWN = "manifest.json", "result.json", "shown.json"
 _UNITS = "units.jsonl"
+RESIDUALS = "residuals"
+"""The folder of what is too large for a line (`Journal.once_in_file`)."""
+_PARTS = ("units-*.jsonl", f"{RESIDUALS}/*.safetensors")
 FIGURES = ("figure.svg", "figure.png")
 
 
@@ -69,7 +73,8 @@ class ExperimentFolder(Journal):
         said = cast("Facts", facts)
         self.folder = self._out or self._runs / "lab" / _name(said)
         if self._fresh:
-            parts = [path.name for path in self.folder.glob("units-*.jsonl")]
+            folder = self.folder
+            parts = [str(path.relative_to(folder)) for glob in _PARTS for path in folder.glob(glob)]
             for name in (SHOWN, RESULT, _UNITS, *parts, *FIGURES, MANIFEST):
                 (self.folder / name).unlink(missing_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)

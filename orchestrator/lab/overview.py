@@ -43,9 +43,11 @@ class Experiment(Record):
         return str(self.determinants.get("experiment", ""))
 
     @property
-    def model(self) -> str:
-        """The model's, empty where none took part."""
-        return str(self.determinants.get("model", ""))
+    def models(self) -> tuple[str, ...]:
+        """Those that took part, none where none did."""
+        several = self.determinants.get("models")
+        named = several if isinstance(several, list) else [self.determinants]
+        return tuple(str(each["model"]) for each in named if isinstance(each, dict) and each.get("model"))
 
 
 class ClaimRow(Record):
@@ -81,7 +83,7 @@ def report_on(folders: Sequence[Path]) -> LabReport:
         found |= dict.fromkeys(own)
     finished = [folder for folder in found if (folder / SHOWN).is_file()]
     experiments = tuple(map(_read, finished))
-    models = list(dict.fromkeys(each.model for each in experiments if each.model)) or [""]
+    models = list(dict.fromkeys(model for each in experiments for model in each.models)) or [""]
     claims = [row for claim in CLAIMS for model in models for row in _rows(claim, model, experiments)]
     return LabReport(
         experiments=experiments,
@@ -122,7 +124,7 @@ def _rows(claim: str, model: str, experiments: Sequence[Experiment]) -> list[Cla
             finding=finding,
         )
         for each in experiments
-        if each.model in (model, "")
+        if model in each.models or not each.models
         for finding in each.shown.findings
         if finding.claim == claim
     ]

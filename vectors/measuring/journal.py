@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar, cast
 
+from vectors.files import write_atomic
 from vectors.progress import Progress, silent
 
 _Unit = TypeVar("_Unit")
@@ -31,6 +32,7 @@ class Journal:
     ) -> None:
         self._folder, self._told = folder, told
         self._files: list[Path] = []
+        self._beside: list[Path] = []
         self._left: dict[int, object] = {}
         self._next = 0
         self._writable = True
@@ -70,6 +72,25 @@ class Journal:
         made: _Unit = json.loads(line)
         return made
 
+    def once_in_file(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """The next unit, which is too large for a line: it is a file beside the lines, which say its hash.
+
+        Where the file is gone or another, it is made again.
+        """
+        place = self._files[-1].parent / name if self._files else None
+        if place and place.is_file():
+            content = place.read_bytes()
+            if self._left.get(self._next) == [name, hashlib.sha256(content).hexdigest()]:
+                self.once(lambda: None)
+                return content
+        self._left.pop(self._next, None)
+        content = make()
+        if place:
+            write_atomic(place, content)
+            self._beside.append(place)
+        self.once(lambda: [name, hashlib.sha256(content).hexdigest()])
+        return content
+
     def each(
         self, label: str, makes: Sequence[Callable[[], _Unit]], progress: Progress = silent
     ) -> list[_Unit]:
@@ -83,7 +104,7 @@ class Journal:
 
     def drop(self) -> None:
         """Forget all parts: what came of them is where it belongs."""
-        for file in self._files:
+        for file in (*self._files, *self._beside):
             with suppress(OSError):  # of a cache that is only read: the next one is told what is there
                 file.unlink(missing_ok=True)
 

@@ -102,6 +102,16 @@ class LanguageModel:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """What a model is, known before its weights are read: see LanguageModel."""
+
+    model_id: str
+    revision: str
+    digest: str
+    dtype: str
+
+
+@dataclass(frozen=True)
 class Listed:
     """One known alias; `found` is "cache", "hub cache" or "" where the model is not on this machine."""
 
@@ -162,9 +172,7 @@ def load_model(
     """
     source = _locate(name, cache, progress)
     with checkpoints.garbage_kept():
-        import torch
-
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = _device()
         dtype = dtype or default_dtype(device)
         model, tokenizer = in_own_thread(checkpoints.load, source.folder, dtype, device)
     if not tokenizer.chat_template:
@@ -187,6 +195,22 @@ def load_model(
         d_model=d_model(model),
         context_length=context_length(model),
     )
+
+
+def identify(name: str, *, cache: Path, dtype: str = "auto", progress: Progress = silent) -> Identity:
+    """What `load_model` would load, fetched if need be; `dtype` is as a setting says it.
+
+    Raises ModelUnavailable.
+    """
+    source = _locate(name, cache, progress)
+    chosen = str(default_dtype(_device())).removeprefix("torch.") if dtype == "auto" else dtype
+    return Identity(source.model_id, source.revision, source.digest, chosen)
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def default_dtype(device: str) -> "torch.dtype":

@@ -11,6 +11,7 @@ _COMMANDS = {
         "demo": "Three tasks in steps: unsteered, one vector, each step its own.",
         "prompts": "Prompts, constraints and steering on requests for a calendar.",
         "tokenizers": "How tokenizers cut times, numbers, code and two languages.",
+        "geometry": "Whether models place the domains of MMLU-Pro alike.",
         "gsm8k": "Grade-school mathematics, steered and not, with and without examples.",
         "mmlu-pro": "Knowledge of 14 domains by multiple choice, steered and not.",
         "budget": "Answers within a budget of tokens, guided and by plainer ways.",

@@ -47,6 +47,8 @@ WRONG = [
     "lab demo --reports 9",
     "lab lm-eval arc --model nosuch",
     "lab tokenizers nosuch",
+    "lab geometry --model smollm2-135m --model nosuch",
+    "lab geometry --model smollm2-135m",
     "lab report empty",
     "vectors export nosuch --format gguf --out x.gguf",
     "bench engine --model nosuch",
