@@ -22,7 +22,8 @@ SECTIONS = {
     "Measuring": (
         "regime metric n texts prompts reports shuffled-labels shots chat include "
         "scoring rotations batch rows repeats against busy speed install-peers backend gold top "
-        "text brown depth as-original strategies variants budgets learn multiples"
+        "text brown depth as-original strategies variants budgets learn multiples "
+        "architecture k l1 width context epochs learning-rate"
     ),
     "Running": (
         "run-tests test-command python environment grade executor workers threads timeout fresh http host "

@@ -7,8 +7,10 @@ residuals/      what models were read to be, where an experiment is about that
 result.json     the result as `--json` prints it, when it is whole
 shown.json      its tables, and what it says to the original's claims: what a report is made of
 figure.svg      and figure.png
+saes/           autoencoders that were trained, each in a folder of SAELens' format
 """
 
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +27,7 @@ if TYPE_CHECKING:  # wrong input is told before anything large is imported
     from orchestrator.lab.provenance import Facts, Result
 
 MANIFEST, RESULT, SHOWN = "manifest.json", "result.json", "shown.json"
+SAES = "saes"
 _UNITS = "units.jsonl"
 RESIDUALS = "residuals"
 """The folder of what is too large for a line (`Journal.once_in_file`)."""
@@ -77,6 +80,7 @@ class ExperimentFolder(Journal):
             parts = [str(path.relative_to(folder)) for glob in _PARTS for path in folder.glob(glob)]
             for name in (SHOWN, RESULT, _UNITS, *parts, *FIGURES, MANIFEST):
                 (self.folder / name).unlink(missing_ok=True)
+            shutil.rmtree(self.folder / SAES, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             open_run(self.folder, said, machine_facts())

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from vectors.domains.prompt_sets import Token
 from vectors.errors import InvalidRequest
-from vectors.models.blocks import n_layers, recording
+from vectors.models.blocks import base_model, n_layers, recording, stopping_after
 from vectors.models.chat import Chat
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
@@ -70,10 +70,8 @@ def _read(model: nn.Module, passages: Sequence[Passage], layers: Sequence[int]) 
     rows = [list(passage.token_ids[: max(passage.positions) + 1]) for passage in passages]
     width = max(len(row) for row in rows)
     lengths = torch.tensor([len(row) for row in rows], device=device)
-    base = model.base_model
-    assert isinstance(base, nn.Module)
-    with recording(model, layers) as captured, torch.inference_mode():
-        base(
+    with recording(model, layers) as captured, torch.inference_mode(), stopping_after(model, max(layers)):
+        base_model(model)(
             input_ids=torch.tensor([row + [0] * (width - len(row)) for row in rows], device=device),
             attention_mask=(torch.arange(width, device=device) < lengths[:, None]).long(),
             use_cache=False,
@@ -81,6 +79,17 @@ def _read(model: nn.Module, passages: Sequence[Passage], layers: Sequence[int]) 
     for row, passage in enumerate(passages):
         positions = torch.tensor(passage.positions, device=device)
         yield torch.stack([captured[layer][row, positions] for layer in layers], dim=1).float().cpu()
+
+
+def at_block(model: nn.Module, token_ids: Tensor, layer: int) -> Tensor:
+    """The residuals [batch, seq, d_model] after a block, in the model's dtype, of contexts of one length.
+
+    token_ids: [batch, seq]. For texts by the million: nothing is padded, and no block after that one is run.
+    """
+    wanted = (layer,)
+    with recording(model, wanted) as captured, torch.inference_mode(), stopping_after(model, layer):
+        base_model(model)(input_ids=token_ids.to(next(model.parameters()).device), use_cache=False)
+    return captured[layer]
 
 
 @dataclass(frozen=True, eq=False)

@@ -229,3 +229,28 @@ def recording(model: nn.Module, layers: Sequence[int] | None = None) -> Iterator
     finally:
         for handle in handles:
             handle.remove()
+
+
+class _Stopped(Exception):
+    """The last block that anybody wants has run."""
+
+
+@contextmanager
+def stopping_after(model: nn.Module, layer: int) -> Iterator[None]:
+    """End a forward pass of this thread that is run inside once block `layer` has put out its residual.
+
+    Half of the work is saved at mid-depth. What was recorded by then is there, and nothing is returned.
+    """
+    owner = threading.get_ident()
+
+    def stop(_block: nn.Module, _args: object, _output: object) -> None:
+        if threading.get_ident() == owner:
+            raise _Stopped
+
+    handle = decoder_blocks(model)[layer].register_forward_hook(stop)
+    try:
+        yield
+    except _Stopped:
+        pass
+    finally:
+        handle.remove()

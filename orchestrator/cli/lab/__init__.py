@@ -16,6 +16,7 @@ _COMMANDS = {
         "mmlu-pro": "Knowledge of 14 domains by multiple choice, steered and not.",
         "budget": "Answers within a budget of tokens, guided and by plainer ways.",
         "context": "Does steering harm beside retrieved code?",
+        "sae": "Sparse autoencoders: train them, look at them, ask them of vectors.",
         "lm-eval": "Any task of lm-evaluation-harness, under several steerings at once.",
         "report": "Experiments side by side, and which of the original's claims hold.",
     }

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 GROUP = "orchestrate.sae_architectures"
-BUILT_IN = {"standard": "vectors.lab.sae.standard:Standard", "topk": "vectors.lab.sae.topk:TopK"}
+BUILT_IN = {
+    "standard": "vectors.lab.sae.standard:Standard",
+    "topk": "vectors.lab.sae.topk:TopK",
+    "abstopk": "vectors.lab.sae.topk:AbsTopK",
+    "jumprelu": "vectors.lab.sae.jumprelu:JumpReLU",
+    "gated": "vectors.lab.sae.gated:Gated",
+}
 
 
 @runtime_checkable

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from vectors.errors import SaeError
+from vectors.lab.sae.codes import Code, Sparse
+from vectors.lab.sae.learner import Learner
 from vectors.lab.sae.linear import Linear
 
 
@@ -33,9 +35,38 @@ class TopK(Linear):
     def encode(self, hidden: Tensor) -> Tensor:
         """Residuals [..., d_model] → activations [..., d_sae]."""
         activations = self.activations(hidden) * self._norms
-        largest, where = activations.topk(self._k, dim=-1)
-        return torch.zeros_like(activations).scatter(-1, where, largest.relu())
+        where = self._chosen(activations)
+        return torch.zeros_like(activations).scatter(-1, where, activations.gather(-1, where).relu())
 
     def decode(self, features: Tensor) -> Tensor:
         """Activations [..., d_sae] → residuals [..., d_model]."""
         return super().decode(features / self._norms)
+
+    def _chosen(self, activations: Tensor) -> Tensor:
+        return activations.topk(self._k, dim=-1).indices
+
+
+class AbsTopK(TopK):
+    """The k activations furthest from zero stay, with their signs (arXiv 2510.00404)."""
+
+    def encode(self, hidden: Tensor) -> Tensor:
+        """Residuals [..., d_model] → activations [..., d_sae], some of them negative."""
+        activations = self.activations(hidden) * self._norms
+        where = self._chosen(activations.abs())
+        return torch.zeros_like(activations).scatter(-1, where, activations.gather(-1, where))
+
+
+class TopKLearner(Learner):
+    """Learns with exactly `sparsity` features a token."""
+
+    saved_as = "topk"
+
+    def select(self, activations: Tensor) -> Code:
+        """The k largest of each token."""
+        largest, where = activations.topk(int(self.recipe.sparsity), dim=1, sorted=False)
+        return Sparse.even(where, largest.float().relu(), self.recipe.d_sae)
+
+    def saved(self) -> tuple[dict[str, object], dict[str, Tensor]]:
+        """With k, which belongs to the configuration."""
+        config, tensors = super().saved()
+        return config | {"k": int(self.recipe.sparsity)}, tensors

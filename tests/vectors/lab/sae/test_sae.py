@@ -54,6 +54,31 @@ def test_topk_keeps_the_k_largest(folder, k, features):
     torch.testing.assert_close(sae.encode(HIDDEN)[0, 0], torch.tensor(features))
 
 
+def test_abstopk_keeps_those_furthest_from_zero_with_their_signs(folder):
+    sae = read(folder(architecture="abstopk", k=2))
+    hidden = torch.tensor([[3.0, 4.5], [0.0, 2.5]])  # less b_dec: (2, 2.5) and (-1, 0.5)
+    assert sae.encode(hidden).tolist() == [[2.0, 0.0, 3.0], [-1.0, 0.0, -7.0]]
+
+
+def test_jumprelu_lets_through_whole_what_exceeds_its_features_threshold(folder):
+    sae = read(folder(WEIGHTS | {"threshold": torch.tensor([1.5, 1.5, 2.0])}, architecture="jumprelu"))
+    assert sae.encode(HIDDEN)[0, 0].tolist() == [2.0, 0.0, 0.0]
+    for weights, found in ((WEIGHTS, "missing"), (WEIGHTS | {"threshold": torch.ones(2)}, r"\[2\]")):
+        with pytest.raises(SaeError, match=f"threshold is {found}, expected"):
+            read(folder(weights, architecture="jumprelu"))
+
+
+def test_a_gated_one_decides_by_one_bias_and_measures_by_another(folder):
+    weights = {name: tensor for name, tensor in WEIGHTS.items() if name != "b_enc"}
+    own = {"b_gate": [-3.0, -1.0, -6.0], "b_mag": [5.0, 1.0, 0.0], "r_mag": [0.0, 0.0, 0.0]}
+    own = {name: torch.tensor(values) for name, values in own.items()}
+    own["r_mag"][2] = torch.tensor(0.5).log()
+    sae = read(folder(weights | own, architecture="gated"))
+    assert sae.encode(HIDDEN)[0, 0].tolist() == [0.0, 3.0, 4.0]
+    with pytest.raises(SaeError, match="expected b_gate, b_mag, r_mag, no b_enc"):
+        read(folder(architecture="gated"))
+
+
 def test_topk_never_lets_through_what_is_negative(folder):
     sae = read(folder(architecture="topk", k=3))
     assert sae.encode(HIDDEN)[0, 1].tolist() == [0.0, 0.0, 0.0]
@@ -91,7 +116,10 @@ def test_an_autoencoder_whose_features_are_the_channels_gives_back_what_it_reads
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"architecture": "gated"}, "'gated', known are standard, topk; install a plug-in"),
+        (
+            {"architecture": "transcoder"},
+            "'transcoder', known are standard, topk, abstopk, jumprelu, gated; install a plug-in",
+        ),
         ({"architecture": None}, "the architecture is None"),
         ({"architecture": "topk"}, "k is None, expected a number of features from 1 to 3"),
         ({"architecture": "topk", "k": 4}, "k is 4"),
@@ -122,7 +150,7 @@ def test_files_that_are_no_autoencoder_are_refused(folder, tmp_path):
     path = folder()
     for name, content in (("sae_weights.safetensors", b"x" * 99), ("cfg.json", b"[]"), ("cfg.json", b"{")):
         (path / name).write_bytes(content)
-        with pytest.raises(SaeError, match=r"cfg\.json"):
+        with pytest.raises(SaeError, match=name.replace(".", r"\.")):
             read(path)
     with pytest.raises(SaeError, match="can be read"):
         read(tmp_path / "nowhere")
@@ -141,11 +169,13 @@ def plug_in(tmp_path, monkeypatch):
 
 
 def test_an_installed_architecture_reads_folders_of_its_name(plug_in, folder):
-    plug_in(documented("SAE architectures"), jumprelu="JumpReLU")
-    sae = read(folder(WEIGHTS | {"threshold": torch.tensor([1.5, 1.5, 1.5])}, architecture="jumprelu"))
-    assert sae.encode(HIDDEN)[0, 0].tolist() == [2.0, 0.0, 2.0]
-    with pytest.raises(SaeError, match=r"threshold is \[0\]"):
-        read(folder(architecture="jumprelu"))
+    plug_in(documented("SAE architectures"), pursuit="Pursuit")
+    weights = {"W_dec": torch.tensor([[1.0, 0.0], [0.6, 0.8]]), "b_dec": torch.tensor([1.0, 2.0])}
+    sae = read(folder(weights, architecture="pursuit", steps=1))
+    # Less the bias it is (2, 2): the second row explains 2.8 of it, the first only 2.
+    torch.testing.assert_close(sae.encode(HIDDEN)[0, 0], torch.tensor([0.0, 2.8]))
+    with pytest.raises(SaeError, match="expected W_dec and b_dec"):
+        read(folder(architecture="pursuit", steps=1))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,138 @@
+"""Sparse autoencoders as a user meets them: trained from a folder, killed and gone on with, looked at."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from orchestrator.cli import main
+from tests.orchestrator.conftest import ended_at
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # tiny matrices are slower on many
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for number in range(12):
+        place = Path("code", "package", f"m{number}.py")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("".join(f"def f{i}(a):\n    return a * {i + number}\n" for i in range(20)))
+    Path("code", ".git").mkdir()
+    Path("code", ".git", "config").write_text("hidden")
+    Path("code", "data.bin").write_bytes(b"\0\xff")
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, cache, tiny_model):
+    """Exit code, stdout and stderr of a command on the tiny model."""
+    monkeypatch.setenv("ORCHESTRATE_CACHE", str(cache))
+
+    def run(command, *arguments):
+        with pytest.raises(SystemExit) as exit_:
+            main(["lab", "sae", command, *map(str, arguments), "--model", str(tiny_model)])
+        captured = capsys.readouterr()
+        return exit_.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+SMALL = ["code", "--tokens", "2048", "--context", "32", "--batch", "128", "--k", "4", "--width", "2"]
+
+
+def files(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_several_are_trained_from_one_collection_and_each_has_a_folder(run, cache):
+    code, out, err = run(
+        "train",
+        *SMALL,
+        "--k",
+        "2,4",
+        "--architecture",
+        "topk",
+        "--architecture",
+        "jumprelu",
+        "--out",
+        "kept",
+        "--json",
+    )
+    assert code == 0, err
+    document = json.loads(out)
+    names = ["topk-64-k2-seed0", "topk-64-k4-seed0", "jumprelu-64-k2-seed0", "jumprelu-64-k4-seed0"]
+    assert [each["name"] for each in document["trained"]] == names
+    assert document["settings"]["corpus"] == ["code"]
+    assert document["settings"]["layer"] == 2
+    for name in names:
+        assert {path.name for path in Path("kept/saes", name).iterdir()} == {
+            "cfg.json", "sae_weights.safetensors", "sparsity.safetensors",
+        }  # fmt: skip
+    for each in document["trained"]:
+        assert 0 < each["quality"]["l0"]["value"] <= 64
+        assert each["quality"]["l0"]["n"] >= 2
+        assert each["curve"][-1][0] == each["steps"] - 1
+    assert len(list((cache / "activations").iterdir())) == 1
+    assert Path("kept/figure.svg").read_text().startswith("<?xml")
+
+
+def test_the_table_says_what_the_figures_were_measured_on(run):
+    code, out, _ = run("train", *SMALL)
+    assert code == 0
+    assert "autoencoders of block 2" in out
+    assert "held out; n counts their contexts" in out
+    assert "n < 200: no claim" in out
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["^collecting block 2: 0/", r"^training topk-64-k4-seed1 \(.*\): 0/"],
+    ids=["collecting", "training"],
+)
+def test_a_kill_in_the_middle_and_the_same_command_give_the_same_bytes(
+    run, tiny_model, tmp_path, monkeypatch, said
+):
+    command = [*SMALL, "--seeds", "0,1", "--json"]
+    whole = run("train", *command, "--out", "whole")[1]
+    monkeypatch.setenv("ORCHESTRATE_CACHE", str(tmp_path / "other"))
+    arguments = ["lab", "sae", "train", *command, "--out", "killed", "--model", str(tiny_model)]
+    code, out, _ = ended_at(arguments, said, signal.SIGKILL)
+    assert (code, out) == (-signal.SIGKILL, "")
+    assert run("train", *command, "--out", "killed")[1] == whole
+    assert files(Path("killed/saes")) == files(Path("whole/saes"))
+
+
+def test_fresh_starts_over(run):
+    assert run("train", *SMALL, "--out", "kept")[0] == 0
+    assert run("train", *SMALL, "--out", "kept", "--epochs", "2")[0] == 2
+    assert run("train", *SMALL, "--out", "kept", "--k", "3", "--fresh")[0] == 0
+    assert [path.name for path in Path("kept/saes").iterdir()] == ["topk-64-k3-seed0"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere"], "'nowhere' is no corpus"),
+        (["code", "--tokens", "10000000"], "are needed: give more texts"),
+        (["code", "--tokens", "2048", "--layer", "9"], "layer 9"),
+        (["code", "--tokens", "2048", "--k", "999"], "k = 999 of 256 features"),
+        (["code", "--tokens", "2048", "--context", "99999"], "a context of 99999 tokens"),
+        (["code", "--k", "0"], "above 0"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_input_is_one_line_and_code_2(run, arguments, said):
+    code, out, err = run("train", *arguments)
+    assert (code, out) == (2, "")
+    assert said in err.splitlines()[-1]
+    assert "Traceback" not in err
