@@ -40,6 +40,8 @@ class Asked:
     seed: int = 0
     shuffled_runs: int | None = None
     manner: Manner = field(default_factory=Manner)
+    vector: DomainVector | None = None
+    """In place of the domain's own; its certificates are returned, and kept nowhere."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def calibrated(session: Session, asked: Asked, journal: Journal | None = None) -
     check_asked(asked.domain, asked.regime, asked.metric, prompt_set.keywords)
     if asked.metric == "likelihood":
         domains.heldout(asked.domain, asked.texts)  # what is wrong with it is told before a model is loaded
-    vector = session.vectors.get(session.model, asked.domain, progress=progress)
+    vector = asked.vector or session.vectors.get(session.model, asked.domain, progress=progress)
     layers = list(asked.layers or _default_layers(vector, single=runs is not None))
     shares = list(asked.shares)
     size = replace(CHEAP if runs else Size(), n=asked.n)
@@ -122,8 +124,9 @@ def calibrated(session: Session, asked: Asked, journal: Journal | None = None) -
     if runs:
         found = false_certification_rate(calibrator, controls, vector, layers, shares, runs, progress)
     else:
-        found = calibrator.run(vector, layers, shares)
-        file = store(session.vectors.path(session.model, asked.domain), found)
+        found = certified = calibrator.run(vector, layers, shares)
+        if asked.vector is None:
+            file = store(session.vectors.path(session.model, asked.domain), certified)
     return Calibration(
         asked.domain,
         asked.regime,

@@ -22,7 +22,8 @@ SECTIONS = {
     "Measuring": (
         "regime metric n texts prompts reports shuffled-labels shots chat include "
         "scoring rotations batch rows repeats against busy speed install-peers backend gold top "
-        "text brown depth as-original strategies variants budgets learn multiples "
+        "text brown depth certify as-original strategies variants budgets learn multiples "
+        "export of source keyword count stride search address "
         "architecture k l1 width context epochs learning-rate"
     ),
     "Running": (
@@ -30,7 +31,7 @@ SECTIONS = {
         "port data store"
     ),
     "Key": "name operator",
-    "Output": "apply branch format out figure verdicts json verbose version help",
+    "Output": "publish apply branch format out figure verdicts json verbose version help",
 }
 """The flags under each heading, in the order of the headings; within one, a command's own order holds."""
 

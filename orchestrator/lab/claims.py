@@ -86,6 +86,11 @@ CLAIMS = {
         original="Spearman's ρ .893, .936, .888 between three models, 91 cosines, nothing removed",
         command="lab geometry",
     ),
+    "transfer_works": Claim(
+        says="A vector works in another model",
+        original="named as future work, not measured",
+        command="lab transfer SOURCE TARGET --certify DOMAIN",
+    ),
     "context_interferes": Claim(
         says="Steering harms beside retrieved code",
         original="valid paths 68 % to 15 %, n = 20",

@@ -139,13 +139,21 @@ class Chat:
         The markers that follow the content are left out: they carry outlier channels, and a causal model's
         residual at the content does not depend on them.
         """
+        ids, ends = self.locate_content(text)
+        return ids, next(position for position, end in enumerate(ends) if end > 0)
+
+    def locate_content(self, text: str) -> tuple[list[int], list[int]]:
+        """The same tokens, and how many of the text's characters each and all before it hold; 0 before it.
+
+        So texts can be read at the same place by models whose tokenizers cut them differently.
+        """
         mark = _unguessable()
         before, found, _ = self._render([{"role": "user", "content": mark}], answer=False).partition(mark)
         if not found or not text:
             raise UnsupportedModel("a message's text cannot be located in what the chat template makes of it")
         encoded = self._backend.encode(before + text, add_special_tokens=False)
-        start = next(i for i, (_, end) in enumerate(encoded.offsets) if end > len(before))
-        return [*self._leading, *encoded.ids], len(self._leading) + start
+        ends = [max(0, end - len(before)) for _, end in encoded.offsets]
+        return [*self._leading, *encoded.ids], [0] * len(self._leading) + ends
 
     def _render(
         self, messages: Sequence[Message], *, answer: bool, closed: bool = True, tools: Sequence[Tool] = ()

@@ -12,6 +12,8 @@ _COMMANDS = {
         "prompts": "Prompts, constraints and steering on requests for a calendar.",
         "tokenizers": "How tokenizers cut times, numbers, code and two languages.",
         "geometry": "Whether models place the domains of MMLU-Pro alike.",
+        "transfer": "Whether vectors work in another model by a learned map.",
+        "neuronpedia": "Features of Neuronpedia, by keyword and by a vector's cosine.",
         "gsm8k": "Grade-school mathematics, steered and not, with and without examples.",
         "mmlu-pro": "Knowledge of 14 domains by multiple choice, steered and not.",
         "budget": "Answers within a budget of tokens, guided and by plainer ways.",

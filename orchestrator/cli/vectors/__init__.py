@@ -8,6 +8,7 @@ _COMMANDS = {
         "list": "The vectors in the cache, of every model.",
         "show": "Norms, logit lens and cosines of one vector.",
         "dose": "How strongly one may steer before plain text becomes unreadable.",
+        "transfer": "Make a vector of one model one of another.",
         "calibrate": "Where a vector helps, certified on texts held out from the search.",
     },
     "Exchange": {
