@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import rms_norm
+from torch.nn.functional import rms_norm, scaled_dot_product_attention
 
 from vectors.engine.packing import FusedLinear, Separate, join_attention, pack
 from vectors.engine.ragged import Pass
@@ -117,31 +117,52 @@ class LlamaForward:
             first, hidden = resume[0] + 1, batch.after_block(*resume)
         cos = self._cos[batch.positions].unsqueeze(1)
         sin = self._sin[batch.positions].unsqueeze(1)
-        tokens, width = hidden.shape
-        turned = self._heads + self._kv_heads
+        width = hidden.shape[-1]
         for layer in range(first, len(self._blocks)):
             block = self._blocks[layer]
-            x = rms_norm(hidden, (width,), block.attention_norm, self._eps)
-            qkv = block.qkv(x).view(tokens, turned + self._kv_heads, self._head_dim)
-            queries, keys = self._turn(block, qkv[:, :turned], cos, sin)
-            seen = batch.attend(layer, queries, keys, qkv[:, turned:], self._scale)
-            hidden = block.out.plus(seen.reshape(tokens, -1), hidden)
-            x = rms_norm(hidden, (width,), block.mlp_norm, self._eps)
-            hidden = block.down.plus(block.up.times(x, block.gate.silu(x)), hidden)
-            hidden = batch.after_block(layer, hidden)
+            seen = batch.attend(layer, *self._attended(block, hidden, cos, sin), self._scale)
+            hidden = batch.after_block(layer, self._after(block, seen, hidden))
         batch.plan.check()
         logits: Tensor = self._head(rms_norm(hidden[batch.wanted], (width,), self._norm, self._eps))
         return logits.float()
 
+    def contexts(self, token_ids: Tensor, layer: int) -> Tensor:
+        """The residuals [batch, seq, d_model] after a block, of contexts [batch, seq] that are of one length.
+
+        Nothing is steered or kept, and no block after that one is run.
+        """
+        seq = token_ids.shape[1]
+        cos, sin = self._cos[:seq].unsqueeze(1), self._sin[:seq].unsqueeze(1)
+        hidden: Tensor = self._embedding(token_ids)
+        for block in self._blocks[: layer + 1]:
+            heads = (each.transpose(1, 2) for each in self._attended(block, hidden, cos, sin))
+            seen = scaled_dot_product_attention(*heads, is_causal=True, scale=self._scale, enable_gqa=True)
+            hidden = self._after(block, seen.transpose(1, 2), hidden)
+        return hidden
+
+    def _attended(self, block: _Block, hidden: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, ...]:
+        """Queries, keys and values [..., heads, head_dim] of residuals [..., d_model]."""
+        turned = self._heads + self._kv_heads
+        x = rms_norm(hidden, hidden.shape[-1:], block.attention_norm, self._eps)
+        qkv = block.qkv(x).view(*hidden.shape[:-1], turned + self._kv_heads, self._head_dim)
+        queries, keys = self._turn(block, qkv[..., :turned, :], cos, sin)
+        return queries, keys, qkv[..., turned:, :]
+
+    def _after(self, block: _Block, seen: Tensor, hidden: Tensor) -> Tensor:
+        """The residuals [..., d_model] after a block whose heads have seen `seen` [..., heads, head_dim]."""
+        hidden = block.out.plus(seen.reshape(*hidden.shape[:-1], -1), hidden)
+        x = rms_norm(hidden, hidden.shape[-1:], block.mlp_norm, self._eps)
+        return block.down.plus(block.up.times(x, block.gate.silu(x)), hidden)
+
     def _turn(self, block: _Block, heads: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn queries and keys [tokens, heads, head_dim] by position (RoPE, Su et al., arXiv 2104.09864)."""
+        """Turn queries and keys [..., heads, head_dim] by position (RoPE, Su et al., arXiv 2104.09864)."""
         if block.query_norm is not None and block.key_norm is not None:
             shape = (self._head_dim,)
-            queries = rms_norm(heads[:, : self._heads], shape, block.query_norm, self._eps)
-            keys = rms_norm(heads[:, self._heads :], shape, block.key_norm, self._eps)
-            heads = torch.cat([queries, keys], dim=1)
+            queries = rms_norm(heads[..., : self._heads, :], shape, block.query_norm, self._eps)
+            keys = rms_norm(heads[..., self._heads :, :], shape, block.key_norm, self._eps)
+            heads = torch.cat([queries, keys], dim=-2)
         turned = (heads * cos).addcmul_(heads.roll(self._head_dim // 2, -1), sin)
-        return turned[:, : self._heads], turned[:, self._heads :]
+        return turned[..., : self._heads, :], turned[..., self._heads :, :]
 
     def _block(self, block: _Layer) -> _Block:
         attention, mlp = block.self_attn, block.mlp

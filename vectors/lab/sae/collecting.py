@@ -10,7 +10,7 @@ attention rests on them, and a squared error would be about nothing else (Sun et
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -21,12 +21,14 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from vectors.domains.activations import at_block
+from vectors.engine.llama_forward import LlamaForward
 from vectors.engine.packing import pack
-from vectors.errors import UnfitAnalysis
+from vectors.errors import SteeringMismatch, UnfitAnalysis
 from vectors.files import write_atomic
 from vectors.measuring.journal import digest_of
 from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
+from vectors.threads import in_own_thread
 
 _SHARD_TOKENS = 1 << 15
 _FEWEST_SHARDS = 8
@@ -108,17 +110,23 @@ def collect(
         raise UnfitAnalysis(
             f"a context of {plan.context} tokens: {lm.name} takes 2 to {lm.context_length}; choose another"
         )
+    return in_own_thread(_collect, lm, texts, plan, folder, progress)
+
+
+def _collect(
+    lm: LanguageModel, texts: Iterable[str], plan: Plan, folder: Path, progress: Progress
+) -> Collection:
     whole = plan.shards * plan.shard_contexts * plan.context
     files = [_file(folder, number) for number in range(plan.shards)]
     if any(_rows(file) is None for file in files):
         _check_size(lm, texts, plan.context, whole)
-        pack(lm.model)
+        read = _reader(lm, plan.layer)
         label, contexts = f"collecting block {plan.layer}", _contexts(lm, texts, plan.context)
         for number, file in enumerate(files):
             progress(label, number * plan.shard_contexts * plan.context, whole)
             batch = list(islice(contexts, plan.shard_contexts))
             if _rows(file) is None:
-                write_atomic(file, _made(lm, torch.tensor(batch, dtype=torch.int32), plan))
+                write_atomic(file, _made(read, torch.tensor(batch, dtype=torch.int32), plan))
         progress(label, whole, whole)
     rows = tuple(_rows(file) or 0 for file in files)
     return Collection(plan, folder, rows, whole - sum(rows))
@@ -143,10 +151,22 @@ def _contexts(lm: LanguageModel, texts: Iterable[str], length: int) -> Iterator[
         yield context
 
 
-def _made(lm: LanguageModel, tokens: Tensor, plan: Plan) -> bytes:
+def _reader(lm: LanguageModel, layer: int) -> Callable[[Tensor], Tensor]:
+    """What gives the residuals [batch, seq, d_model] after a block, of tokens [batch, seq]."""
+    if not 0 <= layer < lm.n_layers:
+        raise SteeringMismatch(f"layer {layer} does not exist: expected 0 to {lm.n_layers - 1}")
+    if not LlamaForward.fits(lm.model):
+        pack(lm.model)
+        return lambda tokens: at_block(lm.model, tokens, layer)
+    forward, device = LlamaForward(lm.model), next(lm.model.parameters()).device
+    return lambda tokens: forward.contexts(tokens.to(device), layer)
+
+
+@torch.inference_mode()
+def _made(read: Callable[[Tensor], Tensor], tokens: Tensor, plan: Plan) -> bytes:
     """A shard's file, of tokens [contexts, context]."""
     parts = torch.split(tokens.long(), max(1, _BATCH_TOKENS // plan.context))
-    hidden = torch.cat([at_block(lm.model, part, plan.layer).bfloat16().cpu() for part in parts])
+    hidden = torch.cat([read(part).bfloat16().cpu() for part in parts])
     norms = hidden.float().norm(dim=-1)
     norms[:, 0] = torch.inf
     places = (norms <= _MASSIVE * norms[:, 1:].median()).flatten().nonzero()[:, 0]

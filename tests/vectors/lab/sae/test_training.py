@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.vectors import folders
+from tests.vectors import folders, tiny
 from vectors.errors import UnfitAnalysis
 from vectors.lab.sae import training
 from vectors.lab.sae.codes import Dense, Sparse
@@ -163,6 +163,22 @@ def test_a_collection_holds_the_residuals_of_its_tokens_but_those_that_attention
     [(_, wanted)] = alone(lm.model, [passage], layers=[1])
     torch.testing.assert_close(shard.hidden[5].float(), wanted[0, 0], rtol=2e-2, atol=2e-2)
     assert 0 not in (shard.places % 32).tolist()
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3", "lfm2", "gemma3"])
+def test_contexts_are_read_as_each_alone_whatever_the_blocks_are(tmp_path, family):
+    from vectors.domains.activations import Passage
+    from vectors.domains.activations import residuals as alone
+    from vectors.lab.sae.collecting import _reader
+
+    lm = folders.language_model(tmp_path, family)
+    tokens = torch.tensor([tiny.prompt(seed, 20) for seed in range(3)])
+    passages = [Passage(row.tolist(), range(20)) for row in tokens]
+    wanted = dict(alone(lm.model, passages, layers=[2]))
+    with torch.inference_mode():
+        found = _reader(lm, 2)(tokens)
+    for number, row in enumerate(found):
+        torch.testing.assert_close(row, wanted[number][:, 0], rtol=1e-3, atol=1e-4)
 
 
 def test_a_collection_that_was_killed_goes_on_to_the_same_bytes(lm, collection, tmp_path, monkeypatch):
