@@ -120,7 +120,8 @@ class LlamaForward:
         width = hidden.shape[-1]
         for layer in range(first, len(self._blocks)):
             block = self._blocks[layer]
-            seen = batch.attend(layer, *self._attended(block, hidden, cos, sin), self._scale)
+            queries, keys, values = self._attended(block, hidden, cos, sin)
+            seen = batch.attend(layer, queries, keys, values, self._scale)
             hidden = batch.after_block(layer, self._after(block, seen, hidden))
         batch.plan.check()
         logits: Tensor = self._head(rms_norm(hidden[batch.wanted], (width,), self._norm, self._eps))
@@ -135,12 +136,17 @@ class LlamaForward:
         cos, sin = self._cos[:seq].unsqueeze(1), self._sin[:seq].unsqueeze(1)
         hidden: Tensor = self._embedding(token_ids)
         for block in self._blocks[: layer + 1]:
-            heads = (each.transpose(1, 2) for each in self._attended(block, hidden, cos, sin))
-            seen = scaled_dot_product_attention(*heads, is_causal=True, scale=self._scale, enable_gqa=True)
+            attended = self._attended(block, hidden, cos, sin)
+            queries, keys, values = (each.transpose(1, 2) for each in attended)
+            seen = scaled_dot_product_attention(
+                queries, keys, values, is_causal=True, scale=self._scale, enable_gqa=True
+            )
             hidden = self._after(block, seen.transpose(1, 2), hidden)
         return hidden
 
-    def _attended(self, block: _Block, hidden: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, ...]:
+    def _attended(
+        self, block: _Block, hidden: Tensor, cos: Tensor, sin: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values [..., heads, head_dim] of residuals [..., d_model]."""
         turned = self._heads + self._kv_heads
         x = rms_norm(hidden, hidden.shape[-1:], block.attention_norm, self._eps)

@@ -9,6 +9,7 @@ _COMMANDS = {
         "evaluate": "Tasks per hour, many at once beside one by one.",
         "engine": "The steered engine beside transformers and llama.cpp: a table of ratios.",
         "lm-eval": "Tasks of lm-evaluation-harness beside its own models, several steerings at once.",
+        "sae": "Training of sparse autoencoders beside SAELens, collection included.",
         "start": "How long the program takes to start, beside another build of it.",
         "serve": "Chats of different steering through a server, at once beside one by one.",
     }

@@ -136,3 +136,41 @@ def test_wrong_input_is_one_line_and_code_2(run, arguments, said):
     assert (code, out) == (2, "")
     assert said in err.splitlines()[-1]
     assert "Traceback" not in err
+
+
+@pytest.fixture
+def trained(run):
+    """A folder with two autoencoders of the tiny model."""
+    assert run("train", *SMALL, "--k", "2,6", "--out", "saes")[0] == 0
+    return "saes"
+
+
+def test_an_analysis_decomposes_each_domain_by_each_autoencoder(run, trained):
+    command = [trained, "--domains", "code_reading,bug_analysis", "--as-original", "--json"]
+    code, out, err = run("analyse", *command, "--out", "kept")
+    assert code == 0, err
+    document = json.loads(out)
+    assert [each["name"] for each in document["analysed"]] == ["topk-64-k2-seed0", "topk-64-k6-seed0"]
+    for each in document["analysed"]:
+        assert each["layer"] == 2
+        assert each["found"]["few"]["n"] == 120
+        for row in each["found"]["rows"]:
+            assert 0 < row["explained"]["5"] < row["explained"]["20"] < row["explained"]["100"] <= 1
+            assert 0 < row["as_original"] < 1
+            assert 0 <= row["shared"] <= 20
+    findings = json.loads(Path("kept/shown.json").read_text())["findings"]
+    assert {each["claim"] for each in findings} == {
+        "vectors_are_diffuse", "features_do_not_overlap", "robust_to_sparsity",
+    }  # fmt: skip
+    assert {each["verdict"] for each in findings} == {"undecided"}  # 120 prompts claim nothing
+    assert run("analyse", *command, "--out", "kept")[1] == out
+
+
+def test_an_autoencoder_of_another_model_is_refused(run, trained):
+    place = Path(trained, "saes", "topk-64-k2-seed0", "cfg.json")
+    config = json.loads(place.read_text())
+    config["metadata"]["model_digest"] = "0" * 64
+    place.write_text(json.dumps(config))
+    code, _, err = run("analyse", place.parent)
+    assert code == 2
+    assert "the model that is asked about is another" in err.splitlines()[-1]

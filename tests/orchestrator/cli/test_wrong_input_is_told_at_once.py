@@ -63,11 +63,14 @@ WRONG = [
     "lab sae train empty",
     "lab sae train problem.txt --model nosuch",
     "lab sae train problem.txt --k 0",
+    "lab sae analyse empty",
     "vectors export nosuch --format gguf --out x.gguf",
     "bench engine --model nosuch",
     "bench retrieval --dataset missing.jsonl",
     "bench repair --dataset missing.jsonl",
     "bench evaluate --model nosuch",
+    "bench sae nosuch",
+    "bench sae problem.txt --model nosuch",
     "serve --model nosuch",
 ]
 

@@ -85,6 +85,11 @@ class Collection:
         """Residuals in each shard that is learnt from."""
         return self.rows[:-1]
 
+    @property
+    def tokens(self) -> int:
+        """All that were run."""
+        return self.plan.shards * self.plan.shard_contexts * self.plan.context
+
     def shard(self, number: int) -> Shard:
         """Read one; -1 is the one that is held out."""
         tensors = load_file(_file(self.folder, number % len(self.rows)))

@@ -1,6 +1,7 @@
 """Folders as SAELens writes them: `cfg.json`, `sae_weights.safetensors` and `sparsity.safetensors`."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -93,3 +94,21 @@ def _contents(folder: Path) -> tuple[dict[str, object], dict[str, Tensor]]:
     if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
         raise SaeError(f"{folder}: {broken[0]} holds values that are not finite")
     return config, tensors
+
+
+def layer_of(folder: Path, model_digest: str, n_layers: int, d_model: int) -> int:
+    """The block whose residuals an autoencoder reads. Raises SaeError for one of another model or place."""
+    config = config_of(folder)
+    said = config.get("metadata")
+    metadata = said if isinstance(said, dict) else config
+    hook = str(metadata.get("hook_name", ""))
+    place = re.fullmatch(r"(?:blocks|model\.layers)\.(\d+)(?:\.hook_resid_post)?", hook)
+    if place is None:
+        raise SaeError(f"{folder} reads {hook or 'no named place'}: expected blocks.N.hook_resid_post")
+    digest, layer = metadata.get("model_digest"), int(place[1])
+    if digest not in (None, model_digest) or config.get("d_in") != d_model or layer >= n_layers:
+        raise SaeError(
+            f"{folder} is of block {layer} of {metadata.get('model_name')}, {config.get('d_in')} channels: "
+            f"the model that is asked about is another, of {n_layers} blocks and {d_model} channels"
+        )
+    return layer

@@ -1,5 +1,6 @@
 """What architectures with one linear encoder and one linear decoder share: their weights and their checks."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from torch import Tensor
@@ -7,7 +8,7 @@ from torch import Tensor
 from vectors.errors import SaeError
 
 
-class Linear:
+class Linear(ABC):
     """W_enc [d_model, d_sae], b_enc [d_sae], W_dec [d_sae, d_model] and b_dec [d_model].
 
     `apply_b_dec_to_input` says whether b_dec is subtracted before encoding, as SAELens does by default.
@@ -36,6 +37,10 @@ class Linear:
         """Residuals [..., d_model] → (h − b_dec) W_enc + b_enc, [..., d_sae], before any non-linearity."""
         hidden = hidden.float()
         return (hidden - self.b_dec if self._centred else hidden) @ self.w_enc + self.b_enc
+
+    @abstractmethod
+    def encode(self, hidden: Tensor) -> Tensor:
+        """Residuals [..., d_model] → activations [..., d_sae]."""
 
     def decode(self, features: Tensor) -> Tensor:
         """Activations [..., d_sae] → z W_dec + b_dec, [..., d_model]."""

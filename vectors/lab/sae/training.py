@@ -80,10 +80,6 @@ class Batches:
         """Residuals of all of them together."""
         return self._recipe.epochs * sum(self._collection.training_rows)
 
-    def first(self) -> Tensor:
-        """Residuals to take mean and scale from."""
-        return self._collection.shard(0).hidden
-
     def following(self, number: int) -> Iterator[Tensor]:
         """Those from a number on."""
         begins = 0
@@ -100,6 +96,15 @@ class Batches:
         return torch.Generator().manual_seed((self._recipe.seed * 1009 + epoch) * 1_000_003 + part)
 
 
+def begun(lm: LanguageModel, collection: Collection, recipe: Recipe) -> tuple[Batches, Learner]:
+    """What a recipe learns from, and who learns: on the model's device, before the first step."""
+    batches = Batches(collection, recipe)
+    device = next(lm.model.parameters()).device
+    mean, scale = scaling(collection.shard(0).hidden.to(device))
+    dtype = default_dtype(device.type)
+    return batches, LEARNERS[recipe.architecture](recipe, mean, scale, len(batches), dtype)
+
+
 def train(
     lm: LanguageModel, collection: Collection, recipe: Recipe, folder: Path, progress: Progress = silent
 ) -> Trained:
@@ -110,15 +115,11 @@ def train(
 def _train(
     lm: LanguageModel, collection: Collection, recipe: Recipe, folder: Path, progress: Progress
 ) -> Trained:
-    batches = Batches(collection, recipe)
-    device = next(lm.model.parameters()).device
-    mean, scale = scaling(batches.first().to(device))
-    dtype = default_dtype(device.type)
-    learner = LEARNERS[recipe.architecture](recipe, mean, scale, len(batches), dtype)
+    batches, learner = begun(lm, collection, recipe)
     curve = _restored(folder / _CHECKPOINT, learner)
     every, kept = max(1, len(batches) // _POINTS), time.monotonic()
     for number, hidden in enumerate(batches.following(learner.step_number), learner.step_number):
-        stepped = learner.step(hidden.to(device))
+        stepped = learner.step(hidden.to(learner.device))
         if number % every == 0 or number == len(batches) - 1:
             curve.append((number, stepped))
             progress(_label(recipe, stepped), number, len(batches))

@@ -5,6 +5,7 @@ from orchestrator.cli.lazy import LazyGroup
 _COMMANDS = {
     "Commands": {
         "train": "Train autoencoders of a block from texts of your own.",
+        "analyse": "Over how many features vectors are spread, and over which.",
     }
 }
 
