@@ -13,7 +13,7 @@ SECTIONS = {
         "dataset repos domains per-domain limit shots examples instances one-line repo problem commit subdir"
     ),
     "Model and steering": (
-        "model vectors vector variant domain layer layers alpha alphas shares steer positions "
+        "model vectors vector variant domain layer layers alpha alphas share shares steer positions "
         "styles operation mode weights method token system tokens budget temperature samples seed seeds"
     ),
     "Search and repair": (

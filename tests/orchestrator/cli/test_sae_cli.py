@@ -174,3 +174,43 @@ def test_an_autoencoder_of_another_model_is_refused(run, trained):
     code, _, err = run("analyse", place.parent)
     assert code == 2
     assert "the model that is asked about is another" in err.splitlines()[-1]
+
+
+def test_what_a_folder_holds_is_shown_with_the_tokens_of_its_features(run, trained):
+    code, out, err = run("show", trained, "--top", "3", "--json")
+    assert code == 0, err
+    shown = json.loads(out)["shown"]
+    assert [each["name"] for each in shown] == ["topk-64-k2-seed0", "topk-64-k6-seed0"]
+    for each in shown:
+        assert (each["architecture"], each["layer"], each["d_sae"], len(each["features"])) == (
+            "topk",
+            2,
+            64,
+            3,
+        )
+        assert 0 < each["l0"] <= 6 and 0 <= each["dead"] < 1
+        assert all(len(lens["promoted"]) == 6 for lens in each["features"].values())
+
+
+@pytest.mark.parametrize("mode", ["add", "multiply"])
+def test_vectors_of_features_are_kept_and_steer_as_any_domains(run, trained, mode, capsys, tiny_model):
+    place = Path(trained, "saes", "topk-64-k6-seed0")
+    command = [place, "code_reading", "--top", "4", "--mode", mode, "--limit", "2", "--json"]
+    code, out, err = run("features", *command)
+    assert code == 0, err
+    document = json.loads(out)
+    names = [
+        f"code_reading-{s}-{c}" for c in ("difference", "output") for s in ("weighted", "uniform", "single")
+    ]
+    assert [each["name"] for each in document["vectors"]] == names
+    assert len(document["random"]) == 8
+    for each in document["vectors"]:
+        assert Path(each["file"]).is_file()
+        assert 1 <= len(each["features"]) <= (1 if "single" in each["name"] else 4)
+        assert each["effect"]["n"] == 2 and 0 <= each["p"] <= 1
+    with pytest.raises(SystemExit) as exit_:
+        main(["vectors", "show", names[0], "--json", "--model", str(tiny_model)])
+    assert (exit_.value.code or 0) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["shown_layer"] == 2
+    assert sum(norm > 0 for norm in shown["norms"]) == 1

@@ -64,6 +64,8 @@ WRONG = [
     "lab sae train problem.txt --model nosuch",
     "lab sae train problem.txt --k 0",
     "lab sae analyse empty",
+    "lab sae show empty",
+    "lab sae features empty code_reading",
     "vectors export nosuch --format gguf --out x.gguf",
     "bench engine --model nosuch",
     "bench retrieval --dataset missing.jsonl",

@@ -31,7 +31,7 @@ def logit_lens(lm: LanguageModel, direction: Tensor, k: int) -> Lens:
     (nostalgebraist 2020, applied to a vector instead of a residual.)
     """
     matrix = unembedding(lm.model)
-    scaled = _norm_scale(final_norm(lm.model), lm.d_model) * direction.to(matrix.device)
+    scaled = norm_scale(final_norm(lm.model), lm.d_model) * direction.to(matrix.device)
     logits = (matrix @ scaled.to(matrix.dtype)).float()[: len(lm.tokenizer)]
 
     scores = (logits - logits.mean()) / logits.std()
@@ -44,7 +44,7 @@ def logit_lens(lm: LanguageModel, direction: Tensor, k: int) -> Lens:
     return Lens(texts(top.indices), texts(bottom.indices), *z)
 
 
-def _norm_scale(norm: nn.Module, d_model: int) -> Tensor:
+def norm_scale(norm: nn.Module, d_model: int) -> Tensor:
     """The factor [d_model] of a norm, float32. RMS norms give it for a vector of ones, whichever way they
     hold it (Gemma's is 1 + weight); LayerNorm centres that vector away, so its weight is read.
     """

@@ -5,7 +5,9 @@ from orchestrator.cli.lazy import LazyGroup
 _COMMANDS = {
     "Commands": {
         "train": "Train autoencoders of a block from texts of your own.",
+        "show": "What autoencoders are, and which tokens their features promote.",
         "analyse": "Over how many features vectors are spread, and over which.",
+        "features": "Vectors made of features, beside random features of the same norm.",
     }
 }
 
