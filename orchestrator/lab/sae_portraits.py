@@ -79,7 +79,9 @@ class ShowResult(Analysis):
                 [str(number), "  ".join(map(repr, lens.promoted)), "  ".join(map(repr, lens.suppressed))]
                 for number, lens in each.features.items()
             ]
-            tables.append(Table(["feature", "promotes", "suppresses"], promoted, figures=False, caption=each.name))
+            tables.append(
+                Table(["feature", "promotes", "suppresses"], promoted, figures=False, caption=each.name)
+            )
         return Section(self.heading, "", tables)
 
     def figure(self) -> Figure:
