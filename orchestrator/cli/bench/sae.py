@@ -9,7 +9,7 @@ from orchestrator.cli.help import Command
 from orchestrator.lab.documents import check_corpus
 
 if TYPE_CHECKING:
-    from orchestrator.bench.autoencoders import SaeBench
+    from orchestrator.lab.sae_peer import SaeBench
 
 
 @click.command(
@@ -59,7 +59,7 @@ def command(
     from orchestrator.cli.output import print_json
 
     with opened_session(settings) as session:
-        from orchestrator.bench.autoencoders import beside_sae_lens
+        from orchestrator.lab.sae_peer import beside_sae_lens
         from vectors.bench.peer_saelens import install
 
         if install_peers:

@@ -19,9 +19,9 @@ from vectors.domains.domain_vector import DomainVector
 from vectors.domains.prompt_sets import PromptSet
 from vectors.lab.sae.linear import Linear
 from vectors.lab.sae.portraits import DomainReading
-from vectors.lab.steering.lens import norm_scale
 from vectors.models.blocks import final_norm, head
 from vectors.models.loading import LanguageModel
+from vectors.models.norms import norm_scale
 
 Strategy: TypeAlias = Literal["weighted", "uniform", "single"]
 Choice: TypeAlias = Literal["difference", "output"]

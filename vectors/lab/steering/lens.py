@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from vectors.domains.domain_vector import DomainVector
 from vectors.models.blocks import final_norm, unembedding
 from vectors.models.loading import LanguageModel
+from vectors.models.norms import norm_scale
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,6 @@ def logit_lens(lm: LanguageModel, direction: Tensor, k: int) -> Lens:
 
     z = tuple(top.values.tolist()), tuple((-bottom.values).tolist())
     return Lens(texts(top.indices), texts(bottom.indices), *z)
-
-
-def norm_scale(norm: nn.Module, d_model: int) -> Tensor:
-    """The factor [d_model] of a norm, float32. RMS norms give it for a vector of ones, whichever way they
-    hold it (Gemma's is 1 + weight); LayerNorm centres that vector away, so its weight is read.
-    """
-    if isinstance(norm, nn.LayerNorm):
-        return norm.weight.detach().float()
-    like = next(norm.parameters())
-    scale: Tensor = norm(torch.ones(1, 1, d_model, dtype=like.dtype, device=like.device))
-    return scale.detach().float().flatten()
 
 
 def cosine_matrix(vectors: Sequence[DomainVector], layer: int) -> Tensor:
