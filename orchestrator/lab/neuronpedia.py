@@ -11,7 +11,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from orchestrator.lab.cells import shown
 from orchestrator.lab.neuronpedia_client import Neuronpedia, UnknownFeature, check_name
-from orchestrator.lab.neuronpedia_rows import Feature, check_export, read_export
+from orchestrator.lab.neuronpedia_rows import Feature, check_export, export_digests, read_export
 from orchestrator.lab.provenance import Result
 from orchestrator.policy.decisions import Record
 from orchestrator.reporting.tables import Section, Table
@@ -149,7 +149,7 @@ def map_features(
     journal = journal or Journal()
     if isinstance(of, Path):
         check_export(of)
-        facts |= {"batches": [[p.name, p.stat().st_size] for p in sorted(of.glob("features/batch-*"))]}
+        facts |= {"batches": export_digests(of)}
         journal.begin(facts, 0)
         features: Iterable[Feature] = read_export(of)
         searched: list[Match] = []

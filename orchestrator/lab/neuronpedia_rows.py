@@ -5,12 +5,13 @@ export is a stranger's: what is read is limited in size, and nothing outside its
 """
 
 import gzip
+import hashlib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
 
 from vectors.errors import SaeError
@@ -72,6 +73,16 @@ def check_export(folder: Path) -> None:
         raise SaeError(f"{folder} is no export of Neuronpedia: expected features/batch-0.jsonl.gz and more")
 
 
+def export_digests(folder: Path) -> dict[str, JsonValue]:
+    """The sha256 of each file that is read, by its name in the folder. Raises SaeError."""
+    found: dict[str, JsonValue] = {}
+    for path in (*_batches(folder, "explanations"), *_batches(folder, "features")):
+        _check_file(folder, path)
+        with path.open("rb") as file:
+            found[str(path.relative_to(folder))] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
 def read_export(folder: Path) -> Iterator[Feature]:
     """The features of a source's export, batch by batch, each with its explanations.
 
@@ -95,11 +106,15 @@ def _batches(folder: Path, kind: str) -> list[Path]:
     return sorted(found, key=lambda path: (len(path.name), path.name))
 
 
-def _rows(root: Path, path: Path, kind: type[_Kind]) -> Iterator[_Kind]:
+def _check_file(root: Path, path: Path) -> None:
     if not path.resolve().is_relative_to(root.resolve()):
         raise SaeError(f"{path} leads out of {root}: copy the file itself there")
     if path.stat().st_size > _MOST_FILE_BYTES:
         raise SaeError(f"{path} is larger than {_MOST_FILE_BYTES >> 20} MiB: expected batches of 1,024 rows")
+
+
+def _rows(root: Path, path: Path, kind: type[_Kind]) -> Iterator[_Kind]:
+    _check_file(root, path)
     read, number = 0, 0
     try:
         with gzip.open(path) as file:

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from orchestrator.lab.corpora import file_corpora
 from orchestrator.lab.folder import RESIDUALS
@@ -13,28 +12,12 @@ from orchestrator.settings import Settings
 from vectors.errors import TextSetError
 from vectors.lab.geometry.paired_texts import Excerpt, excerpts, read
 from vectors.lab.geometry.passages import BROWN, brown, corpus
-from vectors.lab.geometry.transferring import Split, best_layers, known, split
+from vectors.lab.geometry.transferring import Pairs, paired
 from vectors.measuring.journal import Journal
 from vectors.progress import Progress
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 _FEWEST = 40
 _Own = TypeVar("_Own")
-
-
-@dataclass(frozen=True, eq=False)
-class Pairs:
-    """Residuals of the same places [pairs, layers, d_model] in two models, how they are split, R² between all
-    layers, and the source's best layer for each of the target's.
-    """
-
-    source: "Tensor"
-    target: "Tensor"
-    parts: Split
-    layer_map: "Tensor"
-    pairing: list[int]
 
 
 def paired_excerpts(
@@ -78,8 +61,7 @@ def read_pairs(
         own = of_source(opened)
     with session(names[1]) as opened:
         target = read(opened.model, texts, journal, f"{RESIDUALS}/", progress)
-        parts = split(texts, known(source, target), seed)
         progress("comparing layers", 0, 1)
-        found, pairing = best_layers(source, target, parts)
+        pairs = paired(texts, source, target, seed)
         progress("comparing layers", 1, 1)
-        yield opened, own, Pairs(source, target, parts, found, pairing)
+        yield opened, own, pairs

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from matplotlib.figure import Figure
 from pydantic import JsonValue
@@ -12,7 +12,7 @@ from orchestrator.calibration.calibrating import Asked, calibrated
 from orchestrator.lab.cells import shown
 from orchestrator.lab.claims import Finding, finding
 from orchestrator.lab.folder import RESIDUALS
-from orchestrator.lab.pairing import Pairs, paired_excerpts, read_pairs
+from orchestrator.lab.pairing import paired_excerpts, read_pairs
 from orchestrator.lab.provenance import Result
 from orchestrator.lab.several_models import ModelSummary, check_models, short, summaries
 from orchestrator.policy.decisions import Record
@@ -25,13 +25,10 @@ from vectors.lab.figures.transfers import transfer_figure
 from vectors.lab.geometry.cosines import layer_at
 from vectors.lab.geometry.paired_texts import WORDS, Excerpt
 from vectors.lab.geometry.statements import statement_directions, statement_sets
-from vectors.lab.geometry.transferring import Arrival, arrivals, mapped
+from vectors.lab.geometry.transferring import Arrival, Pairs, Vector, arrivals, mapped
 from vectors.measuring.journal import Journal, digest_of
 from vectors.progress import Progress, silent
 from vectors.statistics.estimates import Estimate
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SHARE = 0.1
 """The strength at which vectors are certified, as a share of the residual's spread."""
@@ -198,7 +195,7 @@ def measure_transfer(
     journal = journal or Journal()
     journal.begin(facts)
 
-    def vectors(session: Session) -> "list[Tensor]":
+    def vectors(session: Session) -> list[Vector]:
         lm = session.model
         own = [session.vectors.get(lm, name, progress=progress).directions for name in names]
         return own + statement_directions(lm, journal, f"{RESIDUALS}/", progress)
@@ -249,7 +246,7 @@ def _trial(
     domain: str,
     layers: tuple[int, int],
     pairs: Pairs,
-    directions: "Tensor",
+    directions: Vector,
     seed: int,
     journal: Journal,
 ) -> Trial:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from vectors.lab.geometry.maps import METHODS, LinearMap, Paired, Scaled, layer_
 from vectors.lab.geometry.paired_texts import WORDS, Excerpt
 from vectors.statistics.estimates import CONFIDENCE, Estimate, mean, rate
 
+Vector: TypeAlias = Tensor
+"""A domain's vector at every layer, [n_layers, d_model]."""
 SHUFFLED, RANDOM = "ridge, pairs shuffled", "ridge, random directions"
 CONTROLS = (SHUFFLED, RANDOM)
 RANDOMS, RESAMPLES = 200, 1000
@@ -26,6 +29,19 @@ class Split:
     validation: Tensor
     test: Tensor
     held_out: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Residuals of the same places [pairs, layers, d_model] in two models, how they are split, R² of the
+    ridge between all layers on the validation pairs, and the source's best layer for each of the target's.
+    """
+
+    source: Tensor
+    target: Tensor
+    parts: Split
+    layer_map: Tensor
+    pairing: list[int]
 
 
 @dataclass(frozen=True)
@@ -58,12 +74,11 @@ def split(excerpts: Sequence[Excerpt], known: Tensor, seed: int) -> Split:
     return Split(pairs[0], pairs[1], pairs[2], pairs[2] // WORDS)
 
 
-def best_layers(source: Tensor, target: Tensor, parts: Split) -> tuple[Tensor, list[int]]:
-    """R² of the ridge from each layer to each on the validation pairs, and for each target layer the source's
-    best.
-    """
+def paired(excerpts: Sequence[Excerpt], source: Tensor, target: Tensor, seed: int) -> Pairs:
+    """Split what two models read of the same excerpts, and find which of their layers go together."""
+    parts = split(excerpts, known(source, target), seed)
     found = layer_map(source, target, parts.train, parts.validation)
-    return found, [int(best) for best in found.argmax(0)]
+    return Pairs(source, target, parts, found, [int(best) for best in found.argmax(0)])
 
 
 def at_layers(source: Tensor, target: Tensor, layers: tuple[int, int], pairs: Tensor) -> Paired:

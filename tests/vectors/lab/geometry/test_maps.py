@@ -10,9 +10,9 @@ from vectors.lab.geometry.transferring import (
     CONTROLS,
     Split,
     arrivals,
-    best_layers,
     known,
     mapped,
+    paired,
     split,
     transferred,
 )
@@ -103,9 +103,9 @@ def layered() -> tuple[torch.Tensor, torch.Tensor, list[Excerpt]]:
 
 def test_each_layer_goes_with_the_one_that_it_was_made_of():
     source, target, texts = layered()
-    found, pairing = best_layers(source, target, split(texts, known(source, target), 0))
-    assert pairing == [0, 2]
-    assert found[0, 0] > 0.95 > 0.1 > found[1, 0]
+    found = paired(texts, source, target, 0)
+    assert found.pairing == [0, 2]
+    assert found.layer_map[0, 0] > 0.95 > 0.1 > found.layer_map[1, 0]
 
 
 def test_the_layer_map_is_the_ridge_s_r_squared():
