@@ -11,7 +11,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypedDict
+from types import ModuleType
+from typing import Generic, ParamSpec, TypedDict, TypeVar
+
+_Parameters = ParamSpec("_Parameters")
+_Made = TypeVar("_Made")
 
 
 class Setting(TypedDict):
@@ -49,7 +53,7 @@ def main() -> None:
         print(json.dumps(timed(sae_lens, model, name, setting, Path(line.strip()))), file=answers, flush=True)
 
 
-def timed(sae_lens: Any, model: object, hook: str, setting: Setting, folder: Path) -> Timing:
+def timed(sae_lens: ModuleType, model: object, hook: str, setting: Setting, folder: Path) -> Timing:
     """Train an autoencoder from a folder of tokens, as its documentation does, without logging or saving."""
     datasets = importlib.import_module("datasets")
     load = importlib.import_module("safetensors.torch").load_file
@@ -97,14 +101,14 @@ def timed(sae_lens: Any, model: object, hook: str, setting: Setting, folder: Pat
     }
 
 
-class Clock:
+class Clock(Generic[_Parameters, _Made]):
     """Calls a function, and adds up how long it takes."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[_Parameters, _Made]) -> None:
         self._function = function
         self.seconds, self.calls = 0.0, 0
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Made:
         """Call it."""
         started = time.perf_counter()
         made = self._function(*args, **kwargs)
