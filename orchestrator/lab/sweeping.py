@@ -19,6 +19,8 @@ from vectors.measuring.journal import Journal, digest_of
 
 LATE = 34 / 35
 """The depth of the layers that the original found rigid, 33 to 35 of 36."""
+NEAR = 0.05
+"""As a share of the depth: a layer farther off says nothing about it."""
 RIGID_TO = 0.2
 """At most 17 % of the original's outputs changed there."""
 
@@ -53,24 +55,26 @@ class SweepResult(Analysis):
         }
 
     def findings(self) -> tuple[Finding, ...]:
-        """What changes at mid-depth at a fifth of the spread, and near the end at the largest strength."""
-        cells = self.swept.cells
-        depth = max(cell.layer for cell in cells)
-        middle = min(cells, key=lambda each: (abs(each.layer - depth / 2), abs(each.share - 0.2)))
-        late = min(cells, key=lambda each: (abs(each.layer - LATE * depth), -each.share))
-        return tuple(
-            finding(
-                claim,
-                cell.change_rate,
-                f"outputs that change at layer {cell.layer} of {depth + 1}, α {cell.share:.0%} of the spread",
-                beyond=beyond,
-                above=above,
+        """What changes at mid-depth at a fifth of the spread, and near the end at the largest strength.
+
+        Nothing is said of a depth that no layer is near.
+        """
+        found = []
+        strongest = max(cell.share for cell in self.swept.cells)
+        for claim, depth, share, beyond, above in (
+            ("mid_depth_responds", 0.5, 0.2, MOVED_FROM, True),
+            ("late_layers_are_rigid", LATE, strongest, RIGID_TO, False),
+        ):
+            wanted = depth * (self.swept.n_layers - 1)
+            cell = min(self.swept.cells, key=lambda each: (abs(each.layer - wanted), abs(each.share - share)))
+            if abs(cell.layer - wanted) > NEAR * self.swept.n_layers:
+                continue
+            measures = (
+                f"outputs that change at layer {cell.layer} of {self.swept.n_layers}, "
+                f"α {cell.share:.0%} of the spread"
             )
-            for claim, cell, beyond, above in (
-                ("mid_depth_responds", middle, MOVED_FROM, True),
-                ("late_layers_are_rigid", late, RIGID_TO, False),
-            )
-        )
+            found.append(finding(claim, cell.change_rate, measures, beyond=beyond, above=above))
+        return tuple(found)
 
     def section(self) -> Section:
         """A row a cell, and the zones."""

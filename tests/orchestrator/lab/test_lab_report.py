@@ -9,6 +9,7 @@ from orchestrator.lab.claims import CLAIMS, finding
 from orchestrator.lab.diversity import measure_diversity
 from orchestrator.lab.folder import ExperimentFolder
 from orchestrator.lab.overview import report_on, write_report
+from orchestrator.lab.sweeping import sweep_vector
 from orchestrator.session import Session
 from orchestrator.settings import Settings
 from vectors.progress import silent
@@ -77,6 +78,23 @@ def test_a_claim_is_answered_from_two_hundred_observations_whose_whole_interval_
     ends = sorted((sign * low, sign * high))
     estimate = Estimate(sum(ends) / 2, *ends, n)
     assert finding("addition_dilutes", estimate, "it", beyond=0, above=above).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("layers", "claims"),
+    [
+        ((0, 3), ["late_layers_are_rigid"]),
+        ((1, 3), ["late_layers_are_rigid"]),
+        ((0,), []),
+    ],
+)
+def test_a_sweep_says_nothing_of_a_depth_that_it_has_not_measured(tmp_path, tiny_model, layers, claims):
+    settings = Settings(cache=tmp_path, model=str(tiny_model), dtype="float32")
+    with Session(settings, progress=silent) as session:
+        swept = sweep_vector(session, "code_reading", PROMPTS, layers=layers, shares=[0.5], tokens=2)
+    said = swept.findings()
+    assert [each.claim for each in said] == claims
+    assert all("of 4" in each.measures for each in said)
 
 
 def test_a_folder_without_experiments_and_a_torn_one_are_one_line(folder, tmp_path):

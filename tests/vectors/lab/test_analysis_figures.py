@@ -25,7 +25,7 @@ def swept():
         Cell(layer, share * 50, share, rate(int(share * 12), 12), FIGURE, FIGURE, rate(layer, 12))
         for layer, share in product((0, 4, 9), (0.1, 0.5, 1.0))
     ]
-    return Sweep(tuple(cells), rate(0, 12), rate(0, 12), FIGURE)
+    return Sweep(30, tuple(cells), rate(0, 12), rate(0, 12), FIGURE)
 
 
 def figure(name):
@@ -53,7 +53,7 @@ def figure(name):
 @pytest.mark.parametrize("layers", [1, 3, 8])
 def test_the_explanation_of_a_sweep_stays_in_the_picture(layers):
     cells = [Cell(layer, 5, 0.1, FIGURE, FIGURE, FIGURE, FIGURE) for layer in range(layers)]
-    drawn = sweep_figure(Sweep(tuple(cells), FIGURE, FIGURE, FIGURE), "a sweep", shares=True)
+    drawn = sweep_figure(Sweep(30, tuple(cells), FIGURE, FIGURE, FIGURE), "a sweep", shares=True)
     drawn.draw_without_rendering()
     (note,) = (text for text in drawn.axes[5].texts if "rigid" in text.get_text())
     where = note.get_window_extent()

@@ -146,8 +146,8 @@ def test_a_layer_belongs_to_the_zone_of_most_of_its_alphas():
         ([rigid, responsive, degenerate], "rigid"),
         ([degenerate, responsive], "responsive"),
     ):
-        assert Sweep(tuple(cells), rate(0, 10), rate(0, 10), cells[0].kl_bits).zones() == {0: zone}
-    two = Sweep((rigid, replace(degenerate, layer=5)), rate(0, 10), rate(0, 10), rigid.kl_bits)
+        assert Sweep(6, tuple(cells), rate(0, 10), rate(0, 10), cells[0].kl_bits).zones() == {0: zone}
+    two = Sweep(6, (rigid, replace(degenerate, layer=5)), rate(0, 10), rate(0, 10), rigid.kl_bits)
     assert two.zones() == {0: "rigid", 5: "degenerate"}
 
 

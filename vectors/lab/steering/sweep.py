@@ -68,12 +68,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Sweep:
-    """The cells, and three figures without steering.
+    """The cells, of a model of `n_layers`, and three figures without steering.
 
     `repeat_change_rate` is the change rate of the very same unsteered requests made a second time: 0 in
     float32, and in bfloat16, whose results depend on the shape of the batch, the noise under every other.
     """
 
+    n_layers: int
     cells: tuple[Cell, ...]
     repeat_change_rate: Estimate
     unsteered_degenerate: Estimate
@@ -164,7 +165,7 @@ def sweep(
         for index, point in enumerate(points, start=2)
     ]
     unsteered = mean(margins[0]) if margins else None
-    return Sweep(tuple(cells), rate(changed[1], n), rate(broken[0], n), unsteered)
+    return Sweep(lm.n_layers, tuple(cells), rate(changed[1], n), rate(broken[0], n), unsteered)
 
 
 def _compared(output: Generation, reference: Generation) -> tuple[float, float, float]:
