@@ -47,7 +47,8 @@ def test_the_document_has_the_provenance_first_and_the_zone_of_each_cell(session
     names = list(document)
     assert names[:6] == ["model", "model_revision", "model_digest", "dtype", "vectors", "settings"]
     assert names[6:] == [
-        "cells", "repeat_change_rate", "unsteered_degenerate", "unsteered_task_nats", "zone_rule", "zones"
+        "n_layers", "cells", "repeat_change_rate", "unsteered_degenerate", "unsteered_task_nats",
+        "zone_rule", "zones",
     ]  # fmt: skip
     assert document["settings"]["shares"] == []
     assert [cell["zone"] for cell in document["cells"]] == [cell.zone for cell in found.swept.cells]
