@@ -40,5 +40,7 @@ def training_figure(trained: Sequence[Trained], title: str) -> Figure:
         if name == "explained":
             lowest = min(point.explained for each in trained for _, point in each.curve)
             axes.set_ylim(max(0.0, lowest), 1)
+        if name == "dead":
+            axes.set_ylim(0, max(0.05, axes.get_ylim()[1]))
     figure.axes[0].legend(frameon=False, fontsize=8)
     return figure
