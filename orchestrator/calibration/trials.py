@@ -75,7 +75,9 @@ def build_trial(
     """
     if domain in WITH_PROMPTS:
         found = load_instances(dataset, cache=session.settings.cache, progress=session.progress)
-        instances = list(found.instances.values())[: size.n + size.proposal_n]
+        instances = list(found.instances.values())
+        random.Random(seed).shuffle(instances)  # a data set's first tasks are all of one repository
+        instances = instances[: size.n + size.proposal_n]
         there = situations(session, domain, regime, instances, size.issue_tokens, journal)
         digest = found.fingerprint
         if not there:

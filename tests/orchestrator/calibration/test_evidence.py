@@ -128,6 +128,15 @@ def test_as_many_gold_patches_choose_as_leave_enough_to_certify_on(session):
     assert [each.situation for each in trial.proposal] != [each.situation for each in other.proposal]
 
 
+def test_of_more_tasks_than_are_asked_for_chance_takes_some_wherever_they_stand(session):
+    def taken(seed):
+        trial = build_trial(session, "code_reading", "zero-shot", "gold", Size(n=4, proposal_n=2), seed=seed)
+        return {each.text for each in (*trial.proposal, *trial.certification)}
+
+    assert len(taken(0)) == len(taken(1)) == 6
+    assert taken(0) == taken(0) != taken(1)
+
+
 def test_where_there_is_nothing_to_choose_all_certify(session):
     trial = build_trial(session, "code_reading", "zero-shot", "gold", Size(proposal_n=0))
     assert trial.proposal == trial.certification
