@@ -30,6 +30,7 @@ from vectors.measuring.likelihood import answers
 from vectors.measuring.metrics import Observation
 from vectors.models.loading import LanguageModel
 from vectors.models.turns import turns_of
+from vectors.statistics.draws import drawn
 
 _ANSWER_TOKENS = 64
 _NAME = re.compile(r"`([^`\n]{1,200})`")
@@ -75,9 +76,7 @@ def build_trial(
     """
     if domain in WITH_PROMPTS:
         found = load_instances(dataset, cache=session.settings.cache, progress=session.progress)
-        instances = list(found.instances.values())
-        random.Random(seed).shuffle(instances)  # a data set's first tasks are all of one repository
-        instances = instances[: size.n + size.proposal_n]
+        instances = drawn(list(found.instances.values()), size.n + size.proposal_n, seed)
         there = situations(session, domain, regime, instances, size.issue_tokens, journal)
         digest = found.fingerprint
         if not there:

@@ -19,6 +19,7 @@ from vectors.errors import UnfitAnalysis
 from vectors.lab.figures.charts import conditions_figure
 from vectors.measuring.journal import Journal
 from vectors.measuring.metrics import likelihood
+from vectors.statistics.draws import drawn
 from vectors.statistics.estimates import Estimate
 from vectors.statistics.tests import grouped_mean
 from vectors.steering.intervention import Intervention, Steering, named
@@ -104,15 +105,16 @@ def measure_context(
     limit: int = 200,
     multiples: Sequence[float] = (0.5, 1.0, 2.0),
     issue_tokens: int = RunConfig.model_fields["issue_tokens"].default,
+    seed: int = 0,
     journal: Journal | None = None,
 ) -> ContextResult:
-    """Score the gold lines of the first `limit` tasks after a node's prompt, with code and without.
+    """Score the gold lines of `limit` tasks, drawn with `seed`, after a node's prompt, with code and without.
 
     The domain's vector steers at its own layer with each of `multiples` of its dose. Raises UnfitAnalysis for
     too few tasks, and whatever keeps a data set, a repository or a model from being opened.
     """
     found = load_instances(dataset, cache=session.settings.cache, progress=session.progress)
-    instances = list(found.instances.values())[:limit]
+    instances = drawn(list(found.instances.values()), limit, seed)
     vector = vector_of(session, domain)
     whole = vector.intervention()
     steerings: list[Intervention] = [

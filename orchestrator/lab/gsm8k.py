@@ -1,6 +1,5 @@
 """GSM8K, steered and not, with and without examples in the prompt: what `lab gsm8k` does."""
 
-import random
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
@@ -27,6 +26,7 @@ from vectors.lab.evaluation.solving import (
 from vectors.lab.figures.problems import solving_figure
 from vectors.measuring.asking import units_of
 from vectors.measuring.journal import Journal, digest_of
+from vectors.statistics.draws import drawn
 from vectors.suggestions import did_you_mean
 
 VECTORS = ("math_reasoning", "code_reading")
@@ -160,7 +160,7 @@ def measure_gsm8k(
         given = data_set(examples, _COLUMNS, cache=cache, progress=progress)
         shown_first, digest = tuple(_problems(given)), given.sha256
     _enough(shown_first, styles)
-    items = sorted(random.Random(seed).sample(range(len(problems)), min(limit, len(problems))))
+    items = drawn(range(len(problems)), limit, seed)
     known = [vector_of(session, name) for name in vectors]
     steered = conditions(known, layers, shares)
     settings = Gsm8kSettings(

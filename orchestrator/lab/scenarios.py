@@ -24,6 +24,7 @@ from vectors.lab.steering.demo import (
     units,
 )
 from vectors.measuring.journal import Journal
+from vectors.statistics.draws import drawn
 
 
 class DemoSettings(Record):
@@ -99,14 +100,14 @@ def play_scenarios(
     journal: Journal | None = None,
 ) -> DemoResult:
     """Solve the first `reports` of each scenario in each variant, with `seeds` seeds from `seed` on; of a
-    `dataset` the issues of its first `reports` tasks instead, as simple bug fixes.
+    `dataset` the issues of `reports` tasks instead, drawn with `seed`, as simple bug fixes.
 
     Answers are kept in `journal` as they are made. Raises what keeps a data set or a model from being opened.
     """
     told, ids, fingerprint = scenarios(reports), None, None
     if dataset:
         found = load_instances(dataset, cache=session.settings.cache, progress=session.progress)
-        instances = list(found.instances.values())[:reports]
+        instances = drawn(list(found.instances.values()), reports, seed)
         cut, count = RunConfig.model_fields["issue_tokens"].default, session.model.count_tokens
         told = (bug_fix([trim_issue(each.task.problem_statement, cut, count) for each in instances]),)
         ids, fingerprint = tuple(each.instance_id for each in instances), found.fingerprint

@@ -32,9 +32,15 @@ if TYPE_CHECKING:
 @options.repos
 @options.vectors
 @click.option(
-    "--limit", type=click.IntRange(4), default=200, show_default=True, metavar="N", help="The first N tasks."
+    "--limit",
+    type=click.IntRange(4),
+    default=200,
+    show_default=True,
+    metavar="N",
+    help="Tasks, drawn from the data set with --seed.",
 )
 @analysis.numbers("--multiples", float, "Strengths, as multiples of the vector's dose.  [default: 0.5,1,2]")
+@analysis.seed
 @analysis.experiment
 def command(
     folder: "ExperimentFolder",
@@ -45,6 +51,7 @@ def command(
     vectors: Path | None,
     limit: int,
     multiples: tuple[float, ...],
+    seed: int,
 ) -> "ContextResult":
     """Does steering harm beside retrieved code, by the lines that the gold patch adds?
 
@@ -66,5 +73,6 @@ def command(
             dataset=dataset,
             limit=limit,
             multiples=multiples or (0.5, 1.0, 2.0),
+            seed=seed,
             journal=folder,
         )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     default=200,
     show_default=True,
     metavar="N",
-    help="Problems, drawn by --seed.",
+    help="Problems, drawn with --seed.",
 )
 @click.option(
     "--examples",
