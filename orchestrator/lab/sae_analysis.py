@@ -90,7 +90,7 @@ class SaeAnalysis(Analysis):
             "R²: of sums of so many features with weights above zero (matching pursuit), beside that of "
             "random directions; take part: participation ratio of v·W_enc over all features; shared: of the "
             "vector's 20 features and the domain's; dense: of the vector's 20, active at over a tenth of "
-            "tokens.\nIntervals are bootstrapped over pairs of prompts; n counts prompts. "
+            "tokens.\nIntervals are standard errors over pairs of prompts drawn again; n counts prompts. "
             f"{evidence(*(row.few.n for row in all_rows))}; of all domains {self.analysed[0].found.few.n}"
         )
         return Section(self.heading, text, [Table(header, rows)])

@@ -74,7 +74,8 @@ def test_domains_are_decomposed_whatever_the_blocks_are(tmp_path, family):
     assert found.dead == 0.25
     assert found.rows[0].by_chance == pytest.approx(400 / 192)
     for row in found.rows:
-        assert row.few.low <= row.few.value <= row.few.high
+        assert 0 < row.few.low < row.few.value
+        assert row.few.high - row.few.value == pytest.approx(row.few.value - row.few.low)
     assert found == decompose(readings, Standard(shape, weights), dead, seed=0)
 
 
