@@ -24,6 +24,9 @@ from services.api import (
 )
 from services.api.described import description
 from services.api.edge import Edge
+from services.arena import runs
+from services.arena.arena import Arena
+from services.arena.run_events import RUN_EVENT
 from services.observability.lag import watch
 from services.serving.runtime import Runtime
 
@@ -36,8 +39,11 @@ ROUTERS = (
     models.router,
     model.router,
     vectors.router,
+    runs.router,
     health.router,
 )
+_FORMS = {"RunEvent": RUN_EVENT}
+"""Of what the arena's streams tell."""
 DESCRIPTION = """Solves software tasks with steered small language models, and answers chats with them.
 
 Tasks are durable: once created they survive crashes and restarts, and their events can be read again from any
@@ -61,6 +67,7 @@ class Door(Protocol):
 
 def create_app(runtime: Runtime, doors: Sequence[Door] = ()) -> FastAPI:
     """The app of one runtime, which it stops when it is shut down."""
+    arena = Arena(runtime)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -73,6 +80,7 @@ def create_app(runtime: Runtime, doors: Sequence[Door] = ()) -> FastAPI:
             yield
             watching.cancel()
             runtime.begin_stop()
+            await arena.stop()
         await anyio.to_thread.run_sync(runtime.stop)
 
     app = FastAPI(
@@ -83,11 +91,11 @@ def create_app(runtime: Runtime, doors: Sequence[Door] = ()) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.runtime = runtime
+    app.state.runtime, app.state.arena = runtime, arena
     for router in (*ROUTERS, *(door.router for door in doors)):
         app.include_router(router)
     problems.install(app)
-    app.openapi = lambda: description(app)  # type: ignore[method-assign]
+    app.openapi = lambda: description(app, _FORMS)  # type: ignore[method-assign]
     return app
 
 

@@ -1,9 +1,6 @@
 """How two answers to one prompt look: side by side as they are written, then with the words that differ in
 colour; plain text, one after the other, where nobody sees colours."""
 
-import difflib
-import re
-
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -12,6 +9,7 @@ from rich.text import Text
 from orchestrator.chat import Comparison, Prepared, Side
 from orchestrator.cli.redrawn import Redrawn
 from orchestrator.cli.terminal import visible
+from orchestrator.word_differences import stretches
 
 SIDES: tuple[Side, Side] = ("unsteered", "steered")
 COLOURS: dict[Side, str] = {"unsteered": "cyan", "steered": "yellow"}
@@ -23,14 +21,11 @@ _WIDEST = 160
 
 def word_differences(unsteered: str, steered: str) -> dict[Side, list[tuple[str, bool]]]:
     """Each text in stretches, and whether the other has the stretch's words in the same order."""
-    words = [re.findall(r"\S+\s*|\s+", text) for text in (unsteered, steered)]
-    bare_unsteered, bare_steered = ([word.strip() for word in each] for each in words)
     found: dict[Side, list[tuple[str, bool]]] = {side: [] for side in SIDES}
-    matcher = difflib.SequenceMatcher(None, bare_unsteered, bare_steered, autojunk=False)
-    for tag, a, b, c, d in matcher.get_opcodes():
-        for side, part in zip(SIDES, (words[0][a:b], words[1][c:d]), strict=True):
+    for same, *parts in stretches(unsteered, steered):
+        for side, part in zip(SIDES, parts, strict=True):
             if part:
-                found[side].append(("".join(part), tag == "equal"))
+                found[side].append((part, same))
     return found
 
 

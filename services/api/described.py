@@ -1,5 +1,6 @@
 """The API's own description: what the framework makes of the routes, with the forms that it does not see."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,14 +20,14 @@ _FORMS: dict[str, TypeAdapter[Any]] = {
 """Of errors, and of what comes in a stream."""
 
 
-def description(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, made once."""
+def description(app: FastAPI, others: Mapping[str, TypeAdapter[Any]]) -> dict[str, Any]:
+    """The OpenAPI document, made once, with `others` of such forms, which doors above the API declare."""
     if app.openapi_schema is None:
         found = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes
         )
         schemas = found["components"]["schemas"]
-        for name, form in _FORMS.items():
+        for name, form in {**_FORMS, **others}.items():
             own = form.json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
             schemas.update(own.pop("$defs", {}))
             schemas[name] = own

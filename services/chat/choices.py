@@ -9,40 +9,46 @@ import anyio.to_thread
 
 from orchestrator.policy.decisions import Code
 from services.chat.generate import Answer, Token
-from services.errors import Invalid
+from services.errors import Invalid, Unavailable
 from services.serving.exchange import Served
 from services.serving.runtime import Runtime
+from vectors.engine.engine import Engine
 from vectors.engine.requests import Generation, GenerationRequest
+from vectors.errors import EngineClosed, InvalidRequest
 
 
 class Choices:
     """At least one answer. Who stops reading calls `cancel`: the engine stops at the next token."""
 
-    def __init__(self, answers: Sequence[Answer]) -> None:
-        self._answers = answers
+    def __init__(self, engine: Engine, answers: Sequence[Answer]) -> None:
+        self._engine, self.answers = engine, answers
 
     def generation(self, number: int) -> Generation:
         """The whole of an answer, once its tokens have been read."""
-        return self._answers[number].generation
+        return self.answers[number].generation
 
     @property
     def generations(self) -> list[Generation]:
         """The whole of each, once all tokens have been read."""
-        return [answer.generation for answer in self._answers]
+        return [answer.generation for answer in self.answers]
 
     def submit(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Hand them to the engine, as `Answer.submit` does; where one is refused, none goes on."""
-        for number, answer in enumerate(self._answers):
-            try:
-                answer.submit(loop)
-            except Exception:
-                for before in self._answers[:number]:
-                    before.cancel()
-                raise
+        """Hand them to the engine, which meets them together; tokens come to this loop. Blocks for a moment.
+
+        Raises Unavailable where the model was unloaded since, Invalid for what does not fit the model.
+        """
+        try:
+            tickets = self._engine.submit_all([answer.asked(loop) for answer in self.answers])
+        except EngineClosed:
+            raise Unavailable("the model was unloaded; send the request again", retry_after_s=5) from None
+        except InvalidRequest as error:
+            raise Invalid(str(error)) from None
+        for answer, ticket in zip(self.answers, tickets, strict=True):
+            answer.taken(ticket)
 
     def cancel(self) -> None:
         """Stop at the next token; nothing happens to answers that are over."""
-        for answer in self._answers:
+        for answer in self.answers:
             answer.cancel()
 
     async def collected(self) -> dict[int, list[Token]]:
@@ -54,8 +60,8 @@ class Choices:
 
     async def tokens(self) -> AsyncIterator[tuple[int, list[Token] | None]]:
         """Yield the number of an answer and its next tokens, None at its end; raises as `Answer.tokens`."""
-        if len(self._answers) == 1:
-            async for tokens in self._answers[0].tokens():
+        if len(self.answers) == 1:
+            async for tokens in self.answers[0].tokens():
                 yield 0, tokens
             yield 0, None
             return
@@ -68,7 +74,7 @@ class Choices:
             finally:
                 come.put_nowait((number, None))
 
-        reading = [asyncio.create_task(read(number, each)) for number, each in enumerate(self._answers)]
+        reading = [asyncio.create_task(read(number, each)) for number, each in enumerate(self.answers)]
         try:
             left = len(reading)
             while left:
@@ -109,7 +115,7 @@ async def begun(
     with ExitStack() as held:
         held.enter_context(runtime.gate.enter(tokens))
         revoked = held.enter_context(runtime.revocations.heeded(owner))
-        choices = Choices([Answer(runtime, served, each, revoked) for each in requests])
+        choices = Choices(served.engine, [Answer(runtime, each, revoked) for each in requests])
         await anyio.to_thread.run_sync(choices.submit, asyncio.get_running_loop())
         held.callback(choices.cancel)
         for each in requests:

@@ -8,13 +8,11 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
-from services.errors import Invalid, Unauthorized, Unavailable
-from services.serving.exchange import Served
+from services.errors import Unauthorized, Unavailable
 from services.serving.runtime import Runtime
 from vectors.engine.readings import Reading
 from vectors.engine.requests import Generation, GenerationRequest, Ticket
 from vectors.engine.row import Scored
-from vectors.errors import EngineClosed, InvalidRequest
 
 
 @dataclass(frozen=True)
@@ -33,34 +31,26 @@ class Token:
 class Answer:
     """An answer as it is generated. Who stops reading calls `cancel`: the engine stops at the next token."""
 
-    def __init__(
-        self, runtime: Runtime, served: Served, prepared: GenerationRequest, revoked: asyncio.Event
-    ) -> None:
-        self._runtime, self._served, self._prepared = runtime, served, prepared
-        self._revoked = revoked
+    def __init__(self, runtime: Runtime, prepared: GenerationRequest, revoked: asyncio.Event) -> None:
+        self._runtime, self._prepared, self._revoked = runtime, prepared, revoked
         self._before = time.perf_counter()
         self._pieces: asyncio.Queue[tuple[str, float] | None] = asyncio.Queue()
         self.ticket: Ticket
         self.generation: Generation
         """The whole of it, once its tokens have been read."""
 
-    def submit(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Hand the request to the engine; its tokens come to this loop. Blocks for a moment.
-
-        Raises Unavailable where the model was unloaded since, Invalid for what does not fit the model.
-        """
+    def asked(self, loop: asyncio.AbstractEventLoop) -> GenerationRequest:
+        """The request for the engine; its tokens come to this loop."""
 
         def pass_on(piece: str) -> None:
             loop.call_soon_threadsafe(self._pieces.put_nowait, (piece, time.perf_counter()))
 
-        request = replace(self._prepared, on_token=pass_on)
-        try:
-            self.ticket = self._served.engine.submit(request)
-        except EngineClosed:
-            raise Unavailable("the model was unloaded; send the request again", retry_after_s=5) from None
-        except InvalidRequest as error:
-            raise Invalid(str(error)) from None
-        self._runtime.tickets.add(self.ticket)
+        return replace(self._prepared, on_token=pass_on)
+
+    def taken(self, ticket: Ticket) -> None:
+        """The engine has taken the request in."""
+        self.ticket = ticket
+        self._runtime.tickets.add(ticket)
 
     async def tokens(self) -> AsyncIterator[list[Token]]:
         """Yield the tokens as they come, all that are there at once: a busy loop sends fewer, larger pieces.

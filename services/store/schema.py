@@ -67,6 +67,35 @@ KEYS = sa.Table(
     sa.Column("revoked_at", sa.Double),
 )
 
+ARENA = sa.Table(
+    "arena_results",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(40), nullable=False, unique=True),
+    sa.Column("owner", sa.String(40), nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("model", sa.String(200), nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("alive_at", sa.Double, nullable=False),
+    sa.Column("finished_at", sa.Double),
+    sa.Column("last_event", sa.Integer, nullable=False),
+    sa.Column("request", sa.JSON, nullable=False),
+    sa.Column("result", sa.JSON(none_as_null=True)),
+    sa.Column("error", sa.Text),
+    sa.Index("arena_of_owner", "owner", "kind", "number"),
+)
+"""Runs and batches of the arena. `alive_at`: when the process that works on one last said so."""
+
+ARENA_PARTS = sa.Table(
+    "arena_parts",
+    METADATA,
+    sa.Column("result", sa.Integer, sa.ForeignKey("arena_results.number"), primary_key=True),
+    sa.Column("first", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("data", sa.JSON, nullable=False),
+)
+"""What one of them told, in pieces of many events; `first` is the number of a piece's first."""
+
 OPERATORS = sa.Table(
     "operators", METADATA, sa.Column("key", sa.String(40), sa.ForeignKey("api_keys.id"), primary_key=True)
 )

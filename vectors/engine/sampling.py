@@ -30,7 +30,8 @@ class Sampling:
     """Settings of one generation.
 
     `temperature` 0 is greedy. `top_k` keeps the most likely tokens (0: all), `top_p` the smallest set of them
-    whose probability reaches it (nucleus sampling, Holtzman et al. 2019, arXiv 1904.09751).
+    whose probability reaches it (nucleus sampling, Holtzman et al. 2019, arXiv 1904.09751), `min_p` those
+    with at least that share of the likeliest's (Nguyen et al. 2024, arXiv 2407.01082).
     `repetition_penalty` divides the positive logits of tokens that stand in the prompt or were generated, and
     multiplies the negative ones (Keskar et al. 2019, arXiv 1909.05858). `frequency_penalty` is taken from a
     token's logit as often as it was generated, `presence_penalty` once; `logit_bias` is added to those of its
@@ -47,6 +48,7 @@ class Sampling:
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
+    min_p: float = 0.0
     repetition_penalty: float = 1.0
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
@@ -65,10 +67,7 @@ class Sampling:
             raise InvalidRequest(f"max_new_tokens is {self.max_new_tokens}: expected at least 1")
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
             raise InvalidRequest(f"temperature is {self.temperature}: expected 0 (greedy) or more")
-        if not 0 < self.top_p <= 1:
-            raise InvalidRequest(f"top_p is {self.top_p}: expected more than 0 and at most 1")
-        if self.top_k < 0:
-            raise InvalidRequest(f"top_k is {self.top_k}: expected 0 (all tokens) or more")
+        self._check_cuts()
         if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
             raise InvalidRequest(f"repetition_penalty is {self.repetition_penalty}: expected more than 0")
         for name in ("frequency_penalty", "presence_penalty"):
@@ -88,6 +87,19 @@ class Sampling:
             raise InvalidRequest(
                 f"{len(self.forced_ids)} forced_ids are more than max_new_tokens = {self.max_new_tokens}"
             )
+
+    def _check_cuts(self) -> None:
+        if not 0 < self.top_p <= 1:
+            raise InvalidRequest(f"top_p is {self.top_p}: expected more than 0 and at most 1")
+        if self.top_k < 0:
+            raise InvalidRequest(f"top_k is {self.top_k}: expected 0 (all tokens) or more")
+        if not 0 <= self.min_p <= 1:
+            raise InvalidRequest(f"min_p is {self.min_p}: expected 0 (all tokens) to 1")
+
+    @property
+    def cuts(self) -> bool:
+        """Whether unlikely tokens are left out of what is sampled from."""
+        return self.top_p < 1 or self.top_k > 0 or self.min_p > 0
 
 
 class Sampler:
@@ -168,7 +180,7 @@ def choose(samplers: Sequence[Sampler], logits: Tensor) -> list[int | None]:
             logits[row] = samplers[row].adjusted(logits[row])
     top, tokens = logits.max(dim=-1)
     sampled = [row for row, sampler in enumerate(samplers) if sampler.sampling.temperature > 0]
-    cut = {row for row in sampled if samplers[row].sampling.top_p < 1 or samplers[row].sampling.top_k}
+    cut = {row for row in sampled if samplers[row].sampling.cuts}
     for rows in ([row for row in sampled if row in cut], [row for row in sampled if row not in cut]):
         if rows:
             tokens[rows] = _sampled(logits[rows], [samplers[row] for row in rows], cut=rows[0] in cut)
@@ -179,7 +191,7 @@ def choose(samplers: Sequence[Sampler], logits: Tensor) -> list[int | None]:
 def _sampled(logits: Tensor, samplers: Sequence[Sampler], *, cut: bool) -> Tensor:
     """Sample from `logits` [rows, vocab] with each row's temperature and generator.
 
-    Where `cut`, each row's top_k and top_p hold; else they let every token through, and nothing is sorted,
+    Where `cut`, each row's top_k, top_p and min_p hold; else every token is let through, and nothing sorted,
     which takes longer than a pass of a small model.
 
     The token with the greatest probability / noise: the Gumbel-max trick (Maddison et al. 2014, "A*
@@ -191,10 +203,11 @@ def _sampled(logits: Tensor, samplers: Sequence[Sampler], *, cut: bool) -> Tenso
         logits.device
     )
     columns = torch.tensor(
-        [[each.temperature, each.top_p, each.top_k or logits.shape[1]] for each in settings],
+        [[each.temperature, each.top_p, each.top_k or logits.shape[1], each.min_p] for each in settings],
         device=logits.device,
     )
-    temperature, top_p, top_k = columns[:, :1].clamp_min(_MIN_TEMPERATURE), columns[:, 1:2], columns[:, 2:]
+    temperature, top_p, top_k, min_p = (columns[:, at : at + 1] for at in range(4))
+    temperature = temperature.clamp_min(_MIN_TEMPERATURE)
     if not cut:
         whole = torch.softmax((logits - logits.amax(dim=-1, keepdim=True)) / temperature, dim=-1)
         return (whole / noise).argmax(dim=-1)
@@ -202,5 +215,6 @@ def _sampled(logits: Tensor, samplers: Sequence[Sampler], *, cut: bool) -> Tenso
     ordered = ordered.masked_fill(torch.arange(logits.shape[1], device=logits.device) >= top_k, -torch.inf)
     probabilities = torch.softmax((ordered - ordered[:, :1]) / temperature, dim=-1)
     reached = probabilities.cumsum(dim=-1)
-    kept = torch.where(reached - probabilities < top_p, probabilities, 0)
+    likely = probabilities >= min_p * probabilities[:, :1]
+    kept = torch.where((reached - probabilities < top_p) & likely, probabilities, 0)
     return (torch.zeros_like(kept).scatter_(1, order, kept) / noise).argmax(dim=-1)

@@ -43,6 +43,7 @@ continue-on-failure = true
 cache = {{ enabled = false }}
 [dictionaries]
 tasks = {{ values = {tasks} }}
+runs = {{ values = {runs} }}
 models = {{ values = ["{model}"] }}
 domains = {{ values = ["code_reading", "mine"] }}
 datasets = {{ values = ["bundled"] }}
@@ -50,6 +51,7 @@ instances = {{ values = ["{instance}"] }}
 cursors = {{ values = ["{cursor}"] }}
 [parameters]
 "path.task_id" = {{ dictionary = "tasks", probability = 0.7 }}
+"path.run_id" = {{ dictionary = "runs", probability = 0.7 }}
 "path.model" = {{ dictionary = "models", probability = 0.8 }}
 "path.domain" = {{ dictionary = "domains", probability = 0.6 }}
 "query.instance_id" = {{ dictionary = "instances", probability = 0.5 }}
@@ -57,6 +59,7 @@ cursors = {{ values = ["{cursor}"] }}
 "body.instance_id" = {{ dictionary = "instances", probability = 0.8 }}
 "body.dataset" = {{ dictionary = "datasets", probability = 0.9 }}
 "body.steering.domain" = {{ dictionary = "domains", probability = 0.8 }}
+"body.columns.steering.domain" = {{ dictionary = "domains", probability = 0.8 }}
 "body.model" = {{ dictionary = "models", probability = 0.8 }}
 
 # DELETE cancels a task, which stays to be read and resumed.
@@ -79,6 +82,8 @@ BY_CONTENT = [
     "GET /v1/tasks",
     "POST /v1/tasks",
     "POST /v1/chat/completions",
+    "GET /v1/arena/runs",
+    "POST /v1/arena/runs",
     "POST /v1/completions",
     "POST /v1/responses",
     "POST /tokenize",
@@ -95,10 +100,13 @@ def fuzz(live: Live, script: Script, folder: Path, *, cases: int, seed: int, pha
     for script.error in (None, ConfigError("on purpose")):
         tasks.append(live.create(**headers)["id"])
         live.wait(tasks[-1], "completed", "failed", headers=headers)
+    asked = {"prompt": "x", "columns": [{"name": "baseline"}], "max_tokens": 4}
+    shown = [live.http.post("/v1/arena/runs", json=asked, headers=headers).json()["id"] for _ in range(4)]
     page = live.http.get("/v1/tasks", params={"limit": 1}, headers=headers).json()
     (folder / "schemathesis.toml").write_text(
         CONFIG.format(
             tasks=json.dumps(tasks),
+            runs=json.dumps(shown),
             model=live.runtime.models.target,
             instance=INSTANCE["instance_id"],
             cursor=page["next_cursor"],

@@ -19,6 +19,9 @@ from tests.services.conftest import INSTANCE, held, until
 PUBLIC = {"/live", "/ready"}
 WHOLE, OWN = {"part": "whole"}, {"part": "own"}
 FILLED = {"model": "tiny-llama", "domain": "mine"}
+SHOWN = {"prompt": "x", "columns": [{"name": "baseline"}], "max_tokens": 2}
+NAMED = {"task_id": "task-" + "0" * 24, "run_id": "run-" + "0" * 24}
+"""Of nothing that there is."""
 
 
 def bearer(key):
@@ -45,7 +48,7 @@ def test_every_route_but_the_public_ones_needs_a_key(keyed):
     paths, _ = described(live)
     assert len(paths) >= 14
     for method, path in paths:
-        filled = path.format(task_id="task-" + "0" * 24, **FILLED)
+        filled = path.format(**NAMED, **FILLED)
         answer = live.http.request(method, filled)
         if path in PUBLIC:
             assert answer.status_code == 200, path
@@ -59,17 +62,21 @@ def test_on_every_route_that_names_something_another_owner_gets_what_nobody_gets
     with held(script):
         task = live.http.post("/v1/tasks", json=INSTANCE, **bearer(ada)).json()["id"]
     live.wait(task, "completed", **bearer(ada))
+    shown = live.http.post("/v1/arena/runs", json=SHOWN, **bearer(ada)).json()["id"]
+    live.http.get(f"/v1/arena/runs/{shown}/events", **bearer(ada))
+    own = {"task_id": task, "run_id": shown}
     paths, _ = described(live)
-    walked = [pair for pair in paths if "{task_id}" in pair[1]]
-    assert len(walked) == 6
+    walked = sorted((pair for pair in paths if "_id}" in pair[1]), key=lambda pair: pair[0] == "DELETE")
+    assert len(walked) == 11
     for method, path in walked:
-        theirs = live.http.request(method, path.format(task_id=task), **bearer(bob))
-        none = live.http.request(method, path.format(task_id="task-" + "0" * 24), **bearer(bob))
+        theirs = live.http.request(method, path.format(**own), **bearer(bob))
+        none = live.http.request(method, path.format(**NAMED), **bearer(bob))
         assert theirs.status_code == none.status_code == 404, path
         assert theirs.json()["detail"] == none.json()["detail"]
-        mine = live.http.request(method, path.format(task_id=task), **bearer(ada))
+        mine = live.http.request(method, path.format(**own), **bearer(ada))
         assert mine.status_code != 404, path
-    assert live.http.get("/v1/tasks", **bearer(bob)).json()["data"] == []
+    for listed in ("/v1/tasks", "/v1/arena/runs"):
+        assert live.http.get(listed, **bearer(bob)).json()["data"] == []
     assert live.http.get(f"/v1/tasks/{task}", **bearer(ada)).json()["state"] == "completed"
 
 

@@ -29,6 +29,8 @@ def samplers(*rows, prompt=()):
         ({"top_p": 1.1}, "at most 1"),
         ({"top_p": math.nan}, "more than 0"),
         ({"top_k": -1}, "0 .all tokens. or more"),
+        ({"min_p": -0.1}, "0 .all tokens. to 1"),
+        ({"min_p": math.nan}, "0 .all tokens. to 1"),
         ({"repetition_penalty": 0.0}, "more than 0"),
         ({"repetition_penalty": -1.0}, "more than 0"),
         ({"repetition_penalty": math.nan}, "more than 0"),
@@ -126,6 +128,17 @@ def test_only_the_most_likely_tokens_are_sampled_with_top_k_and_each_of_them_is(
     found = set(choose(samplers(*rows), logits.repeat(300, 1)))
     assert found <= best
     assert len(found) > len(best) // 2
+
+
+@given(min_p=st.floats(0.01, 1.0), seed=st.integers(0, 1000))
+def test_with_min_p_only_tokens_of_that_share_of_the_likeliests_probability_are_sampled(min_p, seed):
+    logits = logits_for(1, vocab=20, seed=seed) / 3
+    probabilities = torch.softmax(logits[0].double() / 2.0, dim=0)
+    likely = set((probabilities >= min_p * probabilities.max() - 1e-7).nonzero().flatten().tolist())
+    rows = [Sampling(temperature=2.0, min_p=min_p, seed=draw) for draw in range(300)]
+    found = set(choose(samplers(*rows), logits.repeat(300, 1)))
+    assert found <= likely
+    assert len(found) > len(likely) // 3
 
 
 def test_a_top_k_of_one_is_greedy_and_one_of_the_vocabulary_changes_nothing():
