@@ -7,13 +7,21 @@ READY := $(VENV)/.ready
 PAGES := README.md ARCHITECTURE.md $(wildcard docs/*.md docs/lab/*.md)
 COG := $(BIN)/cog --verbosity=1 -I . -p 'from docs.tables import *'
 
-.PHONY: help solve test check docs coverage clients clean
+WEB := services/arena/web
+PAGE := $(WEB)/dist/index.html
+
+.PHONY: help solve serve arena test check docs coverage clients clean
 
 help:           ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
 
 solve: $(READY) ## solve a bundled task end to end with the embedded model (ID=… another one)
 	$(BIN)/orchestrate solve $(ID) --run-tests --grade
+
+arena: $(PAGE)  ## build the page that `orchestrate serve` shows (it needs Node 20.19 or newer)
+
+serve: $(READY) $(PAGE) ## build the page where it has changed, and serve it with the API
+	$(BIN)/orchestrate serve
 
 test: $(READY)  ## run the whole test suite
 	$(BIN)/pytest -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
@@ -35,7 +43,7 @@ clients: $(READY) ## have real clients of OpenAI's API talk to a server, each in
 	$(BIN)/python -m tests.clients --out docs/results/clients.json
 
 clean:          ## remove the environment, runs and caches
-	rm -rf $(VENV) .clients runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf $(VENV) $(WEB)/dist $(WEB)/node_modules .clients runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -44,3 +52,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
+
+# The types of the page are made of the API's description, so it depends on the routes too.
+$(PAGE): $(READY) $(wildcard $(WEB)/*.json $(WEB)/*.ts $(WEB)/index.html) $(shell find $(WEB)/src $(WEB)/scripts -type f -not -name schema.d.ts 2>/dev/null) $(wildcard services/*.py services/*/*.py)
+	cd $(WEB) && npm ci --silent && PYTHON=$(abspath $(BIN))/python npm run --silent build

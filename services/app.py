@@ -1,7 +1,7 @@
 """The app: routes, errors and the edge around them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Protocol
@@ -24,7 +24,7 @@ from services.api import (
 )
 from services.api.described import description
 from services.api.edge import Edge
-from services.arena import runs
+from services.arena import page, runs
 from services.arena.arena import Arena
 from services.arena.run_events import RUN_EVENT
 from services.observability.lag import watch
@@ -41,6 +41,7 @@ ROUTERS = (
     vectors.router,
     runs.router,
     health.router,
+    page.router,
 )
 _FORMS = {"RunEvent": RUN_EVENT}
 """Of what the arena's streams tell."""
@@ -83,6 +84,16 @@ def create_app(runtime: Runtime, doors: Sequence[Door] = ()) -> FastAPI:
             await arena.stop()
         await anyio.to_thread.run_sync(runtime.stop)
 
+    app = routed(doors, lifespan)
+    app.state.runtime, app.state.arena = runtime, arena
+    return app
+
+
+def routed(
+    doors: Sequence[Door] = (),
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
+) -> FastAPI:
+    """The routes and what they say of themselves, which is all that can be asked without a runtime."""
     app = FastAPI(
         title="Steered orchestrator",
         version=version("steered-orchestrator"),
@@ -91,7 +102,6 @@ def create_app(runtime: Runtime, doors: Sequence[Door] = ()) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.runtime, app.state.arena = runtime, arena
     for router in (*ROUTERS, *(door.router for door in doors)):
         app.include_router(router)
     problems.install(app)

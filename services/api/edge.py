@@ -52,11 +52,13 @@ class Edge:
                 message = {**message, "body": b"", "more_body": False} if head else message
             if message["type"] == "http.response.start":
                 status = int(message["status"])
+                answered = list(message.get("headers", []))
+                if not any(name.lower() == b"cache-control" for name, _ in answered):
+                    answered.append((b"cache-control", b"no-store"))
                 message["headers"] = [
-                    *message.get("headers", []),
+                    *answered,
                     (b"x-request-id", request_id.encode()),
                     (b"x-content-type-options", b"nosniff"),
-                    (b"cache-control", b"no-store"),
                 ]
             await send(message)
 

@@ -1,0 +1,90 @@
+"""The frame of the page: its colours, its keyboard, its addresses, the key that it asks for."""
+
+import pytest
+
+from tests.services.arena.browser.conftest import complaints, wider_than_the_window
+
+VIEWS = ("tasks", "models")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_view_breaks_a_rule_of_accessibility_in_either_theme_at_any_width(live, open_page, view):
+    live.wait(live.create()["id"], "completed")
+    for dark, width in ((False, "narrow"), (False, "wide"), (True, "widest"), (True, "narrow")):
+        shown = open_page(live.url, view, dark=dark, width=width)
+        shown.locator("main h2").first.wait_for()
+        shown.wait_for_load_state("networkidle")
+        assert not complaints(shown)
+        assert not wider_than_the_window(shown)
+
+
+def test_the_keyboard_reaches_everything(live, open_page):
+    shown = open_page(live.url, "tasks")
+    shown.locator("main h2").first.wait_for()
+    shown.keyboard.press("Tab")
+    assert shown.evaluate("document.activeElement.textContent") == "Skip to the content"
+    shown.keyboard.press("Enter")
+    assert shown.evaluate("document.activeElement.id") == "content"
+    shown.keyboard.press("g")
+    shown.keyboard.press("m")
+    shown.get_by_role("heading", name="In memory").wait_for()
+    shown.keyboard.press("?")
+    shown.get_by_role("dialog", name="Keyboard").wait_for()
+    shown.keyboard.press("Escape")
+    assert shown.get_by_role("dialog").count() == 0
+    shown.go_back()
+    shown.get_by_role("heading", name="New task").wait_for()
+
+
+def test_the_colours_are_the_systems_until_somebody_chooses(live, open_page):
+    shown = open_page(live.url, "models", dark=True)
+    paper = "getComputedStyle(document.documentElement).backgroundColor"
+    dark = shown.evaluate(paper)
+    shown.get_by_label("Colours").select_option("light")
+    light = shown.evaluate(paper)
+    assert light != dark
+    shown.reload()
+    shown.get_by_label("Colours").wait_for()
+    assert shown.evaluate(paper) == light
+
+
+def test_the_first_view_is_painted_within_a_second(live, open_page):
+    shown = open_page(live.url, "tasks")
+    shown.locator("main h2").first.wait_for()
+    shown.reload()
+    shown.locator("main h2").first.wait_for()
+    painted = shown.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    assert painted < 1000
+    sent = shown.evaluate("performance.getEntriesByType('resource').filter(each => each.name.endsWith('.js')).reduce((sum, each) => sum + each.encodedBodySize, 0)")
+    assert 0 < sent < 350_000
+
+
+def test_a_server_with_keys_is_asked_with_one_and_shows_each_owner_his_own(serving, open_page):
+    live = serving()
+    _, ada = live.runtime.store.keys.create("ada")
+    _, bob = live.runtime.store.keys.create("bob")
+    headers = {"Authorization": f"Bearer {ada}"}
+    live.create({"instance_id": "harborlab__tidetable-23"}, **headers)
+
+    shown = open_page(live.url, "tasks", allow="401")
+    dialog = shown.get_by_role("dialog", name="This server wants a key")
+    dialog.get_by_label("Key", exact=True).fill("orch_wrong")
+    dialog.get_by_role("button", name="Use this key").click()
+    dialog.get_by_text("The server does not know that key.").wait_for()
+    assert not complaints(shown)
+    dialog.get_by_label("Key", exact=True).fill(bob)
+    dialog.get_by_role("button", name="Use this key").click()
+    shown.get_by_text("No tasks yet.").wait_for()
+    shown.get_by_role("button", name="Forget the key").click()
+    dialog.get_by_label("Key", exact=True).fill(ada)
+    dialog.get_by_role("button", name="Use this key").click()
+    shown.get_by_role("link", name="harborlab__tidetable-23").wait_for()
+    assert shown.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}, document.cookie])").count("orch_") == 0
+
+
+def test_a_server_that_goes_away_is_told_and_comes_back_by_itself(serving, open_page):
+    live = serving()
+    shown = open_page(live.url, "models", allow="ERR_CONNECTION")
+    shown.get_by_role("heading", name="In memory").wait_for()
+    live.stop()
+    shown.get_by_text("No answer from the server").wait_for()

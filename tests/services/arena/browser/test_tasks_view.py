@@ -1,0 +1,66 @@
+"""Point 4: tasks are created, followed, cancelled, resumed, replayed and compared in the page."""
+
+import re
+
+from orchestrator.events import Tokens
+from tests.services.arena.browser.conftest import complaints
+from tests.services.conftest import held
+
+HOSTILE = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
+
+
+def test_a_task_is_created_followed_and_cancelled_and_goes_on(live, script, open_page):
+    shown = open_page(live.url, "tasks")
+    with held(script):
+        shown.get_by_role("button", name="Create", exact=True).click()
+        shown.get_by_role("button", name=re.compile("Read the issue.*runs")).wait_for()
+        shown.get_by_label("Text as it is written").get_by_text("Zürich").wait_for()
+        assert not complaints(shown)
+        shown.get_by_role("button", name="Cancel").click()
+    shown.get_by_role("button", name="Resume").click()
+    shown.locator(".patch").get_by_text("é.py").or_(shown.locator("pre.code").get_by_text("é.py")).first.wait_for()
+    assert shown.locator("header .chip.completed").count() == 1
+
+
+def test_a_finished_task_is_replayed_event_by_event(live, open_page):
+    task = live.wait(live.create()["id"], "completed")
+    shown = open_page(live.url, f"tasks/{task['id']}")
+    place = shown.get_by_label("Event")
+    assert place.get_attribute("aria-valuetext") == f"{task['last_event']} of {task['last_event']}"
+    place.press("Home")
+    assert shown.get_by_role("button", name=re.compile("Read the issue.*not reached")).count() == 1
+    place.press("ArrowRight")
+    place.press("ArrowRight")
+    place.press("ArrowRight")
+    assert shown.get_by_role("button", name=re.compile("Read the issue.*runs")).count() == 1
+    shown.get_by_label("Speed").select_option("32")
+    place.press("Space")
+    shown.get_by_text(f"{task['last_event']} of {task['last_event']}").wait_for()
+
+
+def test_two_tasks_of_one_instance_stand_side_by_side(live, open_page):
+    shown = open_page(live.url, "tasks")
+    shown.get_by_role("button", name="Create two: steered and baseline").click()
+    shown.locator("article.task").nth(1).get_by_text("baseline ·").wait_for()
+    shown.locator("article.task").nth(0).get_by_text("dynamic ·").wait_for()
+    assert not complaints(shown)
+
+
+def test_what_a_model_writes_is_shown_as_text_and_never_run(live, script, open_page, monkeypatch):
+    class Hostile(type(script)):
+        async def __call__(self, task, emit):
+            emit(Tokens(node="code_reading", count=1, text=HOSTILE))
+            return await super().__call__(task, emit)
+
+    task = live.wait(live.create()["id"], "completed")
+    live.runtime.store.keys.any_made()
+    shown = open_page(live.url, f"tasks/{task['id']}")
+    shown.get_by_label("Text as it is written").wait_for()
+    assert "broken" not in shown.title()
+
+
+def test_a_request_that_the_server_refuses_is_told_in_its_words(live, open_page):
+    shown = open_page(live.url, "tasks", allow="422")
+    shown.get_by_label("Instance", exact=True).fill("harborlab__tidetable-99")
+    shown.get_by_role("button", name="Create", exact=True).click()
+    assert "harborlab__tidetable-99" in shown.get_by_role("alert").inner_text()
