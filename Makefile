@@ -53,6 +53,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
+	cd $(WEB) && npm ci --silent
+
 # The types of the page are made of the API's description, so it depends on the routes too.
-$(PAGE): $(READY) $(wildcard $(WEB)/*.json $(WEB)/*.ts $(WEB)/index.html) $(shell find $(WEB)/src $(WEB)/scripts -type f -not -name schema.d.ts 2>/dev/null) $(wildcard services/*.py services/*/*.py)
-	cd $(WEB) && npm ci --silent && PYTHON=$(abspath $(BIN))/python npm run --silent build
+$(PAGE): $(READY) $(WEB)/node_modules/.package-lock.json $(wildcard services/*.py services/*/*.py) \
+		$(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name schema.d.ts)
+	cd $(WEB) && PYTHON=$(abspath $(BIN))/python npm run --silent build

@@ -5,6 +5,7 @@ import contextlib
 import functools
 import importlib.metadata
 import itertools
+import os
 import re
 import shutil
 import subprocess
@@ -195,7 +196,26 @@ def test_the_wheel_holds_the_packages_their_data_and_the_licence_and_nothing_els
     tracked = subprocess.run(
         ["git", "ls-files", *ROOMS], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert set(tracked.stdout.split("\n")) - {""} <= texts.keys()
+    page = "services/arena/web/"
+    wanted = {name for name in tracked.stdout.split("\n") if name and not name.startswith(page)}
+    assert wanted <= texts.keys()
+    assert {name for name in texts if name.startswith(page)} == built_page()
+
+
+def built_page() -> set[str]:
+    """The files of the page, where it has been built."""
+    dist = ROOT / "services" / "arena" / "web" / "dist"
+    return {str(path.relative_to(ROOT)) for path in dist.rglob("*") if path.is_file()}
+
+
+def test_a_wheel_that_has_to_hold_the_page_is_not_made_without_it(tmp_path):
+    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel"]
+    asked = {**os.environ, "ORCHESTRATE_WITH_PAGE": "1"}
+    done = subprocess.run(build, cwd=tmp_path, env=asked, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "make arena" in done.stderr
 
 
 def test_the_metadata_says_what_it_is(built):
@@ -212,7 +232,7 @@ def test_what_the_dockerfile_copies_is_enough_to_build_the_wheel(tmp_path):
     for sources, target in copies:
         for source in map(Path, sources.split()):
             if (ROOT / source).is_dir():
-                ignored = shutil.ignore_patterns("__pycache__")
+                ignored = shutil.ignore_patterns("__pycache__", "node_modules")
                 shutil.copytree(ROOT / source, tmp_path / Path(target).relative_to("/src"), ignore=ignored)
             else:
                 shutil.copy(ROOT / source, tmp_path)

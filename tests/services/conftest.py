@@ -51,11 +51,12 @@ class Script:
         self.gate = threading.Event()
         self.gate.set()
         self.error: Exception | None = None
+        self.text = "Zürich\n\ndata: x"
 
     async def __call__(self, task, emit) -> TaskResult:
         self.begun.append(task.id)
         emit(NodeStarted(node="code_reading"))
-        for number, text in enumerate("Zürich\n\ndata: x", 1):
+        for number, text in enumerate(self.text, 1):
             emit(Tokens(node="code_reading", count=number, text=text))
         while not self.gate.is_set():
             await asyncio.sleep(0.01)

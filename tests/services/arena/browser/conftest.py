@@ -62,7 +62,11 @@ def open_page(browser) -> Iterator[Callable]:
         shown.on("pageerror", lambda error: wrong.append(str(error)))
         shown.on(
             "console",
-            lambda said: said.type == "error" and not (allow and allow in said.text) and wrong.append(said.text),
+            lambda said: (
+                wrong.append(said.text)
+                if said.type == "error" and not (allow and allow in said.text)
+                else None
+            ),
         )
         shown.goto(f"{url}/#/{view}")
         return shown
@@ -88,5 +92,3 @@ def complaints(shown) -> list[str]:
 
 def wider_than_the_window(shown) -> bool:
     return shown.evaluate("document.documentElement.scrollWidth > window.innerWidth")
-
-

@@ -2,7 +2,6 @@
 
 import re
 
-from orchestrator.events import Tokens
 from tests.services.arena.browser.conftest import complaints
 from tests.services.conftest import held
 
@@ -17,9 +16,10 @@ def test_a_task_is_created_followed_and_cancelled_and_goes_on(live, script, open
         shown.get_by_label("Text as it is written").get_by_text("Zürich").wait_for()
         assert not complaints(shown)
         shown.get_by_role("button", name="Cancel").click()
+        shown.get_by_role("button", name="Resume").wait_for()
     shown.get_by_role("button", name="Resume").click()
-    shown.locator(".patch").get_by_text("é.py").or_(shown.locator("pre.code").get_by_text("é.py")).first.wait_for()
-    assert shown.locator("header .chip.completed").count() == 1
+    shown.locator("article header .chip.completed").wait_for()
+    assert "é.py" in shown.locator("section", has=shown.get_by_role("heading", name="Patch")).inner_text()
 
 
 def test_a_finished_task_is_replayed_event_by_event(live, open_page):
@@ -46,16 +46,12 @@ def test_two_tasks_of_one_instance_stand_side_by_side(live, open_page):
     assert not complaints(shown)
 
 
-def test_what_a_model_writes_is_shown_as_text_and_never_run(live, script, open_page, monkeypatch):
-    class Hostile(type(script)):
-        async def __call__(self, task, emit):
-            emit(Tokens(node="code_reading", count=1, text=HOSTILE))
-            return await super().__call__(task, emit)
-
+def test_what_a_task_tells_is_shown_as_text_and_never_run(live, script, open_page):
+    script.text = HOSTILE
     task = live.wait(live.create()["id"], "completed")
-    live.runtime.store.keys.any_made()
     shown = open_page(live.url, f"tasks/{task['id']}")
-    shown.get_by_label("Text as it is written").wait_for()
+    shown.get_by_role("button", name=re.compile("Read the issue")).click()
+    assert HOSTILE in shown.get_by_label("Text as it is written").inner_text()
     assert "broken" not in shown.title()
 
 
