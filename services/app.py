@@ -41,7 +41,6 @@ ROUTERS = (
     vectors.router,
     runs.router,
     health.router,
-    page.router,
 )
 _FORMS = {"RunEvent": RUN_EVENT}
 """Of what the arena's streams tell."""
@@ -102,7 +101,7 @@ def routed(
         docs_url=None,
         redoc_url=None,
     )
-    for router in (*ROUTERS, *(door.router for door in doors)):
+    for router in (*ROUTERS, page.router, *(door.router for door in doors)):
         app.include_router(router)
     problems.install(app)
     app.openapi = lambda: description(app, _FORMS)  # type: ignore[method-assign]
