@@ -5,6 +5,7 @@ units.jsonl     a line a finished unit: a kill at any moment loses the one that 
 units-….jsonl   the same of later parts, which hang on what has come of earlier ones
 residuals/      what models were read to be, where an experiment is about that
 result.json     the result as `--json` prints it, when it is whole
+items.jsonl     what was asked and answered, an item a line, of experiments that have items
 shown.json      its tables, and what it says to the original's claims: what a report is made of
 figure.svg      and figure.png
 saes/           autoencoders that were trained, each in a folder of SAELens' format
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, cast
 
 from orchestrator.errors import MixedRunError
 from orchestrator.json_text import json_text
+from orchestrator.lab.items import ITEMS, write_items
 from orchestrator.task.artifacts import open_run
 from orchestrator.task.run_names import slug
 from vectors.files import write_atomic
@@ -65,6 +67,7 @@ class ExperimentFolder(Journal):
             "section": asdict(result.section()),
             "findings": [each.model_dump() for each in result.findings() if each.estimate.n > 1],
         }
+        write_items(self.folder, result.items)
         write_atomic(self.folder / SHOWN, json_text(shown))
 
     def _file(self, facts: object) -> Path:
@@ -78,7 +81,7 @@ class ExperimentFolder(Journal):
         if self._fresh:
             folder = self.folder
             parts = [str(path.relative_to(folder)) for glob in _PARTS for path in folder.glob(glob)]
-            for name in (SHOWN, RESULT, _UNITS, *parts, *FIGURES, MANIFEST):
+            for name in (SHOWN, RESULT, ITEMS, _UNITS, *parts, *FIGURES, MANIFEST):
                 (self.folder / name).unlink(missing_ok=True)
             shutil.rmtree(self.folder / SAES, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -1,12 +1,13 @@
 """GSM8K, steered and not, with and without examples in the prompt: what `lab gsm8k` does."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from matplotlib.figure import Figure
 
 from orchestrator.lab.cells import evidence, shown
 from orchestrator.lab.claims import Finding, finding
 from orchestrator.lab.data import DataSet, data_set
+from orchestrator.lab.items import Item, Said, cut
 from orchestrator.lab.provenance import Analysis, Provenance, determinants, vector_of
 from orchestrator.policy.decisions import Record
 from orchestrator.reporting.tables import Section, Table
@@ -197,7 +198,23 @@ def measure_gsm8k(
         cells=tuple(cells),
         against_unsteered=tuple(against_unsteered(cells)),
         interference=tuple(interference(cells)),
+        items=tuple(_items(items, problems, cells)),
     )
+
+
+def _items(numbers: Sequence[int], problems: Sequence[Problem], cells: Sequence[Cell]) -> Iterator[Item]:
+    for place, number in enumerate(numbers):
+        said = [
+            Said(
+                condition=f"{cell.style}, {cell.condition.name}",
+                text=cut(cell.answers[place].text),
+                right=cell.solved[place],
+            )
+            for cell in cells
+        ]
+        problem = problems[number]
+        expected = problem.answer.rpartition("#### ")[2]
+        yield Item(name=str(number), group="", question=problem.question, expected=expected, said=tuple(said))
 
 
 def check_styles(styles: Sequence[str]) -> None:

@@ -1,14 +1,19 @@
-"""Which questions of MMLU-Pro an experiment asks: so many of each domain, drawn with a seed."""
+"""Which questions of MMLU-Pro an experiment asks, so many of each domain, drawn with a seed; and these again,
+each with what was answered.
+"""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.lab.data import DataSet, data_set
+from orchestrator.lab.items import Item, Said, cut
 from orchestrator.session import Session
 from swebench.data.rows import Row
 from swebench.errors import InvalidRow
 from vectors.errors import UnfitAnalysis
+from vectors.lab.evaluation.choosing import Likelihoods
+from vectors.lab.evaluation.conditions import Condition
 from vectors.lab.evaluation.mmlu_pro import LETTERS, Question, Worked
 from vectors.suggestions import did_you_mean
 
@@ -83,6 +88,35 @@ def worked_for(session: Session, asked: Asked, pool: Pool) -> list[Sequence[Work
                 f"--shots wants {asked.shots}"
             )
     return [by_domain[each.domain][: asked.shots] for each in pool.questions]
+
+
+def items_of(
+    pool: Pool, of: Sequence[Condition], weighed: Sequence[Likelihoods], written: Sequence[Sequence[str]]
+) -> Iterator[Item]:
+    """The questions, with the letters' log-likelihoods as options stand and the letters that were written."""
+    picked = [each.by_letter() for each in weighed]
+    for place, each in enumerate(pool.questions):
+        right = LETTERS[each.answer]
+        said = [
+            Said(
+                condition=condition.name,
+                nats=dict(zip(LETTERS, one.nats[place][0], strict=False)),
+                right=letters[place] == each.answer,
+            )
+            for condition, one, letters in zip(of, weighed, picked, strict=False)
+        ]
+        said += [
+            Said(condition=f"{condition.name}, written", text=own[place], right=own[place] == right)
+            for condition, own in zip(of, written, strict=False)
+        ]
+        options = [f"{letter}. {option}" for letter, option in zip(LETTERS, each.options, strict=False)]
+        yield Item(
+            name=str(pool.items[place]),
+            group=each.domain,
+            question=cut("\n".join([each.question, *options])),
+            expected=right,
+            said=tuple(said),
+        )
 
 
 def _examples(session: Session, asked: Asked) -> DataSet:

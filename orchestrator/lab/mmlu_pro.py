@@ -6,7 +6,7 @@ from typing import Literal
 from matplotlib.figure import Figure
 
 from orchestrator.lab.claims import Finding, finding
-from orchestrator.lab.knowledge import Asked, Pool, asked_of, worked_for
+from orchestrator.lab.knowledge import Asked, Pool, asked_of, items_of, worked_for
 from orchestrator.lab.knowledge_tables import tables
 from orchestrator.lab.provenance import Analysis, Provenance, determinants, vector_of
 from orchestrator.policy.decisions import Record
@@ -259,6 +259,7 @@ def _result(
             )
             for place, each in enumerate(pool.questions)
         ),
+        items=tuple(items_of(pool, of, weighed, said)),
     )
 
 

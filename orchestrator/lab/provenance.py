@@ -3,12 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self, TypeAlias, cast
+from typing import Annotated, Self, TypeAlias, cast
 
 from matplotlib.figure import Figure
-from pydantic import JsonValue, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from orchestrator.lab.claims import Finding
+from orchestrator.lab.items import Item
 from orchestrator.policy.decisions import Record
 from orchestrator.reporting.tables import Section
 from orchestrator.session import Session
@@ -86,7 +87,9 @@ def determinants(
 
 
 class Result(Record):
-    """What an experiment found."""
+    """What an experiment found. `items` are kept in a file of their own, for people to look at."""
+
+    items: Annotated[tuple[Item, ...], Field(exclude=True, repr=False)] = ()
 
     @property
     @abstractmethod

@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.cli import main
 from orchestrator.lab.gsm8k import measure_gsm8k
+from orchestrator.lab.items import read_items
 from orchestrator.lab.knowledge import Asked
 from orchestrator.lab.mmlu_pro import measure_mmlu_pro
 from orchestrator.session import Session
@@ -90,6 +91,36 @@ def test_mmlu_pro_is_scored_by_letters_rotations_and_written_answers_at_once(ses
     assert found.findings()[0].verdict == "undecided"
     title = found.section().title
     assert title.startswith("MMLU-Pro: math_reasoning on ")
+
+
+def test_each_item_is_kept_with_what_was_said_to_it_and_is_no_part_of_the_result(session, tmp_path):
+    from orchestrator.lab.folder import ExperimentFolder
+
+    folder = ExperimentFolder(tmp_path, tmp_path / "run")
+    found = chosen(session, tmp_path, scoring="both", journal=folder)
+    folder.finish(found)
+    items, count = read_items(tmp_path / "run", 1, 2)
+    assert (count, tuple(items)) == (6, found.items[1:3])
+    sample = found.samples[1]
+    assert items[0].name == str(sample.item)
+    assert items[0].expected == sample.right
+    assert "\nA. " in items[0].question
+    letters = {each.condition: tuple(each.nats.values()) for each in items[0].said if each.nats}
+    assert list(letters.values()) == [rows[0] for rows in sample.nats]
+    assert [each.text for each in items[0].said if each.condition.endswith("written")] == list(sample.written)
+    assert "items" not in json.loads((tmp_path / "run" / "result.json").read_text())
+
+
+def test_an_answered_problem_is_kept_in_words(session, tmp_path):
+    found = solved(session, tmp_path, styles=["cot"])
+    assert [item.name for item in found.items] == [str(each) for each in found.settings.items]
+    for place, item in enumerate(found.items):
+        assert [said.condition for said in item.said] == [
+            f"cot, {cell.condition.name}" for cell in found.cells
+        ]
+        assert [said.text for said in item.said] == [cell.answers[place].text for cell in found.cells]
+        assert [said.right for said in item.said] == [cell.solved[place] for cell in found.cells]
+    assert "answers" not in json.loads(found.model_dump_json())["cells"][0]
 
 
 @pytest.mark.parametrize("draw", [solved, chosen])

@@ -1,8 +1,11 @@
 """Problems answered in every style under every steering, scored item by item, and conditions compared."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
+from typing import Annotated
+
+from pydantic import Field
 
 from vectors.engine.engine import Engine
 from vectors.engine.requests import GenerationRequest
@@ -35,7 +38,7 @@ class Cell:
     `strict` and `flexible` are accuracies by either filter, `original` that by the original's rule;
     `format_gap` is flexible − strict on the same items: right numbers in the wrong form. `ended` is the share
     of answers that came to an end of their own. `items` tells of each item which filter found it solved: 0
-    neither, 1 the flexible one, 2 the strict one, 3 both.
+    neither, 1 the flexible one, 2 the strict one, 3 both. The answers themselves are no part of its JSON.
     """
 
     style: str
@@ -48,6 +51,7 @@ class Cell:
     degenerate: Estimate
     tokens: Estimate
     items: str
+    answers: Annotated[tuple[Answer, ...], Field(exclude=True)] = field(default=(), repr=False, compare=False)
 
     @property
     def solved(self) -> list[bool]:
@@ -158,4 +162,5 @@ def _cell(style: str, condition: Condition, problems: Sequence[Problem], found: 
         degenerate=rate(sum(map(degenerate, found)), n),
         tokens=mean([float(len(answer.token_ids)) for answer in found], at_least=0),
         items=items,
+        answers=tuple(found),
     )
