@@ -76,20 +76,28 @@ def report_on(folders: Sequence[Path]) -> LabReport:
     """
     found: dict[Path, None] = {}
     for folder in folders:
-        below = [path.parent for level in ("*", "*/*") for path in folder.glob(f"{level}/{MANIFEST}")]
-        own = [folder] if (folder / MANIFEST).is_file() else sorted(below)
+        own = [folder] if (folder / MANIFEST).is_file() else experiments_below(folder)
         if not own:
             raise ConfigError(f"{folder} holds no experiment: expected a {MANIFEST} in it, or one below")
         found |= dict.fromkeys(own)
     finished = [folder for folder in found if (folder / SHOWN).is_file()]
-    experiments = tuple(map(_read, finished))
-    models = list(dict.fromkeys(model for each in experiments for model in each.models)) or [""]
-    claims = [row for claim in CLAIMS for model in models for row in _rows(claim, model, experiments)]
+    experiments = tuple(map(read_experiment, finished))
     return LabReport(
         experiments=experiments,
         unfinished=tuple(str(folder) for folder in found if folder not in finished),
-        claims=tuple(claims),
+        claims=tuple(answered(experiments)),
     )
+
+
+def experiments_below(folder: Path) -> list[Path]:
+    """The experiments one or two levels below a folder."""
+    return sorted(path.parent for level in ("*", "*/*") for path in folder.glob(f"{level}/{MANIFEST}"))
+
+
+def answered(experiments: Sequence[Experiment]) -> list[ClaimRow]:
+    """A row for each claim and model, and more where several experiments answer it."""
+    models = list(dict.fromkeys(model for each in experiments for model in each.models)) or [""]
+    return [row for claim in CLAIMS for model in models for row in _rows(claim, model, experiments)]
 
 
 def write_report(report: LabReport, out: Path) -> list[Path]:
@@ -163,7 +171,9 @@ def _section(of: Experiment) -> Section:
     return Section(f"{of.name}: {section.title}", section.text, section.tables, [of.folder])
 
 
-def _read(folder: Path) -> Experiment:
+def read_experiment(folder: Path) -> Experiment:
+    """A finished experiment. Raises ConfigError for what cannot be read as one."""
+
     def text(name: str) -> str:
         path = folder / name
         if path.stat().st_size > _MOST_BYTES:
