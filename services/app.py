@@ -24,7 +24,7 @@ from services.api import (
 )
 from services.api.described import description
 from services.api.edge import Edge
-from services.arena import page, runs
+from services.arena import laboratory, page, runs
 from services.arena.arena import Arena
 from services.arena.run_events import RUN_EVENT
 from services.observability.lag import watch
@@ -40,6 +40,7 @@ ROUTERS = (
     model.router,
     vectors.router,
     runs.router,
+    laboratory.router,
     health.router,
 )
 _FORMS = {"RunEvent": RUN_EVENT}

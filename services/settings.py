@@ -53,6 +53,8 @@ class ServeSettings(BaseModel):
     """The operator's own, word for word: what is computed of them is reused for whoever sends them."""
     arena_results: int = Field(default=200, ge=1)
     """Most arena runs, and most batches, that are kept for each owner; the oldest make room for new ones."""
+    lab_runs: Path = Path("runs/lab")
+    """Folder of `orchestrate lab` whose finished experiments everybody with a key may look at."""
     one_owner: bool = False
     """All keys are of one trusted owner: what is computed for one is reused for all, and its count and time
     tell each of them how far a text agrees with another's."""

@@ -1,4 +1,4 @@
-"""/v1/arena/laboratory: the finished experiments of the server's folder, what they say, show and were asked."""
+"""/v1/arena/laboratory: finished experiments of the server's folder: tables, figures, claims and items."""
 
 import hashlib
 from pathlib import Path

@@ -18,7 +18,7 @@ from tests.services.conftest import INSTANCE, held, until
 
 PUBLIC = {"/live", "/ready"}
 WHOLE, OWN = {"part": "whole"}, {"part": "own"}
-FILLED = {"model": "tiny-llama", "domain": "mine"}
+FILLED = {"model": "tiny-llama", "domain": "mine", "run": "0" * 16, "figure": "figure.svg"}
 SHOWN = {"prompt": "x", "columns": [{"name": "baseline"}], "max_tokens": 2}
 NAMED = {"task_id": "task-" + "0" * 24, "run_id": "run-" + "0" * 24}
 """Of nothing that there is."""

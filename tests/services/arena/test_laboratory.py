@@ -16,7 +16,18 @@ def runs(tmp_path_factory, tiny_model):
     """A folder with a finished experiment, one that is not, one that is broken, and a way out."""
     root = tmp_path_factory.mktemp("laboratory")
     rows = mmlu_pro_file(root)
-    asked = ["lab", "mmlu-pro", "--dataset", rows, "--per-domain", "3", "--shares", "0.1", "--model", str(tiny_model)]
+    asked = [
+        "lab",
+        "mmlu-pro",
+        "--dataset",
+        rows,
+        "--per-domain",
+        "3",
+        "--shares",
+        "0.1",
+        "--model",
+        str(tiny_model),
+    ]
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
         patch.setenv("ORCHESTRATE_CACHE", str(root / "cache"))
         main([*asked, "--out", str(root / "runs" / "tiny" / "mmlu-pro"), "--json"])
@@ -66,7 +77,7 @@ def test_an_experiment_shows_its_tables_figures_and_items(lab, runs):
     lines = (runs / "tiny" / "mmlu-pro" / "items.jsonl").read_text().splitlines()
     assert [each["question"] for each in page["data"]] == [json.loads(line)["question"] for line in lines[4:]]
     said = page["data"][0]["said"]
-    assert [each["condition"] for each in said] == ["unsteered", "math_reasoning@1, 10%"]
+    assert [each["condition"] for each in said] == ["unsteered", "math_reasoning@2, 10%"]
     assert all(nats < 0 for each in said for nats in each["nats"].values())
 
 
