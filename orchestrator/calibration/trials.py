@@ -76,11 +76,13 @@ def build_trial(
     """
     if domain in WITH_PROMPTS:
         found = load_instances(dataset, cache=session.settings.cache, progress=session.progress)
-        instances = drawn(list(found.instances.values()), size.n + size.proposal_n, seed)
+        usable = [each for each in found.instances.values() if metric != "gold" or added_lines(each)]
+        instances = drawn(usable, size.n + size.proposal_n, seed)
         there = situations(session, domain, regime, instances, size.issue_tokens, journal)
         digest = found.fingerprint
         if not there:
-            raise ConfigError("no task of the data set gives this node a prompt: choose another --dataset")
+            lines = " and has a patch that adds lines" if metric == "gold" else ""
+            raise ConfigError(f"no task gives this node a prompt{lines}: choose another --dataset")
     else:
         there = open_requests()
         digest = hashlib.sha256("\0".join(each.shown for each in there).encode()).hexdigest()

@@ -10,8 +10,8 @@ from orchestrator.calibration.trials import CHEAP, Size, added_lines, build_tria
 from orchestrator.errors import ConfigError
 from orchestrator.session import Session
 from orchestrator.settings import Settings
+from swebench.data.bundles import bundled_files
 from swebench.data.loading import load_instances
-from vectors.errors import CertificateError
 
 SMALL = Size(n=6, proposal_n=4, watched=2)
 
@@ -137,6 +137,16 @@ def test_of_more_tasks_than_are_asked_for_chance_takes_some_wherever_they_stand(
     assert taken(0) == taken(0) != taken(1)
 
 
+def test_tasks_whose_patch_adds_no_lines_take_no_place_among_those_asked_for(session, tmp_path):
+    rows = [json.loads(line) for path in bundled_files() for line in path.read_text("utf-8").splitlines()]
+    rows = [row | {"patch": ""} for row in rows[6:]] + rows[:6]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    how = Size(n=4, proposal_n=2)
+    trial = build_trial(session, "code_reading", "zero-shot", "gold", how, dataset=str(file))
+    assert len({each.text for each in (*trial.proposal, *trial.certification)}) == 6
+
+
 def test_where_there_is_nothing_to_choose_all_certify(session):
     trial = build_trial(session, "code_reading", "zero-shot", "gold", Size(proposal_n=0))
     assert trial.proposal == trial.certification
@@ -176,5 +186,5 @@ def test_a_rewrite_is_valid_where_it_becomes_a_patch(session, instances):
 def test_a_data_set_without_enough_patches_says_what_it_lacks(session, tmp_path):
     row = {"instance_id": "a__b-1", "repo": "a/b", "base_commit": "0" * 40, "problem_statement": "x"}
     (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
-    with pytest.raises(CertificateError, match="more tasks"):
+    with pytest.raises(ConfigError, match=r"no task .* has a patch that adds lines"):
         build_trial(session, "code_reading", "zero-shot", "gold", SMALL, dataset=str(tmp_path / "rows.jsonl"))
