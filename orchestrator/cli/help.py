@@ -24,7 +24,7 @@ SECTIONS = {
         "scoring rotations batch rows repeats against busy speed install-peers backend gold top "
         "text brown depth certify as-original strategies variants budgets learn multiples "
         "export of source keyword count stride search address "
-        "architecture k l1 width context epochs learning-rate"
+        "architecture k l1 width context epochs learning-rate features contexts"
     ),
     "Running": (
         "run-tests test-command python environment grade executor workers threads timeout fresh http host "

@@ -106,6 +106,16 @@ CLAIMS = {
         original="the same at L1 0.005 and 0.05",
         command="lab sae analyse",
     ),
+    "features_harm_less": Claim(
+        says="Vectors of features harm less than contrastive ones",
+        original="law 24 % against 22 % at α 3, 16 % against 18 % at α 10, n = 50",
+        command="lab sae features",
+    ),
+    "output_score_harms_less": Claim(
+        says="Features chosen by their output score harm less",
+        original="least harm of all methods at α 10, n = 50",
+        command="lab sae features",
+    ),
     "context_interferes": Claim(
         says="Steering harms beside retrieved code",
         original="valid paths 68 % to 15 %, n = 20",

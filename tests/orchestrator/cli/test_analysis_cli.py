@@ -5,41 +5,19 @@ import signal
 from pathlib import Path
 
 import pytest
-import torch
 
-from orchestrator.cli import main
 from tests.orchestrator.conftest import ended_at
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(tmp_path, monkeypatch):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # tiny matrices are slower on many
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    (tmp_path / "two.txt").write_text("Go on.\nWhy?\n")
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """Vectors are extracted once for all the commands."""
-    return tmp_path_factory.mktemp("cache")
+def _own_folder(lab_folder):
+    (lab_folder / "two.txt").write_text("Go on.\nWhy?\n")
 
 
 @pytest.fixture
-def run(capsys, monkeypatch, cache, tiny_model):
+def run(lab):
     """Exit code, stdout and stderr of an analysis on the tiny model."""
-    monkeypatch.setenv("ORCHESTRATE_CACHE", str(cache))
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as exit_:
-            main(["lab", *map(str, arguments), "--model", str(tiny_model)])
-        captured = capsys.readouterr()
-        return exit_.value.code or 0, captured.out, captured.err
-
-    return run
+    return lab
 
 
 SMALL = {

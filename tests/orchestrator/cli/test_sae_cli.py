@@ -2,21 +2,17 @@
 
 import json
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
-import torch
 
 from orchestrator.cli import main
 from tests.orchestrator.conftest import ended_at
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(tmp_path, monkeypatch):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # tiny matrices are slower on many
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def _own_folder(lab_folder):
     for number in range(12):
         place = Path("code", "package", f"m{number}.py")
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -24,27 +20,12 @@ def _own_folder(tmp_path, monkeypatch):
     Path("code", ".git").mkdir()
     Path("code", ".git", "config").write_text("hidden")
     Path("code", "data.bin").write_bytes(b"\0\xff")
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture
-def run(capsys, monkeypatch, cache, tiny_model):
+def run(lab):
     """Exit code, stdout and stderr of a command on the tiny model."""
-    monkeypatch.setenv("ORCHESTRATE_CACHE", str(cache))
-
-    def run(command, *arguments):
-        with pytest.raises(SystemExit) as exit_:
-            main(["lab", "sae", command, *map(str, arguments), "--model", str(tiny_model)])
-        captured = capsys.readouterr()
-        return exit_.value.code or 0, captured.out, captured.err
-
-    return run
+    return partial(lab, "sae")
 
 
 SMALL = ["code", "--tokens", "2048", "--context", "32", "--batch", "128", "--k", "4", "--width", "2"]
@@ -176,41 +157,105 @@ def test_an_autoencoder_of_another_model_is_refused(run, trained):
     assert "the model that is asked about is another" in err.splitlines()[-1]
 
 
-def test_what_a_folder_holds_is_shown_with_the_tokens_of_its_features(run, trained):
-    code, out, err = run("show", trained, "--top", "3", "--json")
+def test_what_a_folder_holds_is_shown_with_the_tokens_of_its_features_and_what_activates_them(run, trained):
+    code, out, err = run("show", trained, "--top", "3", "--tokens", "1500", "--json")
     assert code == 0, err
     shown = json.loads(out)["shown"]
     assert [each["name"] for each in shown] == ["topk-64-k2-seed0", "topk-64-k6-seed0"]
     for each in shown:
-        assert (each["architecture"], each["layer"], each["d_sae"], len(each["features"])) == (
-            "topk",
-            2,
-            64,
-            3,
-        )
+        facts = (each["architecture"], each["layer"], each["d_sae"], len(each["features"]))
+        assert facts == ("topk", 2, 64, 3)
         assert 0 < each["l0"] <= 6 and 0 <= each["dead"] < 1
-        assert all(len(lens["promoted"]) == 6 for lens in each["features"].values())
+        assert each["looked_through"] == 1536  # shards are read whole
+        for feature in each["features"].values():
+            assert len(feature["lens"]["promoted"]) == 6
+            assert 0 <= feature["output_score"] <= 1
+            assert feature["input_score"]["n"] >= 10
+            assert len(feature["contexts"]) == 10
+            largest = [context["activations"][context["strongest"]] for context in feature["contexts"]]
+            assert largest == sorted(largest, reverse=True) and largest[-1] > 0
+            for context in feature["contexts"]:
+                assert len(context["tokens"]) == len(context["activations"]) <= 49
+                assert "".join(context["tokens"])[:40] in corpus()
+    code, out, _ = run("show", trained, "--top", "2")
+    assert code == 0
+    assert "where they are most active, of 2,048 tokens" in out and "«" in out
 
 
-@pytest.mark.parametrize("mode", ["add", "multiply"])
-def test_vectors_of_features_are_kept_and_steer_as_any_domains(run, trained, mode, capsys, tiny_model):
+def corpus():
+    """All texts of the folder, in every order that two of them can stand in."""
+    texts = [path.read_text() for path in Path("code").rglob("*.py")]
+    return "\0".join(one + other for one in texts for other in texts)
+
+
+def test_features_are_shown_by_number_and_one_that_there_is_not_is_told(run, trained):
     place = Path(trained, "saes", "topk-64-k6-seed0")
-    command = [place, "code_reading", "--top", "4", "--mode", mode, "--limit", "2", "--json"]
+    code, out, _ = run("show", place, "--features", "5,2", "--json")
+    assert code == 0
+    assert list(json.loads(out)["shown"][0]["features"]) == ["5", "2"]
+    code, _, err = run("show", place, "--features", "64")
+    assert code == 2
+    assert "has no feature 64: expected 0 to 63" in err.splitlines()[-1]
+
+
+def test_without_the_residuals_in_the_cache_features_are_shown_without_contexts(
+    run, trained, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("ORCHESTRATE_CACHE", str(tmp_path / "other"))
+    place = Path(trained, "saes", "topk-64-k6-seed0")
+    saved = json.loads((place / "cfg.json").read_text())
+    saved["metadata"]["corpus_sha256"] = "0" * 64
+    (place / "cfg.json").write_text(json.dumps(saved))
+    code, out, _ = run("show", place, "--top", "2")
+    assert code == 0
+    assert "No contexts of topk-64-k6-seed0" in " ".join(out.split())
+
+
+def test_vectors_of_features_are_kept_with_certificates_and_steer_as_any_domains(
+    run, trained, capsys, tiny_model
+):
+    place = Path(trained, "saes", "topk-64-k6-seed0")
+    command = [place, "code_reading", "--top", "4", "--n", "20", "--out", "kept", "--json"]
     code, out, err = run("features", *command)
     assert code == 0, err
     document = json.loads(out)
     names = [
-        f"code_reading-{s}-{c}" for c in ("difference", "output") for s in ("weighted", "uniform", "single")
+        f"code_reading-{s}-{c}"
+        for c in ("difference", "output", "published")
+        for s in ("weighted", "uniform", "single")
     ]
     assert [each["name"] for each in document["vectors"]] == names
-    assert len(document["random"]) == 8
+    assert set(document["random"]) == {"add", "multiply"}
     for each in document["vectors"]:
-        assert Path(each["file"]).is_file()
         assert 1 <= len(each["features"]) <= (1 if "single" in each["name"] else 4)
-        assert each["effect"]["n"] == 2 and 0 <= each["p"] <= 1
+        certificates = json.loads(Path(f"{each['file']}.certificates.json").read_text())["certificates"]
+        assert [one["operation"] for one in certificates] == ["add", "multiply"]
+        for effect, one in zip(each["effects"], certificates, strict=True):
+            assert (effect["mode"], effect["certified"]) == (one["operation"], False)
+            assert effect["effect"]["n"] == effect["harm"]["n"] == 20
+            assert one["controls"][0]["kind"] == "features" and one["controls"][0]["vectors"] == 16
+            assert effect["reason"] == one["reason"]
+    chosen = {each["name"]: set(each["features"]) for each in document["vectors"]}
+    assert chosen["code_reading-single-published"] <= chosen["code_reading-uniform-published"]
+    findings = json.loads(Path("kept/shown.json").read_text())["findings"]
+    assert [each["claim"] for each in findings] == [
+        "features_harm_less", "output_score_harms_less", "output_score_harms_less",
+    ]  # fmt: skip
+    assert {each["verdict"] for each in findings} == {"undecided"}  # 20 texts claim nothing
+    assert run("features", *command)[1] == out  # gone on with, from what is kept
     with pytest.raises(SystemExit) as exit_:
         main(["vectors", "show", names[0], "--json", "--model", str(tiny_model)])
     assert (exit_.value.code or 0) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["shown_layer"] == 2
     assert sum(norm > 0 for norm in shown["norms"]) == 1
+
+
+def test_a_domain_without_texts_has_its_vectors_and_no_measurements(run, trained):
+    place = Path(trained, "saes", "topk-64-k2-seed0")
+    code, out, _ = run("features", place, "calendar", "--top", "2", "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert len(document["vectors"]) == 9
+    assert all(each["effects"] == [] for each in document["vectors"])
+    assert document["contrasts"] == []

@@ -90,6 +90,10 @@ class Collection:
         """All that were run."""
         return self.plan.shards * self.plan.shard_contexts * self.plan.context
 
+    def shards_of(self, tokens: int) -> int:
+        """How many shards hold so many tokens, rounded up; all of them where there are fewer."""
+        return min(len(self.rows), -(-tokens // (self.plan.shard_contexts * self.plan.context)))
+
     def shard(self, number: int) -> Shard:
         """Read one; -1 is the one that is held out."""
         tensors = load_file(_file(self.folder, number % len(self.rows)))
@@ -100,6 +104,16 @@ def place(lm: LanguageModel, plan: Plan, cache: Path) -> Path:
     """The folder of a collection, which all that determines it names."""
     facts = [asdict(plan), lm.digest, str(lm.dtype), lm.tokenizer_digest, torch.__version__]
     return cache / "activations" / digest_of(facts)[:32]
+
+
+def kept(plan: Plan, folder: Path) -> Collection | None:
+    """The collection of a plan that is whole in `folder`."""
+    rows = [_rows(_file(folder, number)) for number in range(plan.shards)]
+    whole = [each for each in rows if each is not None]
+    if len(whole) < len(rows):
+        return None
+    left_out = plan.shards * plan.shard_contexts * plan.context - sum(whole)
+    return Collection(plan, folder, tuple(whole), left_out)
 
 
 def collect(
@@ -121,20 +135,21 @@ def collect(
 def _collect(
     lm: LanguageModel, texts: Iterable[str], plan: Plan, folder: Path, progress: Progress
 ) -> Collection:
+    if (found := kept(plan, folder)) is not None:
+        return found
     whole = plan.shards * plan.shard_contexts * plan.context
-    files = [_file(folder, number) for number in range(plan.shards)]
-    if any(_rows(file) is None for file in files):
-        _check_size(lm, texts, plan.context, whole)
-        read = _reader(lm, plan.layer)
-        label, contexts = f"collecting block {plan.layer}", _contexts(lm, texts, plan.context)
-        for number, file in enumerate(files):
-            progress(label, number * plan.shard_contexts * plan.context, whole)
-            batch = list(islice(contexts, plan.shard_contexts))
-            if _rows(file) is None:
-                write_atomic(file, _made(read, torch.tensor(batch, dtype=torch.int32), plan))
-        progress(label, whole, whole)
-    rows = tuple(_rows(file) or 0 for file in files)
-    return Collection(plan, folder, rows, whole - sum(rows))
+    _check_size(lm, texts, plan.context, whole)
+    read = _reader(lm, plan.layer)
+    label, contexts = f"collecting block {plan.layer}", _contexts(lm, texts, plan.context)
+    for number in range(plan.shards):
+        progress(label, number * plan.shard_contexts * plan.context, whole)
+        batch, file = list(islice(contexts, plan.shard_contexts)), _file(folder, number)
+        if _rows(file) is None:
+            write_atomic(file, _made(read, torch.tensor(batch, dtype=torch.int32), plan))
+    progress(label, whole, whole)
+    made = kept(plan, folder)
+    assert made is not None
+    return made
 
 
 def _check_size(lm: LanguageModel, texts: Iterable[str], context: int, wanted: int) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     cls=Command,
     examples=(
         "orchestrate lab sae features saes/saes/topk-4608-k32-seed0 code_reading",
-        "orchestrate lab sae features saes/saes/topk-4608-k32-seed0 bug_analysis --mode multiply --top 10",
+        "orchestrate lab sae features saes/saes/topk-4608-k32-seed0 bug_analysis --top 10 --share 0.1",
     ),
 )
 @click.argument("autoencoder", type=options.FOLDER, metavar="FOLDER")
@@ -32,16 +32,13 @@ if TYPE_CHECKING:
     "--top", type=click.IntRange(1, 1000), default=20, show_default=True, metavar="K", help="Features."
 )
 @click.option(
-    "--mode", type=click.Choice(["add", "multiply"]), default="add", show_default=True, help="How they steer."
-)
-@click.option(
     "--share",
     type=click.FloatRange(0, min_open=True),
     default=0.2,
     show_default=True,
-    help="Strength at which they are compared, as a share of the residual's spread.",
+    help="Strength at which they are measured, as a share of the residual's spread.",
 )
-@analysis.prompts(12, "Prompts, and pairs of texts.")
+@click.option("--n", type=click.IntRange(2), default=240, show_default=True, help="Held-out texts, at most.")
 @analysis.seed
 @analysis.experiment
 def command(
@@ -51,17 +48,18 @@ def command(
     model: str | None,
     vectors: Path | None,
     top: int,
-    mode: str,
     share: float,
-    prompts: list[str],
+    n: int,
     seed: int,
 ) -> "FeaturesResult":
-    """Vectors of a domain made of an autoencoder's features, compared with random features of the same norm.
+    """Vectors of a domain made of an autoencoder's features, each with a certificate.
 
-    Features are chosen by how much more the domain's prompts activate them (difference), and by how alike
-    their effect on the logits and the domain's are (output); put together weighted by score, as a plain sum
-    (uniform), or the best alone (single). The six are kept in the library as DOMAIN-STRATEGY-CHOICE and steer
-    wherever a domain's vector does.
+    Features are chosen by how much more the domain's prompts activate them (difference), by how alike their
+    effect on the logits and the domain's are (output), and, of the first, by whether amplifying one makes the
+    model say its tokens (published); put together weighted by score, as a plain sum (uniform), or the best
+    alone (single). The nine are kept in the library as DOMAIN-STRATEGY-CHOICE and steer wherever a domain's
+    vector does. Where the domain has held-out texts they are measured on these, added and multiplied, against
+    random features of the same norm and beside the domain's own vector.
     """
     (found,) = folders_in([autoencoder])[:1]
     check_input(model, domain, vectors=vectors)
@@ -73,9 +71,8 @@ def command(
             found,
             domain,
             top=top,
-            mode=mode,
             share=share,
-            prompts=prompts,
+            n=n,
             seed=seed,
             journal=folder,
         )
