@@ -211,7 +211,7 @@ def test_vectors_of_features_are_kept_with_certificates_and_steer_as_any_domains
     run, trained, capsys, tiny_model
 ):
     place = Path(trained, "saes", "topk-64-k6-seed0")
-    command = [place, "code_reading", "--top", "4", "--n", "20", "--out", "kept", "--json"]
+    command = [place, "code_reading", "--top", "4", "--n", "6", "--out", "kept", "--json"]
     code, out, err = run("features", *command)
     assert code == 0, err
     document = json.loads(out)
@@ -228,7 +228,7 @@ def test_vectors_of_features_are_kept_with_certificates_and_steer_as_any_domains
         assert [one["operation"] for one in certificates] == ["add", "multiply"]
         for effect, one in zip(each["effects"], certificates, strict=True):
             assert (effect["mode"], effect["certified"]) == (one["operation"], False)
-            assert effect["effect"]["n"] == effect["harm"]["n"] == 20
+            assert effect["effect"]["n"] == effect["harm"]["n"] == 6
             assert one["controls"][0]["kind"] == "features" and one["controls"][0]["vectors"] == 16
             assert effect["reason"] == one["reason"]
     chosen = {each["name"]: set(each["features"]) for each in document["vectors"]}
@@ -237,7 +237,7 @@ def test_vectors_of_features_are_kept_with_certificates_and_steer_as_any_domains
     assert [each["claim"] for each in findings] == [
         "features_harm_less", "output_score_harms_less", "output_score_harms_less",
     ]  # fmt: skip
-    assert {each["verdict"] for each in findings} == {"undecided"}  # 20 texts claim nothing
+    assert {each["verdict"] for each in findings} == {"undecided"}  # 6 texts claim nothing
     assert run("features", *command)[1] == out  # gone on with, from what is kept
     with pytest.raises(SystemExit) as exit_:
         main(["vectors", "show", names[0], "--json", "--model", str(tiny_model)])
