@@ -15,10 +15,9 @@ import httpx
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.lab.neuronpedia_rows import Explanation, Feature
+from orchestrator.lab.neuronpedia_rows import ADDRESS, Explanation, Feature
 from vectors.files import write_atomic
 
-ADDRESS = "https://www.neuronpedia.org"
 KEY = "NEURONPEDIA_API_KEY"
 """The variable that holds a user's key; only publishing needs one."""
 _PER_HOUR = {"feature": 25_000, "search": 200, "vector": 200}

@@ -16,6 +16,7 @@ from pydantic.alias_generators import to_camel
 
 from vectors.errors import SaeError
 
+ADDRESS = "https://www.neuronpedia.org"
 _MOST_FILES = 4096
 _MOST_FILE_BYTES = 512 << 20
 _MOST_BATCH_BYTES = 2 << 30
@@ -71,6 +72,12 @@ def check_export(folder: Path) -> None:
     """Raise SaeError for a folder without features."""
     if not any((folder / "features").glob("batch-*.jsonl.gz")):
         raise SaeError(f"{folder} is no export of Neuronpedia: expected features/batch-0.jsonl.gz and more")
+
+
+def check_new(folder: Path) -> None:
+    """Raise SaeError for a folder that holds something, which could be taken for an export's."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SaeError(f"{folder} holds something: name a new folder")
 
 
 def export_digests(folder: Path) -> dict[str, JsonValue]:

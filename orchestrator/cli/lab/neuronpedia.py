@@ -10,12 +10,11 @@ from orchestrator.cli import completion, options
 from orchestrator.cli.help import Command
 from orchestrator.cli.lab import analysis
 from orchestrator.cli.vectors.common import check_input
+from orchestrator.lab.neuronpedia_rows import ADDRESS
 
 if TYPE_CHECKING:
     from orchestrator.lab.folder import ExperimentFolder
     from orchestrator.lab.neuronpedia import NeuronpediaResult
-
-_ADDRESS = "https://www.neuronpedia.org"
 
 
 @click.command(
@@ -67,7 +66,7 @@ _ADDRESS = "https://www.neuronpedia.org"
     is_flag=True,
     help="Make the vector public at Neuronpedia, under --of, with the key in NEURONPEDIA_API_KEY.",
 )
-@click.option("--address", default=_ADDRESS, show_default=True, metavar="URL", help="Where Neuronpedia is.")
+@click.option("--address", default=ADDRESS, show_default=True, metavar="URL", help="Where Neuronpedia is.")
 @analysis.seed
 @analysis.experiment
 def command(

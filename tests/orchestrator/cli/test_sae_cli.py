@@ -1,14 +1,18 @@
 """Sparse autoencoders as a user meets them: trained from a folder, killed and gone on with, looked at."""
 
+import gzip
 import json
 import signal
 from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from orchestrator.cli import main
+from orchestrator.lab.neuronpedia_rows import read_export
 from tests.orchestrator.conftest import ended_at
+from vectors.lab.sae.folders import read
 
 
 @pytest.fixture(autouse=True)
@@ -255,3 +259,61 @@ def test_a_domain_without_texts_has_its_vectors_and_no_measurements(run, trained
     assert len(document["vectors"]) == 9
     assert all(each["effects"] == [] for each in document["vectors"])
     assert document["contrasts"] == []
+
+
+def test_an_export_is_read_back_as_neuronpedias_own_with_the_same_features(run, trained):
+    place = Path(trained, "saes", "topk-64-k6-seed0")
+    code, out, err = run("export", place, "--out", "exported", "--contexts", "12", "--json")
+    assert code == 0, err
+    said = json.loads(out)
+    assert said == {
+        "folder": "exported",
+        "model": "tiny-llama",
+        "source": "2-topk-64-k6-seed0",
+        "features": 64,
+        "activations": said["activations"],
+        "looked_through": 2048,
+    }
+    sae, found = read(place), {int(each.index): each for each in read_export(Path("exported"))}
+    assert list(found) == list(range(64))
+    for index, feature in found.items():
+        assert feature.name == f"tiny-llama/2-topk-64-k6-seed0/{index}"
+        assert torch.equal(torch.tensor(feature.vector), sae.w_dec[index])
+        assert feature.hook_name == "blocks.2.hook_resid_post"
+        assert len(feature.pos_str) == len(feature.neg_str) == 10
+    (single,) = map(json.loads, Path("exported", "source.jsonl").read_text().splitlines())
+    assert (single["id"], single["modelId"]) == ("2-topk-64-k6-seed0", "tiny-llama")
+    for name in ("release", "model", "sourceset"):
+        assert len(Path("exported", f"{name}.jsonl").read_text().splitlines()) == 1
+    with gzip.open("exported/activations/batch-0.jsonl.gz", "rt") as file:
+        rows = list(map(json.loads, file))
+    assert len(rows) == said["activations"] > 64
+    assert len({row["id"] for row in rows}) == len(rows)
+    largest = dict.fromkeys(range(64), 0.0)
+    for row in rows:
+        assert row["values"][row["maxValueTokenIndex"]] == row["maxValue"] == max(row["values"]) > 0
+        assert len(row["tokens"]) == len(row["values"])
+        largest[int(row["index"])] = max(largest[int(row["index"])], row["maxValue"])
+    for index, feature in found.items():
+        assert feature.max_act_approx == pytest.approx(largest[index], abs=1e-4)
+        assert (feature.frac_nonzero > 0) <= (largest[index] > 0)
+    again = run("export", place, "--out", "again", "--contexts", "12")
+    assert again[0] == 0 and "64 features" in again[1]
+    assert files(Path("again")) == files(Path("exported"))
+    code, _, err = run("export", place, "--out", "again")
+    assert code == 2 and "again holds something" in err.splitlines()[-1]
+
+
+def test_a_batch_of_an_export_has_1024_features(run, tmp_path):
+    assert run("train", *SMALL, "--width", "40", "--out", "wide")[0] == 0
+    place = Path("wide/saes/topk-1280-k4-seed0")
+    assert run("export", place, "--out", "exported", "--contexts", "1", "--tokens", "1000")[0] == 0
+    counts = []
+    for number in range(2):
+        with gzip.open(f"exported/features/batch-{number}.jsonl.gz", "rt") as file:
+            counts.append(len(file.readlines()))
+    assert counts == [1024, 256]
+    assert sorted(path.name for path in Path("exported", "activations").iterdir()) == [
+        "batch-0.jsonl.gz",
+        "batch-1.jsonl.gz",
+    ]

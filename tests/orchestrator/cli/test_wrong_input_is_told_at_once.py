@@ -66,6 +66,9 @@ WRONG = [
     "lab sae analyse empty",
     "lab sae show empty",
     "lab sae features empty code_reading",
+    "lab sae export empty --out new",
+    "lab sae export saes --out saes",
+    "lab sae show saes --features -1",
     "vectors export nosuch --format gguf --out x.gguf",
     "bench engine --model nosuch",
     "bench retrieval --dataset missing.jsonl",
@@ -102,6 +105,8 @@ def answers(tmp_path_factory):
     """What the command line said to each line: its exit code, or what it wanted to import, and its text."""
     folder = tmp_path_factory.mktemp("start")
     (folder / "empty").mkdir()
+    (folder / "saes").mkdir()
+    (folder / "saes" / "cfg.json").write_text("{}")
     (folder / "problem.txt").write_text("It fails.")
     prediction = {"instance_id": "nope__x-1", "model_name_or_path": "m", "model_patch": ""}
     (folder / "predictions.jsonl").write_text(json.dumps(prediction) + "\n")

@@ -69,7 +69,7 @@ def by_output(lm: LanguageModel, prompts: PromptSet, sae: Linear) -> Tensor:
     wanted = wanted - wanted.mean()
     scores = [
         normalize(logits - logits.mean(1, keepdim=True), dim=1) @ normalize(wanted, dim=0)
-        for logits in _through_lens(lm, sae.w_dec)
+        for logits in through_lens(lm, sae.w_dec)
     ]
     return torch.cat(scores).cpu()
 
@@ -78,7 +78,7 @@ def by_output(lm: LanguageModel, prompts: PromptSet, sae: Linear) -> Tensor:
 def own_tokens(lm: LanguageModel, rows: Tensor) -> Tensor:
     """The tokens that directions [n, d_model] promote most, the first the most: [n, OWN_TOKENS]."""
     known = len(lm.tokenizer)
-    found = [logits[:, :known].topk(OWN_TOKENS, dim=1).indices for logits in _through_lens(lm, rows)]
+    found = [logits[:, :known].topk(OWN_TOKENS, dim=1).indices for logits in through_lens(lm, rows)]
     return torch.cat(found).cpu()
 
 
@@ -136,7 +136,7 @@ def _score(distribution: Tensor | None, own: Tensor) -> float:
     return (1 - rank / len(distribution)) * float(best.exp())
 
 
-def _through_lens(lm: LanguageModel, rows: Tensor) -> Iterator[Tensor]:
+def through_lens(lm: LanguageModel, rows: Tensor) -> Iterator[Tensor]:
     """W_U·(w_norm ⊙ d) of rows [n, d_model], some at a time: [at most _AT_ONCE, vocabulary]."""
     unembedding, norm = head(lm.model), final_norm(lm.model)
     like, scale = next(norm.parameters()), norm_scale(norm, lm.d_model)

@@ -7,7 +7,8 @@ _COMMANDS = {
         "train": "Train autoencoders of a block from texts of your own.",
         "show": "What autoencoders are, and which tokens their features promote.",
         "analyse": "Over how many features vectors are spread, and over which.",
-        "features": "Vectors made of features, beside random features of the same norm.",
+        "features": "Vectors made of features, each with a certificate.",
+        "export": "Write one in Neuronpedia's export format.",
     }
 }
 
