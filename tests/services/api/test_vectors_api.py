@@ -15,6 +15,7 @@ from services.serving.named_vectors import Vectors
 from services.settings import BODY_BYTES, ServeSettings
 from tests.services.conftest import INSTANCE  # noqa: F401
 from vectors.domains import library
+from vectors.lab.sae.targeted import directed
 from vectors.progress import silent
 
 MODEL = "tiny-llama"
@@ -160,3 +161,21 @@ def test_domains_that_the_operator_made_are_told_from_the_projects_and_cannot_be
     assert listed["bug_analysis"] == vectors.get("ada", MODEL, "bug_analysis").source == "built-in"
     with pytest.raises(Conflict, match="this server's own domains"):
         vectors.delete("ada", MODEL, "honesty")
+
+
+def test_a_vector_of_an_autoencoders_features_steers_as_any(live, tmp_path):
+    session = live.session
+    own, row = session.vectors.get(session.model, "code_reading"), torch.linspace(-1, 1, 32)
+    features = directed(own, "code_reading-single-output", row, 2, {"sae": "topk", "features": "[7]"})
+    library.save(features, tmp_path / "features.safetensors")
+    name = features.domain
+    assert put(live, (tmp_path / "features.safetensors").read_bytes(), name=name).status_code == 201
+    body = {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": "x"}],
+        "max_tokens": 1,
+        "steering": {"domain": name},
+    }
+    said = live.http.post("/v1/chat/completions", json=body)
+    assert said.status_code == 200
+    assert said.json()["steering"][0]["layer"] == 2
