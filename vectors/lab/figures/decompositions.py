@@ -31,9 +31,9 @@ def decomposition_figure(found: Mapping[str, Decomposition], title: str) -> Figu
         for number, level in enumerate(random):
             colour = COLOURS[number % len(COLOURS)]
             axes.axhline(level, color=colour, linewidth=0.9, linestyle="--")
-        axes.annotate(
-            "dashed: random directions", (0.995, 0.97), xycoords="axes fraction", ha="right", va="top",
-            fontsize=8, color=CONTROL,
-        )  # fmt: skip
+    above.annotate(
+        "dashed: random directions", (0.995, 0.97), xycoords="axes fraction", ha="right", va="top",
+        fontsize=8, color=CONTROL,
+    )  # fmt: skip
     legend_above(above, min(3, len(found)))
     return figure
