@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio.to_thread
 from fastapi import APIRouter, FastAPI
+from pydantic import TypeAdapter
 from starlette.types import ASGIApp
 
 from services.api import (
@@ -24,8 +25,9 @@ from services.api import (
 )
 from services.api.described import description
 from services.api.edge import Edge
-from services.arena import laboratory, page, runs
+from services.arena import batches, laboratory, page, runs, space, vector_library
 from services.arena.arena import Arena
+from services.arena.batch_forms import BATCH_EVENT
 from services.arena.run_events import RUN_EVENT
 from services.observability.lag import watch
 from services.serving.runtime import Runtime
@@ -40,10 +42,13 @@ ROUTERS = (
     model.router,
     vectors.router,
     runs.router,
+    batches.router,
+    vector_library.router,
+    space.router,
     laboratory.router,
     health.router,
 )
-_FORMS = {"RunEvent": RUN_EVENT}
+_FORMS: dict[str, TypeAdapter[Any]] = {"RunEvent": RUN_EVENT, "BatchEvent": BATCH_EVENT}
 """Of what the arena's streams tell."""
 DESCRIPTION = """Solves software tasks with steered small language models, and answers chats with them.
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _COMMANDS = {
     "Try it": {
         "chat": "Ask a model, unsteered and steered side by side.",
+        "arena": "Ask a model under several steerings at once.",
         "models": "List, fetch and look into language models.",
         "tasks": "List the tasks of a data set, and show what one asks for.",
     },

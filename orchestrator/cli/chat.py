@@ -78,7 +78,7 @@ def command(
     """
     from orchestrator.chat import Question
 
-    question = Question(_prompt(words), **flags)
+    question = Question(prompt_of(words), **flags)
     settings = options.settings(model=model, vectors=vectors)
     if as_json or not sys.stdout.isatty():
         _elsewhere(settings, question, as_json)
@@ -86,7 +86,8 @@ def command(
         _on_terminal(settings, question)
 
 
-def _prompt(words: tuple[str, ...]) -> str:
+def prompt_of(words: tuple[str, ...]) -> str:
+    """The words of a command line, or what is on stdin. Raises UsageError."""
     if words and words != ("-",):
         return " ".join(words)
     if not words and sys.stdin.isatty():

@@ -14,7 +14,8 @@ SECTIONS = {
     ),
     "Model and steering": (
         "model vectors vector variant domain layer layers alpha alphas share shares steer positions "
-        "styles operation mode weights method token system tokens budget temperature samples seed seeds"
+        "column styles operation mode weights method token system tokens budget temperature samples "
+        "seed seeds"
     ),
     "Search and repair": (
         "rag widen few-shot edits retries issue-tokens context-tokens step-chars answer-tokens region-lines"

@@ -2,13 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from typing import Annotated
 
 import anyio.to_thread
 from fastapi import Depends, Request
 from pydantic import JsonValue
 
+from services.arena.batch_forms import BatchRequest, KeptBatch, cells_in
+from services.arena.batching import Batching
 from services.arena.columns import planned, settled
 from services.arena.live import Live
 from services.arena.run_answers import Kept
@@ -16,6 +19,8 @@ from services.arena.run_requests import RunRequest
 from services.arena.showing import Showing
 from services.chat.answers import steered
 from services.chat.choices import begun
+from services.errors import Conflict
+from services.serving.exchange import Served
 from services.serving.runtime import Runtime
 from services.store.arena_table import Events, Kind, StoredResult
 
@@ -47,10 +52,43 @@ class Arena:
         document = kept.model_dump(mode="json", exclude_unset=True)
         async with begun(self.runtime, served, owner, plan.rows) as held:
             stored = await self._created(owner, "run", served.name, document)
-            live = Live(self.runtime.store, stored, held.choices.cancel)
+            live = Live(self.runtime.store, stored)
             showing = Showing(live, served, plan, held.choices, began)
             self.start(live, showing.run(), held.kept())
         return stored
+
+    async def begin_batch(self, owner: str, asked: BatchRequest) -> StoredResult:
+        """Begin a batch, whose first prompt is checked here. Raises as `begin` does."""
+        served, settings = self.runtime.models.serving(), self.runtime.settings
+        asked = asked.model_copy(update=settled(asked, served))
+        prompts = asked.prompts
+        if prompts is None:
+            prompts = await anyio.to_thread.run_sync(_prompts_of, served, asked.domain or "")
+        plan = await anyio.to_thread.run_sync(planned, served, settings, owner, asked, prompts[0])
+        kept = KeptBatch(asked=asked, prompts=prompts, steered=[steered(row) or [] for row in plan.columns])
+        stored = await self._created(
+            owner, "batch", served.name, kept.model_dump(mode="json", exclude_unset=True)
+        )
+        self._go_on(served, stored, kept, ())
+        return stored
+
+    async def resume_batch(self, stored: StoredResult) -> StoredResult:
+        """Go on with a batch that is over before its end. Raises Conflict for another, Unavailable."""
+        served, store = self.runtime.models.serving(), self.runtime.store.arena
+        kept, events = KeptBatch.of(stored), await anyio.to_thread.run_sync(store.events, stored.number)
+        columns = Counter(cell.prompt for cell in cells_in(events))
+        done = [prompt for prompt, count in columns.items() if count == len(kept.asked.columns)]
+        if stored.state == "done":
+            raise Conflict("the batch is done: there is nothing left of it")
+        opened = await anyio.to_thread.run_sync(store.reopen, stored.number)
+        if opened is None:
+            raise Conflict("the batch goes on")
+        self._go_on(served, opened, kept, done)
+        return opened
+
+    def _go_on(self, served: Served, stored: StoredResult, kept: KeptBatch, done: Collection[int]) -> None:
+        live = Live(self.runtime.store, stored)
+        self.start(live, Batching(self.runtime, live, served, kept, done).run(), lambda: None)
 
     async def _created(
         self, owner: str, kind: Kind, model: str, document: dict[str, JsonValue]
@@ -129,6 +167,11 @@ class Arena:
         """Wait for what goes on, which a stopping runtime cuts off in time."""
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+
+def _prompts_of(served: Served, domain: str) -> list[str]:
+    """A domain's prompts, without their neutral twins. Raises PromptSetError."""
+    return list(served.session.vectors.domains.load(domain).prompts.positive)
 
 
 async def arena_of(request: Request) -> Arena:

@@ -22,10 +22,11 @@ _log = structlog.get_logger(__name__)
 
 
 class Live:
-    """One run or batch that goes on; `stop` stops it at the next token. Use in the server's loop alone."""
+    """One run or batch that goes on. Use in the server's loop alone."""
 
-    def __init__(self, store: Store, stored: StoredResult, stop: Callable[[], None]) -> None:
-        self.stored, self._store, self._stop = stored, store, stop
+    def __init__(self, store: Store, stored: StoredResult) -> None:
+        self.stored, self._store = stored, store
+        self._stops: list[Callable[[], None]] = []
         self.before = stored.last_event
         """The number of the last event that an earlier process told."""
         self._told: list[dict[str, JsonValue]] = []
@@ -61,7 +62,19 @@ class Live:
         """Stop at the next token; what there is is kept."""
         if not self.over:
             self.cancelled = True
-            self._stop()
+            for stop in self._stops:
+                stop()
+
+    @contextmanager
+    def stopping(self, stop: Callable[[], None]) -> Iterator[None]:
+        """While this is entered, `stop` is what stops something of it at the next token."""
+        self._stops.append(stop)
+        if self.cancelled:
+            stop()
+        try:
+            yield
+        finally:
+            self._stops.remove(stop)
 
     def followed(self) -> Callable[[], None]:
         """Somebody follows, until what is returned is called. When the last one has gone for longer than

@@ -1,16 +1,16 @@
 """How runs look from outside."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel
 
-from services.arena.comparing import Difference, SelfCheck
+from orchestrator.column_differences import Difference, SelfCheck
 from services.arena.run_events import RUN_EVENT, ColumnEnded, ColumnToken, RunEnded, ShownToken
 from services.arena.run_requests import RunRequest
 from services.arena.showing import RunResult
 from services.chat.answers import Steered
-from services.store.arena_table import Events, ShownState, StoredResult
+from services.store.arena_table import Events, ShownState, StoredResult, moment
 
 _SHOWN_CHARS = 200
 
@@ -51,8 +51,8 @@ class RunSummary(BaseModel):
             id=stored.id,
             state=stored.state,
             model=stored.model,
-            created_at=_time(stored.created_at),
-            finished_at=None if stored.finished_at is None else _time(stored.finished_at),
+            created_at=moment(stored.created_at),
+            finished_at=None if stored.finished_at is None else moment(stored.finished_at),
             prompt=asked.prompt[:_SHOWN_CHARS],
             names=[column.name for column in asked.columns],
             error=stored.error,
@@ -117,7 +117,3 @@ class RunAnswer(RunSummary):
             self_check=None if result is None else result.self_check,
             ended=next((each for each in told if isinstance(each, RunEnded)), None),
         )
-
-
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

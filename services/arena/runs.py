@@ -1,61 +1,28 @@
 """/v1/arena/runs: one prompt under several steerings in one batch, followed live, kept, and run again."""
 
-import json
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 import anyio.to_thread
 from fastapi import APIRouter, Depends, Header, Query, Response
-from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from pydantic import Field
 
 from services.api.access import Owner, RuntimeOf
 from services.api.forms import Absent, cursor_of, number_of
 from services.api.problems import documented
-from services.api.streaming import Held
 from services.arena.arena import Arena, ArenaOf
-from services.arena.live import Live
+from services.arena.event_stream import described, streamed
 from services.arena.run_answers import Kept, RunAnswer, RunPage, RunSummary
 from services.arena.run_events import INTERRUPTED, RunFailed
 from services.arena.run_page import page_of
 from services.arena.run_requests import RunRequest
 from services.errors import Conflict, NotFound
-from services.store.arena_table import Events, StoredResult
+from services.store.arena_table import StoredResult
 
 router = APIRouter(prefix="/v1/arena/runs", tags=["arena"])
-_KEEP_ALIVE_S = 15.0
 _Number = Annotated[str, Field(pattern=r"^[0-9]{1,15}$")]
 _Cursor = Annotated[str, Field(max_length=100)]
 _ERRORS = (401, 403, 422, 429)
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-FRAME = {
-    "type": "object",
-    "properties": {
-        "id": {"type": "string", "pattern": "^[0-9]+$"},
-        "event": {"type": "string"},
-        "data": {
-            "type": "string",
-            "contentMediaType": "application/json",
-            "contentSchema": {
-                "anyOf": [
-                    {
-                        "allOf": [
-                            {"$ref": "#/components/schemas/RunEvent"},
-                            {
-                                "type": "object",
-                                "properties": {"seq": {"type": "integer"}},
-                                "required": ["seq"],
-                            },
-                        ]
-                    },
-                    {"$ref": "#/components/schemas/RunFailed"},
-                ]
-            },
-        },
-    },
-    "required": ["event", "data"],
-}
-"""One event; its data holds its number as `seq` too, where it has one."""
 
 
 def owned_run(runtime: RuntimeOf, owner: Owner, run_id: str) -> StoredResult:
@@ -145,7 +112,7 @@ async def page(run: OwnedRun, arena: ArenaOf) -> Response:
     responses={
         200: {
             "description": "Events, each with its number as id, its kind as event and JSON as data.",
-            "content": {"text/event-stream": {"schema": FRAME}},
+            "content": {"text/event-stream": {"schema": described("RunEvent", "RunFailed")}},
         },
         204: {"description": "The run is over and has no events after that number."},
         **documented(*_ERRORS, 404),
@@ -162,33 +129,10 @@ async def events(
     When the last follower of a run has been gone for five seconds, it is stopped as DELETE stops it.
     """
     start = since if last_event_id is None else int(last_event_id)
-    if run.over and run.state != "interrupted" and start >= run.last_event:
-        return Response(status_code=204)
-    live = arena.live.get(run.number)
-    return Held(_frames(arena, run, live, start), live.followed() if live else lambda: None)
+    return streamed(arena, run, start, RunFailed(reason=INTERRUPTED), leaving_stops=True)
 
 
 async def _begun(arena: Arena, owner: str, asked: RunRequest, response: Response) -> RunAnswer:
     stored = await arena.begin(owner, asked)
     response.headers["Location"] = f"/v1/arena/runs/{stored.id}"
     return RunAnswer.whole(stored, [])
-
-
-async def _frames(arena: Arena, run: StoredResult, live: Live | None, since: int) -> AsyncIterator[bytes]:
-    ended = False
-    async for found in arena.follow(run, live, since, _KEEP_ALIVE_S):
-        ended = bool(found) and found[-1]["kind"] in ("run_ended", "run_failed")
-        yield framed(found) or KEEPALIVE_COMMENT
-    now = await anyio.to_thread.run_sync(arena.runtime.store.arena.get, run.owner, "run", run.id)
-    if not ended and now is not None and now.state == "interrupted":
-        yield format_sse_event(event="run_failed", data_str=RunFailed(reason=INTERRUPTED).model_dump_json())
-
-
-def framed(events: Events) -> bytes:
-    """Events in the stream's format; JSON holds no line breaks, so a text cannot end a frame."""
-    return b"".join(
-        format_sse_event(
-            id=str(each["seq"]), event=str(each["kind"]), data_str=json.dumps(each, ensure_ascii=False)
-        )
-        for each in events
-    )

@@ -9,9 +9,9 @@ from typing import Literal
 import anyio.to_thread
 import structlog
 
+from orchestrator.column_differences import Answered, Difference, SelfCheck, differences, self_check
 from orchestrator.policy.decisions import Record
 from services.arena.columns import Plan
-from services.arena.comparing import Answered, Difference, SelfCheck, differences, self_check
 from services.arena.live import Live
 from services.arena.run_events import (
     Alternative,
@@ -56,9 +56,9 @@ class Showing:
     async def run(self) -> None:
         """Tell everything, to the run's last event."""
         try:
-            errors = await asyncio.gather(
-                *map(self._column, range(len(self._columns)), self._choices.answers)
-            )
+            columns = map(self._column, range(len(self._columns)), self._choices.answers)
+            with self._live.stopping(self._choices.cancel):
+                errors = await asyncio.gather(*columns)
             error = next((each for each in errors if each is not None), None)
             if error is None:
                 await self._end()
@@ -143,7 +143,7 @@ class Showing:
         checked = None
         if plan.check is not None and plan.baseline is not None and not self._live.cancelled:
             checked = self_check(answers[plan.baseline].tokens, self._columns[-1].tokens)
-        found = differences(served.engine, served.lm.tokenizer, plan, answers)
+        found = differences(served.engine, served.lm.tokenizer, plan.columns, answers, plan.baseline)
         return RunResult(self_check=checked, differences=tuple(found))
 
     async def _fail(self, error: ServiceError) -> None:

@@ -48,7 +48,7 @@ def serving(session: Session) -> Iterator[tuple[Served, "Client"]]:
 
 
 class Client:
-    """Sends chat requests; each has a connection of its own, as a new client's would."""
+    """Sends requests; each has a connection of its own, as a new client's would."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -69,14 +69,36 @@ class Client:
                     first = time.perf_counter() - began
         return first if first is not None else time.perf_counter() - began
 
+    def shown(self, body: Body) -> tuple[int, float]:
+        """Send an arena's run and follow it to its end; returns how many tokens it has, and the seconds from
+        connecting to the first token of the column that is last to begin.
+        """
+        began = time.perf_counter()
+        with self._sent(body, "/v1/arena/runs") as answer:
+            run = json.loads(answer.read())
+        begun: dict[int, float] = {}
+        tokens = 0
+        with self._sent(None, f"/v1/arena/runs/{run['id']}/events") as events:
+            for line in events:
+                told = json.loads(line.removeprefix(b"data: ")) if line.startswith(b"data: {") else {}
+                if told.get("kind") == "token":
+                    tokens += 1
+                    begun.setdefault(told["column"], time.perf_counter() - began)
+        return tokens, max(begun.values())
+
     @contextmanager
-    def _sent(self, body: Body) -> Iterator[http.client.HTTPResponse]:
+    def _sent(
+        self, body: Body | None, path: str = "/v1/chat/completions"
+    ) -> Iterator[http.client.HTTPResponse]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port)
         try:
-            headers = {"Content-Type": "application/json"}
-            connection.request("POST", "/v1/chat/completions", json.dumps(dict(body)), headers)
+            if body is None:
+                connection.request("GET", path)
+            else:
+                headers = {"Content-Type": "application/json"}
+                connection.request("POST", path, json.dumps(dict(body)), headers)
             answer = connection.getresponse()
-            if answer.status != 200:
+            if answer.status not in (200, 202):
                 raise ServiceError(f"the server answered {answer.status}: {answer.read().decode()}")
             yield answer
         finally:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, JsonValue
 
 from orchestrator.session import Session
 from services.api.access import LOCAL
+from services.bench.columns_rows import columns_against_one_by_one
 from services.bench.loopback import Body, Client, serving
 from services.chat.preparing import prepare
 from services.chat.schemas import ChatRequest
@@ -39,11 +40,14 @@ _WORDS = (
 
 
 class Row(BaseModel):
-    """The median of `n` measurements, from the least to the most of them, and what it should be."""
+    """The median of `n` measurements, from the least to the most of them, and what it should be: at least the
+    `target`, or with `at_most` no more.
+    """
 
     name: str
     value: float
     target: float | None
+    at_most: bool = False
     met: bool | None
     n: int
     spread: tuple[float, float]
@@ -63,6 +67,8 @@ def measure(session: Session, repeats: int, progress: Progress) -> Measured:
     ratios: list[float] = []
     shares: list[float] = []
     added: list[float] = []
+    columns: list[float] = []
+    begun: list[float] = []
     with serving(session) as (served, client):
         _together(client, _requests(served, "warm-up"))
         for repetition in range(repeats):
@@ -71,6 +77,9 @@ def measure(session: Session, repeats: int, progress: Progress) -> Measured:
             through, direct = _first_tokens(served, client, repetition)
             added.append(1000 * (through - direct))
             shares.append((through - direct) / direct)
+            faster, later = columns_against_one_by_one(served.name, client, repetition)
+            columns.append(faster)
+            begun.append(later)
         progress("measuring the server", repeats, repeats)
         model = {"id": served.name, "dtype": str(served.lm.dtype).removeprefix("torch.")}
     return Measured(
@@ -80,6 +89,8 @@ def measure(session: Session, repeats: int, progress: Progress) -> Measured:
             _row("mixed16_vs_one_by_one", ratios, target=6.0),
             _row("http_share_of_first_token", shares),
             _row("http_added_ms_to_first_token", added),
+            _row("columns3_vs_one_by_one", columns, target=2.2),
+            _row("columns3_first_token_vs_one", begun, target=1.3, at_most=True),
         ],
     )
 
@@ -156,13 +167,14 @@ def _requests(served: Served, draw: str, count: int = _AT_ONCE) -> list[Body]:
     return found
 
 
-def _row(name: str, values: Sequence[float], target: float | None = None) -> Row:
+def _row(name: str, values: Sequence[float], target: float | None = None, *, at_most: bool = False) -> Row:
     value = statistics.median(values)
     return Row(
         name=name,
         value=float(f"{value:.4g}"),
         target=target,
-        met=None if target is None else value >= target,
+        at_most=at_most,
+        met=None if target is None else (value <= target if at_most else value >= target),
         n=len(values),
         spread=(float(f"{min(values):.4g}"), float(f"{max(values):.4g}")),
     )

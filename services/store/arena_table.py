@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -47,6 +48,11 @@ class StoredResult:
     def over(self) -> bool:
         """Whether nobody works on it."""
         return self.state != "running"
+
+
+def moment(seconds: float) -> datetime:
+    """A time of the store."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 class ArenaResults:
@@ -103,6 +109,18 @@ class ArenaResults:
         with self._database.read() as connection:
             rows = connection.execute(chosen.order_by(ARENA.c.number.desc()).limit(most)).all()
         return [self._stored(row) for row in rows]
+
+    def reopen(self, number: int) -> StoredResult | None:
+        """Let somebody work on one again that is over; None where it is not."""
+        now = self._database.now()
+        with self._database.write() as connection:
+            self._database.lock(connection)
+            row = connection.execute(sa.select(ARENA).where(ARENA.c.number == number)).first()
+            if row is None or not self._stored(row).over:
+                return None
+            changed = {"state": "running", "alive_at": now, "finished_at": None, "error": None}
+            again = sa.update(ARENA).where(ARENA.c.number == number).values(**changed).returning(ARENA)
+            return self._stored(connection.execute(again).one())
 
     def record(self, number: int, first: int, events: Events) -> None:
         """Add events, the first of which has that number, and say that somebody works on it."""

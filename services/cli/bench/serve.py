@@ -26,7 +26,8 @@ from orchestrator.cli.help import Command
 )
 @options.as_json
 def command(model: str | None, repeats: int, as_json: bool) -> None:
-    """Sixteen chats of different steering at once and one by one through a server, and what HTTP adds.
+    """Sixteen chats of different steering at once and one by one through a server, what HTTP adds, and three
+    columns of the arena against three chats.
 
     Other work on the machine spoils the figures.
     """
@@ -57,7 +58,8 @@ def _print(document: "Measured") -> None:
         table.add_column(name, justify="left" if name == "row" else "right", no_wrap=True)
     for row in document.rows:
         low, high = row.spread
-        target = "" if row.target is None else f"≥ {row.target:g}"
+        sign = "≤" if row.at_most else "≥"
+        target = "" if row.target is None else f"{sign} {row.target:g}"
         table.add_row(row.name, f"{row.value:.2f}", f"{low:.2f}–{high:.2f}", str(row.n), target)
     out = console()
     out.print(table)

@@ -44,6 +44,7 @@ cache = {{ enabled = false }}
 [dictionaries]
 tasks = {{ values = {tasks} }}
 runs = {{ values = {runs} }}
+batches = {{ values = {batches} }}
 models = {{ values = ["{model}"] }}
 domains = {{ values = ["code_reading", "mine"] }}
 datasets = {{ values = ["bundled"] }}
@@ -52,6 +53,7 @@ cursors = {{ values = ["{cursor}"] }}
 [parameters]
 "path.task_id" = {{ dictionary = "tasks", probability = 0.7 }}
 "path.run_id" = {{ dictionary = "runs", probability = 0.7 }}
+"path.batch_id" = {{ dictionary = "batches", probability = 0.7 }}
 "path.model" = {{ dictionary = "models", probability = 0.8 }}
 "path.domain" = {{ dictionary = "domains", probability = 0.6 }}
 "query.instance_id" = {{ dictionary = "instances", probability = 0.5 }}
@@ -84,6 +86,10 @@ BY_CONTENT = [
     "POST /v1/chat/completions",
     "GET /v1/arena/runs",
     "POST /v1/arena/runs",
+    "GET /v1/arena/library",
+    "GET /v1/arena/library/dose",
+    "GET /v1/arena/batches",
+    "POST /v1/arena/batches",
     "POST /v1/completions",
     "POST /v1/responses",
     "POST /tokenize",
@@ -102,11 +108,14 @@ def fuzz(live: Live, script: Script, folder: Path, *, cases: int, seed: int, pha
         live.wait(tasks[-1], "completed", "failed", headers=headers)
     asked = {"prompt": "x", "columns": [{"name": "baseline"}], "max_tokens": 4}
     shown = [live.http.post("/v1/arena/runs", json=asked, headers=headers).json()["id"] for _ in range(4)]
+    many = {"prompts": ["x"], "columns": [{"name": "baseline"}], "max_tokens": 4}
+    batches = [live.http.post("/v1/arena/batches", json=many, headers=headers).json()["id"] for _ in range(4)]
     page = live.http.get("/v1/tasks", params={"limit": 1}, headers=headers).json()
     (folder / "schemathesis.toml").write_text(
         CONFIG.format(
             tasks=json.dumps(tasks),
             runs=json.dumps(shown),
+            batches=json.dumps(batches),
             model=live.runtime.models.target,
             instance=INSTANCE["instance_id"],
             cursor=page["next_cursor"],

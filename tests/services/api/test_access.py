@@ -20,7 +20,8 @@ PUBLIC = {"/live", "/ready"}
 WHOLE, OWN = {"part": "whole"}, {"part": "own"}
 FILLED = {"model": "tiny-llama", "domain": "mine", "run": "0" * 16, "figure": "figure.svg"}
 SHOWN = {"prompt": "x", "columns": [{"name": "baseline"}], "max_tokens": 2}
-NAMED = {"task_id": "task-" + "0" * 24, "run_id": "run-" + "0" * 24}
+BATCH = {"prompts": ["x"], "columns": [{"name": "baseline"}], "max_tokens": 2}
+NAMED = {"task_id": "task-" + "0" * 24, "run_id": "run-" + "0" * 24, "batch_id": "batch-" + "0" * 24}
 """Of nothing that there is."""
 
 
@@ -64,10 +65,12 @@ def test_on_every_route_that_names_something_another_owner_gets_what_nobody_gets
     live.wait(task, "completed", **bearer(ada))
     shown = live.http.post("/v1/arena/runs", json=SHOWN, **bearer(ada)).json()["id"]
     live.http.get(f"/v1/arena/runs/{shown}/events", **bearer(ada))
-    own = {"task_id": task, "run_id": shown}
+    batch = live.http.post("/v1/arena/batches", json=BATCH, **bearer(ada)).json()["id"]
+    live.http.get(f"/v1/arena/batches/{batch}/events", **bearer(ada))
+    own = {"task_id": task, "run_id": shown, "batch_id": batch}
     paths, _ = described(live)
     walked = sorted((pair for pair in paths if "_id}" in pair[1]), key=lambda pair: pair[0] == "DELETE")
-    assert len(walked) == 11
+    assert len(walked) == 18
     for method, path in walked:
         theirs = live.http.request(method, path.format(**own), **bearer(bob))
         none = live.http.request(method, path.format(**NAMED), **bearer(bob))
@@ -75,7 +78,7 @@ def test_on_every_route_that_names_something_another_owner_gets_what_nobody_gets
         assert theirs.json()["detail"] == none.json()["detail"]
         mine = live.http.request(method, path.format(**own), **bearer(ada))
         assert mine.status_code != 404, path
-    for listed in ("/v1/tasks", "/v1/arena/runs"):
+    for listed in ("/v1/tasks", "/v1/arena/runs", "/v1/arena/batches"):
         assert live.http.get(listed, **bearer(bob)).json()["data"] == []
     assert live.http.get(f"/v1/tasks/{task}", **bearer(ada)).json()["state"] == "completed"
 

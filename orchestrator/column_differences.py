@@ -3,18 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from orchestrator.policy.decisions import Record
 from orchestrator.word_differences import stretches
-from services.arena.columns import Plan
-from vectors.engine.engine import Engine
-from vectors.engine.requests import GenerationRequest, Ticket
-from vectors.engine.sampling import Sampling
-from vectors.models.tokenizer import Tokenizer
 
-MOST_WORDS = 3000
-"""Of each text, that are compared: of texts that repeat themselves the time grows with its square."""
+if TYPE_CHECKING:  # what cannot be answered is refused before torch is imported
+    from vectors.engine.engine import Engine
+    from vectors.engine.requests import GenerationRequest, Ticket
+    from vectors.models.tokenizer import Tokenizer
 
 
 class Span(Record):
@@ -44,8 +41,8 @@ class FirstDifference(Record):
 class Difference(Record):
     """A column beside the baseline. `diff` is of words; its equal and inserted parts are the column's text.
 
-    `jaccard` is the share of the words of both, in lower case, that both have (Jaccard 1912). Of a text of
-    more than 3,000 words the rest is one stretch.
+    `jaccard` is the share of the words of both, in lower case, that both have (Jaccard 1912). Of texts that
+    repeat themselves too long only the beginnings are compared, and the rest is one stretch.
     """
 
     same: bool
@@ -75,53 +72,54 @@ def self_check(baseline: Sequence[int], checked: Sequence[int]) -> SelfCheck:
 
 
 def differences(
-    engine: Engine, tokenizer: Tokenizer, plan: Plan, answers: Sequence[Answered]
+    engine: "Engine",
+    tokenizer: "Tokenizer",
+    rows: "Sequence[GenerationRequest]",
+    answers: Sequence[Answered],
+    baseline: int | None,
 ) -> list[Difference | None]:
-    """Each column beside the baseline; None for the baseline and where there is none. Blocks.
+    """Each column beside the one with the number `baseline`; None for that and where there is none. Blocks.
 
-    The probabilities of the two tokens where answers part are computed once more, given what both have in
-    common, in one batch. Raises what the engine raises.
+    `rows` are the requests that were answered. The probabilities of the two tokens where answers part are
+    computed once more, given what both have in common, in one batch. Raises what the engine raises.
     """
     found: list[Difference | None] = [None] * len(answers)
-    if plan.baseline is None:
+    if baseline is None:
         return found
-    baseline = answers[plan.baseline]
-    others = [number for number in range(len(answers)) if number != plan.baseline]
-    parted = {number: _parted(baseline.tokens, answers[number].tokens) for number in others}
+    plain = answers[baseline]
+    others = [number for number in range(len(answers)) if number != baseline]
+    places = {number: parted(plain.tokens, answers[number].tokens) for number in others}
     asked: list[GenerationRequest] = []
-    for number, place in parted.items():
+    for number, place in places.items():
         if place is not None:
-            both = (baseline.tokens[place], answers[number].tokens[place])
-            for row in (plan.columns[plan.baseline], plan.columns[number]):
-                asked.append(_scoring(row, baseline.tokens[: place + 1], both))
+            both = (plain.tokens[place], answers[number].tokens[place])
+            for row in (rows[baseline], rows[number]):
+                asked.append(_scoring(row, plain.tokens[: place + 1], both))
     tickets = iter(engine.submit_all(asked) if asked else [])
     for number in others:
-        place, answer = parted[number], answers[number]
+        place, answer = places[number], answers[number]
         first = None
         if place is not None:
-            both = (baseline.tokens[place], answer.tokens[place])
+            both = (plain.tokens[place], answer.tokens[place])
             first = _first(tokenizer, place, both, next(tickets), next(tickets))
         found[number] = Difference(
-            same=baseline.tokens == answer.tokens,
+            same=plain.tokens == answer.tokens,
             first=first,
-            jaccard=jaccard(baseline.text, answer.text),
-            diff=spans(baseline.text, answer.text),
+            jaccard=jaccard(plain.text, answer.text),
+            diff=spans(plain.text, answer.text),
         )
     return found
 
 
 def spans(baseline: str, column: str) -> tuple[Span, ...]:
     """The column's words beside the baseline's, as `git diff --word-diff` has them."""
-    (before, rest_before), (after, rest_after) = _cut(baseline), _cut(column)
     found: list[Span] = []
-    for same, theirs, ours in stretches(before, after):
+    for same, theirs, ours in stretches(baseline, column):
         if same:
             found.append(Span(kind="equal", text=ours))
         else:
             found += [Span(kind="delete", text=theirs)] if theirs else []
             found += [Span(kind="insert", text=ours)] if ours else []
-    found += [Span(kind="delete", text=rest_before)] if rest_before else []
-    found += [Span(kind="insert", text=rest_after)] if rest_after else []
     return tuple(found)
 
 
@@ -131,30 +129,24 @@ def jaccard(one: str, other: str) -> float:
     return len(first & second) / len(first | second) if first or second else 1.0
 
 
-def _cut(text: str) -> tuple[str, str]:
-    """The words that are compared, and the rest."""
-    words = text.split(maxsplit=MOST_WORDS)
-    if len(words) <= MOST_WORDS:
-        return text, ""
-    rest = words[-1]
-    end = len(text) - len(rest)
-    return text[:end], rest
-
-
-def _parted(one: Sequence[int], other: Sequence[int]) -> int | None:
+def parted(one: Sequence[int], other: Sequence[int]) -> int | None:
     """The first place where tokens differ; None where one goes on as the other ends, or both are the same."""
     places = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
     return next(places, None)
 
 
-def _scoring(row: GenerationRequest, tokens: tuple[int, ...], rivals: tuple[int, int]) -> GenerationRequest:
+def _scoring(
+    row: "GenerationRequest", tokens: tuple[int, ...], rivals: tuple[int, int]
+) -> "GenerationRequest":
     """What the row gives to two tokens in the last place, after all before it."""
+    from vectors.engine.sampling import Sampling
+
     forced = Sampling(max_new_tokens=len(tokens), forced_ids=tokens)
     return replace(row, sampling=forced, probes=(), divergence=False, alternatives={len(tokens) - 1: rivals})
 
 
 def _first(
-    tokenizer: Tokenizer, place: int, both: tuple[int, int], baseline: Ticket, column: Ticket
+    tokenizer: "Tokenizer", place: int, both: tuple[int, int], baseline: "Ticket", column: "Ticket"
 ) -> FirstDifference | None:
     found = [ticket.result().alternatives.get(place) for ticket in (baseline, column)]
     rows = [each for each in found if each is not None]
