@@ -65,8 +65,8 @@ def command_line() -> str:
     return "\n\n".join(parts)
 
 
-def routes() -> str:
-    """Every route of the API, with the first line of what it says of itself."""
+def routes(below: str = "", *, without: str = "") -> str:
+    """The routes of the API below an address, with the first line of what each says of itself."""
     from fastapi import FastAPI
 
     from services.app import ROUTERS
@@ -77,9 +77,20 @@ def routes() -> str:
     rows = [
         [f"`{method.upper()} {path}`", operation["description"].partition("\n")[0]]
         for path, operations in app.openapi()["paths"].items()
+        if path.startswith(below) and not (without and path.startswith(without))
         for method, operation in operations.items()
     ]
     return table(["route", ""], rows)
+
+
+def events(*kinds: type[BaseModel]) -> str:
+    """Events of a stream: what each is called, its fields, and the first sentence it says of itself."""
+    rows = []
+    for kind in kinds:
+        fields = [name for name in kind.model_fields if name != "kind"]
+        says = " ".join((kind.__doc__ or "").split()).partition(". ")[0].removesuffix(".")
+        rows.append([f"`{kind.model_fields['kind'].default}`", ", ".join(map("`{}`".format, fields)), says])
+    return table(["event", "fields", ""], rows)
 
 
 def settings(model: type[BaseModel], prefix: str = "") -> str:

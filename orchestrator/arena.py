@@ -22,8 +22,8 @@ if TYPE_CHECKING:  # what cannot be answered is refused before torch is imported
 BASELINE = "baseline"
 MOST_COLUMNS = 6
 MOST_NAME_CHARS = 80
-DEFAULT = {"one dose": "bug_analysis", "two doses": "2·bug_analysis"}
-"""The columns beside the baseline where none are given: a domain's vector, once and twice as strong."""
+DEFAULT = {"1x": "bug_analysis", "2.5x": "2.5x·bug_analysis"}
+"""The columns beside the baseline where none are given: a domain's vector, with one dose and with more."""
 
 OnColumn = Callable[[str, str], None]
 """Called on the engine's thread with a column's name and the text that its new token has made certain."""

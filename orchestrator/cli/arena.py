@@ -45,7 +45,7 @@ def _named(
     callback=_named,
     metavar="NAME=STEERING",
     help="One more column; STEERING is text (docs/steering.md).  [default: one dose of bug_analysis, "
-    "and two]",
+    "and 2.5]",
 )
 @options.model
 @options.vectors

@@ -1,6 +1,6 @@
 """/v1/arena/library: what a column may be steered with, how strongly, and what was shown of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -11,6 +11,7 @@ from orchestrator.policy.evidence import METRICS
 from services.api.access import Owner, RuntimeOf
 from services.api.forms import Absent
 from services.api.problems import documented
+from services.arena.lab_findings import Mark, SaeAtHand, marks_below, saes_below
 from services.chat.preparing import model_of
 from services.errors import Invalid
 from services.serving.exchange import Served
@@ -71,7 +72,8 @@ class Badge(Record):
 class LibraryVector(Record):
     """A vector that a column may name: where it steers by default and with which α at one dose there.
 
-    `spreads` are of the residual stream, by block: an α of operation "add" over them is a share.
+    `spreads` are of the residual stream, by block: an α of operation "add" over them is a share. `marks` are
+    a sweep's, where the laboratory has one of this very vector.
     """
 
     domain: str
@@ -82,10 +84,11 @@ class LibraryVector(Record):
     norms: list[float]
     spreads: list[float]
     badges: list[Badge]
+    marks: tuple[Mark, ...]
 
 
 class LibraryAnswer(BaseModel):
-    """The model in memory, its vectors, and the operations that a direction is for."""
+    """The model in memory, its vectors, the operations that a direction is for, and the laboratory's SAEs."""
 
     model: str
     blocks: int
@@ -94,6 +97,7 @@ class LibraryAnswer(BaseModel):
     dtype: str
     operations: list[str]
     vectors: list[LibraryVector]
+    saes: list[SaeAtHand]
 
 
 class DoseAnswer(BaseModel):
@@ -114,7 +118,8 @@ def library(
 ) -> LibraryAnswer:
     """What a column may be steered with on the model in memory; `model` says that it must be that one."""
     served = runtime.models.serving()
-    lm = model_of(served, model or served.name)
+    lm, lab = model_of(served, model or served.name), runtime.settings.lab_runs
+    marks = marks_below(lab, lm.digest)
     return LibraryAnswer(
         model=served.name,
         blocks=lm.n_layers,
@@ -122,7 +127,8 @@ def library(
         context_length=lm.context_length,
         dtype=str(lm.dtype).removeprefix("torch."),
         operations=list(DIRECTIONAL),
-        vectors=[_listed(served, owner, domain) for domain, _ in served.vectors.names(owner)],
+        vectors=[_listed(served, owner, domain, marks) for domain, _ in served.vectors.names(owner)],
+        saes=saes_below(lab, lm.digest),
     )
 
 
@@ -150,7 +156,7 @@ def dose(
     )
 
 
-def _listed(served: Served, owner: str, domain: str) -> LibraryVector:
+def _listed(served: Served, owner: str, domain: str, marks: Mapping[str, tuple[Mark, ...]]) -> LibraryVector:
     named = served.vectors.get(owner, served.name, domain)
     vector = named.vector
     return LibraryVector(
@@ -162,6 +168,7 @@ def _listed(served: Served, owner: str, domain: str) -> LibraryVector:
         norms=vector.norms().tolist(),
         spreads=vector.spreads.tolist(),
         badges=[] if named.source == "uploaded" else [Badge.of(each) for each in _shown(served, vector)],
+        marks=marks.get(vector.sha256, ()),
     )
 
 

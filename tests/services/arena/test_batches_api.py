@@ -40,6 +40,11 @@ class Batches:
         return until(lambda: found if (found := self.get(batch))["state"] != "running" else None)
 
 
+def answers(batch):
+    """The answers of a batch's cells, by prompt and column."""
+    return sorted((cell["prompt"], cell["column"], cell["text"]) for cell in batch["cells"])
+
+
 @pytest.fixture
 def batches(live):
     return Batches(live.http)
@@ -113,22 +118,23 @@ def test_the_files_hold_the_cells_and_no_formula(live, batches):
 
 
 def test_a_batch_that_is_stopped_goes_on_after_the_prompts_it_has(live, batches):
-    batch = batches.begin(prompts=[f"{number}?" for number in range(12)], max_tokens=200, chat=False)
+    batch = batches.begin(prompts=[f"{number}?" for number in range(8)], max_tokens=40, chat=False)
     until(lambda: batches.get(batch)["cells"])
     live.http.delete(f"{BATCHES}/{batch['id']}")
     stopped = batches.over(batch)
     assert stopped["state"] == "cancelled"
-    assert 0 < len(stopped["cells"]) < 36
+    assert 0 < len(stopped["cells"]) < 24
     assert batches.http.post(f"{BATCHES}/{batch['id']}/resume").json()["state"] == "running"
     assert batches.http.post(f"{BATCHES}/{batch['id']}/resume").status_code == 409
     told = batches.events(batch)
     assert [event["seq"] for event in told] == list(range(1, len(told) + 1))
     found = batches.get(batch)
-    assert (found["state"], len(found["cells"])) == ("done", 36)
+    assert (found["state"], len(found["cells"])) == ("done", 24)
     assert batches.http.post(f"{BATCHES}/{batch['id']}/resume").status_code == 409
-    whole = batches.begin(prompts=stopped["texts"], max_tokens=200, chat=False)
+    assert answers(found)[: len(stopped["cells"])] == answers(stopped)
+    whole = batches.begin(prompts=stopped["texts"][-1:], max_tokens=40, chat=False)
     batches.events(whole)
-    assert batches.get(whole)["cells"] == found["cells"]
+    assert [text for *_, text in answers(batches.get(whole))] == [text for *_, text in answers(found)[-3:]]
 
 
 def test_a_batch_whose_server_was_killed_says_so_and_is_resumed(live, batches):
@@ -146,7 +152,7 @@ def test_a_batch_whose_server_was_killed_says_so_and_is_resumed(live, batches):
     assert "resume it" in last["reason"]
     assert live.http.post(f"{BATCHES}/{left.id}/resume").status_code == 202
     batches.events(gone)
-    assert batches.get(gone)["cells"] == batches.get(batch)["cells"]
+    assert answers(batches.get(gone)) == answers(batches.get(batch))
 
 
 def test_each_event_is_one_that_the_description_declares(live, batches):
