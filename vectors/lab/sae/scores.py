@@ -106,7 +106,8 @@ def output_scores(
     requests = []
     for feature in features:
         moved = sae.decode(nothing.index_fill(0, torch.tensor(feature), raised)) - sae.decode(nothing)
-        steering = (Intervention(moved, layer, float(moved.norm()), positions=Last()),)
+        by = float(moved.norm())  # nothing, of a feature without a direction and where none is active
+        steering = (Intervention(moved, layer, by, positions=Last()),) if by else ()
         requests.append(GenerationRequest(ids, steering, Sampling(max_new_tokens=1), distribution=True))
 
     def scored(first: int) -> list[float]:

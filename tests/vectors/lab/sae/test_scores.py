@@ -95,6 +95,20 @@ def test_output_scores_are_those_of_the_published_hook_feature_by_feature(tmp_pa
     assert max(found) > 3 * min(found)
 
 
+def test_a_feature_that_moves_nothing_has_the_score_of_the_model_as_it_is(tmp_path):
+    lm = folders.language_model(tmp_path)
+    weights = {"W_enc": torch.randn(64, 3), "b_enc": torch.full((3,), -1e6), "W_dec": torch.randn(3, 64)}
+    silent = Standard({"d_in": 64, "d_sae": 3}, weights | {"b_dec": torch.zeros(64)})
+    ids = torch.tensor([lm.encode(NEUTRAL, begins=True)])
+    with torch.no_grad():
+        probabilities = lm.model(input_ids=ids).logits[0, -1].softmax(-1)
+    with Engine(lm.model, lm.tokenizer) as engine:
+        (found, *_) = output_scores(engine, lm, silent, LAYER, range(3))
+    best = probabilities[own_tokens(lm, silent.w_dec)[0]].max()
+    rank = int((probabilities > best).sum())
+    assert found == pytest.approx((1 - rank / len(probabilities)) * float(best), rel=1e-3)
+
+
 def test_a_features_own_tokens_are_read_through_the_norm_and_the_unembedding(tmp_path):
     lm = folders.language_model(tmp_path)
     with torch.no_grad():
