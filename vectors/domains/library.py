@@ -1,5 +1,8 @@
 """Domain vectors as files: one safetensors file per model and domain, extracted on first use.
 
+Those of the embedded model in bfloat16 come with the package, in `ready/`, with the strengths that were
+measured for them, and are copied: to make them takes longer than most answers.
+
 A file holds `layer.<i>` [d_model] float32 for every block (0-based, the block's output) and string metadata.
 In the library a file's name holds a hash of everything that determines its content, so a stale one is never
 served. Nothing but safetensors is read.
@@ -29,6 +32,7 @@ from vectors.models.loading import LanguageModel
 from vectors.progress import Progress, silent
 
 FORMAT = "2"
+READY = Path(__file__).parent / "ready"
 _HEADER_BYTES = 1 << 20
 _log = logging.getLogger(__name__)
 
@@ -53,7 +57,7 @@ class VectorLibrary:
         self.domains = Domains(folder)
 
     def get(self, lm: LanguageModel, domain: str, progress: Progress = silent) -> DomainVector:
-        """Return a domain's vector for a model: from its file, or extracted and kept on first use.
+        """Return a domain's vector for a model: from its file, or on first use copied or extracted.
 
         A damaged file is replaced, with a warning. The name of an imported vector gives that one. Raises
         PromptSetError for an unknown domain, VectorFileError where several vectors of a name were imported.
@@ -74,6 +78,9 @@ class VectorLibrary:
         with FileLock(f"{path}.lock"):
             if (kept := _kept(path, lm, domain)) is not None:
                 return kept
+            if (ready := _kept(READY / path.name, lm, domain)) is not None:
+                _copy(path)
+                return replace(ready, file=path)
             vector = extract(lm, known.prompts, method=known.method, token=known.token, progress=progress)
             save(vector, path)
         return replace(vector, file=path)
@@ -131,6 +138,12 @@ def _kept(path: Path, lm: LanguageModel, domain: str) -> DomainVector | None:
     except VectorFileError as error:
         _log.warning("extracting %s again: %s", domain, error)
         return None
+
+
+def _copy(path: Path) -> None:
+    """Copy a ready vector, after what is kept beside it."""
+    for found in sorted(READY.glob(f"{path.name}*"), reverse=True):
+        write_atomic(path.with_name(found.name), found.read_bytes())
 
 
 def save(vector: DomainVector, path: Path) -> None:
