@@ -14,7 +14,7 @@ export function Field({ label, hint, children }: { label: string; hint?: string;
   );
 }
 
-export function Trouble({ said, again }: { said: string | null | undefined; again?: () => void }): ReactElement | null {
+export function Trouble({ said, again }: { said: string | null | undefined; again?: (() => void) | undefined }): ReactElement | null {
   if (!said) return null;
   return (
     <p className="trouble" role="alert">

@@ -12,6 +12,8 @@ import { ThemeSwitch } from "./ThemeSwitch";
 
 type Shown = ComponentType<{ route: Route }>;
 const SHOWN: Partial<Record<View, Shown>> = {
+  arena: lazy(() => import("../arena/Arena")),
+  saved: lazy(() => import("../saved/Saved")),
   tasks: lazy(() => import("../tasks/Tasks")),
   models: lazy(() => import("../models/Models")),
 };

@@ -22,7 +22,7 @@ export const Patch = memo(function Patch({ patch }: { patch: string }): ReactEle
                       <td className="number">{line.old}</td>
                       <td className="number">{line.fresh}</td>
                       <td className="sign">{SIGN[line.kind]}</td>
-                      <td className="line">
+                      <td className="source">
                         {line.parts.map((part, j) => (part.changed ? <mark key={j}>{part.text}</mark> : part.text))}
                       </td>
                     </tr>

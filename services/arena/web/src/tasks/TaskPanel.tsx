@@ -31,7 +31,7 @@ export function TaskPanel({ id }: { id: string }): ReactElement {
     () => (place === null ? newest : fold(events.slice(0, place))),
     [place, newest, events, stage],
   );
-  const shown = chosen ?? (told.nodes.find((node) => node.state === "running") ?? told.nodes.at(-1))?.name ?? null;
+  const shown = chosen ?? (told.nodes.find((node) => node.state === "running") ?? told.nodes.findLast((node) => node.text) ?? told.nodes.at(-1))?.name ?? null;
   const state = newest.ending?.kind ?? task?.state;
 
   const act = (what: "cancel" | "resume"): void => {
