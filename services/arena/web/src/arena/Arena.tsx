@@ -8,7 +8,7 @@ import { texts } from "../texts";
 import { asked as formOf, body, column, MOST_COLUMNS, start, type Asked, type AskedColumn } from "./asked";
 import { ColumnForm } from "./ColumnForm";
 import { ColumnShown, type Show } from "./ColumnShown";
-import { EMPTY, library } from "./library";
+import { names, type Named } from "./library";
 import { savePage } from "./saving";
 import { useRun, type Followed } from "./useRun";
 import "./arena.css";
@@ -17,8 +17,8 @@ const t = texts.arena;
 
 export default function Arena({ route }: { route: Route }): ReactElement {
   const followed = useRun(route.id);
-  const model = useAsked(() => call("get", "/v1/model"), "model");
-  const vectors = useAsked(library, model.value?.digest ?? "");
+  const model = useAsked(() => call("get", "/v1/model"), "model", 5000);
+  const vectors = useAsked(async () => (model.value?.digest ? names() : null), model.value?.digest ?? "");
   const doing = useDoing();
   const [form, setForm] = useState<Asked | null>(null);
   const { answer } = followed;
@@ -27,7 +27,7 @@ export default function Arena({ route }: { route: Route }): ReactElement {
     if (answer) setForm(formOf(answer.request));
   }, [answer?.id]);
   useEffect(() => {
-    if (!route.id && vectors.value) setForm((before) => before ?? start(vectors.value!.entries.map((each) => each.domain)));
+    if (!route.id && vectors.value) setForm((before) => before ?? start(vectors.value!.map((each) => each.domain)));
   }, [route.id, vectors.value]);
 
   const running = answer?.state === "running" && followed.link !== "gone" && !followed.failure;
@@ -54,7 +54,7 @@ export default function Arena({ route }: { route: Route }): ReactElement {
       <Trouble said={vectors.error} again={vectors.again} />
       <Trouble said={followed.error} again={followed.again} />
       {form && (
-        <Form form={form} setForm={setForm} library={vectors.value ?? EMPTY} running={running} busy={doing.busy} run={run} stop={stop} error={doing.error} />
+        <Form form={form} setForm={setForm} vectors={vectors.value ?? []} digest={model.value?.digest ?? ""} running={running} busy={doing.busy} run={run} stop={stop} error={doing.error} />
       )}
       {answer && <Result followed={followed} />}
     </div>
@@ -64,7 +64,8 @@ export default function Arena({ route }: { route: Route }): ReactElement {
 type FormProps = {
   form: Asked;
   setForm: (form: Asked) => void;
-  library: typeof EMPTY;
+  vectors: readonly Named[];
+  digest: string;
   running: boolean;
   busy: boolean;
   run: () => void;
@@ -72,7 +73,7 @@ type FormProps = {
   error: string | null;
 };
 
-function Form({ form, setForm, library: found, running, busy, run, stop, error }: FormProps): ReactElement {
+function Form({ form, setForm, vectors, digest, running, busy, run, stop, error }: FormProps): ReactElement {
   const set = (name: keyof Asked) => (event: { target: { value: string } }): void => setForm({ ...form, [name]: event.target.value });
   const number = (name: "max_tokens" | "temperature" | "top_p" | "top_k" | "min_p" | "seed" | "alternatives", label: string, rest: object): ReactElement => (
     <Field label={label}>{(id) => <input id={id} type="number" value={form[name]} onChange={set(name)} {...rest} />}</Field>
@@ -104,26 +105,27 @@ function Form({ form, setForm, library: found, running, busy, run, stop, error }
         {number("min_p", t.minP, { min: 0, max: 1, step: "any", required: true })}
         {number("seed", t.seed, { min: 0, placeholder: t.seedDrawn })}
         {number("alternatives", t.alternatives, { min: 0, max: 5, required: true })}
-      </div>
-      <div className="columns-asked">
-        {form.columns.map((each, i) => (
-          <ColumnForm
-            key={each.key} asked={each} number={i} library={found} change={(fields) => change(i, fields)}
-            remove={form.columns.length > 1 ? () => setForm({ ...form, columns: form.columns.toSpliced(i, 1) }) : null}
-          />
-        ))}
+        <span className="push" />
         {form.columns.length < MOST_COLUMNS && (
           <button
             type="button" className="add"
             onClick={() => {
               const taken = form.columns.map((each) => each.name);
-              const next = found.entries.find((each) => !taken.includes(each.domain))?.domain ?? "";
+              const next = vectors.find((each) => !taken.includes(each.domain))?.domain ?? "";
               setForm({ ...form, columns: [...form.columns, column(next, taken)] });
             }}
           >
             + {t.add}
           </button>
         )}
+      </div>
+      <div className="columns-asked">
+        {form.columns.map((each, i) => (
+          <ColumnForm
+            key={each.key} asked={each} number={i} vectors={vectors} digest={digest} change={(fields) => change(i, fields)}
+            remove={form.columns.length > 1 ? () => setForm({ ...form, columns: form.columns.toSpliced(i, 1) }) : null}
+          />
+        ))}
       </div>
       <Trouble said={error} />
     </form>

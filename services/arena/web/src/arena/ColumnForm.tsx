@@ -1,9 +1,9 @@
 // What steers one column: a vector at a layer, how strongly, how and where, or a steering written out.
 import type { ReactElement } from "react";
-import { Field } from "../parts/parts";
+import { Field, Trouble } from "../parts/parts";
 import { texts } from "../texts";
 import { KEPT, WRITTEN, type AskedColumn, type Unit } from "./asked";
-import type { Library } from "./library";
+import { alpha, useEntry, type Named } from "./library";
 
 const t = texts.arena;
 const OPERATIONS = ["add", "multiply", "ablate", "replace", "cap", "floor", "clamp"];
@@ -13,12 +13,13 @@ const SLIDERS: Record<Unit, { min: number; max: number; step: number }> = {
   alpha: { min: -60, max: 60, step: 1 },
 };
 
-type Props = { asked: AskedColumn; number: number; library: Library; change: (fields: Partial<AskedColumn>) => void; remove: (() => void) | null };
+type Props = { asked: AskedColumn; number: number; vectors: readonly Named[]; digest: string; change: (fields: Partial<AskedColumn>) => void; remove: (() => void) | null };
 
-export function ColumnForm({ asked, number, library, change, remove }: Props): ReactElement {
+export function ColumnForm({ asked, number, vectors, digest, change, remove }: Props): ReactElement {
   const set = (name: keyof AskedColumn) => (event: { target: { value: string } }): void => change({ [name]: event.target.value });
-  const entry = library.entries.find((each) => each.domain === asked.vector);
-  const alpha = entry && library.alpha(entry, asked);
+  const named = vectors.find((each) => each.domain === asked.vector);
+  const { entry, error } = useEntry(named, digest);
+  const absolute = entry && alpha(entry, asked);
   const slider = SLIDERS[asked.unit];
   return (
     <fieldset className={`asked own${number % 6}`}>
@@ -37,7 +38,7 @@ export function ColumnForm({ asked, number, library, change, remove }: Props): R
         }}
       >
         <option value="">{t.baseline}</option>
-        {library.entries.map((each) => <option key={each.domain} value={each.domain}>{each.domain}{each.source === "built-in" ? "" : ` (${each.source})`}</option>)}
+        {vectors.map((each) => <option key={each.domain} value={each.domain}>{each.domain}{each.source === "built-in" ? "" : ` (${each.source})`}</option>)}
         <option value={WRITTEN}>{t.written}</option>
         {asked.kept && <option value={KEPT}>{t.kept}</option>}
       </select>
@@ -46,7 +47,7 @@ export function ColumnForm({ asked, number, library, change, remove }: Props): R
           {(id) => <input id={id} className="path" required value={asked.expression} onChange={set("expression")} />}
         </Field>
       )}
-      {entry && (
+      {named && (
         <>
           <div className="strength">
             <label htmlFor={`strength-${asked.key}`}>{t.strength}</label>
@@ -54,17 +55,19 @@ export function ColumnForm({ asked, number, library, change, remove }: Props): R
             <select aria-label={t.unit} value={asked.unit} onChange={set("unit")}>
               {(Object.keys(t.units) as Unit[]).map((unit) => <option key={unit} value={unit}>{t.units[unit]}</option>)}
             </select>
-            <input
-              type="range" aria-label={t.strength} {...slider} value={Number(asked.strength) || 0}
-              onChange={set("strength")} aria-valuetext={`${asked.strength} ${t.units[asked.unit]}`}
-            />
-            <output>{alpha == null ? "" : t.absolute(alpha.toFixed(2))}</output>
+            <div className="slide">
+              <input
+                type="range" aria-label={t.strength} {...slider} value={Number(asked.strength) || 0}
+                onChange={set("strength")} aria-valuetext={`${asked.strength} ${t.units[asked.unit]}`}
+              />
+              <output>{absolute == null ? (entry || error ? "" : t.preparing) : t.absolute(absolute.toFixed(2))}</output>
+            </div>
           </div>
           <details>
-            <summary>{t.layer} {asked.layer || entry.layer}, {asked.operation}, {asked.positions}</summary>
+            <summary>{t.layer} {asked.layer || entry?.layer}, {asked.operation}, {asked.positions}</summary>
             <div className="together">
               <Field label={t.layer}>
-                {(id) => <input id={id} type="number" min={0} max={entry.layers - 1} placeholder={String(entry.layer)} value={asked.layer} onChange={set("layer")} />}
+                {(id) => <input id={id} type="number" min={0} max={entry ? entry.layers - 1 : undefined} placeholder={entry ? String(entry.layer) : ""} value={asked.layer} onChange={set("layer")} />}
               </Field>
               <Field label={t.operation}>
                 {(id) => <select id={id} value={asked.operation} onChange={set("operation")}>{OPERATIONS.map((each) => <option key={each}>{each}</option>)}</select>}
@@ -72,6 +75,7 @@ export function ColumnForm({ asked, number, library, change, remove }: Props): R
               <Field label={t.positions} hint={t.positionsHint}>{(id) => <input id={id} value={asked.positions} onChange={set("positions")} />}</Field>
             </div>
           </details>
+          <Trouble said={error} />
         </>
       )}
     </fieldset>

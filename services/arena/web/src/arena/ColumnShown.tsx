@@ -18,7 +18,7 @@ export const ColumnShown = memo(function ColumnShown({ column, answer, number, m
   const [near, setNear] = useState(false);
   const card = useRef<HTMLElement>(null);
   useEffect(() => {
-    const seen = new IntersectionObserver(([entry]) => setNear(entry!.isIntersecting), { rootMargin: "200px" });
+    const seen = new IntersectionObserver((entries) => setNear(entries.at(-1)!.isIntersecting), { rootMargin: "200px" });
     seen.observe(card.current!);
     return () => seen.disconnect();
   }, []);
@@ -88,8 +88,9 @@ function Words({ difference }: { difference: Schemas["Difference"] }): ReactElem
   );
 }
 
-function Copy({ text }: { text: string }): ReactElement {
+function Copy({ text }: { text: string }): ReactElement | null {
   const [copied, setCopied] = useState(false);
+  if (!navigator.clipboard) return null; // it is there on localhost and over https only
   return (
     <button type="button" className="quiet" onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}>
       {copied ? t.copied : t.copy}

@@ -16,7 +16,7 @@ export function TokenDetail({ token }: { token: Token | null }): ReactElement {
         <>
           <p>
             <code>{visible(token.text)}</code> {percent(Math.exp(token.logprob))} · {token.divergence.toFixed(3)} {t.bits}
-            {token.projection != null && <> · {t.projection} {token.projection.toFixed(1)}</>}
+            {token.projection != null && <> · {t.projection} {token.projection.toFixed(1).replace("-", "−")}</>}
           </p>
           <ul>
             {token.alternatives.map((other) => (

@@ -5,7 +5,7 @@ const each = (text: string): number => text.length;
 const shown = (layout: Layout): string[] => layout.lines.map((line) => line.map((piece) => piece.text).join(""));
 
 test("a word of several tokens moves to the next line as a whole", () => {
-  expect(shown(new Layout(10, each).extend(["Hello", " wor", "ld", " again"]))).toEqual(["Hello", " world", " again"]);
+  expect(shown(new Layout(10, each).extend(["Hello", " wor", "ld", " again"]))).toEqual(["Hello", "world", "again"]);
 });
 
 test("a line break in a token begins a line, and one alone can be seen", () => {

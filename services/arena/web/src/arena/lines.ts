@@ -33,7 +33,7 @@ export class Layout {
   }
 
   private put(piece: Piece): void {
-    const width = this.measure(piece.text);
+    let width = this.measure(piece.text);
     if (width > this.width && piece.text.length > 1) {
       this.cut(piece);
       return;
@@ -43,8 +43,19 @@ export class Layout {
     if (/^\s/.test(piece.text)) this.word = { at: line.length, width: 0 };
     if (this.used + width > this.width && line.length) {
       const moved = this.word.at > 0 && this.word.width + width <= this.width ? line.splice(this.word.at) : [];
-      const carried = moved.length ? this.word.width : 0;
+      let carried = moved.length ? this.word.width : 0;
       this.newLine();
+      // The blank at which a line is broken is not shown.
+      const opening = moved[0] ?? piece;
+      const bare = { ...opening, text: opening.text.replace(/^ /, "") };
+      const spared = this.measure(opening.text) - this.measure(bare.text);
+      if (moved.length) {
+        moved[0] = bare;
+        carried -= spared;
+      } else {
+        piece = bare;
+        width -= spared;
+      }
       this.lines.at(-1)!.push(...moved);
       for (const each of [...moved, piece]) if (this.starts[each.token] === number) this.starts[each.token] = number + 1;
       this.used = carried;

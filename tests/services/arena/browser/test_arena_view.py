@@ -1,0 +1,139 @@
+"""Points 1 and 7: one prompt in several columns, compared with the baseline, kept and shown again."""
+
+import re
+
+import pytest
+
+from orchestrator.session import Session
+from orchestrator.settings import Settings
+from services.serving.runtime import Runtime
+from services.settings import ServeSettings
+from tests.services.arena.browser.conftest import complaints, wider_than_the_window
+from tests.services.conftest import run, until
+
+HOSTILE = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>\u202e"
+
+
+@pytest.fixture(scope="module")
+def real(browser, tmp_path_factory, cache_dir):
+    """A server of the embedded model."""
+    settings = Settings(model="smollm2-135m", cache=cache_dir)
+    with Session(settings, progress=lambda *_: None) as session:
+        runtime = Runtime(session, ServeSettings(data=tmp_path_factory.mktemp("service"), drain_s=1))
+        live = run(runtime)
+        runtime.start()
+        until(lambda: runtime.models.served or runtime.models.failed)
+        yield live
+        live.stop()
+
+
+@pytest.mark.real_model
+def test_a_prompt_is_answered_in_three_columns_and_each_is_compared_with_the_baseline(real, open_page):
+    shown = open_page(real.url, "arena")
+    shown.get_by_text("α = 16.73").wait_for()
+    shown.get_by_label("Most tokens").fill("24")
+    shown.get_by_label("Prompt").fill("How do I start my day well?")
+    shown.get_by_label("Prompt").press("Control+Enter")
+    shown.get_by_text("Self-check: α = 0 gives the baseline’s very tokens (24 compared)").wait_for()
+
+    kept = real.http.get(f"/v1/arena/runs/{shown.url.rpartition('/')[2]}").json()
+    steered = kept["columns"][1]
+    column = shown.get_by_role("article", name="bug_analysis")
+    assert "layer 19, α 16.73, add" in column.inner_text()
+    assert f"First {steered['difference']['first']['index']} tokens equal" in column.inner_text()
+    assert "24 tokens" in column.inner_text()
+    written = column.locator(".tokens").inner_text()
+    assert re.sub(r"[\s⏎]", "", written) == re.sub(r"\s", "", steered["text"])
+
+    column.locator(".tokens").focus()
+    for _ in range(3):
+        shown.keyboard.press("ArrowRight")
+    third = steered["tokens"][2]
+    detail = column.locator(".detail").inner_text()
+    assert f"{third['divergence']:.3f} bits" in detail
+    assert detail.count("%") == 1 + len(third["alternatives"])
+    assert not complaints(shown)
+
+    shown.get_by_role("button", name="Word diff").click()
+    inserted = [span["text"] for span in steered["difference"]["diff"] if span["kind"] == "insert"]
+    assert column.locator("ins").all_inner_texts() == [
+        text.strip("\n") for text in inserted
+    ] or column.locator("ins").count() == len(inserted)
+    shown.emulate_media(color_scheme="dark")
+    shown.set_viewport_size({"width": 360, "height": 900})
+    assert not complaints(shown)
+    assert not wider_than_the_window(shown)
+
+    with shown.expect_download() as saved:
+        shown.get_by_role("button", name="Save as one HTML file").click()
+    page = saved.value.path().read_text("utf-8")
+    assert "bug_analysis" in page
+    assert "<script" not in page
+
+    again = shown.url
+    shown.get_by_role("button", name="Run again").click()
+    shown.wait_for_url(lambda url: url != again)
+    shown.get_by_text("Self-check").wait_for()
+    repeated = real.http.get(f"/v1/arena/runs/{shown.url.rpartition('/')[2]}").json()
+    assert [each["text"] for each in repeated["columns"]] == [each["text"] for each in kept["columns"]]
+
+
+def test_a_run_is_stopped_with_escape_and_what_there_is_is_kept(live, open_page):
+    shown = open_page(live.url, "arena")
+    shown.get_by_label("Most tokens").fill("2048")
+    shown.get_by_role("button", name="Run", exact=True).click()
+    shown.locator(".token-line span").first.wait_for()
+    shown.keyboard.press("Escape")
+    shown.locator(".bar .chip.cancelled").wait_for()
+    shown.goto(f"{live.url}/#/saved")
+    row = shown.locator("tbody tr")
+    row.get_by_text("stopped").wait_for()
+    assert not complaints(shown)
+    row.get_by_role("link").click()
+    shown.locator(".token-line span").first.wait_for()
+    shown.go_back()
+    shown.get_by_role("button", name=re.compile("Delete")).click()
+    shown.get_by_text("Nothing is saved yet").wait_for()
+
+
+def test_a_lost_connection_is_told_and_the_run_goes_on_where_it_was(live, open_page):
+    shown = open_page(live.url, "arena", allow="net::ERR")
+    shown.get_by_label("Most tokens").fill("1500")
+    shown.get_by_role("button", name="Run", exact=True).click()
+    shown.locator(".token-line span").first.wait_for()
+    shown.context.set_offline(True)
+    shown.get_by_text("Connection lost; trying again").wait_for()
+    shown.context.set_offline(False)
+    shown.locator(".bar .chip.completed").wait_for()
+    kept = live.http.get(f"/v1/arena/runs/{shown.url.rpartition('/')[2]}").json()
+    assert kept["state"] == "done"
+    for column in kept["columns"]:
+        count = f"{len(column['tokens']):,} tokens"
+        assert count in shown.get_by_role("article", name=column["name"], exact=True).inner_text()
+
+
+def test_a_hostile_prompt_and_name_are_shown_as_text(live, open_page):
+    columns = [{"name": HOSTILE.rstrip("\u202e")}, {"name": "b", "steering": "1·code_reading"}]
+    asked = {"prompt": HOSTILE, "columns": columns, "max_tokens": 4}
+    made = live.http.post("/v1/arena/runs", json=asked).json()
+    shown = open_page(live.url, f"arena/{made['id']}")
+    shown.get_by_role("heading", name=columns[0]["name"]).wait_for()
+    assert shown.get_by_label("Prompt").input_value() == HOSTILE
+    shown.goto(f"{live.url}/#/saved")
+    shown.locator("tbody tr").wait_for()
+    assert HOSTILE in shown.locator("tbody tr a").inner_text()
+    assert "broken" not in shown.title()
+    assert shown.locator("img").count() == 0
+
+
+def test_another_owners_run_is_none(serving, open_page):
+    live = serving()
+    _, ada = live.runtime.store.keys.create("ada")
+    _, bob = live.runtime.store.keys.create("bob")
+    asked = {"prompt": "x", "columns": [{"name": "a"}], "max_tokens": 2}
+    made = live.http.post("/v1/arena/runs", json=asked, headers={"Authorization": f"Bearer {ada}"}).json()
+    shown = open_page(live.url, f"arena/{made['id']}", allow="status of 40")
+    shown.get_by_role("dialog").get_by_label("Key", exact=True).fill(bob)
+    shown.get_by_role("button", name="Use this key").click()
+    shown.get_by_text("There is no such run.").wait_for()
+    assert shown.locator(".column").count() == 0
