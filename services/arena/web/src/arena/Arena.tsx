@@ -5,11 +5,11 @@ import { useAsked, useDoing } from "../parts/asked";
 import { Chip, Field, LinkState, seconds, Trouble } from "../parts/parts";
 import { address, go, type Route } from "../route";
 import { texts } from "../texts";
-import { asked as formOf, body, column, MOST_COLUMNS, start, type Asked, type AskedColumn } from "./asked";
-import { ColumnForm } from "./ColumnForm";
+import { asked as formOf, body, start, type Asked } from "./asked";
+import { AskedFields } from "./AskedFields";
 import { ColumnShown, type Show } from "./ColumnShown";
 import { names, type Named } from "./library";
-import { savePage } from "./saving";
+import { save } from "./saving";
 import { useRun, type Followed } from "./useRun";
 import "./arena.css";
 
@@ -75,10 +75,6 @@ type FormProps = {
 
 function Form({ form, setForm, vectors, digest, running, busy, run, stop, error }: FormProps): ReactElement {
   const set = (name: keyof Asked) => (event: { target: { value: string } }): void => setForm({ ...form, [name]: event.target.value });
-  const number = (name: "max_tokens" | "temperature" | "top_p" | "top_k" | "min_p" | "seed" | "alternatives", label: string, rest: object): ReactElement => (
-    <Field label={label}>{(id) => <input id={id} type="number" value={form[name]} onChange={set(name)} {...rest} />}</Field>
-  );
-  const change = (at: number, fields: Partial<AskedColumn>): void => setForm({ ...form, columns: form.columns.with(at, { ...form.columns[at]!, ...fields }) });
   return (
     <form
       className="asking"
@@ -97,36 +93,7 @@ function Form({ form, setForm, vectors, digest, running, busy, run, stop, error 
           <label className="check"><input type="checkbox" checked={form.chat} onChange={(event) => setForm({ ...form, chat: event.target.checked })} /> {t.chat}</label>
         </div>
       </div>
-      <div className="together sampling" role="group" aria-label={t.sampling}>
-        {number("max_tokens", t.maxTokens, { min: 1, max: 2048, required: true })}
-        {number("temperature", t.temperature, { min: 0, max: 2, step: "any", required: true })}
-        {number("top_p", t.topP, { min: 0, max: 1, step: "any", required: true })}
-        {number("top_k", t.topK, { min: 0, required: true })}
-        {number("min_p", t.minP, { min: 0, max: 1, step: "any", required: true })}
-        {number("seed", t.seed, { min: 0, placeholder: t.seedDrawn })}
-        {number("alternatives", t.alternatives, { min: 0, max: 5, required: true })}
-        <span className="push" />
-        {form.columns.length < MOST_COLUMNS && (
-          <button
-            type="button" className="add"
-            onClick={() => {
-              const taken = form.columns.map((each) => each.name);
-              const next = vectors.find((each) => !taken.includes(each.domain))?.domain ?? "";
-              setForm({ ...form, columns: [...form.columns, column(next, taken)] });
-            }}
-          >
-            + {t.add}
-          </button>
-        )}
-      </div>
-      <div className="columns-asked">
-        {form.columns.map((each, i) => (
-          <ColumnForm
-            key={each.key} asked={each} number={i} vectors={vectors} digest={digest} change={(fields) => change(i, fields)}
-            remove={form.columns.length > 1 ? () => setForm({ ...form, columns: form.columns.toSpliced(i, 1) }) : null}
-          />
-        ))}
-      </div>
+      <AskedFields form={form} setForm={setForm} vectors={vectors} digest={digest} alternatives />
       <Trouble said={error} />
     </form>
   );
@@ -157,7 +124,7 @@ function Result({ followed: { answer, run, link, why, failure, again } }: { foll
           </span>
         )}
         {answer.state !== "running" && <button type="button" disabled={doing.busy} onClick={repeat}>{t.again}</button>}
-        {answer.state !== "running" && <button type="button" disabled={doing.busy} onClick={() => void doing.run(() => savePage(answer.id))}>{t.page}</button>}
+        {answer.state !== "running" && <button type="button" disabled={doing.busy} onClick={() => void doing.run(() => save(`/v1/arena/runs/${answer.id}/page`, `${answer.id}.html`))}>{t.page}</button>}
       </div>
       <Trouble said={doing.error} />
       <Trouble said={failure ?? (answer.state === "interrupted" ? t.interrupted : null)} again={failure || answer.state === "interrupted" ? repeat : undefined} />

@@ -58,19 +58,26 @@ function draw(element: HTMLCanvasElement, column: Column, most: number, chosen: 
   const tokens = column.tokens;
   if (!tokens.length) return;
   const step = width / tokens.length;
-  const bar = Math.max(step - (step > 3 ? 1 : 0), 0.5);
-  const furthest = tokens.reduce((found, token) => Math.max(found, Math.abs(token.projection ?? 0)), 1e-9);
-  tokens.forEach((token, i) => {
-    const height = (token.divergence / Math.max(most, 1e-9)) * (UP - 2);
-    pen.fillStyle = i === chosen ? accent : ink;
-    pen.fillRect(i * step, UP - height, bar, height);
-    if (token.projection != null) {
-      pen.fillStyle = i === chosen ? accent : soft;
-      pen.fillRect(i * step, UP + 1, bar, (Math.abs(token.projection) / furthest) * (DOWN - 2));
+  const bar = Math.max(step - (step > 3 ? 1 : 0), 1);
+  // Where several tokens share a pixel, the one that is furthest from the baseline is drawn.
+  const together = Math.max(1, Math.floor(1 / step));
+  for (let from = 0; from < tokens.length; from += together) {
+    let bits = 0;
+    let along = 0;
+    for (let i = from; i < Math.min(from + together, tokens.length); i++) {
+      bits = Math.max(bits, tokens[i]!.divergence);
+      along = Math.max(along, Math.abs(tokens[i]!.projection ?? 0));
     }
-  });
+    const height = (bits / Math.max(most, column.mostBits, 1e-9)) * (UP - 2);
+    pen.fillStyle = ink;
+    pen.fillRect(from * step, UP - height, bar, height);
+    if (along) {
+      pen.fillStyle = soft;
+      pen.fillRect(from * step, UP + 1, bar, (along / column.furthest) * (DOWN - 2));
+    }
+  }
   if (chosen !== null) {
     pen.fillStyle = accent;
-    pen.fillRect(chosen * step + bar / 2, 0, 1, UP + DOWN);
+    pen.fillRect(chosen * step + bar / 2 - 1, 0, 2, UP + DOWN);
   }
 }

@@ -59,16 +59,17 @@ export const start = (domains: readonly string[]): Asked => {
   };
 };
 
-export function body(asked: Asked): Body {
+export const body = (asked: Asked): Body => ({ ...common(asked), prompt: asked.prompt, alternatives: Number(asked.alternatives) });
+
+/** What runs and batches have in common. */
+export function common(asked: Asked): Omit<Body, "prompt" | "alternatives"> {
   return {
-    prompt: asked.prompt,
     chat: asked.chat,
     max_tokens: Number(asked.max_tokens),
     temperature: Number(asked.temperature),
     top_p: Number(asked.top_p),
     top_k: Number(asked.top_k),
     min_p: Number(asked.min_p),
-    alternatives: Number(asked.alternatives),
     ...(asked.seed.trim() ? { seed: Number(asked.seed) } : {}),
     columns: asked.columns.map((each) => ({ name: each.name, ...(each.vector ? { steering: steering(each) } : {}) })),
   };
@@ -88,9 +89,10 @@ function steering(asked: AskedColumn): Steering | Steering[] {
 }
 
 /** The form of a request that was made. */
-export function asked(request: Schemas["RunRequest-Output"]): Asked {
+type Made = Omit<Schemas["RunRequest-Output"], "prompt"> & { prompt?: string };
+export function asked(request: Made): Asked {
   return {
-    prompt: request.prompt,
+    prompt: request.prompt ?? "",
     chat: request.chat ?? true,
     max_tokens: String(request.max_tokens ?? 128),
     temperature: String(request.temperature ?? 0),

@@ -12,6 +12,7 @@ export class Column {
   readonly texts: string[] = [];
   ended: Ended | null = null;
   mostBits = 0;
+  furthest = 1e-9;
   /** Changes with every token. */
   version = 0;
   private readonly listeners = new Set<() => void>();
@@ -21,6 +22,7 @@ export class Column {
     this.tokens.push(token);
     this.texts.push(token.text);
     this.mostBits = Math.max(this.mostBits, token.divergence);
+    this.furthest = Math.max(this.furthest, Math.abs(token.projection ?? 0));
     this.version++;
   }
 
@@ -69,9 +71,30 @@ export class Run {
 
 export const endsRun = (kind: string): boolean => kind === "run_ended" || kind === "run_failed";
 
+/** Tells at most so many columns a frame that they have changed, in turns: true while others wait. */
+export function inTurns(columns: readonly Column[], most = 3): () => boolean {
+  const told = columns.map((column) => column.version);
+  let next = 0;
+  return () => {
+    let left = most;
+    for (let i = 0; i < columns.length; i++) {
+      const at = (next + i) % columns.length;
+      const column = columns[at]!;
+      if (column.version === told[at]) continue;
+      if (left-- === 0) {
+        next = at;
+        return true;
+      }
+      told[at] = column.version;
+      column.tell();
+    }
+    return false;
+  };
+}
+
 /** Works through what has come within a part of each frame, so that no flood of events keeps the page from
- * being painted. `handle` gets one, `painted` is called after each part, at most once a frame. */
-export function queue<T>(handle: (each: T) => void, painted: () => void, budgetMs = 8): { push: (all: readonly T[]) => void; stop: () => void } {
+ * being painted. `handle` gets one; `paint` is called once a frame and says whether it has more to do. */
+export function queue<T>(handle: (each: T) => void, paint: () => boolean, budgetMs = 6): { push: (all: readonly T[]) => void; stop: () => void } {
   const waiting: T[] = [];
   let at = 0;
   let frame = 0;
@@ -79,11 +102,12 @@ export function queue<T>(handle: (each: T) => void, painted: () => void, budgetM
     frame = 0;
     const until = performance.now() + budgetMs;
     while (at < waiting.length && performance.now() < until) handle(waiting[at++]!);
+    const more = paint();
     if (at === waiting.length) {
       waiting.length = 0;
       at = 0;
+      if (more) frame = requestAnimationFrame(work);
     } else frame = requestAnimationFrame(work);
-    painted();
   };
   return {
     push: (all) => {

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "react";
 import { call, said } from "../api/client";
 import { follow, type Frame, type Link } from "../api/stream";
-import { endsRun, queue, Run, type RunAnswer, type RunEvent } from "./run";
+import { endsRun, inTurns, queue, Run, type RunAnswer, type RunEvent } from "./run";
 
 export type Followed = {
   answer: RunAnswer | null;
@@ -34,7 +34,6 @@ export function useRun(id: string | null): Followed {
       const over = answer.state !== "running";
       set({ answer, run, failure: answer.error, link: over ? "over" : "connecting", error: null });
       if (over) return;
-      const versions = run.columns.map((column) => column.version);
       const drain = queue<Frame>(
         (frame) => {
           const event = JSON.parse(frame.data) as RunEvent;
@@ -43,12 +42,7 @@ export function useRun(id: string | null): Followed {
           // Comparisons are made when all is told.
           if (ended) load().then((whole) => set({ answer: whole, failure: whole.error }), (error: unknown) => set({ error: said(error) }));
         },
-        () => {
-          run.columns.forEach((column, i) => {
-            if (column.version !== versions[i]) column.tell();
-            versions[i] = column.version;
-          });
-        },
+        inTurns(run.columns),
       );
       stop = drain.stop;
       await follow({

@@ -12,6 +12,9 @@ import { ThemeSwitch } from "./ThemeSwitch";
 
 type Shown = ComponentType<{ route: Route }>;
 const SHOWN: Partial<Record<View, Shown>> = {
+  batch: lazy(() => import("../batch/Batch")),
+  space: lazy(() => import("../space/Space")),
+  laboratory: lazy(() => import("../laboratory/Laboratory")),
   arena: lazy(() => import("../arena/Arena")),
   saved: lazy(() => import("../saved/Saved")),
   tasks: lazy(() => import("../tasks/Tasks")),
