@@ -1,7 +1,10 @@
 """Points 1 and 7: one prompt in several columns, compared with the baseline, kept and shown again."""
 
+import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 from orchestrator.session import Session
@@ -10,8 +13,27 @@ from services.serving.runtime import Runtime
 from services.settings import ServeSettings
 from tests.services.arena.browser.conftest import complaints, wider_than_the_window
 from tests.services.conftest import run, until
+from tests.services.load.servers import Servers
 
-HOSTILE = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>\u202e"
+HOSTILE = "<img src=x onerror=document.title='broken'><script>document.title=1</script>"
+CUT = """() => {
+const fetched = window.fetch;
+let left = 5;
+window.fetch = async (request) => {
+  if (!request.url.endsWith("/events")) return fetched(request);
+  if (left < 0) await new Promise((resolve) => setTimeout(resolve, 1500));
+  const answer = await fetched(request);
+  if (left < 0) return answer;
+  const cut = new TransformStream({
+    transform(chunk, out) {
+      if (left-- > 0) out.enqueue(chunk);
+      else out.error(new TypeError("network error"));
+    },
+  });
+  return new Response(answer.body.pipeThrough(cut), {headers: answer.headers});
+};
+}"""
+"""The first stream of the page breaks in its middle, and the next one takes a while."""
 
 
 @pytest.fixture(scope="module")
@@ -97,23 +119,49 @@ def test_a_run_is_stopped_with_escape_and_what_there_is_is_kept(live, open_page)
 
 
 def test_a_lost_connection_is_told_and_the_run_goes_on_where_it_was(live, open_page):
-    shown = open_page(live.url, "arena", allow="net::ERR")
-    shown.get_by_label("Most tokens").fill("1500")
+    shown = open_page(live.url, "arena")
+    shown.get_by_label("Most tokens").fill("600")
+    shown.evaluate(CUT)
     shown.get_by_role("button", name="Run", exact=True).click()
-    shown.locator(".token-line span").first.wait_for()
-    shown.context.set_offline(True)
     shown.get_by_text("Connection lost; trying again").wait_for()
-    shown.context.set_offline(False)
     shown.locator(".bar .chip.completed").wait_for()
     kept = live.http.get(f"/v1/arena/runs/{shown.url.rpartition('/')[2]}").json()
     assert kept["state"] == "done"
     for column in kept["columns"]:
-        count = f"{len(column['tokens']):,} tokens"
-        assert count in shown.get_by_role("article", name=column["name"], exact=True).inner_text()
+        footer = shown.get_by_role("article", name=column["name"], exact=True).locator("footer")
+        assert f"{len(column['tokens'])} tokens" in footer.inner_text()
+
+
+def test_a_server_that_is_killed_is_told_and_what_it_ran_is_run_again_with_the_next(open_page, tmp_path):
+    with Servers(tmp_path) as servers, httpx.Client(base_url=servers.url) as http:
+        start(servers)
+        shown = open_page(servers.url, "arena", allow="net::ERR")
+        shown.get_by_label("Most tokens").fill("1500")
+        shown.get_by_role("button", name="Run", exact=True).click()
+        shown.locator(".token-line span").first.wait_for()
+        servers.kill()
+        shown.get_by_text("Connection lost; trying again").wait_for()
+        start(servers)
+        shown.get_by_text("the server that ran it stopped").wait_for()
+        killed = shown.url
+        shown.get_by_role("button", name="Try again").click()
+        shown.wait_for_url(lambda url: url != killed)
+        shown.locator(".bar .chip.completed").wait_for(timeout=60_000)
+        states = [each["state"] for each in http.get("/v1/arena/runs").json()["data"]]
+        assert states == ["done", "interrupted"]
+
+
+def start(servers: Servers) -> None:
+    async def begin() -> None:
+        async with httpx.AsyncClient(base_url=servers.url) as http:
+            await servers.start(http)
+
+    with ThreadPoolExecutor() as apart:  # the browser's own loop is this thread's
+        apart.submit(asyncio.run, begin()).result()
 
 
 def test_a_hostile_prompt_and_name_are_shown_as_text(live, open_page):
-    columns = [{"name": HOSTILE.rstrip("\u202e")}, {"name": "b", "steering": "1·code_reading"}]
+    columns = [{"name": HOSTILE}, {"name": "b", "steering": "1·code_reading"}]
     asked = {"prompt": HOSTILE, "columns": columns, "max_tokens": 4}
     made = live.http.post("/v1/arena/runs", json=asked).json()
     shown = open_page(live.url, f"arena/{made['id']}")

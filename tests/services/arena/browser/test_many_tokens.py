@@ -12,8 +12,9 @@ window.fetch = (request) => {
   let seq = 0;
   const next = () => {
     const [column, index] = [seq % COLUMNS, Math.floor(seq / COLUMNS)];
-    const token = {kind: "token", seq: ++seq, column, index, id: 1, logprob: -0.5, alternatives: [],
-                   text: words[(index * 7 + column) % 8], divergence: (index * column % 13) / 4, projection: 1};
+    const [text, divergence] = [words[(index * 7 + column) % 8], (index * column % 13) / 4];
+    const token = {kind: "token", seq: ++seq, column, index, id: 1, text, logprob: -0.5, alternatives: [],
+                   divergence, projection: 1};
     return `id: ${seq}\\nevent: token\\ndata: ${JSON.stringify(token)}\\n\\n`;
   };
   const body = new ReadableStream({

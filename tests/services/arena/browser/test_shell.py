@@ -2,7 +2,7 @@
 
 from tests.services.arena.browser.conftest import complaints, wider_than_the_window
 
-VIEWS = ("tasks", "models")
+VIEWS = ("arena", "batch", "space", "tasks", "models", "laboratory", "saved")
 
 
 def test_no_view_breaks_a_rule_of_accessibility_in_either_theme_at_any_width(live, open_page):
@@ -10,7 +10,7 @@ def test_no_view_breaks_a_rule_of_accessibility_in_either_theme_at_any_width(liv
     shown = open_page(live.url)
     for view in VIEWS:
         shown.goto(f"{live.url}/#/{view}")
-        shown.locator("main h2").first.wait_for()
+        shown.locator("main h2").first.wait_for(state="attached")
         shown.wait_for_load_state("networkidle")
         for colours, width in (("light", 360), ("dark", 2560)):
             shown.emulate_media(color_scheme=colours)

@@ -1,14 +1,14 @@
 // The face: one prompt under several steerings at once.
 import { useEffect, useMemo, useRef, useState, type ReactElement } from "react";
 import { call } from "../api/client";
-import { useAsked, useDoing } from "../parts/asked";
+import { useDoing } from "../parts/asked";
 import { Chip, Field, LinkState, seconds, Trouble } from "../parts/parts";
 import { address, go, type Route } from "../route";
 import { texts } from "../texts";
 import { asked as formOf, body, start, type Asked } from "./asked";
 import { AskedFields } from "./AskedFields";
 import { ColumnShown, type Show } from "./ColumnShown";
-import { names, type Named } from "./library";
+import { EMPTY, useLibrary, type Library } from "./library";
 import { save } from "./saving";
 import { useRun, type Followed } from "./useRun";
 import "./arena.css";
@@ -17,8 +17,8 @@ const t = texts.arena;
 
 export default function Arena({ route }: { route: Route }): ReactElement {
   const followed = useRun(route.id);
-  const model = useAsked(() => call("get", "/v1/model"), "model", 5000);
-  const vectors = useAsked(async () => (model.value?.digest ? names() : null), model.value?.digest ?? "");
+  const vectors = useLibrary();
+  const { library } = vectors;
   const doing = useDoing();
   const [form, setForm] = useState<Asked | null>(null);
   const { answer } = followed;
@@ -27,8 +27,8 @@ export default function Arena({ route }: { route: Route }): ReactElement {
     if (answer) setForm(formOf(answer.request));
   }, [answer?.id]);
   useEffect(() => {
-    if (!route.id && vectors.value) setForm((before) => before ?? start(vectors.value!.map((each) => each.domain)));
-  }, [route.id, vectors.value]);
+    if (!route.id && library) setForm((before) => before ?? start(library.names.map((each) => each.domain)));
+  }, [route.id, library?.digest]);
 
   const running = answer?.state === "running" && followed.link !== "gone" && !followed.failure;
   const run = (): void => {
@@ -54,7 +54,7 @@ export default function Arena({ route }: { route: Route }): ReactElement {
       <Trouble said={vectors.error} again={vectors.again} />
       <Trouble said={followed.error} again={followed.again} />
       {form && (
-        <Form form={form} setForm={setForm} vectors={vectors.value ?? []} digest={model.value?.digest ?? ""} running={running} busy={doing.busy} run={run} stop={stop} error={doing.error} />
+        <Form form={form} setForm={setForm} library={library ?? EMPTY} running={running} busy={doing.busy} run={run} stop={stop} error={doing.error} />
       )}
       {answer && <Result followed={followed} />}
     </div>
@@ -64,8 +64,7 @@ export default function Arena({ route }: { route: Route }): ReactElement {
 type FormProps = {
   form: Asked;
   setForm: (form: Asked) => void;
-  vectors: readonly Named[];
-  digest: string;
+  library: Library;
   running: boolean;
   busy: boolean;
   run: () => void;
@@ -73,7 +72,7 @@ type FormProps = {
   error: string | null;
 };
 
-function Form({ form, setForm, vectors, digest, running, busy, run, stop, error }: FormProps): ReactElement {
+function Form({ form, setForm, library, running, busy, run, stop, error }: FormProps): ReactElement {
   const set = (name: keyof Asked) => (event: { target: { value: string } }): void => setForm({ ...form, [name]: event.target.value });
   return (
     <form
@@ -93,7 +92,7 @@ function Form({ form, setForm, vectors, digest, running, busy, run, stop, error 
           <label className="check"><input type="checkbox" checked={form.chat} onChange={(event) => setForm({ ...form, chat: event.target.checked })} /> {t.chat}</label>
         </div>
       </div>
-      <AskedFields form={form} setForm={setForm} vectors={vectors} digest={digest} alternatives />
+      <AskedFields form={form} setForm={setForm} library={library} alternatives />
       <Trouble said={error} />
     </form>
   );

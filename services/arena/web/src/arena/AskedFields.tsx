@@ -4,13 +4,13 @@ import { Field } from "../parts/parts";
 import { texts } from "../texts";
 import { column, MOST_COLUMNS, type Asked, type AskedColumn } from "./asked";
 import { ColumnForm } from "./ColumnForm";
-import type { Named } from "./library";
+import type { Library } from "./library";
 
 const t = texts.arena;
 type Number = "max_tokens" | "temperature" | "top_p" | "top_k" | "min_p" | "seed" | "alternatives";
-type Props = { form: Asked; setForm: (form: Asked) => void; vectors: readonly Named[]; digest: string; alternatives?: boolean };
+type Props = { form: Asked; setForm: (form: Asked) => void; library: Library; alternatives?: boolean };
 
-export function AskedFields({ form, setForm, vectors, digest, alternatives = false }: Props): ReactElement {
+export function AskedFields({ form, setForm, library, alternatives = false }: Props): ReactElement {
   const number = (name: Number, label: string, rest: object): ReactElement => (
     <Field label={label}>
       {(id) => <input id={id} type="number" value={form[name]} onChange={(event) => setForm({ ...form, [name]: event.target.value })} {...rest} />}
@@ -19,7 +19,7 @@ export function AskedFields({ form, setForm, vectors, digest, alternatives = fal
   const change = (at: number, fields: Partial<AskedColumn>): void => setForm({ ...form, columns: form.columns.with(at, { ...form.columns[at]!, ...fields }) });
   const add = (): void => {
     const taken = form.columns.map((each) => each.name);
-    const next = vectors.find((each) => !taken.includes(each.domain))?.domain ?? "";
+    const next = library.names.find((each) => !taken.includes(each.domain))?.domain ?? "";
     setForm({ ...form, columns: [...form.columns, column(next, taken)] });
   };
   return (
@@ -38,7 +38,7 @@ export function AskedFields({ form, setForm, vectors, digest, alternatives = fal
       <div className="columns-asked">
         {form.columns.map((each, i) => (
           <ColumnForm
-            key={each.key} asked={each} number={i} vectors={vectors} digest={digest} change={(fields) => change(i, fields)}
+            key={each.key} asked={each} number={i} library={library} change={(fields) => change(i, fields)}
             remove={form.columns.length > 1 ? () => setForm({ ...form, columns: form.columns.toSpliced(i, 1) }) : null}
           />
         ))}

@@ -1,9 +1,10 @@
 // What steers one column: a vector at a layer, how strongly, how and where, or a steering written out.
 import type { ReactElement } from "react";
-import { Field, Trouble } from "../parts/parts";
+import { Chip, Field, Trouble } from "../parts/parts";
 import { texts } from "../texts";
 import { KEPT, WRITTEN, type AskedColumn, type Unit } from "./asked";
-import { alpha, useEntry, type Named } from "./library";
+import { Badges } from "./Badges";
+import { alpha, strength, useDose, type Library } from "./library";
 
 const t = texts.arena;
 const OPERATIONS = ["add", "multiply", "ablate", "replace", "cap", "floor", "clamp"];
@@ -13,14 +14,11 @@ const SLIDERS: Record<Unit, { min: number; max: number; step: number }> = {
   alpha: { min: -60, max: 60, step: 1 },
 };
 
-type Props = { asked: AskedColumn; number: number; vectors: readonly Named[]; digest: string; change: (fields: Partial<AskedColumn>) => void; remove: (() => void) | null };
+type Props = { asked: AskedColumn; number: number; library: Library; change: (fields: Partial<AskedColumn>) => void; remove: (() => void) | null };
 
-export function ColumnForm({ asked, number, vectors, digest, change, remove }: Props): ReactElement {
+export function ColumnForm({ asked, number, library, change, remove }: Props): ReactElement {
   const set = (name: keyof AskedColumn) => (event: { target: { value: string } }): void => change({ [name]: event.target.value });
-  const named = vectors.find((each) => each.domain === asked.vector);
-  const { entry, error } = useEntry(named, digest);
-  const absolute = entry && alpha(entry, asked);
-  const slider = SLIDERS[asked.unit];
+  const named = library.names.find((each) => each.domain === asked.vector);
   return (
     <fieldset className={`asked own${number % 6}`}>
       <legend className="hidden">{asked.name}</legend>
@@ -38,7 +36,7 @@ export function ColumnForm({ asked, number, vectors, digest, change, remove }: P
         }}
       >
         <option value="">{t.baseline}</option>
-        {vectors.map((each) => <option key={each.domain} value={each.domain}>{each.domain}{each.source === "built-in" ? "" : ` (${each.source})`}</option>)}
+        {library.names.map((each) => <option key={each.domain} value={each.domain}>{each.domain}{each.source === "built-in" ? "" : ` (${each.source})`}</option>)}
         <option value={WRITTEN}>{t.written}</option>
         {asked.kept && <option value={KEPT}>{t.kept}</option>}
       </select>
@@ -47,37 +45,61 @@ export function ColumnForm({ asked, number, vectors, digest, change, remove }: P
           {(id) => <input id={id} className="path" required value={asked.expression} onChange={set("expression")} />}
         </Field>
       )}
-      {named && (
-        <>
-          <div className="strength">
-            <label htmlFor={`strength-${asked.key}`}>{t.strength}</label>
-            <input id={`strength-${asked.key}`} type="number" step="any" required value={asked.strength} onChange={set("strength")} />
-            <select aria-label={t.unit} value={asked.unit} onChange={set("unit")}>
-              {(Object.keys(t.units) as Unit[]).map((unit) => <option key={unit} value={unit}>{t.units[unit]}</option>)}
-            </select>
-            <div className="slide">
-              <input
-                type="range" aria-label={t.strength} {...slider} value={Number(asked.strength) || 0}
-                onChange={set("strength")} aria-valuetext={`${asked.strength} ${t.units[asked.unit]}`}
-              />
-              <output>{absolute == null ? (entry || error ? "" : t.preparing) : t.absolute(absolute.toFixed(2))}</output>
-            </div>
-          </div>
-          <details>
-            <summary>{t.layer} {asked.layer || entry?.layer}, {asked.operation}, {asked.positions}</summary>
-            <div className="together">
-              <Field label={t.layer}>
-                {(id) => <input id={id} type="number" min={0} max={entry ? entry.layers - 1 : undefined} placeholder={entry ? String(entry.layer) : ""} value={asked.layer} onChange={set("layer")} />}
-              </Field>
-              <Field label={t.operation}>
-                {(id) => <select id={id} value={asked.operation} onChange={set("operation")}>{OPERATIONS.map((each) => <option key={each}>{each}</option>)}</select>}
-              </Field>
-              <Field label={t.positions} hint={t.positionsHint}>{(id) => <input id={id} value={asked.positions} onChange={set("positions")} />}</Field>
-            </div>
-          </details>
-          <Trouble said={error} />
-        </>
-      )}
+      {named && <Steering asked={asked} library={library} change={change} />}
     </fieldset>
+  );
+}
+
+function Steering({ asked, library, change }: Pick<Props, "asked" | "library" | "change">): ReactElement {
+  const set = (name: keyof AskedColumn) => (event: { target: { value: string } }): void => change({ [name]: event.target.value });
+  const { dose, error } = useDose(asked.vector, asked, library.digest);
+  const absolute = alpha(dose, asked);
+  const known = library.known?.vectors.find((each) => each.domain === asked.vector);
+  const layer = dose?.layer ?? known?.default_layer;
+  const mark = asked.operation === "add" ? known?.marks.find((each) => each.layer === layer) : undefined;
+  const marks = [mark?.changes_from, mark?.degenerates_from].flatMap((each) => (each != null && dose ? [strength(dose, each, asked.unit)] : []));
+  const degenerates = mark?.degenerates_from != null && absolute !== null && Math.abs(absolute) >= mark.degenerates_from;
+  const trained = library.known?.saes ?? [];
+  const id = `strength-${asked.key}`;
+  return (
+    <>
+      <div className="strength">
+        <label htmlFor={id}>{t.strength}</label>
+        <input id={id} type="number" step="any" required value={asked.strength} onChange={set("strength")} />
+        <select aria-label={t.unit} value={asked.unit} onChange={set("unit")}>
+          {(Object.keys(t.units) as Unit[]).map((unit) => <option key={unit} value={unit}>{t.units[unit]}</option>)}
+        </select>
+        <div className="slide">
+          <input
+            type="range" aria-label={t.strength} {...SLIDERS[asked.unit]} value={Number(asked.strength) || 0} list={`${id}-marks`}
+            onChange={set("strength")} aria-valuetext={`${asked.strength} ${t.units[asked.unit]}`}
+          />
+          <datalist id={`${id}-marks`}>{marks.map((each, i) => each !== null && <option key={i} value={each} />)}</datalist>
+          <output>{absolute === null ? (dose || error ? "" : t.preparing) : t.absolute(absolute.toFixed(2))}</output>
+        </div>
+      </div>
+      {mark && (
+        <p className="hint">
+          {t.marks(mark.changes_from, mark.degenerates_from)} {degenerates && <Chip kind="warn">{t.degenerates}</Chip>}
+        </p>
+      )}
+      <details>
+        <summary>{t.layer} {asked.layer || layer}, {asked.operation}, {asked.positions}</summary>
+        <div className="together">
+          <Field label={t.layer}>
+            {(field) => <input id={field} type="number" min={0} max={library.known ? library.known.blocks - 1 : undefined} placeholder={known ? String(known.default_layer) : ""} value={asked.layer} onChange={set("layer")} />}
+          </Field>
+          <Field label={t.operation}>
+            {(field) => <select id={field} value={asked.operation} onChange={set("operation")}>{OPERATIONS.map((each) => <option key={each}>{each}</option>)}</select>}
+          </Field>
+          <Field label={t.positions} hint={t.positionsHint}>{(field) => <input id={field} value={asked.positions} onChange={set("positions")} />}</Field>
+        </div>
+        {trained.length > 0 && !trained.some((each) => each.layer === layer) && (
+          <p className="hint">{t.otherLayer(trained.map((each) => `${each.layer} (${each.name})`).join(", "))}</p>
+        )}
+      </details>
+      {known && <Badges badges={known.badges} />}
+      <Trouble said={error} />
+    </>
   );
 }

@@ -18,9 +18,19 @@ export const ColumnShown = memo(function ColumnShown({ column, answer, number, m
   const [near, setNear] = useState(false);
   const card = useRef<HTMLElement>(null);
   useEffect(() => {
-    const seen = new IntersectionObserver((entries) => setNear(entries.at(-1)!.isIntersecting), { rootMargin: "200px" });
+    let left = false;
+    const seen = new IntersectionObserver(
+      (entries) => {
+        const now = entries.at(-1)!.isIntersecting;
+        inOwnFrame(() => left || setNear(now));
+      },
+      { rootMargin: "200px" },
+    );
     seen.observe(card.current!);
-    return () => seen.disconnect();
+    return () => {
+      left = true;
+      seen.disconnect();
+    };
   }, []);
   const { difference } = answer;
   return (
@@ -52,6 +62,18 @@ export const ColumnShown = memo(function ColumnShown({ column, answer, number, m
     </article>
   );
 });
+
+const waiting: (() => void)[] = [];
+
+/** Columns that come into view together are made one a frame. */
+function inOwnFrame(work: () => void): void {
+  if (waiting.push(work) === 1) requestAnimationFrame(next);
+}
+
+function next(): void {
+  waiting.shift()?.();
+  if (waiting.length) requestAnimationFrame(next);
+}
 
 function steered(answer: Schemas["ColumnAnswer"]): string {
   if (!answer.steered.length) return t.baseline;

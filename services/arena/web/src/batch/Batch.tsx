@@ -3,7 +3,7 @@ import { useEffect, useRef, useState, type ReactElement } from "react";
 import { call } from "../api/client";
 import { AskedFields } from "../arena/AskedFields";
 import { common, start, type Asked } from "../arena/asked";
-import { names } from "../arena/library";
+import { useLibrary } from "../arena/library";
 import { useAsked, useDoing } from "../parts/asked";
 import { Chip, Field, Trouble, when } from "../parts/parts";
 import { address, go, type Route } from "../route";
@@ -58,9 +58,7 @@ function Overview(): ReactElement {
 }
 
 function NewBatch(): ReactElement {
-  const model = useAsked(() => call("get", "/v1/model"), "model", 5000);
-  const digest = model.value?.digest ?? "";
-  const vectors = useAsked(async () => (digest ? names() : null), digest);
+  const { library, error: unknown, again } = useLibrary();
   const [form, setForm] = useState<Asked | null>(null);
   const [domain, setDomain] = useState("");
   const [written, setWritten] = useState("");
@@ -68,8 +66,8 @@ function NewBatch(): ReactElement {
   const file = useRef<HTMLInputElement>(null);
   const doing = useDoing();
   useEffect(() => {
-    if (vectors.value) setForm((before) => before ?? { ...start(vectors.value!.map((each) => each.domain)), max_tokens: "48" });
-  }, [vectors.value]);
+    if (library) setForm((before) => before ?? { ...start(library.names.map((each) => each.domain)), max_tokens: "48" });
+  }, [library?.digest]);
   const read = async (chosen: File | undefined): Promise<void> => {
     if (!chosen) return;
     try {
@@ -81,7 +79,7 @@ function NewBatch(): ReactElement {
       setWrong((error as Error).message);
     }
   };
-  if (!form) return <Trouble said={model.error ?? vectors.error} again={vectors.again} />;
+  if (!form || !library) return <Trouble said={unknown} again={again} />;
   const prompts = lines(written);
   const begin = (): void =>
     void doing.run(async () => {
@@ -107,7 +105,7 @@ function NewBatch(): ReactElement {
             {(id) => (
               <select id={id} value={domain} onChange={(event) => setDomain(event.target.value)}>
                 <option value="">{t.own}</option>
-                {vectors.value?.filter((each) => each.source !== "uploaded").map((each) => <option key={each.domain} value={each.domain}>{t.domainPrompts(each.domain)}</option>)}
+                {library.names.filter((each) => each.source !== "uploaded").map((each) => <option key={each.domain} value={each.domain}>{t.domainPrompts(each.domain)}</option>)}
               </select>
             )}
           </Field>
@@ -124,7 +122,7 @@ function NewBatch(): ReactElement {
         </div>
       </div>
       <Trouble said={wrong} />
-      <AskedFields form={form} setForm={setForm} vectors={vectors.value ?? []} digest={digest} />
+      <AskedFields form={form} setForm={setForm} library={library} />
       <Trouble said={doing.error} />
     </form>
   );

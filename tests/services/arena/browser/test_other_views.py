@@ -1,0 +1,63 @@
+"""Points 2, 3, 5 and 6: batches, vectors by layer, the model in memory, and finished experiments."""
+
+import json
+
+from tests.services.arena.browser.conftest import complaints, wider_than_the_window
+
+HOSTILE = "<img src=x onerror=document.title='broken'>"
+
+
+def test_a_batch_is_a_matrix_with_intervals_that_can_be_kept_as_a_file(live, open_page, tmp_path):
+    shown = open_page(live.url, "batch")
+    wrong = tmp_path / "prompts.txt"
+    wrong.write_bytes(b"\xff\xfe\x00")
+    shown.get_by_label("or a file of them").set_input_files(wrong)
+    shown.get_by_text("The file is no text in UTF-8").wait_for()
+    prompts = tmp_path / "prompts.json"
+    prompts.write_text(json.dumps(["What is a deadlock?", HOSTILE, "Why?"]))
+    shown.get_by_label("or a file of them").set_input_files(prompts)
+    shown.get_by_label("Prompts, one a line (3 prompts)").wait_for()
+    shown.get_by_label("Most tokens").fill("6")
+    shown.get_by_role("button", name="Start").click()
+    shown.locator(".bar .chip.completed").wait_for()
+
+    kept = live.http.get(f"/v1/arena/batches/{shown.url.rpartition('/')[2]}").json()
+    method = shown.get_by_role("row", name="bug_analysis").first.inner_text()
+    assert f"n = {kept['methods'][0]['change_rate']['n']}" in method
+    shown.get_by_role("button", name=HOSTILE).click()
+    assert shown.locator(".whole").first.text_content() == kept["cells"][3]["text"]
+    assert shown.locator("img").count() == 0
+    assert not complaints(shown)
+    shown.set_viewport_size({"width": 360, "height": 800})
+    assert not wider_than_the_window(shown)
+    with shown.expect_download() as saved:
+        shown.get_by_role("button", name="CSV").click()
+    assert saved.value.path().read_text("utf-8").startswith("prompt,column,text,")
+
+
+def test_vectors_are_drawn_at_every_layer(live, open_page):
+    shown = open_page(live.url, "space")
+    shown.get_by_label("Each vector’s path through the layers").wait_for()
+    space = live.http.get("/v1/arena/space").json()
+    assert shown.locator(".charts svg").first.locator("path").count() == len(space["vectors"])
+    shown.get_by_label("Layer").press("Home")
+    shown.get_by_role("heading", name="Cosines at layer 0").wait_for()
+    first = shown.locator(".cosines tbody td").nth(1).inner_text().replace("−", "-")
+    assert float(first) == round(space["cosines"][0][0][1], 2)
+    shown.get_by_label(space["vectors"][0]["domain"], exact=True).uncheck()
+    assert shown.locator(".charts svg").first.locator("path").count() == len(space["vectors"]) - 1
+    assert not complaints(shown)
+
+
+def test_the_model_in_memory_is_told_and_a_file_that_is_no_vector_is_refused(live, open_page, tmp_path):
+    shown = open_page(live.url, "models", allow="status of 4")
+    shown.get_by_text("ready").wait_for()
+    assert live.runtime.models.target in shown.locator("main").inner_text()
+    file = tmp_path / "vector.safetensors"
+    file.write_bytes(b"no vector")
+    shown.get_by_label("Name").fill("mine")
+    shown.get_by_label("File").set_input_files(file)
+    shown.get_by_role("button", name="Upload").click()
+    shown.get_by_role("alert").wait_for()
+    assert "safetensors" in shown.get_by_role("alert").inner_text()
+    assert not complaints(shown)
