@@ -133,7 +133,7 @@ def test_a_lost_connection_is_told_and_the_run_goes_on_where_it_was(live, open_p
 
 
 def test_a_server_that_is_killed_is_told_and_what_it_ran_is_run_again_with_the_next(open_page, tmp_path):
-    with Servers(tmp_path) as servers, httpx.Client(base_url=servers.url) as http:
+    with Servers(tmp_path, lease_s=3) as servers, httpx.Client(base_url=servers.url) as http:
         start(servers)
         shown = open_page(servers.url, "arena", allow="net::ERR")
         shown.get_by_label("Most tokens").fill("1500")

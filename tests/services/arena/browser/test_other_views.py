@@ -40,7 +40,7 @@ def test_vectors_are_drawn_at_every_layer(live, open_page):
     shown.get_by_label("Each vector’s path through the layers").wait_for()
     space = live.http.get("/v1/arena/space").json()
     assert shown.locator(".charts svg").first.locator("path").count() == len(space["vectors"])
-    shown.get_by_label("Layer").press("Home")
+    shown.get_by_role("slider", name="Layer").press("Home")
     shown.get_by_role("heading", name="Cosines at layer 0").wait_for()
     first = shown.locator(".cosines tbody td").nth(1).inner_text().replace("−", "-")
     assert float(first) == round(space["cosines"][0][0][1], 2)

@@ -89,24 +89,39 @@ function Paths({ shown, layer }: { shown: Drawn; layer: number }): ReactElement 
   const all = (of: "x" | "y"): number[] => shown.flatMap(({ vector }) => vector[of]);
   const x = scaleLinear().domain(extent(all("x"))).range([12, WIDTH - 90]).nice();
   const y = scaleLinear().domain(extent(all("y"))).range([HEIGHT - 12, 12]).nice();
+  const labels = apart(shown.map(({ vector }) => [x(vector.x[layer] ?? 0), y(vector.y[layer] ?? 0)]));
   return (
     <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={t.pathsLabel}>
       <line className="axis" x1={x(0)} x2={x(0)} y1="0" y2={HEIGHT} />
       <line className="axis" y1={y(0)} y2={y(0)} x1="0" x2={WIDTH} />
-      {shown.map(({ vector, number }) => {
-        const points = vector.x.map((each, i): [number, number] => [x(each), y(vector.y[i]!)]);
+      {shown.map(({ vector, number }, i) => {
+        const points = vector.x.map((each, j): [number, number] => [x(each), y(vector.y[j]!)]);
         const [atX, atY] = points[layer] ?? [0, 0];
         return (
           <g key={vector.domain} className={`own${number % 6}`}>
             <path className="drawn" d={line()(points) ?? ""} strokeDasharray={DASHES[Math.floor(number / 6) % 4]} />
             <circle className="start" cx={points[0]?.[0]} cy={points[0]?.[1]} r="2.5" />
             <circle className="at" cx={atX} cy={atY} r="5" />
-            <text x={atX + 8} y={atY + 4}>{vector.domain}</text>
+            <text x={atX + 9} y={labels[i]! + 4}>{vector.domain}</text>
           </g>
         );
       })}
     </svg>
   );
+}
+
+/** Heights of labels beside points, moved down where they would lie on one another. */
+function apart(points: [number, number][]): number[] {
+  const heights = points.map(([, y]) => y);
+  const placed: number[] = [];
+  for (const i of points.map((_, each) => each).sort((a, b) => heights[a]! - heights[b]!)) {
+    for (const other of placed) {
+      const near = Math.abs(points[i]![0] - points[other]![0]) < 110;
+      if (near && heights[i]! < heights[other]! + 12 && heights[i]! > heights[other]! - 12) heights[i] = heights[other]! + 12;
+    }
+    placed.push(i);
+  }
+  return heights;
 }
 
 function Lines({ shown, of, label, layer, log = false }: { shown: Drawn; of: "norms" | "residual_shares"; label: string; layer: number; log?: boolean }): ReactElement {
