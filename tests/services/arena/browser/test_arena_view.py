@@ -136,13 +136,13 @@ def test_a_server_that_is_killed_is_told_and_what_it_ran_is_run_again_with_the_n
     with Servers(tmp_path, lease_s=3) as servers, httpx.Client(base_url=servers.url) as http:
         start(servers)
         shown = open_page(servers.url, "arena", allow="net::ERR")
-        shown.get_by_label("Most tokens").fill("1500")
+        shown.get_by_label("Most tokens").fill("800")
         shown.get_by_role("button", name="Run", exact=True).click()
         shown.locator(".token-line span").first.wait_for()
         servers.kill()
         shown.get_by_text("Connection lost; trying again").wait_for()
         start(servers)
-        shown.get_by_text("the server that ran it stopped").wait_for()
+        shown.get_by_text("The server stopped in the middle of this run").wait_for()
         killed = shown.url
         shown.get_by_role("button", name="Try again").click()
         shown.wait_for_url(lambda url: url != killed)
