@@ -14,7 +14,7 @@ from services.settings import ServeSettings
 from vectors.engine.requests import GenerationRequest
 from vectors.steering.intervention import Probe
 
-CHECKED_TOKENS = 32
+CHECKED_TOKENS = 8
 """How far the row whose steering has the strength 0 is followed beside the baseline."""
 
 

@@ -24,7 +24,7 @@ def test_the_rows_are_measured_through_a_server_and_are_the_only_thing_on_stdout
         "http_share_of_first_token",
         "http_added_ms_to_first_token",
         "columns3_vs_one_by_one",
-        "columns3_first_token_vs_one",
+        "columns3_first_token_vs_one_steered",
     ]
     assert all(rows[name]["value"] > 0 for name in rows if "_vs_" in name)
     assert {row["n"] for row in rows.values()} == {1}

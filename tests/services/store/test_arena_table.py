@@ -1,4 +1,4 @@
-"""What the arena showed is kept for its owner, in pieces, while there is room; a silent one is interrupted."""
+"""What the arena showed is kept for its owner, while there is room; a silent run is interrupted."""
 
 import pytest
 
