@@ -3,6 +3,8 @@
 import json
 
 from tests.services.arena.browser.conftest import complaints, wider_than_the_window
+from tests.services.arena.test_laboratory import runs as experiments  # noqa: F401
+from tests.services.serving.test_exchange import OTHER, other_model, two  # noqa: F401
 
 HOSTILE = "<img src=x onerror=document.title='broken'>"
 
@@ -61,3 +63,46 @@ def test_the_model_in_memory_is_told_and_a_file_that_is_no_vector_is_refused(liv
     shown.get_by_role("alert").wait_for()
     assert "safetensors" in shown.get_by_role("alert").inner_text()
     assert not complaints(shown)
+
+
+def test_a_batch_that_was_stopped_goes_on_from_where_it_was(live, open_page):
+    asked = {"prompts": [f"Why {n}?" for n in range(16)], "max_tokens": 120}
+    columns = [{"name": "baseline"}, {"name": "b", "steering": "1·code_reading"}]
+    made = live.http.post("/v1/arena/batches", json={**asked, "columns": columns}).json()
+    shown = open_page(live.url, f"batch/{made['id']}")
+    shown.locator(".matrix .cut").first.wait_for()
+    shown.get_by_role("button", name="Stop").click()
+    shown.get_by_role("button", name="Go on").click()
+    shown.get_by_role("button", name="Stop").wait_for()
+    shown.locator(".bar .chip.completed").wait_for(timeout=60_000)
+    shown.get_by_text("32 of 32 cells").wait_for()
+
+
+def test_another_model_is_loaded_and_one_that_cannot_be_is_told(two, open_page):  # noqa: F811
+    shown = open_page(two.url, "models")
+    shown.get_by_role("button", name=f"Load {OTHER}").click()
+    shown.locator(".big").get_by_text(OTHER).wait_for()
+    shown.locator(".big .chip.ready").wait_for()
+    assert not complaints(shown)
+    shown.get_by_role("button", name="Load nowhere").click()
+    shown.get_by_text("The last exchange came to nothing").wait_for()
+    assert two.http.get("/v1/model").json()["model"] == OTHER
+
+
+def test_an_experiment_is_shown_with_its_figure_its_tables_and_its_items(serving, experiments, open_page):  # noqa: F811
+    live = serving(lab_runs=experiments)
+    shown = open_page(live.url, "laboratory")
+    shown.get_by_text("broken cannot be read as an experiment").wait_for()
+    shown.get_by_role("link", name="MMLU-Pro").click()
+    figure = shown.get_by_role("img")
+    figure.wait_for()
+    assert figure.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    run = next(each for each in live.http.get("/v1/arena/laboratory").json()["data"] if not each["error"])
+    items = live.http.get(f"/v1/arena/laboratory/{run['id']}/items").json()["data"]
+    shown.get_by_role("button", name="Next").click()
+    shown.get_by_role("heading", name=items[1]["name"]).wait_for()
+    conditions = shown.locator(".items table tbody th").all_inner_texts()
+    assert conditions == [said["condition"] for said in items[1]["said"]]
+    assert not complaints(shown)
+    shown.set_viewport_size({"width": 360, "height": 800})
+    assert not wider_than_the_window(shown)

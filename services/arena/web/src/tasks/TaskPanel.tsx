@@ -63,7 +63,7 @@ export function TaskPanel({ id }: { id: string }): ReactElement {
           )}
         </div>
         <Trouble said={doing.error ?? (newest.ending?.kind === "failed" ? newest.ending.reason : null)} />
-        {told.notes.length > 0 && <p className="notes">{told.notes.map((note) => t.resumed(note.text)).join(" ")}</p>}
+        {told.notes.length > 0 && <p className="notes">{told.notes.map((note) => t[note.kind](note.text)).join(" ")}</p>}
       </header>
       <Graph nodes={told.nodes} chosen={shown} choose={setChosen} />
       {told.progress && (

@@ -21,7 +21,7 @@ export type Told = {
   candidates: Schemas["CandidateChecked"][];
   tests: Schemas["TestsFound"] | null;
   progress: { label: string; done: number; total: number } | null;
-  notes: { at: number; text: string }[];
+  notes: { kind: "resumed" | "interrupted"; text: string }[];
   ending: Ending | null;
   last: number;
 };
@@ -75,9 +75,9 @@ function after(told: Told, event: TaskEvent): Told {
     case "tests_found":
       return { ...next, tests: event };
     case "resumed":
-      return { ...next, notes: [...told.notes, { at: event.at, text: event.nodes.join(", ") }] };
+      return { ...next, notes: [...told.notes, { kind: event.kind, text: event.nodes.join(", ") }] };
     case "interrupted":
-      return { ...next, nodes: stopped(told.nodes), notes: [...told.notes, { at: event.at, text: event.reason }] };
+      return { ...next, nodes: stopped(told.nodes), notes: [...told.notes, { kind: event.kind, text: event.reason }] };
     case "result":
       return ended(next, { kind: "completed", reason: event.reason, patch: event.patch, files: event.files });
     case "failed":
