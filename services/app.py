@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Protocol
 
 import anyio.to_thread
 from fastapi import APIRouter, FastAPI
-from pydantic import TypeAdapter
 from starlette.types import ASGIApp
 
 from services.api import (
@@ -23,7 +22,7 @@ from services.api import (
     text_completions,
     vectors,
 )
-from services.api.described import description
+from services.api.described import Form, description
 from services.api.edge import Edge
 from services.arena import batches, laboratory, page, runs, space, vector_library
 from services.arena.arena import Arena
@@ -48,7 +47,7 @@ ROUTERS = (
     laboratory.router,
     health.router,
 )
-_FORMS: dict[str, TypeAdapter[Any]] = {"RunEvent": RUN_EVENT, "BatchEvent": BATCH_EVENT}
+_FORMS: dict[str, Form] = {"RunEvent": RUN_EVENT, "BatchEvent": BATCH_EVENT}
 """Of what the arena's streams tell."""
 DESCRIPTION = """Solves software tasks with steered small language models, and answers chats with them.
 

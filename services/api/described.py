@@ -1,7 +1,7 @@
 """The API's own description: what the framework makes of the routes, with the forms that it does not see."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -11,7 +11,8 @@ from services.api.events import Closing
 from services.api.problems import OPENAI_ROUTES, OpenAIError, Problem, documented
 from services.store.telling import EVENT
 
-_FORMS: dict[str, TypeAdapter[Any]] = {
+Form: TypeAlias = TypeAdapter[Any]
+_FORMS: dict[str, Form] = {
     "Problem": TypeAdapter(Problem),
     "OpenAIError": TypeAdapter(OpenAIError),
     "TaskEvent": EVENT,
@@ -20,7 +21,7 @@ _FORMS: dict[str, TypeAdapter[Any]] = {
 """Of errors, and of what comes in a stream."""
 
 
-def description(app: FastAPI, others: Mapping[str, TypeAdapter[Any]]) -> dict[str, Any]:
+def description(app: FastAPI, others: Mapping[str, Form]) -> dict[str, Any]:
     """The OpenAPI document, made once, with `others` of such forms, which doors above the API declare."""
     if app.openapi_schema is None:
         found = get_openapi(

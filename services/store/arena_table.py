@@ -8,12 +8,13 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 from pydantic import JsonValue
 
 from services.store.database import Database
+from services.store.records import Row
 from services.store.schema import ARENA, ARENA_PARTS
 
 Kind = Literal["run", "batch"]
@@ -182,7 +183,7 @@ class ArenaResults:
         with self._database.write() as connection:
             _delete(connection, [number])
 
-    def _stored(self, row: sa.Row[Any]) -> StoredResult:
+    def _stored(self, row: Row) -> StoredResult:
         found = StoredResult(**{name: row._mapping[name] for name in StoredResult.__dataclass_fields__})
         dead = found.state == "running" and found.alive_at + self._lease_s < self._database.now()
         return replace(found, state="interrupted") if dead else found

@@ -6,7 +6,6 @@ nothing of what it writes is taken. So a task may be begun twice and is never fi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from pydantic import JsonValue
@@ -14,7 +13,7 @@ from pydantic import JsonValue
 from services.errors import LostClaim
 from services.store.database import Database
 from services.store.event_table import append
-from services.store.records import StoredTask
+from services.store.records import Row, StoredTask
 from services.store.schema import TASKS
 from services.store.telling import Cancelled, Completed, Event, Failed, Interrupted, TaskResult
 
@@ -57,7 +56,7 @@ class Claims:
                 return claim
             self.fail(claim, f"{row.losses} workers in a row died while they ran this task")
 
-    def _take(self, worker: str, model: str) -> sa.Row[Any] | None:
+    def _take(self, worker: str, model: str) -> Row | None:
         now = self._database.now()
         due = (
             sa.select(TASKS.c.number)

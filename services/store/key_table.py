@@ -9,12 +9,12 @@ import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
 from services.errors import NotFound
 from services.store.database import Database
+from services.store.records import Row
 from services.store.schema import KEYS, OPERATORS
 
 _KEY = re.compile(r"orch_(?P<id>[0-9a-f]{12})_(?P<secret>[A-Za-z0-9_-]{43})")
@@ -101,7 +101,7 @@ class Keys:
             return connection.execute(sa.select(KEYS.c.id).limit(1)).first() is not None
 
 
-def _key(row: sa.Row[Any]) -> Key:
+def _key(row: Row) -> Key:
     return Key(row.id, row.name, row.created_at, row.revoked_at, row.operator is not None)
 
 

@@ -1,12 +1,15 @@
 """What the store hands out: tasks and events as plain values."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import sqlalchemy as sa
 from pydantic import JsonValue
 
 from services.store.telling import EVENT, Event, TaskResult
+
+Row: TypeAlias = sa.Row[Any]
+"""Of a table of the store."""
 
 State = Literal["queued", "running", "completed", "failed", "cancelled"]
 STATES: tuple[State, ...] = get_args(State)
@@ -48,7 +51,7 @@ class StoredTask:
     error: str | None
 
     @classmethod
-    def of(cls, row: sa.Row[Any]) -> "StoredTask":
+    def of(cls, row: Row) -> "StoredTask":
         """From a row that holds at least these columns."""
         found = {name: row._mapping[name] for name in cls.__dataclass_fields__}
         if found["result"] is not None:
@@ -70,7 +73,7 @@ class StoredEvent:
     event: Event
 
     @classmethod
-    def of(cls, row: sa.Row[Any]) -> "StoredEvent":
+    def of(cls, row: Row) -> "StoredEvent":
         """From a row of events."""
         return cls(row.seq, row.at, EVENT.validate_python({"kind": row.kind, **row.data}))
 
