@@ -52,10 +52,12 @@ def test_the_colours_are_the_systems_until_somebody_chooses(live, open_page):
 def test_the_first_view_is_painted_within_a_second(live, open_page):
     shown = open_page(live.url, "tasks")
     shown.locator("main h2").first.wait_for()
-    shown.reload()
-    shown.locator("main h2").first.wait_for()
-    painted = shown.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-    assert painted < 1000
+    painted = []
+    for _ in range(5):  # the least of them says what the page takes, the others what the machine had to do
+        shown.reload()
+        shown.locator("main h2").first.wait_for()
+        painted.append(shown.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+    assert min(painted) < 1000
     sent = shown.evaluate(
         "performance.getEntriesByType('resource').filter(each => each.name.endsWith('.js'))"
         ".reduce((sum, each) => sum + each.encodedBodySize, 0)"
