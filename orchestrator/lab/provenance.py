@@ -118,6 +118,12 @@ class Analysis(Result):
 
     provenance: Provenance
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
+        """No field of a result may hide one of its provenance in JSON."""
+        super().__pydantic_init_subclass__(**kwargs)
+        assert not cls.model_fields.keys() & Provenance.model_fields.keys()
+
     @model_serializer(mode="wrap")
     def _beside(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
         own: dict[str, object] = dump(self)

@@ -76,7 +76,7 @@ class FeaturesResult(Analysis):
     """The vectors, what the domain's own does, the random features' mean effect by mode, and contrasts."""
 
     settings: FeatureSettings
-    vectors: tuple[FeatureVector, ...]
+    made: tuple[FeatureVector, ...]
     contrastive: tuple[Effect, ...]
     random: dict[str, float]
     contrasts: tuple[Contrast, ...]
@@ -95,9 +95,9 @@ class FeaturesResult(Analysis):
                 " ".join(map(str, each.features[:5])) + (" …" if len(each.features) > 5 else ""),
                 f"{each.cosine:+.2f}",
             ]
-            for each in self.vectors
+            for each in self.made
         ]
-        rows = [(each.name, effect) for each in self.vectors for effect in each.effects]
+        rows = [(each.name, effect) for each in self.made for effect in each.effects]
         rows += [(self.settings.domain, effect) for effect in self.contrastive]
         measured = [
             [name, e.mode, shown(e.effect, "+.3f"), shown(e.harm, "+.3f"), _p(e.random_p), _p(e.p), e.reason]
@@ -119,17 +119,16 @@ class FeaturesResult(Analysis):
         return Section(self.heading, text, tables)
 
     def figure(self) -> Figure:
-        """Effects and harms."""
-        own = [(each.name.partition("-")[2], each.effects) for each in self.vectors]
+        """Effects and harms in the additive mode; multiplied they are an order of magnitude apart."""
+        own = [(each.name.partition("-")[2], each.effects) for each in self.made]
         those = [(name, effects) for name, effects in (*own, ("contrastive", self.contrastive)) if effects]
         groups = [name.replace("-", "\n") for name, _ in those] or ["no texts"]
         series = {
-            f"{what}, {mode}": [getattr(effects[number], field) for _, effects in those]
+            what: [getattr(effects[MODES.index("add")], field) for _, effects in those]
             or [Estimate(0, 0, 0, 1)]
             for what, field in (("domain − neutral text", "effect"), ("neutral text lost", "harm"))
-            for number, mode in enumerate(MODES)
         }
-        return conditions_figure(groups, series, "nats per token", self.heading, "texts")
+        return conditions_figure(groups, series, "added vectors, nats per token", self.heading, "texts")
 
     def findings(self) -> tuple[Finding, ...]:
         """Whether vectors of features harm less, and those chosen by an output score less than others.
@@ -197,7 +196,7 @@ def make_vectors(
     return FeaturesResult(
         provenance=provenance,
         settings=settings,
-        vectors=tuple(
+        made=tuple(
             FeatureVector(
                 name=each.vector.domain,
                 file=str(file),

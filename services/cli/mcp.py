@@ -62,13 +62,19 @@ def command(
     machine_options.check_model(machine)
     if http:
         return _over_http(machine, settings)
+    from orchestrator.cli.interruption import leave
+    from services.errors import TooLarge
     from services.stdio import serve_streams
 
     with ExitStack() as kept:
         if "data" not in settings.model_fields_set:
             folder = kept.enter_context(tempfile.TemporaryDirectory(prefix="mcp-"))
             settings = settings.model_copy(update={"data": Path(folder)})
-        serve_streams(machine, settings)
+        try:
+            serve_streams(machine, settings)
+        except TooLarge as error:
+            click.echo(f"orchestrate: {error}", err=True)
+            leave(1)  # as at its proper end: an interpreter that ends beside a thread that loads can abort
     return None
 
 

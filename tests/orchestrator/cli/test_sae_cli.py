@@ -228,9 +228,9 @@ def test_vectors_of_features_are_kept_with_certificates_and_steer_as_any_domains
         for c in ("difference", "output", "published")
         for s in ("weighted", "uniform", "single")
     ]
-    assert [each["name"] for each in document["vectors"]] == names
+    assert [each["name"] for each in document["made"]] == names
     assert set(document["random"]) == {"add", "multiply"}
-    for each in document["vectors"]:
+    for each in document["made"]:
         assert 1 <= len(each["features"]) <= (1 if "single" in each["name"] else 4)
         certificates = json.loads(Path(f"{each['file']}.certificates.json").read_text())["certificates"]
         assert [one["operation"] for one in certificates] == ["add", "multiply"]
@@ -239,7 +239,7 @@ def test_vectors_of_features_are_kept_with_certificates_and_steer_as_any_domains
             assert effect["effect"]["n"] == effect["harm"]["n"] == 2
             assert one["controls"][0]["kind"] == "features" and one["controls"][0]["vectors"] == 16
             assert effect["reason"] == one["reason"]
-    chosen = {each["name"]: set(each["features"]) for each in document["vectors"]}
+    chosen = {each["name"]: set(each["features"]) for each in document["made"]}
     assert chosen["code_reading-single-published"] <= chosen["code_reading-uniform-published"]
     findings = json.loads(Path("kept/shown.json").read_text())["findings"]
     assert [each["claim"] for each in findings] == [
@@ -260,8 +260,8 @@ def test_a_domain_without_texts_has_its_vectors_and_no_measurements(run, trained
     code, out, _ = run("features", place, "calendar", "--top", "2", "--json")
     assert code == 0
     document = json.loads(out)
-    assert len(document["vectors"]) == 9
-    assert all(each["effects"] == [] for each in document["vectors"])
+    assert len(document["made"]) == 9
+    assert all(each["effects"] == [] for each in document["made"])
     assert document["contrasts"] == []
 
 

@@ -276,7 +276,8 @@ export const texts = {
     created: "Created", state: "State", columns: "Columns", size: "Prompts", actions: "Delete", remove: "Delete",
     done: (cells: number, all: number) => `${cells.toLocaleString("en")} of ${all.toLocaleString("en")} cells`,
     method: "Column", change: "Answers changed", kl: "KL, bits a token", jaccard: "Words shared",
-    interval: (low: string, high: string, n: number) => `${low} to ${high}, n = ${n}`,
+    // The least n that anything is claimed from is CLAIM_N of vectors/statistics/estimates.py.
+    interval: (low: string, high: string, n: number) => `${low} to ${high}, n = ${n}${n < 200 ? ": no claim" : ""}`,
     csv: "CSV", json: "JSON", link: "Copy the link",
     matrix: "Prompts and answers", prompt: "Prompt",
     same: "same", differs: (index: number | null) => (index === null ? "differs" : `differs at token ${index + 1}`),
