@@ -33,8 +33,9 @@ def missing() -> str | None:
     return None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
+    """One for each file: while it is open, Playwright's event loop runs in this thread, and no other can."""
     if why := missing():
         if os.environ.get("ORCHESTRATE_WITH_PAGE"):
             pytest.fail(why)

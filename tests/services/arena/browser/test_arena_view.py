@@ -56,7 +56,7 @@ def test_a_prompt_is_answered_in_three_columns_and_each_is_compared_with_the_bas
     shown.get_by_label("Most tokens").fill("24")
     shown.get_by_label("Prompt").fill("How do I start my day well?")
     shown.get_by_label("Prompt").press("Control+Enter")
-    shown.get_by_text("Self-check: α = 0 gives the baseline’s very tokens (24 compared)").wait_for()
+    shown.get_by_text("Self-check: α = 0 gives the baseline’s very tokens (8 compared)").wait_for()
 
     kept = real.http.get(f"/v1/arena/runs/{shown.url.rpartition('/')[2]}").json()
     steered = kept["columns"][1]
@@ -132,11 +132,18 @@ def test_a_lost_connection_is_told_and_the_run_goes_on_where_it_was(live, open_p
         assert f"{len(column['tokens'])} tokens" in footer.inner_text()
 
 
-def test_a_server_that_is_killed_is_told_and_what_it_ran_is_run_again_with_the_next(open_page, tmp_path):
-    with Servers(tmp_path, lease_s=3) as servers, httpx.Client(base_url=servers.url) as http:
+@pytest.mark.real_model
+def test_a_server_that_is_killed_is_told_and_what_it_ran_is_run_again_with_the_next(
+    open_page, tmp_path, cache_dir
+):
+    # The tiny model's answers may be over before the server is killed.
+    with (
+        Servers(tmp_path, lease_s=3, model="smollm2-135m", cache=cache_dir) as servers,
+        httpx.Client(base_url=servers.url) as http,
+    ):
         start(servers)
         shown = open_page(servers.url, "arena", allow="net::ERR")
-        shown.get_by_label("Most tokens").fill("800")
+        shown.get_by_label("Most tokens").fill("48")
         shown.get_by_role("button", name="Run", exact=True).click()
         shown.locator(".token-line span").first.wait_for()
         servers.kill()

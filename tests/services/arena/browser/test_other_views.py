@@ -100,7 +100,8 @@ def test_an_experiment_is_shown_with_its_figure_its_tables_and_its_items(serving
     run = next(each for each in live.http.get("/v1/arena/laboratory").json()["data"] if not each["error"])
     items = live.http.get(f"/v1/arena/laboratory/{run['id']}/items").json()["data"]
     shown.get_by_role("button", name="Next").click()
-    shown.get_by_role("heading", name=items[1]["name"]).wait_for()
+    heading = f"{items[1]['name']} {items[1]['group']}"
+    shown.get_by_role("heading", name=heading, exact=True).wait_for()
     conditions = shown.locator(".items table tbody th").all_inner_texts()
     assert conditions == [said["condition"] for said in items[1]["said"]]
     assert not complaints(shown)
