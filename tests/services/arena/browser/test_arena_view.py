@@ -133,9 +133,7 @@ def test_a_lost_connection_is_told_and_the_run_goes_on_where_it_was(live, open_p
 
 
 @pytest.mark.real_model
-def test_a_server_that_is_killed_is_told_and_what_it_ran_is_run_again_with_the_next(
-    open_page, tmp_path, cache_dir
-):
+def test_a_killed_server_is_told_and_what_it_ran_is_run_again_with_the_next(open_page, tmp_path, cache_dir):
     # The tiny model's answers may be over before the server is killed.
     with (
         Servers(tmp_path, lease_s=3, model="smollm2-135m", cache=cache_dir) as servers,
