@@ -57,7 +57,7 @@ def open_page(browser) -> Iterator[Callable]:
         context = browser.new_context(
             viewport={"width": WIDTHS[width], "height": 900}, color_scheme="dark" if dark else "light"
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         shown = context.new_page()
         shown.on("pageerror", lambda error: wrong.append(str(error)))
