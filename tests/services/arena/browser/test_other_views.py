@@ -66,7 +66,7 @@ def test_the_model_in_memory_is_told_and_a_file_that_is_no_vector_is_refused(liv
 
 
 def test_a_batch_that_was_stopped_goes_on_from_where_it_was(live, open_page):
-    asked = {"prompts": [f"Why {n}?" for n in range(16)], "max_tokens": 120}
+    asked = {"prompts": [f"Why {n}?" for n in range(16)], "max_tokens": 400}
     columns = [{"name": "baseline"}, {"name": "b", "steering": "1·code_reading"}]
     made = live.http.post("/v1/arena/batches", json={**asked, "columns": columns}).json()
     shown = open_page(live.url, f"batch/{made['id']}")
@@ -74,7 +74,7 @@ def test_a_batch_that_was_stopped_goes_on_from_where_it_was(live, open_page):
     shown.get_by_role("button", name="Stop").click()
     shown.get_by_role("button", name="Go on").click()
     shown.get_by_role("button", name="Stop").wait_for()
-    shown.locator(".bar .chip.completed").wait_for(timeout=60_000)
+    shown.locator(".bar .chip.completed").wait_for(timeout=120_000)
     shown.get_by_text("32 of 32 cells").wait_for()
 
 
