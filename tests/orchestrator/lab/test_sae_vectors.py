@@ -48,7 +48,7 @@ def made(session, folder):
 
 
 def test_it_is_the_sum_of_its_features_at_the_autoencoders_block_and_nothing_elsewhere(session, folder, made):
-    (of,) = (each for each in made.vectors if each.name == NAME)
+    (of,) = (each for each in made.made if each.name == NAME)
     vector = session.vectors.get(session.model, NAME)
     torch.testing.assert_close(vector.directions[LAYER], read(folder).w_dec[list(of.features)].sum(0))
     assert [layer for layer, norm in enumerate(vector.norms()) if norm > 0] == [LAYER]

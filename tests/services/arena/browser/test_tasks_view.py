@@ -19,7 +19,8 @@ def test_a_task_is_created_followed_and_cancelled_and_goes_on(live, script, open
         shown.get_by_role("button", name="Resume").wait_for()
     shown.get_by_role("button", name="Resume").click()
     shown.locator("article header .chip.completed").wait_for()
-    assert "é.py" in shown.locator("section", has=shown.get_by_role("heading", name="Patch")).inner_text()
+    patch = shown.locator("section", has=shown.get_by_role("heading", name="Patch"))
+    patch.get_by_text("é.py").first.wait_for()
 
 
 def test_a_finished_task_is_replayed_event_by_event(live, open_page):
