@@ -12,6 +12,7 @@ import anyio.to_thread
 import structlog
 from pydantic import BaseModel, JsonValue
 
+from services.errors import StoreTrouble
 from services.store import Store
 from services.store.arena_table import Events, ShownState, StoredResult
 
@@ -103,16 +104,17 @@ class Live:
     ) -> None:
         """Keep all of it, then tell the last event; where it cannot be kept, tell it all the same."""
         self._ending.set()
-        await self._keeping
-        self._add(last)
-        document = None if result is None else result.model_dump(mode="json")
-        arguments = (self.stored.number, state, self._kept + 1, self.after(self._kept), document, error)
         try:
+            await self._keeping
+            self._add(last)
+            document = None if result is None else result.model_dump(mode="json")
+            arguments = (self.stored.number, state, self._kept + 1, self.after(self._kept), document, error)
             await anyio.to_thread.run_sync(self._store.arena.end, *arguments)
-        except Exception:
+        except StoreTrouble:
             _log.exception("what the arena showed could not be kept", result=self.stored.id)
-        self.over = True
-        self._wake()
+        finally:
+            self.over = True
+            self._wake()
 
     async def _keep(self) -> None:
         while not self._ending.is_set():
@@ -124,7 +126,7 @@ class Live:
             arguments = (self.stored.number, self._kept + 1, events)
             try:
                 await anyio.to_thread.run_sync(self._store.arena.record, *arguments)
-            except Exception:  # the store may come back
+            except StoreTrouble:  # the store may come back
                 _log.exception("what the arena shows could not be kept", result=self.stored.id)
             else:
                 self._kept += len(events)
