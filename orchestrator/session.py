@@ -215,10 +215,14 @@ class Session:
 
     def reopen_engine(self) -> None:
         """Have a new engine on a model loaded anew: for when a fault has closed the engine."""
+        self.let_go()
+        self.open_engine()
+
+    def let_go(self) -> None:
+        """Hold the model no longer, nor what holds it; whoever asks for it next has it loaded anew."""
         for name in ("engine", "model", "dosing", "length_head"):
             self.__dict__.pop(name, None)
         self._loading = self._opening = None
-        self.open_engine()
 
     def retriever(self, repository: Repository) -> "Retriever":
         """A retriever whose index is cached by blob. Raises PluginError."""

@@ -8,9 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.api.access import Operator, Owner, RuntimeOf
 from services.api.problems import documented
 from services.bodies import Body
+from services.observability.memory import resident_bytes
 from services.serving.exchange import State
 from services.serving.runtime import Runtime
 from services.work.inputs import Name
+from vectors.engine.engine import EngineStats
 
 router = APIRouter(prefix="/v1/model", tags=["model"])
 
@@ -24,8 +26,28 @@ class Exchange(Body):
     wait_s: Annotated[int, Field(ge=0, le=3600)] = 600
 
 
+class Memory(BaseModel):
+    """What the server takes, in bytes: the process with the model and everything else that is in memory (null
+    where the system does not tell), and of that the engine's cache: what rows and prefixes hold now, and what
+    it may hold at the most.
+    """
+
+    resident_bytes: int | None
+    cache_bytes: int
+    cache_bytes_at_most: int
+
+    @classmethod
+    def of(cls, stats: EngineStats) -> "Memory":
+        """As it is now."""
+        return cls(
+            resident_bytes=resident_bytes(),
+            cache_bytes=stats.cache_tokens_used * stats.token_bytes,
+            cache_bytes_at_most=stats.cache_tokens * stats.token_bytes,
+        )
+
+
 class ModelState(BaseModel):
-    """The model in memory (null while there is none), and what becomes of it.
+    """The model in memory (null while there is none), what it takes, and what becomes of it.
 
     `model` is the one in memory or on its way there; `error` says why the last exchange came to nothing;
     `waiting` counts the queued tasks by the model that they wait for.
@@ -37,11 +59,13 @@ class ModelState(BaseModel):
     error: str | None
     may_load: list[str]
     waiting: dict[str, int]
+    memory: Memory | None
 
     @classmethod
     def of(cls, runtime: Runtime) -> "ModelState":
         """As it stands. Blocks."""
         models = runtime.models
+        served = models.served
         return cls(
             model=models.target,
             digest=models.digest,
@@ -49,6 +73,7 @@ class ModelState(BaseModel):
             error=models.error,
             may_load=models.names,
             waiting=dict(runtime.store.tasks.waiting_for()),
+            memory=None if served is None else Memory.of(served.engine.stats()),
         )
 
 

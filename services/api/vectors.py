@@ -9,7 +9,7 @@ from pydantic import BaseModel, JsonValue
 from services.api.access import Owner, RuntimeOf
 from services.api.problems import documented
 from services.errors import UnsupportedBody
-from services.serving.named_vectors import Named, Source
+from services.serving.named_vectors import Named, Source, Vectors
 
 router = APIRouter(prefix="/v1/vectors", tags=["vectors"])
 _MEDIA = "application/octet-stream"
@@ -32,19 +32,20 @@ class VectorList(BaseModel):
 
 class VectorAnswer(VectorName):
     """A vector: its defaults and, at each block, the norms of its direction and of the residual stream, and
-    the spread of that, of which strengths are shares.
+    the spread of that, of which strengths are shares. `default_alpha` is null where nobody measured the dose
+    yet: `/v1/arena/library/dose` does.
     """
 
     sha256: str
     default_layer: int
-    default_alpha: float
+    default_alpha: float | None
     norms: list[float]
     residual_norms: list[float]
     spreads: list[float]
 
     @classmethod
-    def of(cls, model: str, domain: str, named: Named) -> "VectorAnswer":
-        """From the vector itself."""
+    def of(cls, vectors: Vectors, model: str, domain: str, named: Named) -> "VectorAnswer":
+        """From the vector itself; nothing is measured."""
         vector = named.vector
         return cls(
             model=model,
@@ -52,7 +53,7 @@ class VectorAnswer(VectorName):
             source=named.source,
             sha256=vector.sha256,
             default_layer=vector.default_layer,
-            default_alpha=vector.intervention().alpha,
+            default_alpha=vectors.known_alpha(vector),
             norms=vector.norms().tolist(),
             residual_norms=vector.residual_norms.tolist(),
             spreads=vector.spreads.tolist(),
@@ -61,7 +62,7 @@ class VectorAnswer(VectorName):
 
 @router.get("", responses=documented(401, 403, 429, 503))
 def list_vectors(runtime: RuntimeOf, owner: Owner) -> VectorList:
-    """The project's domains, the operator's own, and the caller's uploads."""
+    """The project's domains, the operator's own vectors, and the caller's uploads."""
     served = runtime.models.serving()
     return VectorList(
         data=[
@@ -74,7 +75,8 @@ def list_vectors(runtime: RuntimeOf, owner: Owner) -> VectorList:
 @router.get("/{model}/{domain}", responses=documented(401, 403, 404, 422, 429, 503))
 def get_vector(model: str, domain: str, runtime: RuntimeOf, owner: Owner) -> VectorAnswer:
     """One vector."""
-    return VectorAnswer.of(model, domain, runtime.models.serving().vectors.get(owner, model, domain))
+    vectors = runtime.models.serving().vectors
+    return VectorAnswer.of(vectors, model, domain, vectors.get(owner, model, domain))
 
 
 @router.delete("/{model}/{domain}", status_code=204, responses=documented(401, 403, 404, 409, 422, 429, 503))
@@ -109,4 +111,4 @@ async def put_vector(
     data = await request.body()
     named, new = await anyio.to_thread.run_sync(vectors.put, owner, model, domain, data)
     response.status_code = 201 if new else 200
-    return VectorAnswer.of(model, domain, named)
+    return VectorAnswer.of(vectors, model, domain, named)

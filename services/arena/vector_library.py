@@ -70,7 +70,8 @@ class Badge(Record):
 
 
 class LibraryVector(Record):
-    """A vector that a column may name: where it steers by default and with which α at one dose there.
+    """A vector that a column may name: where it steers by default and with which α at one dose there, null
+    where nobody measured it yet: `dose` does.
 
     `spreads` are of the residual stream, by block: an α of operation "add" over them is a share. `marks` are
     a sweep's, where the laboratory has one of this very vector.
@@ -80,7 +81,7 @@ class LibraryVector(Record):
     source: Source
     sha256: str
     default_layer: int
-    default_alpha: float
+    default_alpha: float | None
     norms: list[float]
     spreads: list[float]
     badges: list[Badge]
@@ -164,7 +165,7 @@ def _listed(served: Served, owner: str, domain: str, marks: Mapping[str, tuple[M
         source=named.source,
         sha256=vector.sha256,
         default_layer=vector.default_layer,
-        default_alpha=vector.intervention().alpha,
+        default_alpha=served.vectors.known_alpha(vector),
         norms=vector.norms().tolist(),
         spreads=vector.spreads.tolist(),
         badges=[] if named.source == "uploaded" else [Badge.of(each) for each in _shown(served, vector)],

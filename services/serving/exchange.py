@@ -173,7 +173,7 @@ class Models:
         self.served, self.state = None, "loading"
         self._end_chats()
         old.engine.close()
-        del old.session.engine, old.session.model
+        old.session.let_go()
         return old.name
 
     def _give_up(self, name: str, error: Exception) -> None:

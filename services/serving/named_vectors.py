@@ -1,4 +1,4 @@
-"""The vectors that a request may name: the project's domains, and what the caller uploaded.
+"""The vectors that a request may name: the project's domains, the operator's, and what the caller uploaded.
 
 Uploads are their owner's alone and cannot take a domain's name, so nobody changes how another's task is
 steered. Nothing but safetensors is read, and nothing of a file is used before all of it was checked.
@@ -20,8 +20,10 @@ from services.serving.steering import InterventionRequest, ProbeRequest
 from services.settings import BODY_BYTES, ServeSettings
 from vectors.domains import library
 from vectors.domains.domain_vector import DomainVector
+from vectors.domains.library import VectorLibrary
 from vectors.domains.resolving import condition_for, probe_of, resolved
 from vectors.errors import SteeringMismatch, VectorFileError
+from vectors.measuring.dosing import Dosing
 from vectors.models.loading import LanguageModel
 from vectors.steering.intervention import Intervention, Probe, Steering, validate
 from vectors.steering.reading import terms_of
@@ -32,8 +34,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 MOST_UPLOADS = 100
 
 
-Source = Literal["built-in", "own", "uploaded"]
-"""The project's domains, those that the operator made of pairs of their own, and what the caller brought."""
+Source = Literal["built-in", "own", "library", "uploaded"]
+"""The project's domains, those that the operator made of pairs of their own, what is kept beside them in the
+operator's library (made of an autoencoder's features, or imported), and what the caller brought or had made.
+"""
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,12 @@ class Vectors:
     def __init__(self, lm: LanguageModel, model_name: str, settings: ServeSettings) -> None:
         self._lm, self._model_name, self._settings = lm, model_name, settings
         self._here: dict[str, Named] = {}
+        self._library: VectorLibrary | None = None
+        self._dosing: Dosing | None = None
 
     def warm(self, session: Session) -> None:
         """Extract or read the project's and the operator's own vectors, so that no request waits."""
+        self._library, self._dosing = session.vectors, session.dosing
         domains = session.vectors.domains
         for domain in domains.names():
             vector = session.vectors.get(self._lm, domain, progress=session.progress)
@@ -60,15 +67,27 @@ class Vectors:
 
     def names(self, owner: str) -> list[tuple[str, Source]]:
         """What this owner may name, in alphabetical order."""
-        found: list[tuple[str, Source]] = [(name, named.source) for name, named in self._here.items()]
-        found += [(path.stem, "uploaded") for path in self._folder(owner).glob("*.safetensors")]
-        return sorted(found)
+        kept = self._library.kept(self._lm) if self._library else ()
+        found: dict[str, Source] = {each.domain: "library" for each in kept}
+        found |= {name: named.source for name, named in self._here.items()}
+        found |= {path.stem: "uploaded" for path in self._folder(owner).glob("*.safetensors")}
+        return sorted(found.items())
 
     def get(self, owner: str, model: str, domain: str) -> Named:
-        """A vector by its address. Raises NotFound, for another owner's as for none."""
-        if model == self._model_name and domain in self._here:
-            return self._here[domain]
+        """A vector by its address, the caller's own before one of the operator's library.
+
+        Raises NotFound, for another owner's as for none.
+        """
+        if (found := self._servers(owner, model, domain)) is not None:
+            return found
         return Named("uploaded", self._read(self._uploaded(owner, model, domain), domain))
+
+    def known_alpha(self, vector: DomainVector) -> float | None:
+        """The α of one dose at a vector's default layer; None where it would have to be measured first."""
+        dosing = self._dosing if vector.dosing else None
+        if dosing and vector.default_alpha is None and not dosing.known(vector, vector.default_layer, "add"):
+            return None
+        return vector.intervention().alpha
 
     def named(self, owner: str, name: str) -> DomainVector:
         """A vector of the model in memory. Raises NotFound."""
@@ -93,9 +112,9 @@ class Vectors:
         return Named("uploaded", vector), new
 
     def delete(self, owner: str, model: str, domain: str) -> None:
-        """Delete an owner's vector. Raises NotFound, and Conflict for one of the server's own domains."""
-        if model == self._model_name and domain in self._here:
-            raise Conflict(f"{domain} is one of this server's own domains: only uploads can be deleted")
+        """Delete an owner's vector. Raises NotFound, and Conflict for one of the server's own."""
+        if self._servers(owner, model, domain) is not None:
+            raise Conflict(f"{domain} is one of this server's own vectors: only uploads can be deleted")
         self._uploaded(owner, model, domain).unlink(missing_ok=True)
 
     def steering(self, owner: str, asked: Sequence[InterventionRequest | str]) -> Steering:
@@ -138,6 +157,18 @@ class Vectors:
                 steering.append(Intervention(tensor, layer, alpha, term.operation, term.positions))
         when = None if term.when is None else condition_for(term.when, _Names(self, owner))
         return tuple(replace(each, when=when) for each in steering)
+
+    def _servers(self, owner: str, model: str, name: str) -> Named | None:
+        """A vector of the server's, unless the owner has one of that name."""
+        if model != self._model_name:
+            return None
+        path, library = self._path(owner, name), self._library
+        if name in self._here or library is None or path is None or path.is_file():
+            return self._here.get(name)
+        try:
+            return Named("library", library.get(self._lm, name)) if library.domains.kept(name) else None
+        except VectorFileError:  # the log has it, from the list
+            return None
 
     def _read(self, path: Path, domain: str) -> DomainVector:
         try:

@@ -96,6 +96,20 @@ class VectorLibrary:
             )
         return load(files[0], lm)
 
+    def kept(self, lm: LanguageModel) -> builtins.list[DomainVector]:
+        """What is kept for a model beside its domains' vectors, by name: vectors that were imported, or made
+        of an autoencoder's features. What `get` would refuse is left out with a warning.
+        """
+        folder = (self._folder / _file_name(lm.model_id, "", "")).parent
+        names = {path.stem[:-17] for path in folder.glob(f"*-{'[0-9a-f]' * 16}.safetensors")}
+        found = []
+        for name in sorted(filter(self.domains.kept, names)):
+            try:
+                found.append(self.get(lm, name))
+            except VectorFileError as error:
+                _log.warning("%s", error)
+        return found
+
     def path(self, lm: LanguageModel, domain: str) -> Path:
         """Where the domain's default vector for a model lies, or will lie."""
         return self._folder / _file_name(lm.model_id, domain, self.fingerprint(lm, domain))

@@ -38,12 +38,15 @@ _ROWS_BETWEEN_TRIMS = 128
 
 @dataclass(frozen=True)
 class EngineStats:
-    """A moment of an engine: what runs, what the cache holds, and what has been done so far."""
+    """A moment of an engine: what runs, what the cache holds, of `token_bytes` each, and what has been done
+    so far.
+    """
 
     running: int
     waiting: int
     cache_tokens: int
     cache_tokens_used: int
+    token_bytes: int
     prefixes: int
     done: Counts
 
@@ -177,6 +180,7 @@ class Engine:
             waiting=waiting,
             cache_tokens=self._cache.tokens,
             cache_tokens_used=self._cache.used,
+            token_bytes=self._cache.token_bytes,
             prefixes=len(self._prefixes),
             done=replace(self._scheduler.counts),
         )

@@ -41,6 +41,8 @@ class KeyValueCache:
             [part.view(-1, dim) for part, (_, dim) in zip(torch.split(arena, sizes), shapes, strict=True)]
             for arena in (_zeros(sum(sizes), dtype, device) for _ in range(2))
         )
+        self.token_bytes = sum(each.nbytes for each in (*self.keys, *self.values)) // self.tokens
+        """What a token takes in all layers."""
         self._free: dict[int, set[int]] = {self.tokens: {0}}
         self.used = 0
 

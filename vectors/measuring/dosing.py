@@ -109,16 +109,27 @@ class Dosing:
             self._known[key] = self._kept_or_measured(vector, layer, operation)
         return self._known[key]
 
+    def known(self, vector: DomainVector, layer: int, operation: str) -> Dose | None:
+        """A dose that was found before, here or by another process; nothing is measured."""
+        key = (vector.sha256, layer, operation)
+        if key not in self._known and vector.file is not None:
+            found = self._kept(_beside(vector.file), vector).get((layer, operation))
+            if found is not None:
+                self._known[key] = found
+        return self._known.get(key)
+
     def _kept_or_measured(self, vector: DomainVector, layer: int, operation: str) -> Dose:
         if vector.file is None:
             return self._measured(vector, layer, operation)
-        path = vector.file.with_name(f"{vector.file.name}.doses.json")
+        path = _beside(vector.file)
         # First without a lock, which a read-only folder cannot hold.
         if (found := self._kept(path, vector).get((layer, operation))) is not None:
             return found
         with FileLock(f"{path}.lock"):
             kept = self._kept(path, vector)
             if (layer, operation) not in kept:
+                if stale := len(_read(path)) - len(kept):
+                    _log.warning("%s doses in %s are stale and measured again", stale, path.name)
                 kept[layer, operation] = self._measured(vector, layer, operation)
                 rows = [asdict(kept[place]) for place in sorted(kept)]
                 write_atomic(path, json.dumps({"format": FORMAT, "doses": rows}, indent=1).encode())
@@ -126,16 +137,12 @@ class Dosing:
 
     def _kept(self, path: Path, vector: DomainVector) -> dict[tuple[int, str], Dose]:
         """The doses in a file that hold for this very vector on this model; others are measured again."""
-        found = _read(path)
         wanted = self._bound(vector)
-        kept = {
+        return {
             (each.layer, each.operation): each
-            for each in found
+            for each in _read(path)
             if {name: getattr(each, name) for name in wanted} == wanted
         }
-        if len(kept) < len(found):
-            _log.warning("%s doses in %s are stale and measured again", len(found) - len(kept), path.name)
-        return kept
 
     def _bound(self, vector: DomainVector) -> dict[str, object]:
         return {
@@ -224,6 +231,11 @@ def _end(tried: Mapping[float, Tried]) -> float:
         return math.exp(strength - max(-_FARTHEST, min(_FARTHEST, spent / 1.5)))
     (below, held), (above, broken) = points[over - 1], points[over]
     return math.exp(below + (above - below) * held / (held - broken))
+
+
+def _beside(file: Path) -> Path:
+    """Where the doses of a vector's file are kept."""
+    return file.with_name(f"{file.name}.doses.json")
 
 
 def _read(path: Path) -> list[Dose]:

@@ -16,6 +16,7 @@ from services.settings import BODY_BYTES, ServeSettings
 from tests.services.conftest import INSTANCE  # noqa: F401
 from vectors.domains import library
 from vectors.lab.sae.targeted import directed
+from vectors.measuring.dosing import Dosing
 from vectors.progress import silent
 
 MODEL = "tiny-llama"
@@ -159,7 +160,7 @@ def test_domains_that_the_operator_made_are_told_from_the_projects_and_cannot_be
     listed = dict(vectors.names("ada"))
     assert {name for name, source in listed.items() if source == "own"} == {"honesty", "code_reading"}
     assert listed["bug_analysis"] == vectors.get("ada", MODEL, "bug_analysis").source == "built-in"
-    with pytest.raises(Conflict, match="this server's own domains"):
+    with pytest.raises(Conflict, match="this server's own vectors"):
         vectors.delete("ada", MODEL, "honesty")
 
 
@@ -179,3 +180,51 @@ def test_a_vector_of_an_autoencoders_features_steers_as_any(live, tmp_path):
     said = live.http.post("/v1/chat/completions", json=body)
     assert said.status_code == 200
     assert said.json()["steering"][0]["layer"] == 2
+
+
+@pytest.fixture
+def in_library(live):
+    """A vector of features as `lab sae features` leaves it in the operator's library."""
+    session = live.session
+    own, row = session.vectors.get(session.model, "code_reading"), torch.linspace(-1, 1, 32)
+    facts = {"sae": "topk", "features": "[7]", "method": "sae features"}
+    path = session.vectors.save(directed(own, "code_reading-single-output", row, 2, facts), session.model)
+    yield path
+    path.unlink()
+
+
+def test_what_the_laboratory_keeps_in_the_library_is_listed_and_can_be_named(live, own, in_library):
+    name = "code_reading-single-output"
+    row = {"model": MODEL, "domain": name, "source": "library"}
+    assert row in live.http.get("/v1/vectors").json()["data"]
+    assert live.http.get(f"/v1/vectors/{MODEL}/{name}").json()["default_layer"] == 2
+    assert live.http.delete(f"/v1/vectors/{MODEL}/{name}").status_code == 409
+    asked = {"model": MODEL, "messages": [{"role": "user", "content": "x"}], "max_tokens": 1}
+    answer = live.http.post("/v1/chat/completions", json=asked | {"steering": f"3·{name}@2"})
+    assert answer.json()["steering"][0]["alpha"] == 3.0
+    assert put(live, own(), name=name).status_code == 201
+    assert row not in live.http.get("/v1/vectors").json()["data"], "one's own comes first"
+
+
+def test_a_damaged_file_of_the_library_keeps_no_list_from_being_told(live, in_library):
+    in_library.write_bytes(b"no vector")
+    names = [row["domain"] for row in live.http.get("/v1/vectors").json()["data"]]
+    assert "code_reading" in names and "code_reading-single-output" not in names
+    assert live.http.get(f"/v1/vectors/{MODEL}/code_reading-single-output").status_code == 404
+
+
+def test_no_list_measures_a_dose_and_one_that_was_measured_is_told(live, in_library, monkeypatch):
+    name, measured = "code_reading-single-output", []
+    measure = Dosing._measured
+    monkeypatch.setattr(Dosing, "_measured", lambda *each: measured.append(each) or measure(*each))
+
+    def told():
+        listed = live.http.get("/v1/arena/library").json()["vectors"]
+        one = live.http.get(f"/v1/vectors/{MODEL}/{name}").json()["default_alpha"]
+        return one, next(each for each in listed if each["domain"] == name)["default_alpha"]
+
+    assert told() == (None, None)
+    assert not measured
+    dose = live.http.get("/v1/arena/library/dose", params={"domain": name}).json()["dose_alpha"]
+    assert measured
+    assert told() == (dose, dose)

@@ -215,3 +215,11 @@ def test_no_exchange_leaves_a_thread_or_a_handle_behind(two):
     until(lambda: held()[0] == threads)
     # Fewer than one for each exchange: connections to the store come to its pool whenever two meet.
     assert held()[1] < files + 2 * rounds
+
+
+def test_the_memory_that_the_server_and_its_cache_take_is_told(live):
+    told = live.http.get("/v1/model").json()["memory"]
+    stats = live.runtime.models.serving().engine.stats()
+    assert 0 <= told["cache_bytes"] <= told["cache_bytes_at_most"]
+    assert told["cache_bytes_at_most"] == stats.cache_tokens * stats.token_bytes
+    assert told["resident_bytes"] is None or told["resident_bytes"] > 50e6, "torch alone takes more"

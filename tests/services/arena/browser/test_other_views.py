@@ -18,7 +18,7 @@ def test_a_batch_is_a_matrix_with_intervals_that_can_be_kept_as_a_file(live, ope
     prompts = tmp_path / "prompts.json"
     prompts.write_text(json.dumps(["What is a deadlock?", HOSTILE, "Why?"]))
     shown.get_by_label("or a file of them").set_input_files(prompts)
-    shown.get_by_label("Prompts, one a line (3 prompts)").wait_for()
+    shown.get_by_label("Prompts (3 prompts)").wait_for()
     shown.get_by_label("Most tokens").fill("6")
     shown.get_by_role("button", name="Start").click()
     shown.locator(".bar .chip.completed").wait_for()

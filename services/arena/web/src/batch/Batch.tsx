@@ -9,7 +9,7 @@ import { Chip, Field, Trouble, when } from "../parts/parts";
 import { address, go, type Route } from "../route";
 import { texts } from "../texts";
 import { BatchShown } from "./BatchShown";
-import { lines, promptsIn } from "./prompts";
+import { asText, promptsIn, written as promptsOf, type Apart } from "./prompts";
 import "../arena/arena.css";
 import "./batch.css";
 
@@ -62,6 +62,7 @@ function NewBatch(): ReactElement {
   const [form, setForm] = useState<Asked | null>(null);
   const [domain, setDomain] = useState("");
   const [written, setWritten] = useState("");
+  const [apart, setApart] = useState<Apart>("line");
   const [wrong, setWrong] = useState<string | null>(null);
   const file = useRef<HTMLInputElement>(null);
   const doing = useDoing();
@@ -72,7 +73,9 @@ function NewBatch(): ReactElement {
     if (!chosen) return;
     try {
       const bytes = chosen.size > 2_000_000 ? new Uint8Array(2_000_001) : new Uint8Array(await chosen.arrayBuffer());
-      setWritten(promptsIn(bytes).map((each) => each.replaceAll("\n", " ")).join("\n"));
+      const found = asText(promptsIn(bytes, apart));
+      setWritten(found);
+      if (!found.startsWith("[")) setApart("line");
       setDomain("");
       setWrong(null);
     } catch (error) {
@@ -80,7 +83,7 @@ function NewBatch(): ReactElement {
     }
   };
   if (!form || !library) return <Trouble said={unknown} again={again} />;
-  const prompts = lines(written);
+  const prompts = promptsOf(written, apart);
   const begin = (): void =>
     void doing.run(async () => {
       const asked = domain ? { domain } : { prompts };
@@ -105,13 +108,20 @@ function NewBatch(): ReactElement {
             {(id) => (
               <select id={id} value={domain} onChange={(event) => setDomain(event.target.value)}>
                 <option value="">{t.own}</option>
-                {library.names.filter((each) => each.source !== "uploaded").map((each) => <option key={each.domain} value={each.domain}>{t.domainPrompts(each.domain)}</option>)}
+                {library.names.filter((each) => each.source === "built-in" || each.source === "own").map((each) => <option key={each.domain} value={each.domain}>{t.domainPrompts(each.domain)}</option>)}
               </select>
             )}
           </Field>
           {!domain && (
             <>
-              <Field label={`${t.prompts} (${t.counted(prompts.length)})`}>{(id) => <textarea id={id} rows={5} required value={written} onChange={(event) => setWritten(event.target.value)} />}</Field>
+              <Field label={`${t.prompts} (${t.counted(prompts.length)})`} hint={t.promptsHint}>{(id) => <textarea id={id} rows={5} required value={written} onChange={(event) => setWritten(event.target.value)} />}</Field>
+              <Field label={t.apart}>
+                {(id) => (
+                  <select id={id} value={apart} onChange={(event) => setApart(event.target.value as Apart)}>
+                    {(Object.keys(t.aparts) as Apart[]).map((each) => <option key={each} value={each}>{t.aparts[each]}</option>)}
+                  </select>
+                )}
+              </Field>
               <Field label={t.file} hint={t.fileHint}>{(id) => <input id={id} type="file" ref={file} onChange={(event) => void read(event.target.files?.[0])} />}</Field>
             </>
           )}

@@ -1,10 +1,12 @@
-// Prompts out of a file that somebody chose: a prompt a line, a JSON list of texts, or JSON lines with "prompt".
+// Prompts out of a text that somebody wrote or a file that somebody chose: a prompt a line, prompts of several lines
+// with blank lines between them, a JSON list of texts, or JSON lines with "prompt".
 import { texts } from "../texts";
 
 export const MOST_BYTES = 2_000_000;
+export type Apart = "line" | "blank";
 
 /** Throws an Error with a sentence where the file holds no prompts. */
-export function promptsIn(bytes: Uint8Array): string[] {
+export function promptsIn(bytes: Uint8Array, apart: Apart): string[] {
   if (bytes.length > MOST_BYTES) throw new Error(texts.batch.tooLarge);
   let text: string;
   try {
@@ -13,12 +15,18 @@ export function promptsIn(bytes: Uint8Array): string[] {
     throw new Error(texts.batch.notText);
   }
   if (text.includes("\0")) throw new Error(texts.batch.notText);
-  const found = (listed(text) ?? lines(text)).map((each) => each.trim()).filter(Boolean);
+  const found = written(text, apart);
   if (!found.length) throw new Error(texts.batch.noPrompts);
   return found;
 }
 
-export const lines = (text: string): string[] => text.split(/\r?\n/).map((line) => line.trim()).filter(Boolean);
+export const written = (text: string, apart: Apart): string[] => kept(listed(text) ?? text.replaceAll("\r\n", "\n").split(apart === "line" ? "\n" : /\n[^\S\n]*\n/));
+
+/** Prompts as a text that is read as these again. */
+export const asText = (prompts: readonly string[]): string =>
+  prompts.some((each) => each.includes("\n")) || /^[[{]/.test(prompts[0] ?? "") ? JSON.stringify(prompts, null, 1) : prompts.join("\n");
+
+const kept = (texts: readonly string[]): string[] => texts.map((each) => each.trim()).filter(Boolean);
 
 function listed(text: string): string[] | null {
   const start = text.trimStart()[0];
@@ -27,7 +35,7 @@ function listed(text: string): string[] | null {
     return Array.isArray(whole) ? whole.map(promptOf).filter((each) => each !== null) : null;
   }
   if (start !== "{") return null;
-  const rows = lines(text).map((line) => promptOf(parsed(line)));
+  const rows = kept(text.split("\n")).map((line) => promptOf(parsed(line)));
   return rows.every((row) => row !== null) ? rows : null;
 }
 

@@ -42,6 +42,8 @@ export default function Models(): ReactElement {
                 <dt>{t.blocks}</dt><dd>{details.value.blocks}</dd>
                 <dt>{t.width}</dt><dd>{details.value.d_model}</dd>
                 <dt>{t.context}</dt><dd>{details.value.context_length.toLocaleString("en")} {t.tokens}</dd>
+                {state.memory?.resident_bytes != null && <><dt>{t.memory}</dt><dd>{t.megabytes(state.memory.resident_bytes)}</dd></>}
+                {state.memory && <><dt>{t.cache}</dt><dd>{t.cacheSaid(t.megabytes(state.memory.cache_bytes), t.megabytes(state.memory.cache_bytes_at_most))}</dd></>}
                 <dt>{t.digest}</dt><dd className="path break">{details.value.digest}</dd>
               </dl>
             )}
