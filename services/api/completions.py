@@ -51,6 +51,7 @@ async def _chunks(
     stamp: answers.Stamp, prepared: Prepared, choices: Choices, asked: ChatRequest
 ) -> AsyncIterator[answers.Chunk]:
     readers = [Reader(prepared.calling) for _ in range(asked.n)]
+    compared = [0] * asked.n
     for number in range(asked.n):
         yield answers.chunk(stamp, number, Delta(role="assistant", content=""))
     async for number, tokens in choices.tokens():
@@ -59,11 +60,13 @@ async def _chunks(
             for part in reader.rest():
                 yield answers.chunk(stamp, number, Delta.of(part))
             finish = answers.finish(reader, choices.generation(number))
-            known = at_end(asked, choices.generation(number))
+            known = at_end(asked, choices.generation(number), compared[number])
             yield answers.chunk(stamp, number, Delta(), finish=finish, readings=known)
             continue
         deltas = [Delta.of(part) for part in reader.read("".join(token.piece for token in tokens))]
-        told, read = tokens if asked.logprobs else [], of_tokens(asked, tokens)
+        apart = choices.answers[number].divergences(compared[number])
+        compared[number] += len(apart)
+        told, read = tokens if asked.logprobs else [], of_tokens(asked, tokens, apart)
         for delta in deltas or [Delta(content="")] * bool(told or read):
             yield answers.chunk(stamp, number, delta, tokens=told, readings=read)
             told, read = [], None

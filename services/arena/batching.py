@@ -4,7 +4,7 @@ The cells of a prompt are told together, so that whoever goes on with a batch be
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -34,7 +34,7 @@ class _Answered:
 
     pieces: list[str] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
-    divergences: list[float] = field(default_factory=list)
+    divergences: Sequence[float] = ()
     finish: ColumnFinish = "stop"
     error: str | None = None
 
@@ -111,8 +111,8 @@ async def _collected(answer: Answer) -> _Answered:
             for token in tokens:
                 found.pieces.append(token.piece)
                 found.tokens.append(token.id)
-                found.divergences.append(token.divergence)
         found.finish = answer.generation.finish_reason
+        found.divergences = answer.generation.divergences
     except VectorsError as error:
         found.finish, found.error = "failed", " ".join(str(error.args[0]).split())
     return found

@@ -1,12 +1,20 @@
 """How runs look from outside."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel
 
 from orchestrator.column_differences import Difference, SelfCheck
-from services.arena.run_events import RUN_EVENT, ColumnEnded, ColumnToken, RunEnded, ShownToken
+from services.arena.run_events import (
+    RUN_EVENT,
+    ColumnDivergence,
+    ColumnEnded,
+    ColumnToken,
+    RunEnded,
+    ShownToken,
+)
 from services.arena.run_requests import RunRequest
 from services.arena.showing import RunResult
 from services.chat.answers import Steered
@@ -98,12 +106,18 @@ class RunAnswer(RunSummary):
         for number, column in enumerate(kept.asked.columns):
             tokens = [each for each in told if isinstance(each, ColumnToken) and each.column == number]
             ended = [each for each in told if isinstance(each, ColumnEnded) and each.column == number]
+            later = {
+                index: bits
+                for each in told
+                if isinstance(each, ColumnDivergence) and each.column == number
+                for index, bits in enumerate(each.bits, each.index)
+            }
             columns.append(
                 ColumnAnswer(
                     name=column.name,
                     steered=kept.steered[number],
                     text="".join(token.text for token in tokens),
-                    tokens=[ShownToken(**token.model_dump(exclude={"kind", "column"})) for token in tokens],
+                    tokens=[_shown(token, later) for token in tokens],
                     ended=ended[0] if ended else None,
                     difference=None if result is None else result.differences[number],
                 )
@@ -117,3 +131,9 @@ class RunAnswer(RunSummary):
             self_check=None if result is None else result.self_check,
             ended=next((each for each in told if isinstance(each, RunEnded)), None),
         )
+
+
+def _shown(token: ColumnToken, later: Mapping[int, float]) -> ShownToken:
+    """A token with the divergence that it was told with, or later."""
+    fields = token.model_dump(exclude={"kind", "column"})
+    return ShownToken(**{**fields, "divergence": later.get(token.index, token.divergence)})

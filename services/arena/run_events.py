@@ -19,8 +19,9 @@ class Alternative(Record):
 
 class ShownToken(Record):
     """A token of a column: the text that became certain with it (perhaps none), its natural log-probability
-    before any sampling setting, KL(steered‖unsteered) in bits in the place it was drawn from, and how far the
-    residual went there along the column's first vector, as the block before the intervention put it out.
+    before any sampling setting, KL(steered‖unsteered) in bits in the place it was drawn from, null as long as
+    that is not known, and how far the residual went there along the column's first vector before the
+    intervention.
     """
 
     index: int
@@ -28,7 +29,7 @@ class ShownToken(Record):
     text: str
     logprob: float
     alternatives: tuple[Alternative, ...] = ()
-    divergence: float
+    divergence: float | None
     projection: float | None = None
 
 
@@ -37,6 +38,15 @@ class ColumnToken(ShownToken):
 
     kind: Literal["token"] = "token"
     column: int
+
+
+class ColumnDivergence(Record):
+    """The divergences of tokens that were told without, from the one of that index on."""
+
+    kind: Literal["divergence"] = "divergence"
+    column: int
+    index: int
+    bits: tuple[float, ...]
 
 
 class ColumnEnded(Record):
@@ -68,6 +78,8 @@ class RunFailed(Record):
     reason: str
 
 
-RunEvent = Annotated[ColumnToken | ColumnEnded | RunEnded | RunFailed, Field(discriminator="kind")]
+RunEvent = Annotated[
+    ColumnToken | ColumnDivergence | ColumnEnded | RunEnded | RunFailed, Field(discriminator="kind")
+]
 RUN_EVENT: TypeAdapter[RunEvent] = TypeAdapter(RunEvent)
 INTERRUPTED = "the server that ran it stopped: run it again"

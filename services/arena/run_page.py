@@ -26,6 +26,6 @@ def page_of(run: "RunAnswer") -> str:
     return environment.get_template("run_page.html.j2").render(run=run, bounds=_BOUNDS_BITS)
 
 
-def depth(divergence_bits: float) -> int:
-    """Which of the page's colours a token has, from 0 for none."""
-    return sum(divergence_bits >= bound for bound in _BOUNDS_BITS)
+def depth(divergence_bits: float | None) -> int:
+    """Which of the page's colours a token has, from 0 for none, as where it is not known."""
+    return 0 if divergence_bits is None else sum(divergence_bits >= bound for bound in _BOUNDS_BITS)

@@ -15,6 +15,7 @@ from services.arena.columns import Plan
 from services.arena.live import Live
 from services.arena.run_events import (
     Alternative,
+    ColumnDivergence,
     ColumnEnded,
     ColumnFinish,
     ColumnToken,
@@ -43,6 +44,7 @@ class _Column:
 
     tokens: list[int] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
+    compared: int = 0
 
 
 class Showing:
@@ -76,16 +78,18 @@ class Showing:
         said = None
         try:
             async for tokens in answer.tokens():
+                known = answer.divergences(0)
+                self._compare(number, known)
                 for token in tokens:
-                    self._take(number, token)
-            reason = answer.generation.finish_reason
-            finish = reason
+                    self._take(number, token, known)
+            finish = answer.generation.finish_reason
         except VectorsError as error:
             finish, said = "failed", " ".join(str(error.args[0]).split())
         except ServiceError as error:
             if not (isinstance(error, Unavailable) and self._live.cancelled):
                 return error
             finish = "cancelled"
+        self._compare(number, answer.divergences(0))
         if number < len(self._plan.columns):
             count, seconds = len(self._columns[number].tokens), time.perf_counter() - self._began
             self._live.tell(
@@ -100,18 +104,29 @@ class Showing:
             )
         return None
 
-    def _take(self, number: int, token: Token) -> None:
+    def _compare(self, number: int, known: Sequence[float]) -> None:
+        """Tell what has become known of tokens that were told before."""
         column = self._columns[number]
+        bits = tuple(map(_rounded, known[column.compared : len(column.tokens)]))
+        if bits:
+            self._live.tell(ColumnDivergence(column=number, index=column.compared, bits=bits))
+            column.compared += len(bits)
+
+    def _take(self, number: int, token: Token, known: Sequence[float]) -> None:
+        column = self._columns[number]
+        index = len(column.tokens)
         column.tokens.append(token.id)
         column.pieces.append(token.piece)
         if number >= len(self._plan.columns):
             return
+        if index < len(known):
+            column.compared = index + 1
         assert token.scored is not None
         named = self._served.lm.tokenizer.named
         self._live.tell(
             ColumnToken(
                 column=number,
-                index=len(column.tokens) - 1,
+                index=index,
                 id=token.id,
                 text=token.piece,
                 logprob=_rounded(token.scored.logprob),
@@ -119,7 +134,7 @@ class Showing:
                     Alternative(id=other, text=named(other), logprob=_rounded(logprob))
                     for other, logprob in token.scored.top
                 ),
-                divergence=_rounded(token.divergence),
+                divergence=_rounded(known[index]) if index < len(known) else None,
                 projection=_rounded(token.readings[0].projection) if token.readings else None,
             )
         )

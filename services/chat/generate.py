@@ -25,7 +25,6 @@ class Token:
     id: int
     scored: Scored | None
     readings: tuple[Reading, ...] = ()
-    divergence: float = 0.0
 
 
 class Answer:
@@ -84,6 +83,12 @@ class Answer:
                 "the server is stopping, or loads another model; send the request again", retry_after_s=5
             )
 
+    def divergences(self, since: int) -> list[float]:
+        """Those that are known by now, of the tokens from number `since` on; a steered answer's come some
+        tokens later than its tokens, the last of them when it has ended.
+        """
+        return self.ticket.row.divergences[since:]
+
     def cancel(self) -> None:
         """Stop at the next token; nothing happens to an answer that is over."""
         self._runtime.tickets.discard(self.ticket)
@@ -106,5 +111,4 @@ class Answer:
             row.known[place + 1],
             scored,
             tuple(found[place] for found in read),
-            row.divergences[number] if self._prepared.divergence else 0.0,
         )

@@ -69,6 +69,7 @@ class Readings(BaseModel):
 
     Numbers of `probes` and of `divergence` (KL in bits, steered from unsteered) are of new tokens, one each,
     in the place that each was drawn from; `prompt` has the probes' at the prompt's tokens but the last.
+    A chunk's `divergence` goes on where an earlier chunk's ended, and may lie some tokens behind.
     `steered_tokens` counts what each intervention changed.
     """
 
@@ -79,23 +80,28 @@ class Readings(BaseModel):
     steered_tokens: list[int] | None = None
 
 
-def of_tokens(asked: Watched, tokens: Sequence[Token]) -> Readings | None:
-    """Those of the tokens of a chunk; None where nothing of them was asked for."""
+def of_tokens(asked: Watched, tokens: Sequence[Token], divergences: Sequence[float]) -> Readings | None:
+    """Those of the tokens of a chunk, and divergences that have become known; None where nothing of them was
+    asked for.
+    """
     if not asked.probes and not asked.divergence:
         return None
     return Readings(
         probes=[_probe([token.readings[number] for token in tokens]) for number in range(len(asked.probes))],
-        divergence=[token.divergence for token in tokens] if asked.divergence else None,
+        divergence=list(divergences) if asked.divergence else None,
     )
 
 
-def at_end(asked: Watched, generation: Generation) -> Readings | None:
-    """What is known of an answer once it has ended, beside its tokens' own."""
+def at_end(asked: Watched, generation: Generation, told: int) -> Readings | None:
+    """What is known of an answer once it has ended, beside its tokens' own, of which so many divergences are
+    told.
+    """
     if not asked.watched:
         return None
     before = generation.prompt_tokens - 1
     return Readings(
         probes=[],
+        divergence=list(generation.divergences[told:]) if asked.divergence else None,
         prompt=[_probe(found[:before]) for found in generation.readings] if asked.reads_prompt else None,
         hidden_states=_kept(generation.states),
         steered_tokens=list(generation.steered_tokens),
@@ -104,13 +110,12 @@ def at_end(asked: Watched, generation: Generation) -> Readings | None:
 
 def of_answer(asked: Watched, generation: Generation) -> Readings | None:
     """All of it."""
-    end = at_end(asked, generation)
+    end = at_end(asked, generation, 0)
     if end is None:
         return None
     before = generation.prompt_tokens - 1 if asked.reads_prompt else 0
     probes = [_probe(found[before:]) for found in generation.readings]
-    divergence = list(generation.divergences) if asked.divergence else None
-    return end.model_copy(update={"probes": probes, "divergence": divergence})
+    return end.model_copy(update={"probes": probes})
 
 
 def _probe(found: Sequence[Reading]) -> ProbeReadings:

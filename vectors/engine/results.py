@@ -8,7 +8,7 @@ from torch import Tensor
 from vectors.engine.ragged import Pass, Piece
 from vectors.engine.row import Row, Scored
 from vectors.engine.sampling import choose
-from vectors.engine.twins import compare, keep
+from vectors.engine.twins import meet
 
 _SCORED = 1 << 22
 """Logits that are normalised at once, whatever the vocabulary: 16 MiB."""
@@ -24,14 +24,16 @@ def distribute(batch: Pass, logits: Tensor, rows: Mapping[Piece, Row], eos_ids: 
     for row, piece in [(rows[piece], piece) for piece in batch.pieces]:
         if row.leads is not None:
             row.computed = piece.end
-            keep(row, {place: logits[number] for place, number in indices.pop(piece).items()})
+            places = {place: logits[number] for place, number in indices.pop(piece).items()}
+            meet(row.leads, places, steered=False)
     for piece, index in indices.items():
         row = rows[piece]
         known = len(row.known)
         row.computed = piece.end
         first = row.prompt_len - 1
         if row.wants_divergence:
-            compare(row, {place: logits[number] for place, number in index.items() if place >= first})
+            places = {place: logits[number] for place, number in index.items() if place >= first}
+            meet(row, places, steered=True)
         if row.wants_distribution and first in index:
             row.distribution = torch.log_softmax(logits[index[first]], dim=-1).cpu()
         for number, ids in row.wants_alternatives.items():

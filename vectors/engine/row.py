@@ -37,7 +37,8 @@ class Row:
     `known` are the tokens there are: the prompt, the forced ones, and what was generated. The first
     `computed` of them are in the cache. `resume` = (layer, hidden) is what a reused prefix left to do: its
     tokens have to pass the blocks after that layer. `reaches` is how far this pass takes the row, and `twin`
-    is another (see `vectors.engine.twins`), which `leads` leads back from.
+    is another (see `vectors.engine.twins`), which `leads` leads back from; `met` are log-probabilities
+    [vocab] of places where only one of the two has been.
     """
 
     prompt_len: int
@@ -57,7 +58,7 @@ class Row:
     twin: "Row | None" = None
     leads: "Row | None" = None
     reaches: int = 0
-    unsteered: dict[int, Tensor] = field(default_factory=dict)
+    met: dict[int, Tensor] = field(default_factory=dict)
     divergences: list[float] = field(default_factory=list)
 
     cancelled: bool = False

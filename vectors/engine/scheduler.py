@@ -22,7 +22,7 @@ from vectors.engine.ragged import Pass, Piece
 from vectors.engine.results import distribute
 from vectors.engine.row import Row
 from vectors.engine.sharing import Running, Sharing
-from vectors.engine.twins import held
+from vectors.engine.twins import held, stretch, through
 from vectors.errors import VectorsError, generation_fault, without_frames
 
 _PROMPT_TOKENS = 256
@@ -98,12 +98,16 @@ class Scheduler:
         for row in self.rows:
             if row.cancelled and not row.finished:
                 row.end("cancelled")
-            if row.leads is not None and row.leads.finished:
-                row.end("cancelled")
         self._run_resumed()
         self._run_newest()
-        finished = [running for running in self._running if running.row.finished]
-        self._running = [running for running in self._running if not running.row.finished]
+        for row in self.rows:
+            if row.leads is not None:
+                if row.error is not None:
+                    row.leads.end(error=row.error)
+                if through(row.leads):
+                    row.end("cancelled")
+        finished = [running for running in self._running if through(running.row)]
+        self._running = [running for running in self._running if not through(running.row)]
         for running in finished:
             self._release(running)
         return [running.row for running in finished if running.row.leads is None]
@@ -226,7 +230,7 @@ class Scheduler:
             if row.finished or row.resume is not None:
                 continue
             assert row.block is not None
-            end = held(row, row.needed)
+            end = held(row, row.needed, stretch(self.vocabulary)) if self.forward.in_pieces else row.needed
             if not row.decoding:
                 end = self._within(budget, row.computed, end)
                 budget -= end - row.computed

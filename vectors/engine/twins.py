@@ -1,7 +1,7 @@
 """An unsteered twin beside a steered row: it is given the row's tokens, and tells how far apart the two are.
 
-The twin is a row of the same batch that chooses nothing. It is never behind: a row computes a place from
-which a new token is drawn only where its twin has done so, or does so in the same pass.
+The twin is a row of the same batch that chooses nothing. Once it has the prompt it follows in stretches: many
+tokens in one pass cost little more than one, so a row with a twin decodes about as fast as one without.
 """
 
 import math
@@ -13,9 +13,13 @@ from torch import Tensor
 from vectors.engine.row import Row
 from vectors.errors import GenerationFault
 
+_STRETCH = 16
+_LOGITS = 1 << 20
+"""Logits of a stretch, whatever the vocabulary: 4 MiB, of which a row holds two."""
+
 
 def twin_of(row: Row) -> Row:
-    """The row's twin, which runs as long as the row does."""
+    """The row's twin, which runs until it has been wherever the row was."""
     twin = Row(
         prompt_len=row.prompt_len,
         known=list(row.known),
@@ -31,32 +35,51 @@ def twin_of(row: Row) -> Row:
     return twin
 
 
-def held(row: Row, end: int) -> int:
-    """How far a row may come in a pass in which its twin has a piece already, or none."""
-    twin = row.twin
-    if twin is None:
+def stretch(vocabulary: int) -> int:
+    """How many tokens a twin takes at once."""
+    return max(1, min(_STRETCH, _LOGITS // vocabulary))
+
+
+def held(row: Row, end: int, stretch: int) -> int:
+    """How far of `end` a row may come in a pass: its twin in whole stretches, it no more than two ahead."""
+    before = row.prompt_len - 1
+    if row.twin is not None:
+        return min(end, max(row.computed, before, row.twin.reaches) + 2 * stretch)
+    if row.leads is None:
         return end
-    return min(end, max(row.computed, row.prompt_len - 1, twin.reaches))
+    if row.computed < before:
+        return min(end, before)
+    been = min(end, before + row.leads.new_tokens)
+    return been if row.leads.finished or been - row.computed >= stretch else row.computed
 
 
-def keep(twin: Row, logits: Mapping[int, Tensor]) -> None:
-    """Keep what a twin makes of places, by their logits [vocab], until its row gets there."""
-    assert twin.leads is not None
-    for place, each in logits.items():
-        twin.leads.unsteered[place] = torch.log_softmax(each, dim=-1)
+def through(row: Row) -> bool:
+    """Whether nothing more is wanted of a row that has ended: no token, and no comparison with its twin."""
+    if row.twin is None or row.error is not None:
+        return row.finished
+    return row.finished and len(row.divergences) >= row.new_tokens
 
 
-def compare(row: Row, logits: Mapping[int, Tensor]) -> None:
-    """Note KL(steered‖unsteered) in bits for places of a row that has a twin, or is steered by nothing."""
-    for place in sorted(logits):
-        if row.twin is None:
-            row.divergences.append(0.0)
-            continue
-        if place not in row.unsteered:
-            row.end(error=row.twin.error or GenerationFault("the unsteered twin was not computed"))
-            return
-        steered = torch.log_softmax(logits[place], dim=-1)
-        apart = torch.nn.functional.kl_div(
-            row.unsteered.pop(place), steered, log_target=True, reduction="sum"
-        )
-        row.divergences.append(max(0.0, float(apart)) / math.log(2))
+def meet(row: Row, logits: Mapping[int, Tensor], *, steered: bool) -> None:
+    """Take places of a row or of its twin by their logits [vocab]: who comes second to one tells how far the
+    two are apart there, KL(steered‖unsteered) in bits. A row that nothing steers has no twin, and is not.
+    """
+    if row.twin is None:
+        row.divergences += [0.0] * len(logits)
+        return
+    if not logits:
+        return
+    made = torch.log_softmax(torch.stack([logits[place] for place in sorted(logits)]), dim=-1)
+    pairs = []
+    for place, each in zip(sorted(logits), made, strict=True):
+        other = row.met.pop(place, None)
+        if other is None:
+            row.met[place] = each
+        else:
+            pairs.append((each, other) if steered else (other, each))
+    if pairs:
+        ours, bare = (torch.stack(side) for side in zip(*pairs, strict=True))
+        apart = torch.nn.functional.kl_div(bare, ours, log_target=True, reduction="none").sum(-1)
+        if not bool(apart.isfinite().all()):
+            row.end(error=GenerationFault("the logits of a row or of its unsteered twin are not finite"))
+        row.divergences += (apart.clamp_min_(0.0) / math.log(2)).tolist()

@@ -44,9 +44,25 @@ def test_events_are_numbered_without_gaps_and_can_be_read_again_from_any_on(live
         assert [each["index"] for each in tokens] == list(range(8))
         assert "".join(each["text"] for each in tokens) == found["text"]
         assert [len(each["alternatives"]) for each in tokens] == [2] * 8
-        assert {"column_ended"} == {
-            each["kind"] for each in told if each.get("column") == column and each["kind"] != "token"
-        }
+        others = [each for each in told if each.get("column") == column and each["kind"] != "token"]
+        assert others.pop()["kind"] == "column_ended"
+        assert {each["kind"] for each in others} <= {"divergence"}
+
+
+def test_divergences_that_come_after_their_tokens_are_told_once_each(runs):
+    run = runs.begin(max_tokens=40)
+    told = runs.events(run)
+    for column, found in enumerate(runs.get(run)["columns"]):
+        mine = [each for each in told if each.get("column") == column]
+        bits = {each["index"]: each["divergence"] for each in mine if each["kind"] == "token"}
+        late = [each for each in mine if each["kind"] == "divergence"]
+        assert bool(late) == (column > 0)
+        for each in late:
+            for index, value in enumerate(each["bits"], each["index"]):
+                assert bits[index] is None
+                bits[index] = value
+        assert list(bits.values()) == [token["divergence"] for token in found["tokens"]]
+        assert None not in bits.values()
 
 
 def test_each_event_is_one_that_the_description_declares(live, runs):

@@ -52,6 +52,29 @@ def test_divergences_are_those_of_the_model_steered_and_not_over_the_rows_own_to
     assert left_behind(engine) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("family", ["llama", "lfm2", "gemma3"])
+def test_a_twin_follows_in_stretches_and_misses_no_token(family):
+    model = tiny_model(family)
+    longer = [asked(model, 1), asked(model, 2, 45), asked(model, 3, 1)]
+    forced = [(), tuple(range(2, 72)), (5,)]
+    samplings = [Sampling(75, forced_ids=ids) for ids in forced]
+    longer = [replace(each, sampling=how) for each, how in zip(longer, samplings, strict=True)]
+    with Engine(model, byte_tokenizer(), endless=True) as engine:
+        for request, generation in zip(longer, run(engine, *longer), strict=True):
+            wanted = apart(bare(model), request, generation.token_ids)
+            assert list(generation.divergences) == pytest.approx(wanted, abs=2e-3)
+    assert left_behind(engine) == (0, 0, 0)
+
+
+def test_a_twin_adds_few_passes_and_few_rows_to_them(qwen3):
+    request = replace(asked(qwen3, 1), sampling=Sampling(64))
+    with Engine(qwen3, byte_tokenizer(), endless=True) as engine:
+        run(engine, request)
+        counts = engine.stats().done
+    assert counts.passes <= 64 + 4
+    assert counts.pieces <= 64 + 64 // 16 + 6
+
+
 def test_a_twin_changes_no_token(qwen3):
     draw = random.Random(1)
     made = [asked(qwen3, seed, draw.randint(2, 70), temperature=draw.choice([0.0, 1.0])) for seed in range(8)]

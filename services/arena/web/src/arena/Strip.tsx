@@ -65,7 +65,7 @@ function draw(element: HTMLCanvasElement, column: Column, most: number, chosen: 
     let bits = 0;
     let along = 0;
     for (let i = from; i < Math.min(from + together, tokens.length); i++) {
-      bits = Math.max(bits, tokens[i]!.divergence);
+      bits = Math.max(bits, tokens[i]!.divergence ?? 0);
       along = Math.max(along, Math.abs(tokens[i]!.projection ?? 0));
     }
     const height = (bits / Math.max(most, column.mostBits, 1e-9)) * (UP - 2);

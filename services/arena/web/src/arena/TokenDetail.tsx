@@ -15,7 +15,8 @@ export function TokenDetail({ token }: { token: Token | null }): ReactElement {
       {token ? (
         <>
           <p>
-            <code>{visible(token.text)}</code> {percent(Math.exp(token.logprob))} · {token.divergence.toFixed(3)} {t.bits}
+            <code>{visible(token.text)}</code> {percent(Math.exp(token.logprob))}
+            {token.divergence != null && <> · {token.divergence.toFixed(3)} {t.bits}</>}
             {token.projection != null && <> · {t.projection} {token.projection.toFixed(1).replace("-", "−")}</>}
           </p>
           <ul>

@@ -21,8 +21,18 @@ export class Column {
     if (token.index !== this.tokens.length) return; // told before
     this.tokens.push(token);
     this.texts.push(token.text);
-    this.mostBits = Math.max(this.mostBits, token.divergence);
+    this.mostBits = Math.max(this.mostBits, token.divergence ?? 0);
     this.furthest = Math.max(this.furthest, Math.abs(token.projection ?? 0));
+    this.version++;
+  }
+
+  /** Takes the divergences of tokens that came without. */
+  compare(index: number, bits: readonly number[]): void {
+    bits.forEach((each, i) => {
+      const token = this.tokens[index + i];
+      if (token) this.tokens[index + i] = { ...token, divergence: each };
+      this.mostBits = Math.max(this.mostBits, each);
+    });
     this.version++;
   }
 
@@ -63,6 +73,7 @@ export class Run {
   take(event: RunEvent & { seq?: number }): Schemas["RunEnded"] | Schemas["RunFailed"] | null {
     if (event.seq !== undefined) this.last = Math.max(this.last, event.seq);
     if (event.kind === "token") this.columns[event.column]?.add(event);
+    else if (event.kind === "divergence") this.columns[event.column]?.compare(event.index, event.bits);
     else if (event.kind === "column_ended") this.columns[event.column]?.end(event);
     else if (event.kind === "run_ended" || event.kind === "run_failed") return event;
     return null;
