@@ -1,11 +1,14 @@
 """Runs as a client makes and follows them."""
 
 import json
+import threading
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from tests.services.conftest import sse
+from tests.services.load.held import hold
 
 COLUMNS = [
     {"name": "baseline"},
@@ -47,3 +50,12 @@ class Runs:
 @pytest.fixture
 def runs(live) -> Runs:
     return Runs(live.http)
+
+
+@pytest.fixture
+def gate(live, monkeypatch) -> Iterator[threading.Event]:
+    """What begins with "Later" waits until this is set."""
+    passed = threading.Event()
+    hold(passed.is_set, monkeypatch)
+    yield passed
+    passed.set()

@@ -117,10 +117,12 @@ def test_the_files_hold_the_cells_and_no_formula(live, batches):
     assert live.http.get(f"{BATCHES}/{batch['id']}.json").json() == found
 
 
-def test_a_batch_that_is_stopped_goes_on_after_the_prompts_it_has(live, batches):
-    batch = batches.begin(prompts=[f"{number}?" for number in range(8)], max_tokens=40, chat=False)
+def test_a_batch_that_is_stopped_goes_on_after_the_prompts_it_has(live, gate, batches):
+    prompts = ["1?", *(f"Later {number}?" for number in range(7))]
+    batch = batches.begin(prompts=prompts, max_tokens=40, chat=False)
     until(lambda: batches.get(batch)["cells"])
     live.http.delete(f"{BATCHES}/{batch['id']}")
+    gate.set()
     stopped = batches.over(batch)
     assert stopped["state"] == "cancelled"
     assert 0 < len(stopped["cells"]) < 24
@@ -131,7 +133,7 @@ def test_a_batch_that_is_stopped_goes_on_after_the_prompts_it_has(live, batches)
     found = batches.get(batch)
     assert (found["state"], len(found["cells"])) == ("done", 24)
     assert batches.http.post(f"{BATCHES}/{batch['id']}/resume").status_code == 409
-    assert answers(found)[: len(stopped["cells"])] == answers(stopped)
+    assert set(answers(stopped)) < set(answers(found))
     whole = batches.begin(prompts=stopped["texts"][-1:], max_tokens=40, chat=False)
     batches.events(whole)
     assert [text for *_, text in answers(batches.get(whole))] == [text for *_, text in answers(found)[-3:]]

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import transformers  # noqa: F401
 
 import orchestrator.task.solve  # noqa: F401
@@ -26,6 +27,7 @@ from services.server import ENGINE_NICENESS, make_server
 from services.serving.runtime import Runtime
 from services.settings import ServeSettings
 from tests.services.conftest import RESULT
+from tests.services.load.held import hold
 
 
 def main() -> None:
@@ -46,6 +48,8 @@ def _serve(order: dict[str, Any]) -> None:
     os.dup2(log, sys.stderr.fileno())
     machine = Settings(model=order["model"], cache=Path(order["cache"]), dtype="float32")
     settings = ServeSettings.model_validate(order["serve"])
+    if order["scripted"]:
+        hold(Path(order["gate"]).exists, pytest.MonkeyPatch())
     with Session(machine, progress=lambda *_: None, niceness=ENGINE_NICENESS) as session:
         runtime = Runtime(session, settings, solve=_paced if order["scripted"] else None)
         server = make_server(runtime)

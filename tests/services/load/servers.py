@@ -22,7 +22,8 @@ class Broken(AssertionError):
 
 
 class Servers:
-    """Use as a context manager; `scripted`: tasks only pretend to work."""
+    """Use as a context manager; `scripted`: tasks only pretend to work, and what begins with "Later" waits
+    until `gate` is there."""
 
     def __init__(
         self,
@@ -36,10 +37,12 @@ class Servers:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.url, self.log = f"http://127.0.0.1:{port}", folder / "log"
+        self.gate = folder / "gate"
         self._order = {
             "model": model or str(make_tiny_model(folder / "tiny-llama")),
             "cache": str(cache or folder / "cache"),
             "log": str(self.log),
+            "gate": str(self.gate),
             "scripted": scripted,
             "serve": {"data": str(folder / "service"), "port": port, "requests_per_minute": 10**6, **serve},
         }
