@@ -163,6 +163,24 @@ class Arena:
             earlier = await anyio.to_thread.run_sync(self.runtime.store.arena.events, stored.number)
         return earlier if live is None else [*earlier[: live.before], *live.after(live.before)]
 
+    async def stopped(self, stored: StoredResult) -> bool:
+        """Stop what goes on here at its next token, else delete what is over; whether it was stopped.
+
+        Raises Conflict where another server works on it.
+        """
+        if (live := self.live.get(stored.number)) is not None:
+            live.cancel()
+            return True
+        if not stored.over:
+            raise Conflict(f"the {stored.kind} goes on at another server: stop it there")
+        await anyio.to_thread.run_sync(self.runtime.store.arena.forget, stored.number)
+        return False
+
+    def check_model(self, model: str | None) -> None:
+        """Raises Conflict where another model is in memory than that something ran on, Unavailable."""
+        if model != (name := self.runtime.models.serving().name):
+            raise Conflict(f"it ran on {model}, and {name} is in memory: load that model first")
+
     async def stop(self) -> None:
         """Wait for what goes on, which a stopping runtime cuts off in time."""
         if self._tasks:

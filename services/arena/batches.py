@@ -4,7 +4,6 @@ import csv
 from io import StringIO
 from typing import Annotated
 
-import anyio.to_thread
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import Field
 
@@ -22,7 +21,7 @@ from services.arena.batch_forms import (
     KeptBatch,
 )
 from services.arena.event_stream import described, streamed
-from services.errors import Conflict, NotFound
+from services.errors import NotFound
 from services.store.arena_table import StoredResult
 
 router = APIRouter(prefix="/v1/arena/batches", tags=["arena"])
@@ -106,21 +105,13 @@ async def get(batch: OwnedBatch, arena: ArenaOf) -> BatchAnswer:
 )
 async def stop(batch: OwnedBatch, arena: ArenaOf) -> BatchSummary | Response:
     """Stop a batch that goes on, and keep the cells that there are; delete one that is over."""
-    if (live := arena.live.get(batch.number)) is not None:
-        live.cancel()
-        return BatchSummary.of(batch)
-    if not batch.over:
-        raise Conflict("the batch goes on at another server: stop it there")
-    await anyio.to_thread.run_sync(arena.runtime.store.arena.forget, batch.number)
-    return Response(status_code=204)
+    return BatchSummary.of(batch) if await arena.stopped(batch) else Response(status_code=204)
 
 
 @router.post("/{batch_id}/resume", status_code=202, responses=documented(*_ERRORS, 404, 409, 503))
 async def resume(batch: OwnedBatch, arena: ArenaOf) -> BatchSummary:
     """Go on with a batch that was stopped, failed or interrupted, after the prompts whose cells are there."""
-    asked, name = KeptBatch.of(batch).asked, arena.runtime.models.serving().name
-    if asked.model != name:
-        raise Conflict(f"it ran on {asked.model}, and {name} is in memory: load that model first")
+    arena.check_model(KeptBatch.of(batch).asked.model)
     return BatchSummary.of(await arena.resume_batch(batch))
 
 

@@ -15,7 +15,7 @@ from services.arena.run_answers import Kept, RunAnswer, RunPage, RunSummary
 from services.arena.run_events import INTERRUPTED, RunFailed
 from services.arena.run_page import page_of
 from services.arena.run_requests import RunRequest
-from services.errors import Conflict, NotFound
+from services.errors import NotFound
 from services.store.arena_table import StoredResult
 
 router = APIRouter(prefix="/v1/arena/runs", tags=["arena"])
@@ -72,21 +72,14 @@ async def get(run: OwnedRun, arena: ArenaOf) -> RunAnswer:
 )
 async def stop(run: OwnedRun, arena: ArenaOf) -> RunSummary | Response:
     """Stop a run that goes on at its next token, and keep what there is; delete one that is over."""
-    if (live := arena.live.get(run.number)) is not None:
-        live.cancel()
-        return RunSummary.of(run)
-    if not run.over:
-        raise Conflict("the run goes on at another server: stop it there")
-    await anyio.to_thread.run_sync(arena.runtime.store.arena.forget, run.number)
-    return Response(status_code=204)
+    return RunSummary.of(run) if await arena.stopped(run) else Response(status_code=204)
 
 
 @router.post("/{run_id}/again", status_code=202, responses=documented(*_ERRORS, 404, 409, 503))
 async def again(run: OwnedRun, arena: ArenaOf, owner: Owner, response: Response) -> RunAnswer:
     """Run it once more as it was asked for, with its seed, as a new run."""
-    asked, name = Kept.of(run).asked, arena.runtime.models.serving().name
-    if asked.model != name:
-        raise Conflict(f"it ran on {asked.model}, and {name} is in memory: load that model first")
+    asked = Kept.of(run).asked
+    arena.check_model(asked.model)
     return await _begun(arena, owner, asked, response)
 
 

@@ -15,8 +15,8 @@ PROMPT = "How do I start my day well?"
 STEERINGS = {
     "baseline": [],
     "zero": ["0·bug_analysis"],
-    "bugs": ["2.5x·bug_analysis"],
-    "patch": ["patch_writing"],
+    "bugs": ["40·bug_analysis"],
+    "earlier": ["17·bug_analysis@12"],
 }
 
 

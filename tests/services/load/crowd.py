@@ -5,39 +5,21 @@ events to the end, and asks for a chat in between. A probe in a process of its o
 """
 
 import asyncio
-import json
-import os
 import statistics
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.services.conftest import INSTANCE
 from tests.services.load.servers import Broken, Servers
+from tests.services.load.watching import loop_lag, watched
 
 _SECONDS = 60
 _WARM_CHATS = 1500
 """After about a thousand prompts the engine keeps as many of their beginnings as it has room for."""
-_PROBE = """
-import json, sys, time, urllib.request
-url, seconds = sys.argv[1] + "/live", float(sys.argv[2])
-took, late = [], []
-end = time.perf_counter() + seconds
-while (began := time.perf_counter()) < end:
-    urllib.request.urlopen(url, timeout=30).read()
-    ended = time.perf_counter()
-    time.sleep(0.02)
-    took.append(ended - began)
-    late.append(time.perf_counter() - ended - 0.02)
-print(json.dumps({"live": took, "late": late}))
-"""
-"""`late` is how late this process itself is woken from its sleeps: what the machine adds to every time."""
 
 
 async def crowd(servers: Servers, clients: int, seconds: float) -> dict[str, Any]:
@@ -48,24 +30,18 @@ async def crowd(servers: Servers, clients: int, seconds: float) -> dict[str, Any
         await servers.start(http)
         await _warm_up(http)
         before = servers.loop_thread()
-        probe = subprocess.Popen(
-            [sys.executable, "-c", _PROBE, servers.url, str(seconds)], stdout=subprocess.PIPE, text=True
-        )
-        os.nice(10)  # the clients would be on other machines: only the server's own work may hold it up
-        ends = time.monotonic() + seconds
-        memory = asyncio.create_task(_memory(servers))
-        await asyncio.gather(*(_client(http, number, ends, statuses) for number in range(clients)))
-        memory.cancel()
-        told = json.loads((await asyncio.to_thread(probe.communicate))[0])
+        async with watched(servers, seconds) as seen:
+            ends = time.monotonic() + seconds
+            await asyncio.gather(*(_client(http, number, ends, statuses) for number in range(clients)))
         after = servers.loop_thread()
-        lag = _lag((await http.get("/metrics")).text)
+        lag = loop_lag((await http.get("/metrics")).text)
     used = servers.memory
     return {
         "clients": clients,
         "seconds": seconds,
         "answers": dict(sorted(statuses.items())),
-        "live_ms": _quantiles(told["live"]),
-        "probe_woken_late_ms": _quantiles(told["late"]),
+        "live_ms": seen.live_ms,
+        "probe_woken_late_ms": seen.late_ms,
         "event_loop_lag": lag,
         "loop_thread_s": {name: round(after[name] - before[name], 1) for name in after},
         "memory_mib_by_thirds": [
@@ -114,39 +90,6 @@ async def _accepted(
             raise Broken(f"{path} answered {answer.status_code}: {answer.text}")
         await asyncio.sleep(int(answer.headers["Retry-After"]))
     return None
-
-
-async def _memory(servers: Servers) -> None:
-    while True:
-        await asyncio.sleep(0.5)
-        servers.memory.append(servers.memory_mib())
-
-
-def _lag(text: str) -> dict[str, dict[str, float]]:
-    name = "orchestrate_event_loop_lag"
-    found: dict[tuple[str, ...], float] = {}
-    for family in text_string_to_metric_families(text):
-        if family.name.startswith(name):
-            for sample in family.samples:
-                found[sample.name.removeprefix(name), *sample.labels.values()] = sample.value
-    return {
-        part: {
-            "n": found["_seconds_count", part],
-            "over_25_ms": found["_seconds_count", part] - found["_seconds_bucket", "0.025", part],
-            "over_100_ms": found["_seconds_count", part] - found["_seconds_bucket", "0.1", part],
-            "most_ms": round(1000 * found["_most_seconds", part], 1),
-        }
-        for part in ("whole", "own")
-    }
-
-
-def _quantiles(seconds: list[float]) -> dict[str, float]:
-    ordered = sorted(seconds)
-    at = {"p50": 0.5, "p99": 0.99, "most": 1.0}
-    found = {
-        name: round(1000 * ordered[min(len(ordered) - 1, int(len(ordered) * q))], 1) for name, q in at.items()
-    }
-    return {"n": len(ordered), **found}
 
 
 def run(folder: Path, clients: int, seed: int, **model: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@ import logging
 from dataclasses import replace
 
 import pytest
+import torch
 
 from tests.vectors import folders
 from vectors.domains.library import VectorLibrary
@@ -152,7 +153,7 @@ def test_a_vector_that_lies_nowhere_has_a_dose_too(engine, lm, vector, sensible,
 @pytest.mark.slow
 @pytest.mark.real_model
 def test_the_embedded_model_reads_plain_text_nearly_as_well_at_the_dose(cache_dir, tmp_path):
-    lm = load_model("smollm2-135m", cache=cache_dir)
+    lm = load_model("smollm2-135m", cache=cache_dir, dtype=torch.bfloat16)  # whose doses are ready
     with Engine(lm.model, lm.tokenizer, max_rows=32) as engine:
         vector = VectorLibrary(tmp_path, Dosing(lm, lambda: engine)).get(lm, "bug_analysis")
         steering = vector.intervention()
