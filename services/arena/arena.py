@@ -13,10 +13,12 @@ from pydantic import JsonValue
 from services.arena.batch_forms import BatchRequest, KeptBatch, cells_in
 from services.arena.batching import Batching
 from services.arena.columns import planned, settled
+from services.arena.kept_answers import KeptAnswers
 from services.arena.live import Live
 from services.arena.run_answers import Kept
 from services.arena.run_requests import RunRequest
 from services.arena.showing import Showing
+from services.arena.turns import Turns
 from services.chat.answers import steered
 from services.chat.choices import begun
 from services.errors import Conflict
@@ -34,6 +36,8 @@ class Arena:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.live: dict[int, Live] = {}
+        self.turns = Turns()
+        self.kept = KeptAnswers(runtime.models.cache)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(self, owner: str, asked: RunRequest) -> StoredResult:

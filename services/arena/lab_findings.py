@@ -1,4 +1,4 @@
-"""What experiments of the server's folder say to a library: where a vector acts, which SAEs there are.
+"""What experiments of the server's folder say to a library: where a vector acts.
 
 Whatever cannot be read says nothing here; the laboratory's own routes tell what is wrong with it.
 """
@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from orchestrator.lab.folder import RESULT, SAES, SHOWN
+from orchestrator.lab.folder import RESULT, SHOWN
 from orchestrator.lab.overview import experiments_below
 from orchestrator.policy.decisions import Record
 
@@ -46,32 +46,12 @@ class Mark(Record):
     degenerates_from: float | None
 
 
-class SaeAtHand(Record):
-    """An autoencoder of the model in the laboratory: the block that it was trained at, and its size."""
-
-    name: str
-    layer: int
-    architecture: str
-    features: int
-
-
-class _SaeMetadata(Record):
-    model_digest: str
-    layer: int
-
-
-class _SaeConfig(Record):
-    architecture: str
-    d_sae: int
-    metadata: _SaeMetadata
-
-
 def marks_below(root: Path, model_digest: str) -> dict[str, tuple[Mark, ...]]:
     """The marks of each vector of a model, by the vector's sha256; of several sweeps the last one's."""
     found: dict[str, tuple[Mark, ...]] = {}
-    for folder in _finished(root):
+    for folder in finished(root):
         try:
-            sweep = _Sweep.model_validate_json(_bytes(folder / RESULT))
+            sweep = _Sweep.model_validate_json(file_bytes(folder / RESULT))
         except (OSError, ValidationError):
             continue  # another experiment, or none
         if sweep.model_digest == model_digest:
@@ -79,35 +59,16 @@ def marks_below(root: Path, model_digest: str) -> dict[str, tuple[Mark, ...]]:
     return found
 
 
-def saes_below(root: Path, model_digest: str) -> list[SaeAtHand]:
-    """The autoencoders that were trained on a model, by layer."""
-    found = []
-    for folder in _finished(root):
-        for path in sorted(folder.glob(f"{SAES}/*/cfg.json")):
-            try:
-                config = _SaeConfig.model_validate_json(_bytes(path))
-            except (OSError, ValidationError):
-                continue
-            if config.metadata.model_digest == model_digest:
-                found.append(
-                    SaeAtHand(
-                        name=path.parent.name,
-                        layer=config.metadata.layer,
-                        architecture=config.architecture,
-                        features=config.d_sae,
-                    )
-                )
-    return sorted(found, key=lambda each: (each.layer, each.name))
-
-
-def _finished(root: Path) -> Iterator[Path]:
+def finished(root: Path) -> Iterator[Path]:
+    """The experiments of a folder that are finished, and lie in it."""
     whole = root.resolve()
     for folder in experiments_below(whole):
         if (folder / SHOWN).is_file() and (folder / SHOWN).resolve().is_relative_to(whole):
             yield folder
 
 
-def _bytes(path: Path) -> bytes:
+def file_bytes(path: Path) -> bytes:
+    """A file of an experiment. Raises OSError, also for a link and one that is too large."""
     if path.is_symlink() or path.stat().st_size > _MOST_BYTES:
         raise OSError(f"{path.name} is not a file of an experiment")
     return path.read_bytes()

@@ -1,17 +1,19 @@
 """/v1/arena/space: how the vectors of a library lie to one another at every layer."""
 
 import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
+import anyio.to_thread
 from fastapi import APIRouter, Query
 
 from orchestrator.policy.decisions import Record
 from services.api.access import Owner, RuntimeOf
 from services.api.forms import Absent
 from services.api.problems import documented
+from services.arena.arena import ArenaOf
+from services.arena.kept_answers import Digested, KeptAnswers
 from services.chat.preparing import model_of
 from services.errors import Invalid
 from services.serving.exchange import Served
@@ -23,8 +25,7 @@ from vectors.lab.steering.vector_paths import cosines_by_layer, paths, words_by_
 router = APIRouter(prefix="/v1/arena/space", tags=["arena"])
 MOST_VECTORS = 24
 _WORDS = 8
-_KEPT = 8
-"""Libraries whose figures are kept in memory; they take seconds to compute."""
+_FORMAT = "1"
 
 
 class LayerWords(Record):
@@ -51,7 +52,7 @@ class SpaceVector(Record):
     words: tuple[LayerWords, ...]
 
 
-class SpaceAnswer(Record):
+class SpaceAnswer(Digested):
     """Vectors of one model, with the cosines of every pair at every layer, [layers][vectors][vectors].
 
     The plane holds the two principal components of all unit directions at all layers; `explained` are their
@@ -59,50 +60,57 @@ class SpaceAnswer(Record):
     """
 
     model: str
-    digest: str
     layers: int
     explained: tuple[float, float]
     vectors: tuple[SpaceVector, ...]
     cosines: tuple[tuple[tuple[float, ...], ...], ...]
 
 
-class Spaces:
-    """What was computed last, by digest. Safe from any thread; one is computed at a time."""
-
-    def __init__(self) -> None:
-        self._found: OrderedDict[str, SpaceAnswer] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def of(self, served: Served, named: Sequence[tuple[str, Source, DomainVector]]) -> SpaceAnswer:
-        """The figures of these vectors of the model in memory."""
-        told = [served.lm.digest, *(f"{name} {vector.sha256}" for name, _, vector in named)]
-        digest = hashlib.sha256("\n".join(told).encode()).hexdigest()
-        with self._lock:
-            if digest not in self._found:
-                self._found[digest] = _space(served, named, digest)
-                while len(self._found) > _KEPT:
-                    self._found.popitem(last=False)
-            self._found.move_to_end(digest)
-            return self._found[digest]
-
-
-_spaces = Spaces()
-
-
 @router.get("", responses=documented(401, 403, 404, 422, 429, 503))
-def space(
-    runtime: RuntimeOf, owner: Owner, model: Annotated[StoredText | Absent, Query(max_length=200)] = None
+async def space(
+    runtime: RuntimeOf,
+    arena: ArenaOf,
+    owner: Owner,
+    model: Annotated[StoredText | Absent, Query(max_length=200)] = None,
 ) -> SpaceAnswer:
-    """The caller's library at every layer: computed once, then kept."""
+    """The caller's library at every layer: computed once, then kept. Left out are vectors of one layer, such
+    as those of an autoencoder's features.
+    """
     served = runtime.models.serving()
     model_of(served, model or served.name)
-    names = served.vectors.names(owner)
-    if len(names) > MOST_VECTORS:
-        raise Invalid(f"{len(names)} vectors: at most {MOST_VECTORS} are drawn together; delete uploads")
-    return _spaces.of(served, [(name, source, served.vectors.named(owner, name)) for name, source in names])
+    named, digest = await anyio.to_thread.run_sync(_asked, served, owner)
+    found = await anyio.to_thread.run_sync(partial(arena.kept.get, SpaceAnswer, digest))
+    if found is None:
+        found = await arena.turns.take(partial(_made, arena.kept, served, named, digest))
+    return found
 
 
-def _space(served: Served, named: Sequence[tuple[str, Source, DomainVector]], digest: str) -> SpaceAnswer:
+Drawn = Sequence[tuple[str, Source, DomainVector]]
+
+
+def _asked(served: Served, owner: str) -> tuple[Drawn, str]:
+    """The vectors that have a path through the layers, and the hash of all that decides the answer."""
+    vectors = [
+        (name, source, served.vectors.named(owner, name)) for name, source in served.vectors.names(owner)
+    ]
+    named = [each for each in vectors if bool((each[2].norms() > 0).all())]
+    if len(named) > MOST_VECTORS:
+        raise Invalid(f"{len(named)} vectors: at most {MOST_VECTORS} are drawn together; delete uploads")
+    told = [_FORMAT, served.name, served.lm.digest, str(served.lm.dtype)]
+    for name, source, vector in named:
+        told += [name, source, vector.sha256, str(vector.default_layer), str(vector.residual_norms.tolist())]
+    return named, hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+
+def _made(kept: KeptAnswers, served: Served, named: Drawn, digest: str) -> SpaceAnswer:
+    found = kept.get(SpaceAnswer, digest)  # somebody may have asked for it just before
+    if found is None:
+        found = _space(served, named, digest)
+        kept.keep(found)
+    return found
+
+
+def _space(served: Served, named: Drawn, digest: str) -> SpaceAnswer:
     vectors = [vector for _, _, vector in named]
     found = paths(vectors)
     drawn = []

@@ -11,7 +11,8 @@ from orchestrator.policy.evidence import METRICS
 from services.api.access import Owner, RuntimeOf
 from services.api.forms import Absent
 from services.api.problems import documented
-from services.arena.lab_findings import Mark, SaeAtHand, marks_below, saes_below
+from services.arena.lab_findings import Mark, marks_below
+from services.arena.lab_saes import SaeAtHand, saes_below
 from services.chat.preparing import model_of
 from services.errors import Invalid
 from services.serving.exchange import Served

@@ -54,6 +54,7 @@ class Models:
         self._new_worker, self._end_chats = new_worker, end_chats
         self._sources = {name_of(source): source for source in (*settings.models, session.settings.model)}
         self._lock = threading.Lock()
+        self.cache = session.settings.cache
         self.served: Served | None = None
         self.target = name_of(session.settings.model)
         """The model in memory, or the one that is to take its place."""

@@ -102,14 +102,19 @@ class Vectors:
             raise Conflict(f"{domain} is one of this server's own domains: choose another name")
         path.parent.mkdir(parents=True, exist_ok=True)
         new = not path.is_file()
-        if new and len(list(path.parent.glob("*.safetensors"))) >= MOST_UPLOADS:
-            raise Conflict(f"a key may keep {MOST_UPLOADS} vectors")
+        if new:
+            self.refuse_more(owner)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
             staged = Path(folder) / "vector.safetensors"
             staged.write_bytes(data)
             vector = self._read(staged, domain)
             staged.replace(path)
         return Named("uploaded", vector), new
+
+    def refuse_more(self, owner: str) -> None:
+        """Raise Conflict where an owner keeps as many vectors as may be."""
+        if len(list(self._folder(owner).glob("*.safetensors"))) >= MOST_UPLOADS:
+            raise Conflict(f"a key may keep {MOST_UPLOADS} vectors: delete some")
 
     def delete(self, owner: str, model: str, domain: str) -> None:
         """Delete an owner's vector. Raises NotFound, and Conflict for one of the server's own."""

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+import torch
 
 from tests.services.conftest import sse
 from tests.services.load.held import hold
+from vectors.lab.sae.folders import write
 
 COLUMNS = [
     {"name": "baseline"},
@@ -59,3 +61,36 @@ def gate(live, monkeypatch) -> Iterator[threading.Event]:
     hold(passed.is_set, monkeypatch)
     yield passed
     passed.set()
+
+
+SAE_LAYER, SAE_FEATURES = 2, 96
+
+
+def sae_in(root, digest, name="random"):
+    """A finished experiment with an autoencoder of random weights: they say nothing, and can be read."""
+    folder = root / "train"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manifest.json").write_text("{}")
+    (folder / "shown.json").write_text("{}")
+    draw = torch.Generator().manual_seed(5)
+    rows = torch.nn.functional.normalize(torch.randn(SAE_FEATURES, 32, generator=draw), dim=1)
+    biases = {"b_enc": torch.zeros(SAE_FEATURES), "b_dec": torch.zeros(32)}
+    metadata = {
+        "hook_name": f"blocks.{SAE_LAYER}.hook_resid_post",
+        "layer": SAE_LAYER,
+        "model_digest": digest,
+    }
+    tensors = {"W_enc": rows.T.contiguous(), "W_dec": rows, **biases}
+    place = folder / "saes" / name
+    often = torch.full((SAE_FEATURES,), 0.01)
+    write(place, {"architecture": "topk", "k": 8}, tensors, often, metadata)
+    return place
+
+
+@pytest.fixture
+def with_sae(serving, session, tmp_path):
+    """A server whose laboratory has an autoencoder of the model; its folder is `with_sae.sae`."""
+    place = sae_in(tmp_path / "lab", session.model.digest)
+    live = serving(lab_runs=tmp_path / "lab")
+    live.sae = place
+    return live

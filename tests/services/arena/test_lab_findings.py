@@ -2,7 +2,8 @@
 
 import json
 
-from services.arena.lab_findings import marks_below, saes_below
+from services.arena.lab_findings import marks_below
+from services.arena.lab_saes import saes_below
 
 DIGEST = "d" * 64
 

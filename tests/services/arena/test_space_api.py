@@ -8,6 +8,7 @@ import torch
 from services.arena import space
 from tests.services.api.test_access import bearer
 from vectors.domains import library
+from vectors.lab.sae.targeted import directed
 
 
 @pytest.fixture
@@ -72,3 +73,30 @@ def test_another_model_and_too_many_vectors_are_refused(live, monkeypatch):
     monkeypatch.setattr(space, "MOST_VECTORS", 1)
     answer = live.http.get("/v1/arena/space")
     assert (answer.status_code, "at most 1" in answer.json()["detail"]) == (422, True)
+
+
+def test_after_a_restart_it_is_read_and_a_damaged_file_is_computed_again(serving, found, monkeypatch):
+    cache = serving().session.settings.cache
+    (kept,) = (cache / "arena").rglob(f"{found['digest']}.json")
+    computed, again = space.words_by_layer, []
+    monkeypatch.setattr(space, "words_by_layer", lambda *each: again.append(each) or computed(*each))
+    assert serving().http.get("/v1/arena/space").json() == found
+    assert not again
+    whole = kept.read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], whole.replace(found["digest"].encode(), b"0" * 64)):
+        kept.write_bytes(damaged)
+        assert serving().http.get("/v1/arena/space").json() == found
+        assert again
+        assert kept.read_bytes() == whole
+        again.clear()
+
+
+def test_a_vector_of_one_layer_has_no_path_and_is_left_out(live, found, tmp_path):
+    session = live.session
+    own = session.vectors.get(session.model, "code_reading")
+    one = directed(own, "one", own.directions[2], 2, {})
+    library.save(one, tmp_path / "one.safetensors")
+    headers = {"Content-Type": "application/octet-stream"}
+    content = (tmp_path / "one.safetensors").read_bytes()
+    assert live.http.put("/v1/vectors/tiny-llama/one", content=content, headers=headers).status_code == 201
+    assert live.http.get("/v1/arena/space").json() == found

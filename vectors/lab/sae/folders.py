@@ -84,6 +84,16 @@ def frequencies_of(folder: Path) -> Tensor | None:
     return 10 ** logarithms.float() - _SILENT
 
 
+def alive(folder: Path, rows: Tensor) -> Tensor:
+    """Which features [d_sae] may be chosen, whose directions are rows [d_sae, d_model]: those active
+    somewhere, or where the folder does not say it those with a direction. Raises SaeError.
+    """
+    often = frequencies_of(folder)
+    if often is not None and len(often) != len(rows):
+        raise SaeError(f"{folder}: {SPARSITY} is of {len(often)} features, expected {len(rows)}")
+    return rows.norm(dim=1) > 0 if often is None else often > 0
+
+
 def _contents(folder: Path) -> tuple[dict[str, object], dict[str, Tensor]]:
     config = config_of(folder)
     try:

@@ -27,10 +27,14 @@ class Chosen:
     features: tuple[int, ...]
     weights: tuple[float, ...]
 
+    def first(self, count: int) -> "Chosen":
+        """The best of them."""
+        return Chosen(self.features[:count], self.weights[:count])
+
 
 def best(scores: Tensor, usable: Tensor, top: int) -> Chosen:
-    """The `top` features by their score above zero, of those that `usable` [d_sae] leaves."""
-    found = scores.masked_fill(~usable, -torch.inf).topk(top)
+    """The `top` features by their score above zero, of those that `usable` [d_sae] leaves, if so many are."""
+    found = scores.masked_fill(~usable, -torch.inf).topk(min(top, len(scores)))
     kept = found.values > 0
     return Chosen(tuple(found.indices[kept].tolist()), tuple(found.values[kept].tolist()))
 

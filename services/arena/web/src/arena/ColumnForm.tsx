@@ -2,8 +2,9 @@
 import type { ReactElement } from "react";
 import { Chip, Field, Trouble } from "../parts/parts";
 import { texts } from "../texts";
-import { KEPT, WRITTEN, type AskedColumn, type Unit } from "./asked";
+import { FEATURES, KEPT, WRITTEN, type AskedColumn, type Unit } from "./asked";
 import { Badges } from "./Badges";
+import { FeaturesForm } from "./FeaturesForm";
 import { alpha, strength, useDose, type Library } from "./library";
 
 const t = texts.arena;
@@ -19,6 +20,11 @@ type Props = { asked: AskedColumn; number: number; library: Library; change: (fi
 export function ColumnForm({ asked, number, library, change, remove }: Props): ReactElement {
   const set = (name: keyof AskedColumn) => (event: { target: { value: string } }): void => change({ [name]: event.target.value });
   const named = library.names.find((each) => each.domain === asked.vector);
+  const steerBy = (vector: string): void => {
+    const own = asked.name === asked.vector || asked.name === "baseline";
+    const name = vector === WRITTEN || vector === FEATURES ? {} : { name: vector || "baseline" };
+    change({ vector, kept: null, ...(own || asked.vector === FEATURES ? name : {}) });
+  };
   return (
     <fieldset className={`asked own${number % 6}`}>
       <legend className="hidden">{asked.name}</legend>
@@ -29,15 +35,13 @@ export function ColumnForm({ asked, number, library, change, remove }: Props): R
       <select
         aria-label={t.steering}
         value={asked.vector}
-        onChange={(event) => {
-          const vector = event.target.value;
-          const own = asked.name === asked.vector || asked.name === "baseline";
-          change({ vector, kept: null, ...(own && vector !== WRITTEN ? { name: vector || "baseline" } : {}) });
-        }}
+        ref={(select) => select?.setCustomValidity(asked.vector === FEATURES ? t.features.first : "")}
+        onChange={(event) => steerBy(event.target.value)}
       >
         <option value="">{t.baseline}</option>
         {library.names.map((each) => <option key={each.domain} value={each.domain}>{each.domain}{each.source === "built-in" ? "" : ` (${each.source})`}</option>)}
         <option value={WRITTEN}>{t.written}</option>
+        {!!library.known?.saes.length && <option value={FEATURES}>{t.ofFeatures}</option>}
         {asked.kept && <option value={KEPT}>{t.kept}</option>}
       </select>
       {asked.vector === WRITTEN && (
@@ -45,6 +49,7 @@ export function ColumnForm({ asked, number, library, change, remove }: Props): R
           {(id) => <input id={id} className="path" required value={asked.expression} onChange={set("expression")} />}
         </Field>
       )}
+      {asked.vector === FEATURES && <FeaturesForm library={library} made={steerBy} />}
       {named && <Steering asked={asked} library={library} change={change} />}
     </fieldset>
   );
@@ -60,6 +65,9 @@ function Steering({ asked, library, change }: Pick<Props, "asked" | "library" | 
   const marks = [mark?.changes_from, mark?.degenerates_from].flatMap((each) => (each != null && dose ? [strength(dose, each, asked.unit)] : []));
   const degenerates = mark?.degenerates_from != null && absolute !== null && Math.abs(absolute) >= mark.degenerates_from;
   const trained = library.known?.saes ?? [];
+  const elsewhere = trained.length > 0 && layer !== undefined && !trained.some((each) => each.layer === layer);
+  const somewhere = (known?.norms ?? []).flatMap((norm, at) => (norm > 0 ? [at] : []));
+  const nothing = known !== undefined && layer !== undefined && known.norms[layer] === 0;
   const id = `strength-${asked.key}`;
   return (
     <>
@@ -94,10 +102,10 @@ function Steering({ asked, library, change }: Pick<Props, "asked" | "library" | 
           </Field>
           <Field label={t.positions} hint={t.positionsHint}>{(field) => <input id={field} value={asked.positions} onChange={set("positions")} />}</Field>
         </div>
-        {trained.length > 0 && !trained.some((each) => each.layer === layer) && (
-          <p className="hint">{t.otherLayer(trained.map((each) => `${each.layer} (${each.name})`).join(", "))}</p>
-        )}
       </details>
+      {nothing ? <p className="note">{t.nothingThere(layer!, somewhere.join(", "))}</p> : elsewhere && (
+        <p className="note">{t.otherLayer(trained.map((each) => `${each.layer} (${each.name})`).join(", "))}</p>
+      )}
       {known && <Badges badges={known.badges} />}
       <Trouble said={error} />
     </>

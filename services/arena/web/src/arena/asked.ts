@@ -8,7 +8,7 @@ export type Unit = "dose" | "relative_alpha" | "alpha";
 export type AskedColumn = {
   key: number;
   name: string;
-  /** "" for the baseline, "=" for a steering that is written out, else a domain. */
+  /** "" for the baseline, "=" for a steering that is written out, "#" for a vector to be made, else a domain. */
   vector: string;
   expression: string;
   /** A steering that the form has no fields for, as it was asked for. */
@@ -34,6 +34,7 @@ export type Asked = {
 export const MOST_COLUMNS = 6;
 export const WRITTEN = "=";
 export const KEPT = "*";
+export const FEATURES = "#";
 
 let keys = 0;
 export function column(vector: string, taken: readonly string[] = []): AskedColumn {

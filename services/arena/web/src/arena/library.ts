@@ -11,16 +11,18 @@ export type Library = {
   digest: string;
   /** Null while the server computes it, which takes a while on vectors that were never used. */
   known: Schemas["LibraryAnswer"] | null;
+  /** Asks for all of it anew. */
+  again: () => void;
 };
-export const EMPTY: Library = { names: [], digest: "", known: null };
+export const EMPTY: Library = { names: [], digest: "", known: null, again: () => {} };
 
 /** Null until a model is in memory. */
 export function useLibrary(): { library: Library | null; error: string | null; again: () => void } {
   const model = useAsked(() => call("get", "/v1/model"), "model", 5000);
   const digest = model.value?.state === "ready" ? (model.value.digest ?? "") : "";
   const names = useAsked(async () => (digest ? (await call("get", "/v1/vectors")).data : null), digest);
-  const known = useAsked(async () => (names.value ? call("get", "/v1/arena/library") : null), `${digest} ${names.value?.length}`);
-  const library = names.value ? { names: names.value, digest, known: known.value } : null;
+  const known = useAsked(async () => (names.value ? call("get", "/v1/arena/library") : null), `${digest} ${names.value?.map((each) => each.domain).join(" ")}`);
+  const library = names.value ? { names: names.value, digest, known: known.value, again: names.again } : null;
   return { library, error: model.error ?? names.error, again: names.again };
 }
 
