@@ -24,7 +24,16 @@ from services.api import (
 )
 from services.api.described import Form, description
 from services.api.edge import Edge
-from services.arena import batches, features, laboratory, page, runs, space, vector_library
+from services.arena import (
+    batches,
+    features,
+    laboratory,
+    page,
+    runs,
+    space,
+    space_features,
+    vector_library,
+)
 from services.arena.arena import Arena
 from services.arena.batch_forms import BATCH_EVENT
 from services.arena.run_events import RUN_EVENT
@@ -45,6 +54,7 @@ ROUTERS = (
     vector_library.router,
     features.router,
     space.router,
+    space_features.router,
     laboratory.router,
     health.router,
 )

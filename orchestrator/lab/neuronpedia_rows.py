@@ -61,6 +61,8 @@ class Feature(_Row):
 
 
 class _Explained(_Row):
+    model_id: str = ""
+    layer: str = ""
     index: Annotated[str, Field(coerce_numbers_to_str=True)]
     description: str
 
@@ -104,6 +106,16 @@ def read_export(folder: Path) -> Iterator[Feature]:
         for feature in _rows(folder, path, Feature):
             own = (*feature.explanations, *said.get(feature.index, ()))
             yield feature.model_copy(update={"explanations": own})
+
+
+def read_explanations(folder: Path, model: str, source: str) -> dict[int, str]:
+    """What an export's explanations say of a source's features, by number. Raises SaeError as above."""
+    return {
+        int(row.index): row.description
+        for path in _batches(folder, "explanations")
+        for row in _rows(folder, path, _Explained)
+        if (row.model_id, row.layer) == (model, source) and row.index.isdecimal()
+    }
 
 
 def _batches(folder: Path, kind: str) -> list[Path]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from orchestrator.errors import ConfigError
+from orchestrator.lab.excerpts import Excerpt
 from orchestrator.lab.provenance import Analysis, Provenance, determinants
 from orchestrator.lab.sae_sources import collection_of, known, linear
 from orchestrator.policy.decisions import Record
@@ -24,8 +25,8 @@ from vectors.statistics.estimates import Estimate
 _TOKENS = 6
 _CONTEXTS = 100
 """As many as the input score is published with."""
-_PRINTED, _AROUND = 3, 8
-"""Contexts of a feature in a table, and tokens of each around the most activating one."""
+_PRINTED = 3
+"""Contexts of a feature in a table."""
 
 
 class ShowSettings(Record):
@@ -36,14 +37,6 @@ class ShowSettings(Record):
     features: tuple[int, ...]
     contexts: int
     tokens: int
-
-
-class Excerpt(Record):
-    """A context as text: tokens as they are spelled, the activation at each, the place of the largest."""
-
-    tokens: tuple[str, ...]
-    activations: tuple[float, ...]
-    strongest: int
 
 
 class ShownFeature(Record):
@@ -223,22 +216,13 @@ def _tables(of: Shown) -> list[Table]:
             [*cells, "  ".join(map(repr, each.lens.promoted)), "  ".join(map(repr, each.lens.suppressed))]
         )
         for context in each.contexts[:_PRINTED]:
-            seen.append([str(number), f"{context.activations[context.strongest]:.2f}", _line(context)])
+            seen.append([str(number), f"{context.activations[context.strongest]:.2f}", context.line])
     header = ["feature", "active", "output score", "input score", "promotes", "suppresses"]
     tables = [Table(header, promoted, figures=False, caption=of.name)]
     if seen:
         caption = f"{of.name}: where they are most active, of {of.looked_through:,} tokens"
         tables.append(Table(["feature", "activation", "context"], seen, figures=False, caption=caption))
     return tables
-
-
-def _line(context: Excerpt) -> str:
-    """The tokens around the most activating one, which stands in « »."""
-    at = context.strongest
-    before = "".join(context.tokens[max(0, at - _AROUND) : at])
-    after = "".join(context.tokens[at + 1 : at + 1 + _AROUND])
-    text = f"{before}«{context.tokens[at]}»{after}"
-    return repr(text)[1:-1]
 
 
 def _number(value: object) -> float | None:

@@ -1,5 +1,7 @@
 """Over how many features a direction is spread, and whether those are the ones that its domain activates."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -14,14 +16,31 @@ def pursuit(vectors: Tensor, rows: Tensor, steps: int) -> Tensor:
     Matching pursuit (Mallat & Zhang 1993): each row is the one along which most is left, of rows [d_sae,
     d_model] in any scale and vectors [n, d_model]. 1 − ‖rest‖²/‖v‖².
     """
-    units, left = normalize(rows, dim=1), vectors.clone()
     whole = vectors.square().sum(1).clamp_min(1e-30)
-    explained = []
+    explained = [1 - left.square().sum(1) / whole for _, _, left in _pursued(vectors, rows, steps)]
+    return torch.stack(explained, dim=1)
+
+
+def parts(vector: Tensor, rows: Tensor, steps: int) -> dict[int, float]:
+    """The rows that a vector [d_model] is a sum of, as `pursuit` finds them, and the weights of their unit
+    directions, all above zero.
+    """
+    found: dict[int, float] = {}
+    for amounts, which, _ in _pursued(vector[None], rows, steps):
+        if (amount := float(amounts[0])) > 0:
+            row = int(which[0])
+            found[row] = found.get(row, 0.0) + amount
+    return found
+
+
+def _pursued(vectors: Tensor, rows: Tensor, steps: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """At each step the weight and the row that is taken of each vector [n], and what is left [n, d_model]."""
+    units, left = normalize(rows, dim=1), vectors.clone()
     for _ in range(steps):
         most, which = (left @ units.T).max(1)
-        left = left - most.clamp_min(0)[:, None] * units[which]
-        explained.append(1 - left.square().sum(1) / whole)
-    return torch.stack(explained, dim=1)
+        amounts = most.clamp_min(0)
+        left = left - amounts[:, None] * units[which]
+        yield amounts, which, left
 
 
 def participation(vectors: Tensor, encoder: Tensor) -> Tensor:

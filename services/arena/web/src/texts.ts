@@ -319,6 +319,15 @@ export const texts = {
     promoted: "promoted", suppressed: "suppressed", deviations: "z",
     vector: "Vector",
     computing: "It is computed once for a library; that may take a while.",
+    features: "What a vector is made of",
+    sae: "Autoencoder",
+    noSae: "No autoencoder of this model is in the server’s laboratory: “orchestrate lab sae train” makes some.",
+    takingApart: "It is computed once for a vector; that may take a while.",
+    explained: (few: string, five: string, hundred: string, random: string) =>
+      `20 features with weights above zero explain ${few} of the vector (R²; 5: ${five}, 100: ${hundred}), and ${random} of a random direction.`,
+    feature: "Feature", weight: "Weight", cosine: "Cosine", active: "Active", promotes: "Promotes", known: "Known as",
+    unexplained: "no explanation in the laboratory",
+    foundIn: (folder: string) => `found in ${folder}`,
     show: "Shown",
   },
   laboratory: {

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.services.arena.browser.conftest import fits_the_window, is_accessible
+from tests.services.arena.test_lab_findings import experiment
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -51,3 +52,33 @@ def test_nothing_runs_before_the_vector_is_made_and_what_goes_wrong_is_told(with
     column.get_by_role("button", name="Make the vector").click()
     column.get_by_text("The autoencoder random cannot be used").wait_for()
     assert is_accessible(shown)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_vector_is_taken_apart_into_features_with_what_is_known_of_them(with_sae, open_page, dark):
+    (sae,) = with_sae.http.get("/v1/arena/library").json()["saes"]
+    params = {"domain": "calendar", "sae": sae["id"]}
+    first, second, *_ = with_sae.http.get("/v1/arena/space/features", params=params).json()["features"]
+    root = with_sae.sae.parents[2]
+    said = {"feature": f"tiny-llama/2-random/{first['feature']}", "said": "days of the week <b>"}
+    experiment(root, "pedia", {"matches": [said], "searched": []})
+    shown = open_page(with_sae.url, "space", dark=dark)
+    apart = shown.locator(".made-of")
+    apart.get_by_label("Vector", exact=True).select_option("calendar")
+
+    def row_of(feature):
+        header = shown.get_by_role("rowheader", name=str(feature["feature"]), exact=True)
+        return apart.get_by_role("row").filter(has=header)
+
+    row = row_of(first)
+    row.get_by_text("days of the week <b>").wait_for()
+    expect(row.get_by_role("cell").first).to_have_text(f"{first['weight']:#.3g}")
+    expect(row_of(second)).to_contain_text("no explanation in the laboratory")
+    assert is_accessible(shown)
+    shown.set_viewport_size({"width": 360, "height": 800})
+    assert fits_the_window(shown)
+
+
+def test_without_an_autoencoder_nothing_is_taken_apart_and_the_page_says_how_to_get_one(live, open_page):
+    shown = open_page(live.url, "space")
+    shown.get_by_text("orchestrate lab sae train").wait_for()

@@ -7,6 +7,7 @@ import { percent, visible } from "../arena/TokenDetail";
 import { useAsked } from "../parts/asked";
 import { Field, Trouble } from "../parts/parts";
 import { texts } from "../texts";
+import { Features } from "./Features";
 import "../arena/arena.css";
 import "./space.css";
 
@@ -22,6 +23,7 @@ export default function Space(): ReactElement {
       <Trouble said={error} again={again} />
       {!value && !error && <p className="pending">{t.computing}</p>}
       {value && <Shown space={value} />}
+      <Features />
     </section>
   );
 }
