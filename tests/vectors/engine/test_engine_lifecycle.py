@@ -226,7 +226,7 @@ def test_only_the_engines_thread_is_nicer(model):
 
 def test_an_idle_engine_has_no_thread_and_works_again(qwen3, engine):
     requests = batches.mixed_requests(qwen3)
-    for _ in range(3):
+    for _ in range(2):
         for request in requests:
             assert batches.tokens(batches.run(engine, request)) == batches.oracle_tokens(qwen3, [request])
         while any(thread.name == "steered-engine" for thread in threading.enumerate()):

@@ -41,14 +41,14 @@ class Watch:
 
 def test_a_short_request_that_comes_later_finishes_while_a_long_one_runs(qwen3, engine):
     began, go_on, order = threading.Event(), threading.Event(), []
-    long = engine.submit(request(1, 9, 300, lambda _: (began.set(), go_on.wait(60))))
+    long = engine.submit(request(1, 9, 40, lambda _: (began.set(), go_on.wait(60))))
     assert began.wait(60)
     short = engine.submit(request(2, 9, 3))
     for name, ticket in (("short", short), ("long", long)):
         ticket._future.add_done_callback(lambda _, name=name: order.append(name))
     go_on.set()
     assert tokens([long.result(60), short.result(60)]) == oracle_tokens(
-        qwen3, [request(1, 9, 300), request(2, 9, 3)]
+        qwen3, [request(1, 9, 40), request(2, 9, 3)]
     )
     assert order == ["short", "long"]
 

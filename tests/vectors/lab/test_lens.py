@@ -3,9 +3,10 @@ import torch
 
 from tests.vectors import folders, tiny
 from vectors.domains.domain_vector import DomainVector
-from vectors.domains.extraction import extract
+from vectors.domains.library import VectorLibrary
 from vectors.lab.steering.lens import cosine_matrix, cosines, logit_lens
 from vectors.models.blocks import final_norm, unembedding
+from vectors.models.loading import load_model
 
 
 @pytest.fixture(scope="module", params=tiny.FAMILIES)
@@ -73,11 +74,10 @@ def test_the_matrix_of_cosines_is_symmetric_with_ones_on_the_diagonal():
 
 
 @pytest.mark.real_model
-def test_the_real_models_vectors_are_read_as_tokens_and_told_apart(smollm2):
-    reading, django = (
-        extract(smollm2, folders.first(domain, 6)) for domain in ("code_reading", "django_web")
-    )
-    lens = logit_lens(smollm2, reading.directions[reading.default_layer], 10)
+def test_the_real_models_vectors_are_read_as_tokens_and_told_apart(cache_dir, tmp_path):
+    lm, library = load_model("smollm2-135m", cache=cache_dir, dtype=torch.bfloat16), VectorLibrary(tmp_path)
+    reading, django = (library.get(lm, domain) for domain in ("code_reading", "django_web"))  # ready
+    lens = logit_lens(lm, reading.directions[reading.default_layer], 10)
     assert len(set(lens.promoted) | set(lens.suppressed)) == 20
-    assert lens != logit_lens(smollm2, django.directions[reading.default_layer], 10)
+    assert lens != logit_lens(lm, django.directions[reading.default_layer], 10)
     assert 0 < cosines(reading, [django], reading.default_layer)["django_web"] < 0.95
