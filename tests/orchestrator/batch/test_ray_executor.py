@@ -1,5 +1,6 @@
 """What a Ray cluster adds: an actor that is killed costs nothing, and a node that differs is refused."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -27,18 +28,23 @@ def silent(*_):
     return None
 
 
-@pytest.fixture
-def session(tmp_path, tiny_model):
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("batches")
+
+
+@pytest.fixture(scope="module")
+def session(place, tiny_model):
     settings = Settings(
-        cache=tmp_path / "cache", repos=tmp_path / "data" / "repos", model=str(tiny_model), dtype="float32"
+        cache=place / "cache", repos=place / "data" / "repos", model=str(tiny_model), dtype="float32"
     )
     with Session(settings, progress=silent) as opened:
         yield opened
 
 
-@pytest.fixture
-def found(tmp_path):
-    return load_instances(str(make_tasks(tmp_path / "data")))
+@pytest.fixture(scope="module")
+def found(place):
+    return load_instances(str(make_tasks(place / "data")))
 
 
 def ledger_of(session, found, out):
@@ -46,12 +52,13 @@ def ledger_of(session, found, out):
     return Ledger(run, list(found.instances), machine_facts())
 
 
-async def done_here(session, found, out):
-    """The predictions of the same tasks on this machine, undisturbed."""
-    ledger = ledger_of(session, found, out)
+@pytest.fixture(scope="module")
+def undisturbed(session, found, place):
+    """The predictions of the same tasks on this machine."""
+    ledger = ledger_of(session, found, place / "here")
     executor = LocalExecutor(session, [ledger.run], 2)
-    await evaluate([ledger], [each.task for each in found.instances.values()], executor, silent)
-    return predictions(out)
+    asyncio.run(evaluate([ledger], [each.task for each in found.instances.values()], executor, silent))
+    return predictions(place / "here")
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +84,7 @@ def cluster(nodes, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 async def test_a_killed_actor_loses_nothing_and_repeats_nothing_that_was_finished(
-    session, found, tmp_path, cluster
+    session, found, undisturbed, tmp_path, cluster
 ):
     from orchestrator.batch.ray_cluster import RayExecutor
 
@@ -96,7 +103,7 @@ async def test_a_killed_actor_loses_nothing_and_repeats_nothing_that_was_finishe
     assert len(set(killed)) == 2
     assert sorted(finished) == sorted(found.instances)
     assert not [result.reason for result in ledger.results.values() if result.reason]
-    assert predictions(tmp_path / "out") == await done_here(session, found, tmp_path / "here")
+    assert predictions(tmp_path / "out") == undisturbed
     for name in found.instances:
         assert (tmp_path / "out" / name / "trajectory" / "code_reading-0.json").is_file()
 
@@ -104,7 +111,7 @@ async def test_a_killed_actor_loses_nothing_and_repeats_nothing_that_was_finishe
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 async def test_a_node_that_is_gone_for_good_loses_nothing_though_no_other_takes_its_place(
-    session, found, tmp_path, cluster
+    session, found, undisturbed, tmp_path, cluster
 ):
     from orchestrator.batch.ray_cluster import RayExecutor
 
@@ -121,7 +128,7 @@ async def test_a_node_that_is_gone_for_good_loses_nothing_though_no_other_takes_
     await evaluate([ledger], tasks, executor, end_node_after_the_first)
     assert len(ended) == 1
     assert not [result.reason for result in ledger.results.values() if result.reason]
-    assert predictions(tmp_path / "out") == await done_here(session, found, tmp_path / "here")
+    assert predictions(tmp_path / "out") == undisturbed
 
 
 @pytest.mark.slow
