@@ -28,7 +28,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 AXE = BUILT.parent / "node_modules" / "axe-core" / "axe.min.js"
-WAIT_MS = 60_000
+WAIT_MS = 120_000
 """For what a page shows later: how long is the machine's matter."""
 WIDTHS = {"narrow": 360, "wide": 1280, "widest": 2560}
 
