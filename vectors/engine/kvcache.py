@@ -37,9 +37,10 @@ class KeyValueCache:
     ) -> None:
         self.tokens = _power_of_two(max(tokens, MIN_BLOCK))
         sizes = [self.tokens * kv_heads * head_dim for kv_heads, head_dim in shapes]
+        self.arena_keys, self.arena_values = (_zeros(sum(sizes), dtype, device) for _ in range(2))
         self.keys, self.values = (
             [part.view(-1, dim) for part, (_, dim) in zip(torch.split(arena, sizes), shapes, strict=True)]
-            for arena in (_zeros(sum(sizes), dtype, device) for _ in range(2))
+            for arena in (self.arena_keys, self.arena_values)
         )
         self.token_bytes = sum(each.nbytes for each in (*self.keys, *self.values)) // self.tokens
         """What a token takes in all layers."""
@@ -78,7 +79,11 @@ class KeyValueCache:
         self._free.setdefault(size, set()).add(start)
 
     def copy(self, source: Block, target: Block, tokens: int, n_layers: int) -> None:
-        """Copy the first `tokens` tokens of the first `n_layers` layers from one block to another."""
+        """Copy the first `tokens` tokens of the first `n_layers` layers from one block to another.
+
+        As many more as make groups of 16 come along: some layers' keys lie in groups (`vectors.engine.int8`).
+        """
+        tokens = -(-tokens // 16) * 16
         for layers in (self.keys[:n_layers], self.values[:n_layers]):
             for _, alike in groupby(layers, key=lambda layer: layer.shape):
                 several = list(alike)

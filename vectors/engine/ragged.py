@@ -59,7 +59,7 @@ class Pass:
 
     def __init__(self, pieces: Sequence[Piece], cache: KeyValueCache, device: torch.device) -> None:
         self.pieces = sorted(pieces, key=lambda piece: (len(piece.token_ids) > 1, piece.block))
-        self._cache = cache
+        self.cache = cache
         self._device = device
         positions = [position for piece in self.pieces for position in range(piece.start, piece.end)]
         ids = [token for piece in self.pieces for token in piece.token_ids]
@@ -93,7 +93,7 @@ class Pass:
 
     def over(self, pieces: Sequence[Piece]) -> "Pass":
         """A pass over other pieces, on the same cache and device."""
-        return Pass(pieces, self._cache, self._device)
+        return Pass(pieces, self.cache, self._device)
 
     def tokens_of(self) -> list[tuple[Piece, slice]]:
         """Each piece and where its tokens lie in the pass."""
@@ -130,7 +130,7 @@ class Pass:
         `keys` and `values` [tokens, kv_heads, head_dim] are stored first. With `window`, a token sees the
         last `window` positions, its own included.
         """
-        cache = self._cache
+        cache = self.cache
         kv_heads, (heads, dim) = keys.shape[1], queries.shape[1:]
         cache.write(layer, self._slots_of(kv_heads), keys, values)
         outputs: list[Tensor] = []
@@ -150,7 +150,7 @@ class Pass:
         """Where the keys of the pass's tokens lie in a layer of so many heads."""
         if kv_heads not in self._slots:
             blocks = [piece.block for piece in self.pieces for _ in piece.token_ids]
-            slots = self._cache.slots(blocks, self.positions.tolist(), kv_heads)
+            slots = self.cache.slots(blocks, self.positions.tolist(), kv_heads)
             self._slots[kv_heads] = slots.to(self._device)
         return self._slots[kv_heads]
 
