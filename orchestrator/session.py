@@ -144,13 +144,22 @@ class Session:
         return self._open_engine(self.model) if self._opening is None else self._opening.result()
 
     def _open_engine(self, model: "LanguageModel") -> "Engine":
+        import torch
+
         from vectors.engine.engine import Engine
         from vectors.engine.forward import record_of
 
         started = time.perf_counter()
         sys.setswitchinterval(_SWITCH_S)
         record = record_of(self.settings.cache, model.digest, model.dtype)
-        engine = Engine(model.model, model.tokenizer, max_rows=32, niceness=self.niceness, record=record)
+        engine = Engine(
+            model.model,
+            model.tokenizer,
+            max_rows=32,
+            niceness=self.niceness,
+            record=record,
+            eight_bits=model.dtype == torch.int8,
+        )
         _log.info("opened the engine in %.2f s", time.perf_counter() - started)
         return engine
 

@@ -45,8 +45,9 @@ class Settings(BaseSettings):
     vectors: Path | None = None
     """A folder of vector files to use instead of the cache's."""
     model: str = "smollm2-135m"
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto: bfloat16 where the processor computes in it, else float32. Exactness claims hold for float32."""
+    dtype: Literal["auto", "float32", "bfloat16", "int8"] = "auto"
+    """auto: bfloat16 where the processor computes in it, else float32. Exactness claims hold for float32, and
+    for int8, which needs a processor with AVX512-VNNI and a model of the Llama family."""
     threads: int | None = Field(default=None, ge=1)
     """Threads that the model computes with; by default what affinity, quota and OMP_NUM_THREADS give."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"

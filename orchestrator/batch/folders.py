@@ -16,11 +16,11 @@ def exactness(settings: Settings) -> tuple[Settings, str]:
     """
     if settings.dtype == "auto":
         return settings.model_copy(update={"dtype": "float32"}), ""
-    if settings.dtype == "float32":
+    if settings.dtype in ("float32", "int8"):
         return settings, ""
     return settings, (
         f"dtype {settings.dtype}: predictions may depend on what shares a batch, and so on --workers and on "
-        "interruptions; in float32 they do not"
+        "interruptions; in float32 and int8 they do not"
     )
 
 

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from vectors.engine.forward import forward_of
+from vectors.engine.forward_protocol import Forward
 from vectors.engine.intake import Intake, end_of_sequence_ids
 from vectors.engine.kvcache import KeyValueCache
 from vectors.engine.memory import trim
@@ -57,7 +58,8 @@ class Engine:
     The model's linear layers are packed in place. At most `max_rows` rows run at once, in a key-value cache
     of at least `cache_tokens` tokens. On Linux its thread is nicer than the others of the process by
     `niceness` (0 to 19), so that a busy event loop comes first. `endless`: no token ends a generation.
-    `record` is a file of this very model that keeps what a rehearsal found (`vectors.engine.forward`).
+    `record` is a file of this very model that keeps what a rehearsal found (`vectors.engine.forward`). With
+    `eight_bits` the model's blocks are replaced by bytes (`vectors.engine.int8`).
     Use as a context manager, or call `close`.
     Raises UnsupportedModel for a model that nothing here runs as its own forward does.
     """
@@ -72,12 +74,17 @@ class Engine:
         *,
         endless: bool = False,
         record: Path | None = None,
+        eight_bits: bool = False,
     ) -> None:
         self._niceness = niceness
         model.eval()
-        self._forward = in_own_thread(forward_of, model, record)
+        self._forward = (
+            in_own_thread(_eight_bits, model, tokenizer)
+            if eight_bits
+            else in_own_thread(forward_of, model, record)
+        )
         like = embedding(model).weight
-        self._cache = KeyValueCache(self._forward.shapes, cache_tokens, like.dtype, like.device)
+        self._cache = KeyValueCache(self._forward.shapes, cache_tokens, self._forward.dtype, like.device)
         self._prefixes = PrefixStore(self._cache, n_layers(model), resumable=self._forward.resumable)
         self._sharing = Sharing(
             self._prefixes, n_layers(model), self._forward.resumable, self._forward.reusable
@@ -262,3 +269,12 @@ class Engine:
             trim()
         for row in rows:
             self._tickets.pop(row).settle()
+
+
+def _eight_bits(model: nn.Module, tokenizer: Tokenizer) -> Forward:
+    # Importing numba takes half a second.
+    from vectors.engine.int8.forward import Int8Forward, check
+    from vectors.engine.int8.smoothing import sample, smoothing_of
+
+    check(model)
+    return Int8Forward(model, smoothing_of(model, sample(tokenizer)))

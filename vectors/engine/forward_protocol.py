@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from vectors.engine.ragged import Pass
@@ -12,12 +13,15 @@ class Forward(Protocol):
     """Something that runs passes through a model.
 
     `in_pieces`: a prompt may come in several passes. `resumable`: a pass can start after any block.
-    `reusable`: a row's past is all in the key-value cache. There, `shapes` are the heads of each layer's keys
-    and their width.
+    `reusable`: a row's past is all in the key-value cache, which is of this `dtype`. There, `shapes` are the
+    heads of each layer's keys and their width.
     """
 
     @property
     def shapes(self) -> Sequence[tuple[int, int]]: ...  # noqa: D102
+
+    @property
+    def dtype(self) -> torch.dtype: ...  # noqa: D102
 
     @property
     def in_pieces(self) -> bool: ...  # noqa: D102

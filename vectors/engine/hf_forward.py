@@ -23,7 +23,7 @@ from vectors.engine.hooks import attached, in_pass, running_pass
 from vectors.engine.ragged import Pass
 from vectors.engine.soundness import Attend, check_options, extra_of, watched
 from vectors.errors import SteeringNotApplied, UnsupportedModel
-from vectors.models.blocks import n_layers
+from vectors.models.blocks import embedding, n_layers
 from vectors.models.streaming import give_back
 
 _NAME = "steered_ragged"
@@ -62,6 +62,7 @@ class HFForward:
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
+        self.dtype = embedding(model).weight.dtype
         self._switch = cast("_Switchable", model)
         self._implementation = self._switch.config._attn_implementation
         self._switch.set_attn_implementation(_registered(self._implementation))

@@ -21,13 +21,15 @@ _FIXED_ROPE = ("default", "linear", "llama3", "yarn")
 """Rotary embeddings that depend on a token's position alone."""
 
 
-class _Weighted(Protocol):
+class Weighted(Protocol):
+    """A module with a weight."""
+
     weight: Tensor
 
 
 class _Attention(Separate, Protocol):
-    q_norm: _Weighted
-    k_norm: _Weighted
+    q_norm: Weighted
+    k_norm: Weighted
     o_proj: FusedLinear
 
 
@@ -42,8 +44,8 @@ class _Layer(Protocol):
 
     self_attn: _Attention
     mlp: _Mlp
-    input_layernorm: _Weighted
-    post_attention_layernorm: _Weighted
+    input_layernorm: Weighted
+    post_attention_layernorm: Weighted
 
 
 class _Base(Protocol):
@@ -75,8 +77,9 @@ class LlamaForward:
             join_attention(cast("_Layer", block).self_attn)
         pack(model)
         self._embedding = embedding(model)
+        self.dtype = self._embedding.weight.dtype
         self._head = head(model)
-        self._norm = cast("_Weighted", final_norm(model)).weight
+        self._norm = cast("Weighted", final_norm(model)).weight
         self._eps = float(config.rms_norm_eps)
         self._heads = int(config.num_attention_heads)
         self._kv_heads = int(config.num_key_value_heads)

@@ -21,6 +21,7 @@ from vectors.engine.meeting import Meeting
 from vectors.engine.ragged import Pass, Piece
 from vectors.engine.tokenwise import tokenwise
 from vectors.errors import UnsupportedModel
+from vectors.models.blocks import embedding
 
 _PAST = -1
 """The number of a row's past among what layers remember of it."""
@@ -65,6 +66,7 @@ class RowwiseForward:
         self, model: nn.Module, *, in_pieces: bool, positions: bool = False, caching: bool = True
     ) -> None:
         self.in_pieces = in_pieces
+        self.dtype = embedding(model).weight.dtype
         if positions and "position_ids" not in inspect.signature(model.forward).parameters:
             raise UnsupportedModel(f"{type(model).__name__} takes no positions")
         self._positions = positions

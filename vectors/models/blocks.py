@@ -35,6 +35,7 @@ class TextConfig(Protocol):
     model_type: str
     num_hidden_layers: int
     hidden_size: int
+    intermediate_size: int
     max_position_embeddings: int
     rope_parameters: Mapping[str, object] | None
     hidden_act: str

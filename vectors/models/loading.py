@@ -167,14 +167,18 @@ def load_model(
 ) -> LanguageModel:
     """Load a model by alias, folder, .gguf file or hub id; on the GPU where there is one.
 
-    Without `dtype` it is `default_dtype`. Raises ModelUnavailable where no place has the model, and
+    Without `dtype` it is `default_dtype`. With int8 the weights come as that too: an engine makes bytes of
+    them. Raises ModelUnavailable where no place has the model, and
     UnsupportedModel where it is none whose decoder blocks can be found.
     """
+    import torch
+
     source = _locate(name, cache, progress)
     with checkpoints.garbage_kept():
         device = _device()
         dtype = dtype or default_dtype(device)
-        model, tokenizer = in_own_thread(checkpoints.load, source.folder, dtype, device)
+        read_as = default_dtype(device) if dtype == torch.int8 else dtype
+        model, tokenizer = in_own_thread(checkpoints.load, source.folder, read_as, device)
     if not tokenizer.chat_template:
         _log.warning(
             "%s has no chat template, as base models have none: it is asked in paragraphs headed "

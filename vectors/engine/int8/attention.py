@@ -35,7 +35,8 @@ def _weights(scores: Floats, past: int, until: int) -> np.float32:
 @kernel
 def attend(
     qkv: Floats, heads: int, kv_heads: int, dim: int, positions: Numbers, starts: Numbers, sizes: Numbers,
-    me: int, threads: int, rows: int, keys: Floats, values: Floats, scores: Floats, longest: int, seen: Floats,
+    me: int, threads: int, rows: int, keys: Floats, values: Floats, scores: Floats, longest: int,
+    seen: Floats,
 ) -> None:  # fmt: skip
     """Attend from each row's queries to its own past.
 
@@ -56,7 +57,12 @@ def attend(
             for tile in range(0, (last - first) * share, 4):
                 end = (last - first) * share - 1
                 a, b, c, d = tile, min(tile + 1, end), min(tile + 2, end), min(tile + 3, end)
-                ia, ib, ic, id_ = first + a // share, first + b // share, first + c // share, first + d // share
+                ia, ib, ic, id_ = (
+                    first + a // share,
+                    first + b // share,
+                    first + c // share,
+                    first + d // share,
+                )
                 qa = ia * width + (head * share + a % share) * dim
                 qb = ib * width + (head * share + b % share) * dim
                 qc = ic * width + (head * share + c % share) * dim

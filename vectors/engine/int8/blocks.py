@@ -45,12 +45,14 @@ def _meet(job: Numbers, threads: int, step: int) -> None:
 
 @kernel
 def _floats(job: Numbers, field: int, count: int) -> Floats:
-    return carray(pointer(job[field]), (count,), np.float32)
+    found: Floats = carray(pointer(job[field]), (count,), np.float32)
+    return found
 
 
 @kernel
 def _numbers(job: Numbers, field: int, count: int) -> Numbers:
-    return carray(pointer(job[field]), (count,), np.int64)
+    found: Numbers = carray(pointer(job[field]), (count,), np.int64)
+    return found
 
 
 @kernel
@@ -76,10 +78,12 @@ def _blocks(job: Numbers, me: int, constants: Floats) -> None:
     keys, values = _floats(job, KEYS, job[CACHED]), _floats(job, VALUES, job[CACHED])
     layers = _numbers(job, LAYERS, count)
     h = _floats(job, HIDDEN, rows * width)
-    q = carray(pointer(job[Q]), (room * max(inner, max(width, asked)),), np.uint8)
+    q = carray(pointer(job[Q]), (room * max(inner, width, asked),), np.uint8)
     s, y = _floats(job, S, room), _floats(job, Y, room * max(joint, 2 * inner))
     seen = _floats(job, SEEN, rows * asked)
-    scores = _floats(job, SCORES, threads * 4 * job[LONGEST])[4 * me * job[LONGEST] : 4 * (me + 1) * job[LONGEST]]
+    scores = _floats(job, SCORES, threads * 4 * job[LONGEST])[
+        4 * me * job[LONGEST] : 4 * (me + 1) * job[LONGEST]
+    ]
     step = 0
     for layer in range(job[FIRST], job[LAST]):
         w, c, n = layer * layer_weights, layer * layer_columns, layer * layer_norms

@@ -24,23 +24,28 @@ class Crew:
         self.threads = min(threads, MOST_HELPERS + 1)
         self._constants = constants
         self._woken = [threading.Event() for _ in range(self.threads - 1)]
-        self._helpers = [
+        self.helpers = [
             threading.Thread(target=self._help, args=(number,), name="int8-helper", daemon=True)
             for number in range(self.threads - 1)
         ]
-        for helper in self._helpers:
+        for helper in self.helpers:
             helper.start()
+
+    @property
+    def asleep(self) -> int:
+        """How many helpers wait to be woken."""
+        return int((self.job[STATES : STATES + len(self.helpers)] == ASLEEP).sum())
 
     def do(self) -> None:
         """Do what stands in `job`, with the helpers that are awake, and wake the others for the next."""
-        if lead(self.job, self._constants, len(self._helpers)):
+        if lead(self.job, self._constants, len(self.helpers)):
             for woken in self._woken:
                 woken.set()
 
     def close(self) -> None:
         """End the helpers."""
         self.job[STOP] = 1
-        for woken, helper in zip(self._woken, self._helpers, strict=True):
+        for woken, helper in zip(self._woken, self.helpers, strict=True):
             woken.set()
             helper.join()
 

@@ -7,7 +7,7 @@ side by side. Rows come in fours, because weights that are in the processor's re
 import numpy as np
 from numpy.typing import NDArray
 
-from vectors.engine.int8.lanes import dot4, kernel, no_sums, put, put_two
+from vectors.engine.int8.lanes import as_written, dot4, no_sums, put, put_two
 from vectors.engine.int8.rows import Bytes, Floats
 
 PANEL = 64
@@ -26,7 +26,7 @@ def panels(weights: Weights) -> Weights:
     return np.ascontiguousarray(split.transpose(0, 2, 1, 3)).reshape(-1)
 
 
-@kernel
+@as_written
 def product(
     q: Bytes, s: Floats, rows: int, w: Weights, at: int, scales: Floats, offsets: Sums, columns_at: int,
     inputs: int, outputs: int, first: int, last: int, y: Floats,
@@ -99,7 +99,7 @@ def product(
             put(e3, offsets, scales, c + 48, s[i + 3], y, o + 48)
 
 
-@kernel
+@as_written
 def product_of_two(
     q: Bytes, s: Floats, rows: int, w: Weights, at: int, scales: Floats, offsets: Sums,
     inputs: int, outputs: int, first: int, last: int, y: Floats,

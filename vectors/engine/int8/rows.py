@@ -106,9 +106,9 @@ def turn(
     positions: Numbers, starts: Numbers, sizes: Numbers, first: int, step: int, rows: int,
     keys: Floats, values: Floats,
 ) -> None:  # fmt: skip
-    """Turn queries, in place, and keys by position (RoPE, Su et al., arXiv 2104.09864), scale the queries, and
-    store keys and values in their layer: keys in groups of 16 tokens, [group][dim][16], which attention reads
-    at once.
+    """Turn queries, in place, and keys by position (RoPE, Su et al., arXiv 2104.09864), scale the queries,
+    and store keys and values in their layer: keys in groups of 16 tokens, [group][dim][16], which attention
+    reads at once.
     """
     half = dim // 2
     for i in range(first, rows, step):

@@ -1,49 +1,126 @@
-"""A decoder's weights as bytes, with a scale for each output, in the order in which products read them.
-
-What goes into a product is rounded by the largest number of its row, so a few inputs that are always large
-would cost the others their last bits. Those are made smaller before, and their weights larger by as much
-(SmoothQuant: Xiao et al. 2022, arXiv 2211.10438).
-"""
+"""A decoder's weights as bytes, with a scale for each output, in the order in which products read them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vectors.engine.int8.products import PANEL, Sums, Weights, panels
 from vectors.engine.int8.rows import Floats
+from vectors.engine.int8.smoothing import HEAD, Smoothing
+from vectors.engine.llama_forward import Weighted
+from vectors.models.blocks import decoder_blocks, final_norm, head
 
 _ZERO = 128
 _ALIGNED = 64
 
 
-def aligned(size: int) -> Weights:
-    """Memory of so many bytes that begins where the processor reads 64 at once."""
-    memory = np.empty(size + _ALIGNED, np.int8)
-    return memory[-memory.ctypes.data % _ALIGNED :][:size]
+class _Attention(Protocol):
+    q_proj: Weighted
+    k_proj: Weighted
+    v_proj: Weighted
+    o_proj: Weighted
+    q_norm: Weighted
+    k_norm: Weighted
 
 
-def quantised(weight: Tensor, smoothing: Tensor) -> tuple[Weights, Floats, Sums]:
-    """Weights [outputs, inputs], whose inputs come divided by `smoothing` [inputs], as panels, the scale of
-    each output, and what the inputs' zero adds to its sum.
+class _Mlp(Protocol):
+    gate_proj: Weighted
+    up_proj: Weighted
+    down_proj: Weighted
+
+
+class _Block(Protocol):
+    """A decoder block as transformers names its parts."""
+
+    self_attn: _Attention
+    mlp: _Mlp
+    input_layernorm: Weighted
+    post_attention_layernorm: Weighted
+
+
+@dataclass(frozen=True, eq=False)
+class ByteWeights:
+    """Of some products one after another: panels of bytes, the scale of each output, and what the inputs'
+    zero adds to its sum. `norms` is what their inputs are multiplied by; `head_norms` says that heads have
+    norms too (Qwen3's have, Llama's have none).
     """
-    wide = weight.float() * smoothing
+
+    weights: Weights
+    scales: Floats
+    offsets: Sums
+    norms: Floats
+    head_norms: bool = False
+
+    @classmethod
+    def of_blocks(cls, model: nn.Module, smoothing: Smoothing, head_dim: int) -> Self:
+        """Of each block: queries, keys and values in one, the way out, gate and up in one, down. What was
+        copied is freed.
+        """
+        made, norms, head_norms = [], [], False
+        for number, module in enumerate(decoder_blocks(model)):
+            block = cast("_Block", module)
+            attention, mlp = block.self_attn, block.mlp
+            joined = {
+                "qkv": [attention.q_proj, attention.k_proj, attention.v_proj],
+                "out": [attention.o_proj],
+                "up": [mlp.gate_proj, mlp.up_proj],
+                "down": [mlp.down_proj],
+            }
+            for product, parts in joined.items():
+                weight = torch.cat([part.weight.detach() for part in parts])
+                made.append(_quantised(weight, smoothing[number, product]))
+            head_norms = hasattr(attention, "q_norm")
+            own = [attention.q_norm, attention.k_norm] if head_norms else []
+            norms += [
+                block.input_layernorm.weight.detach().float() / smoothing[number, "qkv"],
+                block.post_attention_layernorm.weight.detach().float() / smoothing[number, "up"],
+                1 / smoothing[number, "out"],
+                1 / smoothing[number, "down"],
+                *([each.weight.detach().float() for each in own] or [torch.ones(2 * head_dim)]),
+            ]
+            for linear in linears(module):
+                linear.weight = nn.Parameter(linear.weight.new_empty(0), requires_grad=False)
+        return cls._joined(made, norms, head_norms)
+
+    @classmethod
+    def of_head(cls, model: nn.Module, smoothing: Smoothing) -> Self:
+        """Of the output head, whose weights stay: an embedding may share them."""
+        even = smoothing[len(decoder_blocks(model)), HEAD]
+        norm = cast("Weighted", final_norm(model)).weight.detach().float()
+        weight = cast("Weighted", head(model)).weight.detach()
+        return cls._joined([_quantised(weight, even)], [norm / even], False)
+
+    @classmethod
+    def _joined(
+        cls, made: Sequence[tuple[Weights, Floats, Sums]], norms: Sequence[Tensor], head_norms: bool
+    ) -> Self:
+        parts, scales, offsets = zip(*made, strict=True)
+        size = sum(len(part) for part in parts)
+        memory = np.empty(size + _ALIGNED, np.int8)
+        weights = memory[-memory.ctypes.data % _ALIGNED :][:size]  # the processor reads 64 at once
+        np.concatenate(parts, out=weights)
+        return cls(
+            weights,
+            np.concatenate(scales),
+            np.concatenate(offsets),
+            torch.cat(list(norms)).numpy(),
+            head_norms,
+        )
+
+
+def linears(module: nn.Module) -> list[nn.Linear]:
+    """The linear layers in a module."""
+    return [each for each in module.modules() if isinstance(each, nn.Linear)]
+
+
+def _quantised(weight: Tensor, even: Tensor) -> tuple[Weights, Floats, Sums]:
+    """Weights [outputs, inputs] of inputs that come divided by `even`; the last panel may end in zeros."""
+    wide = nn.functional.pad(weight.float() * even, (0, 0, 0, -len(weight) % PANEL))
     scales = wide.abs().amax(dim=1).clamp_min(1e-12) / 127
     levels = torch.round(wide / scales.unsqueeze(1)).to(torch.int8).numpy()
-    offsets = _ZERO * levels.sum(axis=1, dtype=np.int32)
-    return panels(levels), scales.numpy(), offsets.astype(np.int32)
-
-
-def fits(shapes: Sequence[torch.Size]) -> bool:
-    """Whether weights [outputs, inputs] of these shapes can be laid out so."""
-    return all(outputs % PANEL == 0 and inputs % 4 == 0 for outputs, inputs in shapes)
-
-
-def smoothing(largest: Tensor, weights: Sequence[Tensor], share: float = 0.5) -> Tensor:
-    """What inputs are divided by, whose largest in some text are `largest` [inputs], before weights
-    [outputs, inputs]; the geometric mean is 1.
-    """
-    of_weights = torch.stack([each.float().abs().amax(dim=0) for each in weights]).amax(dim=0)
-    found = largest.clamp_min(1e-5) ** share / of_weights.clamp_min(1e-5) ** (1 - share)
-    return found / found.log().mean().exp()
+    offsets = (_ZERO * levels.sum(axis=1, dtype=np.int64)).astype(np.int32)
+    return panels(levels), scales.numpy(), offsets
