@@ -50,6 +50,18 @@ def compute_with(threads: int | None) -> None:
             threading.Thread(target=_watch_load, name=_NAME, daemon=True).start()
 
 
+def compute_alone() -> None:
+    """Have torch compute with one thread where this one calls it, and elsewhere with as many as before.
+
+    For work that has threads of its own: torch's would wait busily beside them for what does not come.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # for this thread, and for those that begin from now on
+    in_own_thread(torch.set_num_threads, threads)
+
+
 class Sleepers:
     """Teams whose only use is that, beside them, the threads of all others sleep while they wait."""
 

@@ -13,7 +13,7 @@ from vectors.bench import machine
 from vectors.bench.report import Report, RowResult
 from vectors.bench.sides import Pass, Sides
 from vectors.bench.table import ROWS, RowSpec, Side, WorkloadName
-from vectors.errors import InvalidRequest, PeerUnavailable
+from vectors.errors import InvalidRequest, PeerUnavailable, UnsupportedModel
 from vectors.progress import Progress, silent
 
 
@@ -27,8 +27,9 @@ def run(
 ) -> Report:
     """Measure the named rows, all without names, on a model; see `load_model` for what raises.
 
-    Rows whose peer is missing, or whose prompts exceed the model's context, are reported as absent; so are
-    those that an interruption (Ctrl-C) has left unmeasured.
+    Rows whose peer is missing, whose precision is none for the model or the processor, or whose prompts
+    exceed the model's context, are reported as absent; so are those that an interruption (Ctrl-C) has left
+    unmeasured.
     """
     specs = [spec for spec in ROWS if not rows or spec.name in rows]
     with Sides(name, cache, progress) as session:
@@ -54,7 +55,7 @@ def _measure(
     for side in sides:
         try:
             session.warm_up(side, workload)
-        except (InvalidRequest, PeerUnavailable) as error:
+        except (InvalidRequest, PeerUnavailable, UnsupportedModel) as error:
             absent[side] = str(error)
     present = [side for side in sides if side not in absent]
     passes: dict[Side, list[Pass]] = {side: [] for side in present}

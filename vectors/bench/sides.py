@@ -162,7 +162,13 @@ class Sides:
         if dtype not in self._engines:
             lm = self._lm(dtype)
             self._engines[dtype] = self._open.enter_context(
-                Engine(lm.model, lm.tokenizer, max_rows=_ENGINE_ROWS, endless=True)
+                Engine(
+                    lm.model,
+                    lm.tokenizer,
+                    max_rows=_ENGINE_ROWS,
+                    endless=True,
+                    eight_bits=lm.dtype == torch.int8,
+                )
             )
         return self._engines[dtype]
 

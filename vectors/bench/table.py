@@ -9,7 +9,7 @@ from typing import Literal
 Who = Literal[
     "engine", "engine unsteered", "hf sequential", "hf batch", "llama.cpp", "memory", "memory, dense weights"
 ]
-Precision = Literal["best", "float32", "bfloat16", "q4_1"]
+Precision = Literal["best", "float32", "bfloat16", "int8", "q4_1"]
 """`best` is what the engine is loaded in by default on this machine."""
 WorkloadName = Literal[
     "mixed16", "lists16", "decode16", "single", "prefill", "sweep66", "three_nodes", "poisson24"
@@ -46,7 +46,7 @@ MEMORY: tuple[Who, ...] = ("memory", "memory, dense weights")
 ENGINE, FP32, BF16 = Side("engine"), Side("engine", "float32"), Side("engine", "bfloat16")
 UNSTEERED_FP32, UNSTEERED_BF16 = Side("engine unsteered", "float32"), Side("engine unsteered", "bfloat16")
 HF_FP32, HF_BF16 = Side("hf sequential", "float32"), Side("hf sequential", "bfloat16")
-LLAMA_CPP = Side("llama.cpp", "q4_1")
+INT8, LLAMA_CPP = Side("engine", "int8"), Side("llama.cpp", "q4_1")
 
 ROWS = (
     RowSpec("mixed16_vs_sequential_hf", "mixed16", ENGINE, HF_FP32, 16),
@@ -69,5 +69,13 @@ ROWS = (
     RowSpec("single_vs_llamacpp", "single", ENGINE, LLAMA_CPP, 1),
     RowSpec("prefill_vs_llamacpp", "prefill", ENGINE, LLAMA_CPP, 9),
     RowSpec("mixed16_vs_llamacpp16", "decode16", ENGINE, LLAMA_CPP, 3),
+    RowSpec("single_int8_vs_bf16", "single", INT8, BF16, None),
+    RowSpec("prefill_int8_vs_bf16", "prefill", INT8, BF16, 1.6),
+    RowSpec("decode16_int8_vs_bf16", "decode16", INT8, BF16, 1.5),
+    RowSpec("mixed16_int8_vs_sequential_hf", "mixed16", INT8, HF_FP32, 21),
+    RowSpec("three_nodes_int8", "three_nodes", INT8, HF_FP32, 5),
+    RowSpec("single_int8_vs_llamacpp", "single", INT8, LLAMA_CPP, 1.2),
+    RowSpec("prefill_int8_vs_llamacpp", "prefill", INT8, LLAMA_CPP, 6),
+    RowSpec("mixed16_int8_vs_llamacpp16", "decode16", INT8, LLAMA_CPP, 2.5),
 )
 ROW_NAMES = tuple(row.name for row in ROWS)

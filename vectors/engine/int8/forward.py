@@ -23,6 +23,7 @@ from vectors.engine.llama_forward import LlamaForward
 from vectors.engine.ragged import Pass
 from vectors.errors import UnsupportedModel
 from vectors.models.blocks import base_model, decoder_blocks, embedding, text_config
+from vectors.threads import compute_alone
 
 
 class _Base(Protocol):
@@ -71,8 +72,7 @@ class Int8Forward:
         self._head = ByteWeights.of_head(model, smoothing)
         self._inputs, self._asked = max(inner, width, heads * dim), heads * dim
         self._outputs = max((heads + 2 * kv_heads) * dim, 2 * inner)
-        self._threads = torch.get_num_threads()
-        self._crew = Crew(self._threads, np.array([config.rms_norm_eps, dim**-0.5], np.float32))
+        self._crew = Crew(torch.get_num_threads(), np.array([config.rms_norm_eps, dim**-0.5], np.float32))
         self._say(
             {
                 job.HEADS: heads,
@@ -106,9 +106,8 @@ class Int8Forward:
         return {}
 
     def detach(self) -> None:
-        """End the threads, and give torch its own back."""
+        """End the threads."""
         self._crew.close()
-        torch.set_num_threads(self._threads)
 
     def run(self, batch: Pass, resume: tuple[int, Tensor] | None = None) -> Tensor:
         """Run a pass and return the logits [wanted, vocab] of its wanted positions, in float32.
@@ -117,7 +116,7 @@ class Int8Forward:
         [tokens, d_model], before any steering there.
         """
         if torch.get_num_threads() > 1:
-            torch.set_num_threads(1)  # torch's own would wait busily for work that does not come
+            compute_alone()
         if resume is None:
             first, hidden = 0, self._embedding(batch.token_ids).float()
         else:

@@ -16,7 +16,7 @@ from vectors.engine.sampling import Sampling
 from vectors.errors import UnsupportedModel
 from vectors.steering.intervention import Intervention
 from vectors.steering.positions import GENERATED
-from vectors.threads import in_own_thread
+from vectors.threads import compute_alone, in_own_thread
 
 OPERATIONS = {"add": 3.0, "multiply": 0.5, "ablate": 1.0, "replace": 4.0, "cap": 1.0}
 
@@ -112,11 +112,16 @@ def test_helpers_that_have_fallen_asleep_are_woken(made, monkeypatch):
     assert all(each.is_alive() for each in crew.helpers)
 
 
-def test_torch_gets_its_threads_back(threads):
+def test_torch_keeps_its_threads_elsewhere(threads):
     with engine("llama") as eight:
         run(eight, asked(3))
-        assert in_own_thread(torch.get_num_threads) == 1
-    assert in_own_thread(torch.get_num_threads) == 2
+        assert torch.get_num_threads() == in_own_thread(torch.get_num_threads) == 2
+    assert in_own_thread(_alone) == 1
+
+
+def _alone():
+    compute_alone()
+    return torch.get_num_threads()
 
 
 def test_a_row_that_breaks_leaves_the_others_alone(threads):
