@@ -57,7 +57,7 @@ def with_environments(cache_dir, test_bed):
 
     def give(cache: Path) -> None:
         cache.mkdir(parents=True, exist_ok=True)
-        (cache_dir / "environments").mkdir(exist_ok=True)
+        (cache_dir / "environments").mkdir(parents=True, exist_ok=True)
         (cache / "environments").symlink_to(cache_dir / "environments")
 
     return give
