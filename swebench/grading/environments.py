@@ -25,7 +25,7 @@ from swebench.patches.plumbing import Git
 from swebench.patches.trees import Scratch
 from swebench.running.products import Products, keep_products, kept_products, make_repository
 from swebench.running.runner import givable
-from swebench.running.venvs import complete, find_python, make_venv, pip_environment, run
+from swebench.running.venvs import complete, environments_below, find_python, make_venv, pip_environment, run
 
 _RECIPE = 2
 """Part of each environment's hash: raise it when environments are made in another way."""
@@ -127,7 +127,7 @@ def environment(
         except EnvironmentUnavailable as failed:
             raise EnvironmentUnavailable(f"no environment for {repo} {version}: {failed}") from None
 
-    folder = cache / "environments" / name
+    folder = environments_below(cache) / name
     left_out = complete(folder, build)["left_out"]
     assert isinstance(left_out, list)
     return Environment(digest, folder, tuple(left_out))

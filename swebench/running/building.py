@@ -15,7 +15,7 @@ from swebench.patches.plumbing import Git, output
 from swebench.patches.trees import Scratch
 from swebench.running.products import Products, keep_products, kept_products, make_repository
 from swebench.running.project_requirements import Recipe
-from swebench.running.venvs import complete, make_venv, pip_environment, run
+from swebench.running.venvs import complete, environments_below, make_venv, pip_environment, run
 
 _RECIPE = 1
 """Part of each environment's digest: raise it when environments are made in another way."""
@@ -48,7 +48,7 @@ def build(
         wanted = {inside + path for path in made_of.sources}
         blobs = [(each.path, each.blob) for each in scratch.entries(scratch.base) if each.path in wanted]
     content = json.dumps([_RECIPE, str(python.resolve()), folder, repr(made_of), blobs])
-    place = cache / "environments" / f"project-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    place = environments_below(cache) / f"project-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
     label = f"making an environment of {made_of.text}"
 
     def make(target: Path) -> dict[str, object]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swebench.errors import EnvironmentUnavailable, WrongEnvironment
-from swebench.running.venvs import find_python
+from swebench.running.venvs import environments_below, find_python
 
 _FOLDERS = (".venv", "venv", "env", ".env")
 _ASKED = """
@@ -129,7 +129,7 @@ def programs(python: Path, cache: Path) -> Path:
     """A folder whose `python` is that one; the environment's own, or one with a link."""
     if python.name == "python":
         return python.parent
-    folder = cache / "environments" / f"python-{hashlib.sha256(str(python).encode()).hexdigest()[:12]}"
+    folder = environments_below(cache) / f"python-{hashlib.sha256(str(python).encode()).hexdigest()[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     link = folder / f"python.{os.getpid()}"
     link.unlink(missing_ok=True)

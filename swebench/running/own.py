@@ -12,7 +12,7 @@ from pathlib import Path
 
 from swebench.errors import EnvironmentUnavailable
 from swebench.running.runner import Surroundings
-from swebench.running.venvs import complete, pip_environment, run
+from swebench.running.venvs import complete, environments_below, pip_environment, run
 
 PACKAGES = ("pytest==9.2.0", "iniconfig==2.3.1", "packaging==26.3", "pluggy==1.7.0", "Pygments==2.21.0")
 """All that pytest needs, so that nothing is left to a resolver."""
@@ -31,7 +31,7 @@ def own_environment(cache: Path) -> OwnEnvironment:
     """The environment, which takes a package index once; raises EnvironmentUnavailable."""
     content = (PACKAGES, sys.version_info[:3], sys.base_prefix)
     digest = hashlib.sha256(repr(content).encode()).hexdigest()[:12]
-    folder = cache / "environments" / f"own-{digest}"
+    folder = environments_below(cache) / f"own-{digest}"
     try:
         complete(folder, _build)
     except EnvironmentUnavailable as failed:

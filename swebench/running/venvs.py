@@ -27,6 +27,11 @@ _PASSED_ON = {"HOME", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
 _INDEX = {"index-url", "cert", "client-cert", "proxy", "trusted-host", "timeout"}
 
 
+def environments_below(cache: Path) -> Path:
+    """The folder of all environments, by no link that may go away: their scripts name where they were made."""
+    return (cache / "environments").resolve()
+
+
 def complete(folder: Path, build: Callable[[Path], dict[str, object]]) -> dict[str, object]:
     """What `build` returned when it filled `folder`; it is called when that has not happened yet.
 

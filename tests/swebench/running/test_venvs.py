@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from swebench.errors import EnvironmentUnavailable
-from swebench.running.venvs import complete, find_python, pip_environment, run
+from swebench.running.venvs import complete, environments_below, find_python, pip_environment, run
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -80,3 +80,10 @@ def test_installing_sees_the_index_and_nothing_else_of_the_user(monkeypatch):
     found = pip_environment(dated=True)
     assert not {"SECRET_TOKEN", "PIP_FIND_LINKS", "PYTHONPATH"} & set(found)
     assert found["PIP_UPLOADED_PRIOR_TO"] > "2024" and "PIP_UPLOADED_PRIOR_TO" not in pip_environment()
+
+
+def test_an_environment_is_made_where_it_is_and_not_by_a_link_that_may_go_away(tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "environments").symlink_to(tmp_path / "kept")
+    assert environments_below(tmp_path / "cache") == (tmp_path / "kept").resolve()
