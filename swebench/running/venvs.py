@@ -28,7 +28,7 @@ _INDEX = {"index-url", "cert", "client-cert", "proxy", "trusted-host", "timeout"
 
 
 def environments_below(cache: Path) -> Path:
-    """The folder of all environments, by no link that may go away: their scripts name where they were made."""
+    """The folder of all environments, by no link that may go away: scripts name where they were made."""
     return (cache / "environments").resolve()
 
 
