@@ -273,7 +273,7 @@ class Engine:
 
 def _eight_bits(model: nn.Module, tokenizer: Tokenizer) -> Forward:
     # Importing numba takes half a second.
-    from vectors.engine.int8.forward import Int8Forward, check
+    from vectors.engine.int8.int8_forward import Int8Forward, check
     from vectors.engine.int8.smoothing import sample, smoothing_of
 
     check(model)

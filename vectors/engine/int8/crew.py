@@ -10,7 +10,7 @@ import threading
 
 import numpy as np
 
-from vectors.engine.int8.blocks import ASLEEP, IDLE, MOST_HELPERS, SIZE, STATES, STOP, help_out, lead
+from vectors.engine.int8.jobs import ASLEEP, IDLE, MOST_HELPERS, SIZE, STATES, STOP, help_out, lead
 from vectors.engine.int8.rows import Floats, Numbers
 
 _PATIENCE = 2000

@@ -5,7 +5,7 @@ import torch
 from llvmlite import binding
 
 from tests.vectors.tiny import tiny_model
-from vectors.engine.int8.forward import Int8Forward
+from vectors.engine.int8.int8_forward import Int8Forward
 from vectors.engine.int8.smoothing import smoothing_of
 
 

@@ -10,7 +10,7 @@ import torch
 from tests.vectors.engine.batches import busy, left_behind, run
 from tests.vectors.tiny import LAYERS, byte_tokenizer, prompt, random_vector, tiny_model
 from vectors.engine.engine import Engine
-from vectors.engine.int8.forward import check
+from vectors.engine.int8.int8_forward import check
 from vectors.engine.requests import GenerationRequest, scoring
 from vectors.engine.sampling import Sampling
 from vectors.errors import UnsupportedModel

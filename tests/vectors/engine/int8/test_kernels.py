@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vectors.engine.int8.attention import GROUP, attend
+from vectors.engine.int8.attending import GROUP, attend
 from vectors.engine.int8.lanes import exp
 from vectors.engine.int8.products import PANEL, panels, product, product_of_two
 from vectors.engine.int8.rows import add, gate, head_norm, norm, norm_in_two, rounded, turn

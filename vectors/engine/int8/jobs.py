@@ -8,7 +8,7 @@ What it works on stands as addresses and sizes in a job, so that a thread needs 
 import numpy as np
 from numba import carray
 
-from vectors.engine.int8.attention import attend
+from vectors.engine.int8.attending import attend
 from vectors.engine.int8.lanes import change, count_up, give_way, kernel, pause, pointer, read, sleep, write
 from vectors.engine.int8.products import PANEL, product, product_of_two
 from vectors.engine.int8.rows import Floats, Numbers, add, gate, head_norm, norm, norm_in_two, rounded, turn

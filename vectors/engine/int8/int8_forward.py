@@ -13,8 +13,8 @@ from llvmlite import binding
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vectors.engine.int8 import blocks as job
-from vectors.engine.int8.attention import GROUP
+from vectors.engine.int8 import jobs as job
+from vectors.engine.int8.attending import GROUP
 from vectors.engine.int8.crew import Crew
 from vectors.engine.int8.products import PANEL
 from vectors.engine.int8.smoothing import Smoothing
