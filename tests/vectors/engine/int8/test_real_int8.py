@@ -1,6 +1,7 @@
 """The embedded model in eight bits: how much it loses, and that company changes no bit."""
 
 import random
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 
@@ -15,12 +16,8 @@ from vectors.models.loading import load_model
 from vectors.steering.intervention import Intervention
 
 pytestmark = [pytest.mark.real_model, pytest.mark.slow]
-PROSE = """Perplexity is how many tokens a model hesitates between, on average. A model that is asked to go
-on with a sentence gives every token of its vocabulary a probability, and the better it has
-understood what came before, the more of it goes to the token that really follows. Rounding the
-weights of a model moves all of these a little. What matters is whether the moves cancel out or
-add up: in a long text, a loss of one hundredth of a nat a token is one percent of perplexity,
-which nobody would notice in an answer, and everybody in a table."""
+ROOT = Path(__file__).parents[4]
+TEXTS = [ROOT / "vectors/engine/scheduler.py", ROOT / "ARCHITECTURE.md"]
 
 
 def loaded(cache_dir, dtype):
@@ -37,15 +34,14 @@ def eight(cache_dir):
 
 def test_a_token_loses_about_a_hundredth_of_a_nat(eight, cache_dir):
     lm, engine = eight
-    texts = [lm.encode(text, begins=True)[:500] for text in (Path(__file__).read_text(), PROSE)]
+    texts = [lm.encode(text.read_text(), begins=True)[:1000] for text in TEXTS]
     requests = [scoring(ids[:1], ids[1:]) for ids in texts]
     rounded = run(engine, *requests)
     _, exact = loaded(cache_dir, torch.float32)
     with exact:
         whole = run(exact, *requests)
-    for mine, theirs in zip(rounded, whole, strict=True):
-        assert fmean(theirs.logprobs) - fmean(mine.logprobs) < 0.03
-        assert mine.logprobs != theirs.logprobs
+    mine, theirs = (fmean(chain(*(each.logprobs for each in found))) for found in (rounded, whole))
+    assert 0 < theirs - mine < 0.03
 
 
 def test_steered_requests_get_the_same_bits_together_and_alone(eight):
