@@ -10,7 +10,7 @@ from vectors.engine.int8.lanes import exp, keep, kernel, no_reals, plus_times
 from vectors.engine.int8.rows import Floats, Numbers
 
 GROUP = 16
-"""Keys that lie together, and are compared with a query at once."""
+"""Keys that lie together, and are compared with a query at once; two groups are taken after one another."""
 _ONE = np.float32(1)
 
 
@@ -40,7 +40,7 @@ def attend(
 ) -> None:  # fmt: skip
     """Attend from each row's queries to its own past.
 
-    `scores` has room for four times `longest` numbers, a multiple of GROUP that no past is longer than.
+    `scores` has room for four times `longest` numbers, a multiple of 2 · GROUP that no past is longer than.
     """
     share, width = heads // kv_heads, (heads + 2 * kv_heads) * dim
     first = task = 0
@@ -68,18 +68,28 @@ def attend(
                 qc = ic * width + (head * share + c % share) * dim
                 qd = id_ * width + (head * share + d % share) * dim
                 until = positions[id_] + 1
-                for t in range(0, until, GROUP):
-                    sa, sb, sc, sd = no_reals(), no_reals(), no_reals(), no_reals()
+                for t in range(0, until, 2 * GROUP):
+                    a0, b0, c0, d0 = no_reals(), no_reals(), no_reals(), no_reals()
+                    a1, b1, c1, d1 = no_reals(), no_reals(), no_reals(), no_reals()
                     for j in range(dim):
                         k = t * dim + j * GROUP
-                        sa = plus_times(sa, qkv, qa + j, key, k)
-                        sb = plus_times(sb, qkv, qb + j, key, k)
-                        sc = plus_times(sc, qkv, qc + j, key, k)
-                        sd = plus_times(sd, qkv, qd + j, key, k)
-                    keep(sa, _ONE, scores, t)
-                    keep(sb, _ONE, scores, longest + t)
-                    keep(sc, _ONE, scores, 2 * longest + t)
-                    keep(sd, _ONE, scores, 3 * longest + t)
+                        n = k + GROUP * dim
+                        a0 = plus_times(a0, qkv, qa + j, key, k)
+                        b0 = plus_times(b0, qkv, qb + j, key, k)
+                        c0 = plus_times(c0, qkv, qc + j, key, k)
+                        d0 = plus_times(d0, qkv, qd + j, key, k)
+                        a1 = plus_times(a1, qkv, qa + j, key, n)
+                        b1 = plus_times(b1, qkv, qb + j, key, n)
+                        c1 = plus_times(c1, qkv, qc + j, key, n)
+                        d1 = plus_times(d1, qkv, qd + j, key, n)
+                    keep(a0, _ONE, scores, t)
+                    keep(b0, _ONE, scores, longest + t)
+                    keep(c0, _ONE, scores, 2 * longest + t)
+                    keep(d0, _ONE, scores, 3 * longest + t)
+                    keep(a1, _ONE, scores, t + GROUP)
+                    keep(b1, _ONE, scores, longest + t + GROUP)
+                    keep(c1, _ONE, scores, 2 * longest + t + GROUP)
+                    keep(d1, _ONE, scores, 3 * longest + t + GROUP)
                 fa = _weights(scores, positions[ia] + 1, until)
                 fb = _weights(scores[longest:], positions[ib] + 1, until)
                 fc = _weights(scores[2 * longest :], positions[ic] + 1, until)
@@ -88,16 +98,37 @@ def attend(
                 ob = (ib * heads + head * share + b % share) * dim
                 oc = (ic * heads + head * share + c % share) * dim
                 od = (id_ * heads + head * share + d % share) * dim
-                for j in range(0, dim, GROUP):
-                    ya, yb, yc, yd = no_reals(), no_reals(), no_reals(), no_reals()
+                for j in range(0, dim - GROUP, 2 * GROUP):
+                    a0, b0, c0, d0 = no_reals(), no_reals(), no_reals(), no_reals()
+                    a1, b1, c1, d1 = no_reals(), no_reals(), no_reals(), no_reals()
                     for t in range(until):
                         v = t * dim + j
-                        ya = plus_times(ya, scores, t, value, v)
-                        yb = plus_times(yb, scores, longest + t, value, v)
-                        yc = plus_times(yc, scores, 2 * longest + t, value, v)
-                        yd = plus_times(yd, scores, 3 * longest + t, value, v)
-                    keep(ya, fa, seen, oa + j)
-                    keep(yb, fb, seen, ob + j)
-                    keep(yc, fc, seen, oc + j)
-                    keep(yd, fd, seen, od + j)
+                        a0 = plus_times(a0, scores, t, value, v)
+                        b0 = plus_times(b0, scores, longest + t, value, v)
+                        c0 = plus_times(c0, scores, 2 * longest + t, value, v)
+                        d0 = plus_times(d0, scores, 3 * longest + t, value, v)
+                        a1 = plus_times(a1, scores, t, value, v + GROUP)
+                        b1 = plus_times(b1, scores, longest + t, value, v + GROUP)
+                        c1 = plus_times(c1, scores, 2 * longest + t, value, v + GROUP)
+                        d1 = plus_times(d1, scores, 3 * longest + t, value, v + GROUP)
+                    keep(a0, fa, seen, oa + j)
+                    keep(b0, fb, seen, ob + j)
+                    keep(c0, fc, seen, oc + j)
+                    keep(d0, fd, seen, od + j)
+                    keep(a1, fa, seen, oa + j + GROUP)
+                    keep(b1, fb, seen, ob + j + GROUP)
+                    keep(c1, fc, seen, oc + j + GROUP)
+                    keep(d1, fd, seen, od + j + GROUP)
+                for j in range(dim - dim % (2 * GROUP), dim, GROUP):
+                    a0, b0, c0, d0 = no_reals(), no_reals(), no_reals(), no_reals()
+                    for t in range(until):
+                        v = t * dim + j
+                        a0 = plus_times(a0, scores, t, value, v)
+                        b0 = plus_times(b0, scores, longest + t, value, v)
+                        c0 = plus_times(c0, scores, 2 * longest + t, value, v)
+                        d0 = plus_times(d0, scores, 3 * longest + t, value, v)
+                    keep(a0, fa, seen, oa + j)
+                    keep(b0, fb, seen, ob + j)
+                    keep(c0, fc, seen, oc + j)
+                    keep(d0, fd, seen, od + j)
         first = last

@@ -139,7 +139,7 @@ class Int8Forward:
         room = rows if rows == 1 else -(-rows // 4) * 4
         positions = batch.positions.numpy()
         blocks = [piece.block for piece in batch.pieces for _ in piece.token_ids]
-        longest = (int(positions.max()) // GROUP + 1) * GROUP
+        longest = (int(positions.max()) // (2 * GROUP) + 1) * 2 * GROUP
         held: dict[int, NDArray[np.generic]] = {
             job.POSITIONS: positions,
             job.STARTS: np.array([block.start * kv_heads for block in blocks]),
