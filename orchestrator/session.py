@@ -55,7 +55,7 @@ _SWITCH_S = 0.0005
 up at every product and every system call; Python's default is ten times that."""
 _LIBRARIES = (
     *("torch", "transformers", "tokenizers", "jinja2", "llguidance"),
-    *("langgraph", "numpy", "scipy", "pyflakes"),
+    *("langgraph", "llvmlite", "numba", "numpy", "scipy", "pyflakes"),
 )
 """Those of which another version may give another result."""
 _FOR_EXAMPLES = ("rank-bm25",)

@@ -161,7 +161,7 @@ class Arena:
 
     async def events(self, stored: StoredResult) -> Events:
         """All that one has told so far."""
-        live = self.live.get(stored.number)
+        live = None if stored.over else self.live.get(stored.number)
         earlier: Events = []
         if live is None or live.before:
             earlier = await anyio.to_thread.run_sync(self.runtime.store.arena.events, stored.number)

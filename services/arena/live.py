@@ -44,7 +44,7 @@ class Live:
 
     def tell(self, event: BaseModel) -> None:
         """Number an event and hand it to whoever follows."""
-        self._add(event)
+        self._told.append(self._numbered(event))
         self._wake()
 
     def after(self, since: int) -> Events:
@@ -102,17 +102,21 @@ class Live:
     async def end(
         self, state: ShownState, last: BaseModel, result: BaseModel | None, error: str | None = None
     ) -> None:
-        """Keep all of it, then tell the last event; where it cannot be kept, tell it all the same."""
+        """Keep all of it, then tell the last event; where it cannot be kept, tell it all the same.
+
+        Nobody sees that event before the store says that it is over: who had it would not ask again.
+        """
         self._ending.set()
         try:
             await self._keeping
-            self._add(last)
             document = None if result is None else result.model_dump(mode="json")
-            arguments = (self.stored.number, state, self._kept + 1, self.after(self._kept), document, error)
+            left = [*self.after(self._kept), self._numbered(last)]
+            arguments = (self.stored.number, state, self._kept + 1, left, document, error)
             await anyio.to_thread.run_sync(self._store.arena.end, *arguments)
         except StoreTrouble:
             _log.exception("what the arena showed could not be kept", result=self.stored.id)
         finally:
+            self._told.append(self._numbered(last))
             self.over = True
             self._wake()
 
@@ -131,8 +135,9 @@ class Live:
             else:
                 self._kept += len(events)
 
-    def _add(self, event: BaseModel) -> None:
-        self._told.append({"seq": self.last_event + 1, **event.model_dump(mode="json")})
+    def _numbered(self, event: BaseModel) -> dict[str, JsonValue]:
+        """The next event."""
+        return {"seq": self.last_event + 1, **event.model_dump(mode="json")}
 
     def _wake(self) -> None:
         self._news.set()

@@ -16,7 +16,7 @@ ON_THE_WAY = (
 NOT_OF_A_RUN = ("orchestrator/repair/training", "retrieval/bench.py")
 DECIDE_NOTHING = {
     "annotated_types", "filelock", "git", "pydantic", "pydantic_core",  # types and locks
-    "packaging", "structlog", "tqdm",  # choice of an environment's Python, logs, progress
+    "packaging", "platformdirs", "structlog", "tqdm",  # an environment's Python, folders, logs, progress
     "gguf", "huggingface_hub", "safetensors",  # files of a model, whose content the manifest has by its hash
     "unidiff",  # reads gold patches, which nothing that solves a task does
 }  # fmt: skip

@@ -106,7 +106,7 @@ def sse(text: str) -> list[tuple[int | None, str, str]]:
     """The frames of an event stream: id, kind, data."""
     frames = []
     for block in text.split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        fields = dict(line.split(": ", 1) for line in block.split("\n") if line and line[0] != ":")
         if fields:
             number = int(fields["id"]) if "id" in fields else None
             frames.append((number, fields["event"], fields["data"]))

@@ -32,7 +32,7 @@ from vectors.errors import EngineClosed, GenerationFault
 from vectors.models.blocks import embedding, n_layers
 from vectors.models.tokenizer import Tokenizer
 from vectors.steering.intervention import Steering
-from vectors.threads import in_own_thread
+from vectors.threads import compute_alone, in_own_thread
 
 _ROWS_BETWEEN_TRIMS = 128
 
@@ -84,7 +84,9 @@ class Engine:
             else in_own_thread(forward_of, model, record)
         )
         like = embedding(model).weight
-        self._cache = KeyValueCache(self._forward.shapes, cache_tokens, self._forward.dtype, like.device)
+        self._cache = KeyValueCache(
+            self._forward.shapes, cache_tokens, self._forward.dtype, like.device, self._forward.group
+        )
         self._prefixes = PrefixStore(self._cache, n_layers(model), resumable=self._forward.resumable)
         self._sharing = Sharing(
             self._prefixes, n_layers(model), self._forward.resumable, self._forward.reusable
@@ -274,7 +276,11 @@ class Engine:
 def _eight_bits(model: nn.Module, tokenizer: Tokenizer) -> Forward:
     # Importing numba takes half a second.
     from vectors.engine.int8.int8_forward import Int8Forward, check
-    from vectors.engine.int8.smoothing import sample, smoothing_of
+    from vectors.engine.int8.smoothing import Smoothing, sample, smoothing_of
+
+    def seen() -> Smoothing:
+        compute_alone()  # how threads share a sum changes its last bits, and may change what the sample shows
+        return smoothing_of(model, sample(tokenizer))
 
     check(model)
-    return Int8Forward(model, smoothing_of(model, sample(tokenizer)))
+    return Int8Forward(model, in_own_thread(seen))

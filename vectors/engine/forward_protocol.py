@@ -14,11 +14,14 @@ class Forward(Protocol):
 
     `in_pieces`: a prompt may come in several passes. `resumable`: a pass can start after any block.
     `reusable`: a row's past is all in the key-value cache, which is of this `dtype`. There, `shapes` are the
-    heads of each layer's keys and their width.
+    heads of each layer's keys and their width, and keys of `group` tokens lie among one another.
     """
 
     @property
     def shapes(self) -> Sequence[tuple[int, int]]: ...  # noqa: D102
+
+    @property
+    def group(self) -> int: ...  # noqa: D102
 
     @property
     def dtype(self) -> torch.dtype: ...  # noqa: D102

@@ -59,6 +59,7 @@ class HFForward:
 
     resumable = False
     in_pieces = True
+    group = 1
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model

@@ -28,13 +28,20 @@ class Block:
 class KeyValueCache:
     """Each layer's keys and values [tokens · kv_heads, head_dim], in blocks of [kv_heads, capacity, …].
 
-    `shapes` are kv_heads and head_dim of each layer. `tokens` is rounded up to a power of two. On a processor
+    `shapes` are kv_heads and head_dim of each layer. `tokens` is rounded up to a power of two.
+    Keys of `group` tokens lie in one another, so that a copy takes whole groups. On a processor
     the memory is taken from the system only as it is first written.
     """
 
     def __init__(
-        self, shapes: Sequence[tuple[int, int]], tokens: int, dtype: torch.dtype, device: torch.device
+        self,
+        shapes: Sequence[tuple[int, int]],
+        tokens: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        group: int = 1,
     ) -> None:
+        self._group = group
         self.tokens = _power_of_two(max(tokens, MIN_BLOCK))
         sizes = [self.tokens * kv_heads * head_dim for kv_heads, head_dim in shapes]
         self.arena_keys, self.arena_values = (_zeros(sum(sizes), dtype, device) for _ in range(2))
@@ -79,11 +86,8 @@ class KeyValueCache:
         self._free.setdefault(size, set()).add(start)
 
     def copy(self, source: Block, target: Block, tokens: int, n_layers: int) -> None:
-        """Copy the first `tokens` tokens of the first `n_layers` layers from one block to another.
-
-        As many more as make groups of 16 come along: some layers' keys lie in groups (`vectors.engine.int8`).
-        """
-        tokens = -(-tokens // 16) * 16
+        """Copy the first `tokens` tokens of the first `n_layers` layers from one block to another."""
+        tokens = -(-tokens // self._group) * self._group
         for layers in (self.keys[:n_layers], self.values[:n_layers]):
             for _, alike in groupby(layers, key=lambda layer: layer.shape):
                 several = list(alike)

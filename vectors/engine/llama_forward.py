@@ -70,6 +70,7 @@ class LlamaForward:
     resumable = True
     reusable = True
     in_pieces = True
+    group = 1
 
     def __init__(self, model: nn.Module) -> None:
         config = text_config(model)

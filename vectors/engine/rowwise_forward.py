@@ -60,6 +60,7 @@ class RowwiseForward:
 
     resumable = False
     reusable = False
+    group = 1
     shapes = ((1, 1),)
 
     def __init__(

@@ -94,7 +94,13 @@ def _byte_level(file: GgufFile, tokens: list[str]) -> tuple[Tokenizer, bool]:
         )
     merges: list[Any] = [tuple(pair.split(" ")) for pair in file["tokenizer.ggml.merges"]]
     vocabulary = {token: index for index, token in enumerate(tokens)}
-    backend = Tokenizer(models.BPE(vocabulary, merges, ignore_merges=cut in _WHOLE))
+    try:
+        model = models.BPE(vocabulary, merges, ignore_merges=cut in _WHOLE)
+    except Exception as error:  # of no class of its own
+        raise UnsupportedModel(
+            f"the GGUF file's merges do not fit its tokens: {' '.join(str(error).split())[:99]}"
+        ) from None
+    backend = Tokenizer(model)
     backend.pre_tokenizer = _pre_tokenizer(cut)
     backend.decoder = decoders.ByteLevel()
     return backend, name in _BEGIN

@@ -98,3 +98,26 @@ def test_what_a_server_had_told_that_was_killed_is_there_with_a_word_that_it_is_
     assert "run it again" in last["reason"]
     assert runs.http.post(f"/v1/arena/runs/{left.id}/again").status_code == 202
     assert runs.http.delete(f"/v1/arena/runs/{left.id}").status_code == 204
+
+
+def test_nobody_is_told_the_last_event_of_a_run_that_the_store_does_not_know_to_be_over(
+    live, runs, monkeypatch
+):
+    table, keep, asked = live.runtime.store.arena, threading.Event(), threading.Event()
+    end = table.end
+
+    def slow(*arguments):
+        asked.set()
+        assert keep.wait(60)
+        return end(*arguments)
+
+    monkeypatch.setattr(table, "end", slow)
+    run = runs.begin()
+    assert asked.wait(60)
+    seen = runs.get(run)
+    assert (seen["state"], seen["ended"]) == ("running", None)
+    keep.set()
+    rest = runs.events(run, seen["last_event"])
+    assert rest[-1]["kind"] == "run_ended" and rest[-1]["seq"] == seen["last_event"] + 1
+    found = over(runs, run)
+    assert found["state"] == "done" and found["ended"] is not None

@@ -57,6 +57,7 @@ class Int8Forward:
     reusable = True
     in_pieces = True
     dtype = torch.float32
+    group = GROUP
 
     def __init__(self, model: nn.Module, smoothing: Smoothing) -> None:
         check(model)

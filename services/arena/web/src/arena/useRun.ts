@@ -45,12 +45,16 @@ export function useRun(id: string | null): Followed {
         inTurns(run.columns),
       );
       stop = drain.stop;
+      let told = false;
       await follow({
         path: `/v1/arena/runs/${encodeURIComponent(id)}/events`,
         since: run.last,
         onFrames: drain.push,
-        onLink: (link, why) => set({ link, why }),
-        ends: (frame) => endsRun(frame.event),
+        onLink: (link, why) => {
+          set({ link, why });
+          if (link === "over" && !told) load().then((whole) => set({ answer: whole, failure: whole.error }), (error: unknown) => set({ error: said(error) }));
+        },
+        ends: (frame) => (told ||= endsRun(frame.event)),
         signal: leaving.signal,
       });
     };

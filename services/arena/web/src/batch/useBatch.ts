@@ -47,12 +47,16 @@ export function useBatch(id: string): Followed {
     const begin = async (): Promise<void> => {
       const answer = await load();
       if (answer.state !== "running") return set({ link: "over" });
+      let told = false;
       await follow({
         path: `/v1/arena/batches/${encodeURIComponent(id)}/events`,
         since: answer.last_event,
         onFrames: drain.push,
-        onLink: (link, why) => set({ link, why }),
-        ends: (frame) => ENDS.has(frame.event),
+        onLink: (link, why) => {
+          set({ link, why });
+          if (link === "over" && !told) load().catch(fail);
+        },
+        ends: (frame) => (told ||= ENDS.has(frame.event)),
         signal: leaving.signal,
       });
     };
