@@ -6,7 +6,8 @@ is computed from its own numbers in one order, so that it does not matter which 
 
 import numpy as np
 
-from vectors.engine.int8.lanes import exp, keep, kernel, no_reals, plus_times
+from vectors.engine.int8.compiling import kernel
+from vectors.engine.int8.lanes import exp, keep, no_reals, plus_times
 from vectors.engine.int8.rows import Floats, Numbers
 
 GROUP = 16

@@ -9,7 +9,8 @@ import numpy as np
 from numba import carray
 
 from vectors.engine.int8.attending import attend
-from vectors.engine.int8.lanes import change, count_up, give_way, kernel, pause, pointer, read, sleep, write
+from vectors.engine.int8.compiling import kernel
+from vectors.engine.int8.meeting_place import change, count_up, give_way, pause, pointer, read, sleep, write
 from vectors.engine.int8.products import PANEL, product, product_of_two
 from vectors.engine.int8.rows import Floats, Numbers, add, gate, head_norm, norm, norm_in_two, rounded, turn
 
@@ -176,7 +177,6 @@ def lead(job: Numbers, constants: Floats, helpers: int) -> int:
     taken = 0
     for helper in range(helpers):
         job[NUMBERS + helper] = taken + 1
-        job[THREADS] = helpers + 1
         if change(job, STATES + helper, IDLE, CALLED):
             taken += 1
     write(job, THREADS, taken + 1)

@@ -7,7 +7,8 @@ side by side. Rows come in fours, because weights that are in the processor's re
 import numpy as np
 from numpy.typing import NDArray
 
-from vectors.engine.int8.lanes import as_written, dot4, no_sums, put, put_two
+from vectors.engine.int8.compiling import as_written
+from vectors.engine.int8.lanes import dot4, no_sums, put, put_two
 from vectors.engine.int8.rows import Bytes, Floats
 
 PANEL = 64

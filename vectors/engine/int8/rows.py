@@ -7,7 +7,8 @@ All arrays are flat. A row's numbers are rounded to bytes around 128, by its own
 import numpy as np
 from numpy.typing import NDArray
 
-from vectors.engine.int8.lanes import byte, exp, kernel
+from vectors.engine.int8.compiling import kernel
+from vectors.engine.int8.lanes import byte, exp
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
