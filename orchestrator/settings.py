@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     model: str = "smollm2-135m"
     dtype: Literal["auto", "float32", "bfloat16", "int8"] = "auto"
     """auto: bfloat16 where the processor computes in it, else float32. Exactness claims hold for float32, and
-    for int8, which needs a processor with AVX512-VNNI and a model of the Llama family."""
+    for int8, which needs a processor with AVX512-VNNI and AVX512-BF16, and a model of the Llama family."""
     threads: int | None = Field(default=None, ge=1)
     """Threads that the model computes with; by default what affinity, quota and OMP_NUM_THREADS give."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"

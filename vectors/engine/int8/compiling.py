@@ -12,7 +12,6 @@ from numba.np.arrayobj import make_array
 from platformdirs import user_cache_path
 
 _OPTIONS = {"nogil": True, "boundscheck": False, "error_model": "numpy", "cache": True}
-_FAST = {"reassoc", "contract", "nsz", "arcp", "nnan", "ninf"}
 
 
 class Signature(Protocol):
@@ -49,17 +48,10 @@ if not config.CACHE_DIR:
 def kernel(function: _Kernel) -> _Kernel:
     """Compile a function when it is first called, for this processor, and keep it on disk.
 
-    Sums of floats may be taken in another order than they are written, the same whenever the kernel runs.
+    Numbers are rounded as they are written: a compiler that may take sums in another order does so by what
+    it guesses of a loop, and a row would get other bits alone than beside others on some processors.
     """
-    return cast("_Kernel", njit(fastmath=_FAST, **_OPTIONS)(function))
-
-
-def as_written(function: _Kernel) -> _Kernel:
-    """The same for what several places of a kernel have to round alike.
-
-    Numba gives a function without rules for floats those of the kernel that calls it: it has one, of zeros.
-    """
-    return cast("_Kernel", njit(fastmath={"nsz"}, **_OPTIONS)(function))
+    return cast("_Kernel", njit(**_OPTIONS)(function))
 
 
 def instruction(function: Callable[..., Typed]) -> Callable[..., Any]:

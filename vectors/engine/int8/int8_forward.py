@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vectors.engine.int8 import jobs as job
-from vectors.engine.int8.attending import GROUP
+from vectors.engine.int8.attending import GROUP, TOGETHER
 from vectors.engine.int8.crew import Crew
 from vectors.engine.int8.products import PANEL
 from vectors.engine.int8.smoothing import Smoothing
@@ -33,8 +33,9 @@ class _Base(Protocol):
 def check(model: nn.Module) -> None:
     """Raise UnsupportedModel where the model or the processor is none for eight bits."""
     name = type(model).__name__
-    if not binding.get_host_cpu_features().get("avx512vnni"):
-        raise UnsupportedModel("int8 needs a processor with AVX512-VNNI: use dtype auto")
+    features = binding.get_host_cpu_features()
+    if not (features.get("avx512vnni") and features.get("avx512bf16")):
+        raise UnsupportedModel("int8 needs a processor with AVX512-VNNI and AVX512-BF16: use dtype auto")
     if not LlamaForward.fits(model):
         raise UnsupportedModel(f"{name} is not of the Llama family, which int8 is for: use dtype auto")
     config, layers = text_config(model), [each for block in decoder_blocks(model) for each in linears(block)]
@@ -56,7 +57,7 @@ class Int8Forward:
     resumable = True
     reusable = True
     in_pieces = True
-    dtype = torch.float32
+    dtype = torch.bfloat16
     group = GROUP
 
     def __init__(self, model: nn.Module, smoothing: Smoothing) -> None:
@@ -136,24 +137,26 @@ class Int8Forward:
 
     def _begin(self, batch: Pass, hidden: Tensor) -> Mapping[int, NDArray[np.generic]]:
         """Lay out what a pass works on, and return it: it has to be held as long."""
-        rows, cache, kv_heads = len(hidden), batch.cache, self.shapes[0][0]
+        rows, cache, (kv_heads, dim) = len(hidden), batch.cache, self.shapes[0]
         room = rows if rows == 1 else -(-rows // 4) * 4
         positions = batch.positions.numpy()
         blocks = [piece.block for piece in batch.pieces for _ in piece.token_ids]
         longest = (int(positions.max()) // (2 * GROUP) + 1) * 2 * GROUP
+        own = TOGETHER * (longest + dim)
         held: dict[int, NDArray[np.generic]] = {
             job.POSITIONS: positions,
             job.STARTS: np.array([block.start * kv_heads for block in blocks]),
             job.SIZES: np.array([block.capacity for block in blocks]),
-            job.KEYS: cache.arena_keys.numpy(),
-            job.VALUES: cache.arena_values.numpy(),
+            job.KEYS: cache.arena_keys.view(torch.uint16).numpy(),
+            job.VALUES: cache.arena_values.view(torch.uint16).numpy(),
             job.LAYERS: np.array([each.storage_offset() for each in cache.keys]),
             job.HIDDEN: hidden.numpy(),
             job.Q: np.zeros(room * self._inputs, np.uint8),
             job.S: np.zeros(room, np.float32),
             job.Y: np.empty(room * self._outputs, np.float32),
             job.SEEN: np.empty(rows * self._asked, np.float32),
-            job.SCORES: np.empty(4 * self._crew.threads * longest, np.float32),
+            job.SCORES: np.empty(own * self._crew.threads, np.float32),
+            job.HALVES: np.empty(own * self._crew.threads, np.uint16),
         }
         self._point(held)
         cached = len(cache.arena_keys)

@@ -8,19 +8,30 @@ What it works on stands as addresses and sizes in a job, so that a thread needs 
 import numpy as np
 from numba import carray
 
-from vectors.engine.int8.attending import attend
+from vectors.engine.int8.attending import TOGETHER, attend
 from vectors.engine.int8.compiling import kernel
 from vectors.engine.int8.meeting_place import change, count_up, give_way, pause, pointer, read, sleep, write
 from vectors.engine.int8.products import PANEL, product, product_of_two
-from vectors.engine.int8.rows import Floats, Numbers, add, gate, head_norm, norm, norm_in_two, rounded, turn
+from vectors.engine.int8.rows import (
+    Floats,
+    Halves,
+    Numbers,
+    add,
+    gate,
+    head_norm,
+    norm,
+    norm_in_two,
+    rounded,
+    turn,
+)
 
 # The fields of a job. The first ones are how threads find one another; _HELD is how many numbers there are at
 # an address of the kind.
 STOP, ARRIVED, DONE, THREADS, KIND, ROWS, FIRST, LAST = range(8)
 HEADS, KV_HEADS, DIM, WIDTH, INNER, VOCABULARY, HEAD_NORMS, LONGEST = range(10, 18)
 FLOATS, WEIGHTS, HEAD_WEIGHTS, SCALES, OFFSETS, NORMS, HEAD_SCALES, HEAD_OFFSETS, HEAD_NORM = range(18, 27)
-COS, SIN, POSITIONS, STARTS, SIZES, KEYS, VALUES, LAYERS, HIDDEN, Q, S, Y, SEEN, SCORES = range(27, 41)
-CACHED, LAYER_COUNT, HELD_POSITIONS = range(41, 44)
+COS, SIN, POSITIONS, STARTS, SIZES, KEYS, VALUES, LAYERS, HIDDEN, Q, S, Y, SEEN = range(27, 40)
+SCORES, HALVES, CACHED, LAYER_COUNT, HELD_POSITIONS = range(40, 45)
 NUMBERS, STATES = 48, 64
 SIZE = 80
 MOST_HELPERS = 15
@@ -51,6 +62,12 @@ def _floats(job: Numbers, field: int, count: int) -> Floats:
 
 
 @kernel
+def _halves(job: Numbers, field: int, count: int) -> Halves:
+    found: Halves = carray(pointer(job[field]), (count,), np.uint16)
+    return found
+
+
+@kernel
 def _numbers(job: Numbers, field: int, count: int) -> Numbers:
     found: Numbers = carray(pointer(job[field]), (count,), np.int64)
     return found
@@ -76,15 +93,15 @@ def _blocks(job: Numbers, me: int, constants: Floats) -> None:
         _numbers(job, STARTS, rows),
         _numbers(job, SIZES, rows),
     )
-    keys, values = _floats(job, KEYS, job[CACHED]), _floats(job, VALUES, job[CACHED])
+    keys, values = _halves(job, KEYS, job[CACHED]), _halves(job, VALUES, job[CACHED])
     layers = _numbers(job, LAYERS, count)
     h = _floats(job, HIDDEN, rows * width)
     q = carray(pointer(job[Q]), (room * max(inner, width, asked),), np.uint8)
     s, y = _floats(job, S, room), _floats(job, Y, room * max(joint, 2 * inner))
     seen = _floats(job, SEEN, rows * asked)
-    scores = _floats(job, SCORES, threads * 4 * job[LONGEST])[
-        4 * me * job[LONGEST] : 4 * (me + 1) * job[LONGEST]
-    ]
+    own = TOGETHER * (job[LONGEST] + dim)
+    scores = _floats(job, SCORES, threads * own)[own * me : own * (me + 1)]
+    halves = _halves(job, HALVES, threads * own)[own * me : own * (me + 1)]
     step = 0
     for layer in range(job[FIRST], job[LAST]):
         w, c, n = layer * layer_weights, layer * layer_columns, layer * layer_norms
@@ -109,7 +126,7 @@ def _blocks(job: Numbers, me: int, constants: Floats) -> None:
         _meet(job, threads, step)
         attend(
             y, heads, kv_heads, dim, positions, starts, sizes, me, threads, rows,
-            keys[layers[layer] :], values[layers[layer] :], scores, job[LONGEST], seen,
+            keys[layers[layer] :], values[layers[layer] :], scores, halves, job[LONGEST], seen,
         )  # fmt: skip
         step += 1
         _meet(job, threads, step)

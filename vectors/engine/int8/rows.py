@@ -8,15 +8,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vectors.engine.int8.compiling import kernel
-from vectors.engine.int8.lanes import byte, exp
+from vectors.engine.int8.lanes import (
+    LANES,
+    all_of,
+    byte,
+    exp,
+    half_of,
+    keep,
+    larger,
+    largest,
+    magnitude,
+    minus,
+    over,
+    plus,
+    plus_times,
+    reals,
+    times,
+    total,
+)
+from vectors.engine.int8.tiles import FINER
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
+Halves = NDArray[np.uint16]
+"""Numbers in bfloat16."""
 Numbers = NDArray[np.int64]
 _HALF_UP = np.float32(128.5)
 _MOST = np.float32(127.0)
 _STEP = np.float32(1 / 127)
 _LEAST = np.float32(1e-20)
+_FINER = np.float32(FINER)
+
+
+@kernel
+def _squares(x: Floats, width: int) -> np.float32:
+    """The sum of the squares of so many numbers, a multiple of 16."""
+    squares = all_of(np.float32(0))
+    for j in range(0, width, LANES):
+        its = reals(x, j)
+        squares = plus_times(squares, its, its)
+    return total(squares)
+
+
+@kernel
+def _most(x: Floats, w: Floats, width: int) -> np.float32:
+    """The largest magnitude of x · w, of so many, a multiple of 16."""
+    most = all_of(_LEAST)
+    for j in range(0, width, LANES):
+        most = larger(magnitude(times(reals(x, j), reals(w, j))), most)
+    return largest(most)
 
 
 @kernel
@@ -26,15 +66,11 @@ def norm(
     """RMSNorm of each row with weights w, rounded."""
     for i in range(first, rows, step):
         x, to = h[i * width : (i + 1) * width], q[i * width : (i + 1) * width]
-        squares, most = np.float32(0), _LEAST
-        for j in range(width):
-            squares += x[j] * x[j]
-        for j in range(width):
-            most = max(most, abs(x[j] * w[j]))
+        most = _most(x, w, width)
         f = _MOST / most
         for j in range(width):
             to[j] = byte(x[j] * w[j] * f + _HALF_UP)
-        s[i] = most * _STEP / np.sqrt(squares / np.float32(width) + eps)
+        s[i] = most * _STEP / np.sqrt(_squares(x, width) / np.float32(width) + eps)
 
 
 @kernel
@@ -45,18 +81,14 @@ def norm_in_two(
     for i in range(first, rows, step):
         x, to = h[i * width : (i + 1) * width], q[2 * i * width : (2 * i + 1) * width]
         finer = q[(2 * i + 1) * width : 2 * (i + 1) * width]
-        squares, most = np.float32(0), _LEAST
-        for j in range(width):
-            squares += x[j] * x[j]
-        for j in range(width):
-            most = max(most, abs(x[j] * w[j]))
+        most = _most(x, w, width)
         f = _MOST / most
         for j in range(width):
             scaled = x[j] * w[j] * f
             whole = np.floor(scaled + np.float32(0.5))
             to[j] = byte(whole + np.float32(128.0))
-            finer[j] = byte((scaled - whole) * np.float32(254.0) + _HALF_UP)
-        s[i] = most * _STEP / np.sqrt(squares / np.float32(width) + eps)
+            finer[j] = byte((scaled - whole) * _FINER + _HALF_UP)
+        s[i] = most * _STEP / np.sqrt(_squares(x, width) / np.float32(width) + eps)
 
 
 @kernel
@@ -66,9 +98,7 @@ def rounded(
     """Each row times w, rounded."""
     for i in range(first, rows, step):
         x, to = inputs[i * width : (i + 1) * width], q[i * width : (i + 1) * width]
-        most = _LEAST
-        for j in range(width):
-            most = max(most, abs(x[j] * w[j]))
+        most = _most(x, w, width)
         f = _MOST / most
         for j in range(width):
             to[j] = byte(x[j] * w[j] * f + _HALF_UP)
@@ -87,29 +117,32 @@ def add(h: Floats, y: Floats, width: int, first: int, step: int, rows: int) -> N
 @kernel
 def gate(y: Floats, w: Floats, width: int, first: int, step: int, rows: int, q: Bytes, s: Floats) -> None:
     """silu(left half) · right half of each row of y, times w, rounded; the left half is overwritten."""
+    zero, one = all_of(np.float32(0)), all_of(np.float32(1))
     for i in range(first, rows, step):
         left, right = y[2 * i * width : (2 * i + 1) * width], y[(2 * i + 1) * width : 2 * (i + 1) * width]
         to = q[i * width : (i + 1) * width]
-        most = _LEAST
-        for j in range(width):
-            left[j] = left[j] / (np.float32(1) + exp(-left[j])) * right[j] * w[j]
-        for j in range(width):
-            most = max(most, abs(left[j]))
-        f = _MOST / most
+        most = all_of(_LEAST)
+        for j in range(0, width, LANES):
+            x = reals(left, j)
+            sigmoid = over(one, plus(one, exp(minus(zero, x))))
+            y_ = times(times(times(x, sigmoid), reals(right, j)), reals(w, j))
+            keep(y_, left, j)
+            most = larger(magnitude(y_), most)
+        s[i] = largest(most) * _STEP
+        f = _MOST / largest(most)
         for j in range(width):
             to[j] = byte(left[j] * f + _HALF_UP)
-        s[i] = most * _STEP
 
 
 @kernel
 def turn(
     qkv: Floats, heads: int, kv_heads: int, dim: int, scale: np.float32, cos: Floats, sin: Floats,
     positions: Numbers, starts: Numbers, sizes: Numbers, first: int, step: int, rows: int,
-    keys: Floats, values: Floats,
+    keys: Halves, values: Halves,
 ) -> None:  # fmt: skip
     """Turn queries, in place, and keys by position (RoPE, Su et al., arXiv 2104.09864), scale the queries,
-    and store keys and values in their layer: keys in groups of 16 tokens, [group][dim][16], which attention
-    reads at once.
+    and store keys and values in their layer as attention reads them: keys in groups of 16 tokens, [group]
+    [dim / 2][16][2], and values in pairs of tokens, [pair][dim][2].
     """
     half = dim // 2
     for i in range(first, rows, step):
@@ -124,13 +157,13 @@ def turn(
                 right[j] = z * c[half + j] + x * n[half + j]
         for head in range(kv_heads):
             start = (starts[i] + head * sizes[i]) * dim
-            group = keys[start + at // 16 * 16 * dim :]
-            value = values[start + at * dim : start + (at + 1) * dim]
+            group = keys[start + at // LANES * LANES * dim + at % LANES * 2 :]
+            pair = values[start + at // 2 * 2 * dim + at % 2 :]
             made = own[(heads + head) * dim : (heads + head + 1) * dim]
             given = own[(heads + kv_heads + head) * dim : (heads + kv_heads + head + 1) * dim]
             for j in range(dim):
-                group[j * 16 + at % 16] = made[j]
-                value[j] = given[j]
+                group[j // 2 * 2 * LANES + j % 2] = half_of(made[j])
+                pair[j * 2] = half_of(given[j])
 
 
 @kernel
@@ -142,9 +175,6 @@ def head_norm(
     for i in range(first, rows, step):
         for head in range(first_head, last_head):
             x = qkv[i * width + head * dim : i * width + (head + 1) * dim]
-            squares = np.float32(0)
-            for j in range(dim):
-                squares += x[j] * x[j]
-            f = np.float32(1) / np.sqrt(squares / np.float32(dim) + eps)
+            f = np.float32(1) / np.sqrt(_squares(x, dim) / np.float32(dim) + eps)
             for j in range(dim):
                 x[j] *= f * w[j]

@@ -10,8 +10,9 @@ from vectors.engine.int8.smoothing import smoothing_of
 
 
 def pytest_collection_modifyitems(items):
-    if not binding.get_host_cpu_features().get("avx512vnni"):
-        skipped = pytest.mark.skip("this processor has no AVX512-VNNI")
+    features = binding.get_host_cpu_features()
+    if not (features.get("avx512vnni") and features.get("avx512bf16")):
+        skipped = pytest.mark.skip("this processor has not both AVX512-VNNI and AVX512-BF16")
         for item in items:
             if "/int8/" in item.nodeid:
                 item.add_marker(skipped)

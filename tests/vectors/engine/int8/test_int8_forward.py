@@ -144,5 +144,5 @@ def test_other_families_are_refused_in_one_line(family):
 
 def test_a_processor_without_the_instruction_is_refused_in_one_line(monkeypatch):
     monkeypatch.setattr("llvmlite.binding.get_host_cpu_features", dict)
-    with pytest.raises(UnsupportedModel, match="AVX512-VNNI: use dtype auto"):
+    with pytest.raises(UnsupportedModel, match="AVX512-BF16: use dtype auto"):
         check(tiny_model("llama"))

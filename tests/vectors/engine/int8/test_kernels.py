@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vectors.engine.int8.attending import GROUP, attend
-from vectors.engine.int8.lanes import exp
+from vectors.engine.int8.attending import GROUP, TOGETHER, attend
+from vectors.engine.int8.compiling import kernel
+from vectors.engine.int8.lanes import LANES, exp, keep, reals
 from vectors.engine.int8.products import PANEL, panels, product, product_of_two
 from vectors.engine.int8.rows import add, gate, head_norm, norm, norm_in_two, rounded, turn
 
@@ -119,10 +120,64 @@ def test_sums_of_rows_and_the_norms_of_heads():
     assert h[:, 16:48] == pytest.approx(wanted.reshape(4, 32).numpy(), rel=1e-5, abs=1e-6)
 
 
+@kernel
+def e_to_each(numbers, found):
+    for j in range(0, len(numbers), LANES):
+        keep(exp(reals(numbers, j)), found, j)
+
+
 def test_e_to_a_number():
-    numbers = np.linspace(-80, 80, 4001).astype(np.float32)
-    found = np.array([exp(each) for each in numbers])
+    numbers = np.linspace(-87, 87, 4000).astype(np.float32)
+    found = np.zeros_like(numbers)
+    e_to_each(numbers, found)
     assert found == pytest.approx(np.exp(numbers.astype(np.float64)), rel=3e-7)
+    numbers[:] = -3e38
+    e_to_each(numbers, found)
+    assert (found == 0).all()
+
+
+@kernel
+def product_and_sum(a, b, c, found):
+    for j in range(len(found)):
+        found[j] = a[j] * b[j] + c[j]
+
+
+def test_numbers_are_rounded_as_written():
+    a, b, c = rows_of(6, 3, 1000)
+    found = np.zeros_like(a)
+    product_and_sum(a, b, c, found)
+    assert (found == a * b + c).all()
+
+
+def row_steps(h, y, rows, first, step):
+    """What all row by row steps make of some rows, one after another."""
+    w, joint = np.linspace(0.1, 4, WIDTH).astype(np.float32), y.shape[1]
+    q, s = np.zeros((6, rows, 2 * WIDTH), np.uint8), np.zeros((4, rows), np.float32)
+    share = first, step, rows
+    norm(h.reshape(-1), w, WIDTH, EPS, *share, q[0].reshape(-1), s[0])
+    norm_in_two(h.reshape(-1), w, WIDTH, EPS, *share, q[1].reshape(-1), s[1])
+    rounded(h.reshape(-1), w, WIDTH, *share, q[2].reshape(-1), s[2])
+    head_norm(y.reshape(-1), joint, 1, 3, 16, w, EPS, *share)
+    gate(y.reshape(-1), w, WIDTH, *share, q[3].reshape(-1), s[3])
+    add(h.reshape(-1), q.astype(np.float32)[3].reshape(-1)[: h.size], WIDTH, *share)
+    return q, s
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 3))
+def test_a_row_gets_the_same_bits_alone_and_among_others_whichever_thread_it_falls_to(seed, rows, threads):
+    h, y = rows_of(seed, rows), rows_of(seed + 1, rows, 2 * WIDTH)
+    together = [h.copy(), y.copy()]
+    shares = [row_steps(*together, rows, first, threads) for first in range(threads)]
+    for row in range(rows):
+        alone = [h[row : row + 1].copy(), y[row : row + 1].copy()]
+        q, s = row_steps(*alone, 1, 0, 1)
+        assert all((each[row] == its[0]).all() for each, its in zip(together, alone, strict=True))
+        theirs_q, theirs_s = shares[row % threads]
+        assert (theirs_s[:, row] == s[:, 0]).all()
+        for step, width in enumerate([WIDTH, 2 * WIDTH, WIDTH, WIDTH]):
+            flat = theirs_q[step].reshape(-1)[row * width : (row + 1) * width]
+            assert (flat == q[step].reshape(-1)[:width]).all()
 
 
 HEADS, KV_HEADS, DIM, CAPACITY = 6, 2, 32, 128
@@ -137,7 +192,7 @@ class Attended:
         self.qkv = self.raw.copy()
         self.places = np.arange(tokens)
         self.starts, self.sizes = np.full(tokens, CAPACITY * KV_HEADS), np.full(tokens, CAPACITY)
-        self.keys, self.values = (np.zeros(2 * KV_HEADS * CAPACITY * DIM, np.float32) for _ in range(2))
+        self.keys, self.values = (np.zeros(2 * KV_HEADS * CAPACITY * DIM, np.uint16) for _ in range(2))
         angles = np.outer(np.arange(CAPACITY), 1 / 10_000 ** (np.arange(DIM // 2) / (DIM // 2)))
         self.cos = np.tile(np.cos(angles), 2).astype(np.float32)
         self.sin = np.concatenate([-np.sin(angles), np.sin(angles)], 1).astype(np.float32)
@@ -148,12 +203,14 @@ class Attended:
 
     def seen(self, first, last, threads=1):
         rows, longest = last - first, CAPACITY
-        found, scores = np.full(rows * HEADS * DIM, np.nan, np.float32), np.empty(4 * longest, np.float32)
+        found = np.full(rows * HEADS * DIM, np.nan, np.float32)
+        scores, halves = (np.empty(TOGETHER * (longest + DIM), of) for of in (np.float32, np.uint16))
         of = slice(first, last)
         for me in range(threads):
             attend(
                 self.qkv[of].reshape(-1), HEADS, KV_HEADS, DIM, self.places[of], self.starts[of],
-                self.sizes[of], me, threads, rows, self.keys, self.values, scores, longest, found,
+                self.sizes[of], me, threads, rows, self.keys, self.values, scores, halves,
+                longest, found,
             )  # fmt: skip
         return found.reshape(rows, HEADS, DIM)
 
@@ -171,7 +228,7 @@ class Attended:
 
 def test_attention_is_that_of_a_causal_decoder():
     row = Attended(53)
-    assert row.seen(0, 53) == pytest.approx(row.wanted().numpy(), rel=1e-4, abs=1e-5)
+    assert row.seen(0, 53) == pytest.approx(row.wanted().numpy(), rel=2e-2, abs=1e-2)
 
 
 def test_attention_gives_a_token_the_same_bits_in_any_company():
