@@ -133,7 +133,8 @@ class Session:
         dtype = None if self.settings.dtype == "auto" else getattr(torch, self.settings.dtype)
         model = load_model(name, cache=cache, dtype=dtype, progress=self.progress)
         trim()  # what a large vocabulary leaves when it is read
-        in_own_thread(check, model.model, record_of(cache, model.digest, model.dtype))
+        if model.dtype != torch.int8:  # which is tried when bytes are made of it
+            in_own_thread(check, model.model, record_of(cache, model.digest, model.dtype))
         seconds = time.perf_counter() - started
         _log.info("loaded %s (%s, %s) in %.2f s", name, model.digest[:12], model.dtype, seconds)
         return model
@@ -147,18 +148,19 @@ class Session:
         import torch
 
         from vectors.engine.engine import Engine
-        from vectors.engine.forward import record_of
+        from vectors.engine.forward import packed_of, record_of
 
         started = time.perf_counter()
         sys.setswitchinterval(_SWITCH_S)
-        record = record_of(self.settings.cache, model.digest, model.dtype)
+        cache = self.settings.cache
         engine = Engine(
             model.model,
             model.tokenizer,
             max_rows=32,
             niceness=self.niceness,
-            record=record,
+            record=record_of(cache, model.digest, model.dtype),
             eight_bits=model.dtype == torch.int8,
+            packed=packed_of(cache, model.digest),
         )
         _log.info("opened the engine in %.2f s", time.perf_counter() - started)
         return engine

@@ -18,6 +18,7 @@ from vectors.bench.table import MEMORY, Precision, RowSpec, Side, WorkloadName
 from vectors.bench.traces import Job, Trace, serve
 from vectors.bench.workloads import ARRIVAL_LOAD, Workloads
 from vectors.engine.engine import Engine
+from vectors.engine.forward import packed_of
 from vectors.engine.packing import FusedLinear
 from vectors.errors import InvalidRequest
 from vectors.models.loading import LanguageModel, default_dtype, load_model, pull
@@ -168,6 +169,7 @@ class Sides:
                     max_rows=_ENGINE_ROWS,
                     endless=True,
                     eight_bits=lm.dtype == torch.int8,
+                    packed=packed_of(self._cache, lm.digest),
                 )
             )
         return self._engines[dtype]

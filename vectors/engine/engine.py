@@ -32,7 +32,7 @@ from vectors.errors import EngineClosed, GenerationFault
 from vectors.models.blocks import embedding, n_layers
 from vectors.models.tokenizer import Tokenizer
 from vectors.steering.intervention import Steering
-from vectors.threads import compute_alone, in_own_thread
+from vectors.threads import in_own_thread
 
 _ROWS_BETWEEN_TRIMS = 128
 
@@ -59,7 +59,8 @@ class Engine:
     of at least `cache_tokens` tokens. On Linux its thread is nicer than the others of the process by
     `niceness` (0 to 19), so that a busy event loop comes first. `endless`: no token ends a generation.
     `record` is a file of this very model that keeps what a rehearsal found (`vectors.engine.forward`). With
-    `eight_bits` the model's blocks are replaced by bytes (`vectors.engine.int8`).
+    `eight_bits` it computes with bytes (`vectors.engine.int8`), and leaves the model as it is; `packed` is a
+    folder of this very model that keeps them.
     Use as a context manager, or call `close`.
     Raises UnsupportedModel for a model that nothing here runs as its own forward does.
     """
@@ -75,11 +76,12 @@ class Engine:
         endless: bool = False,
         record: Path | None = None,
         eight_bits: bool = False,
+        packed: Path | None = None,
     ) -> None:
         self._niceness = niceness
         model.eval()
         self._forward = (
-            in_own_thread(_eight_bits, model, tokenizer)
+            in_own_thread(_eight_bits, model, tokenizer, packed)
             if eight_bits
             else in_own_thread(forward_of, model, record)
         )
@@ -273,14 +275,10 @@ class Engine:
             self._tickets.pop(row).settle()
 
 
-def _eight_bits(model: nn.Module, tokenizer: Tokenizer) -> Forward:
+def _eight_bits(model: nn.Module, tokenizer: Tokenizer, kept: Path | None) -> Forward:
     # Importing numba takes half a second.
     from vectors.engine.int8.int8_forward import Int8Forward, check
-    from vectors.engine.int8.smoothing import Smoothing, sample, smoothing_of
-
-    def seen() -> Smoothing:
-        compute_alone()  # how threads share a sum changes its last bits, and may change what the sample shows
-        return smoothing_of(model, sample(tokenizer))
+    from vectors.engine.int8.packed import packed
 
     check(model)
-    return Int8Forward(model, in_own_thread(seen))
+    return Int8Forward(model, packed(model, tokenizer, kept))

@@ -45,6 +45,11 @@ def record_of(cache: Path, digest: str, dtype: torch.dtype) -> Path:
     return cache / "rehearsed" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
 
+def packed_of(cache: Path, digest: str) -> Path:
+    """Where a model of that digest is kept as bytes (`vectors.engine.int8.packed`)."""
+    return cache / "packed" / digest[:32]
+
+
 def forward_of(model: nn.Module, record: Path | None = None) -> Forward:
     """What runs passes through a model; raises UnsupportedModel where nothing runs them rightly.
 

@@ -88,6 +88,7 @@ def load(folder: Path, dtype: "torch.dtype", device: str) -> "tuple[nn.Module, T
     from vectors.models.llama_config import LlamaConfig
     from vectors.models.tokenizer import Tokenizer
 
+    model: nn.Module
     try:
         written = json.loads((folder / "config.json").read_text())
         if quantised := written.get("quantization_config"):
@@ -96,9 +97,10 @@ def load(folder: Path, dtype: "torch.dtype", device: str) -> "tuple[nn.Module, T
                 "use the model's unquantised weights, or a GGUF file"
             )
         config = LlamaConfig.of(written)
-        model = (
-            build(config, folder, _weight_files(folder), dtype) if config else _by_transformers(folder, dtype)
-        )
+        if config:
+            model = build(config, folder, _narrowed(folder, dtype) or _as_written(folder), dtype)
+        else:
+            model = _by_transformers(folder, dtype)
         tokenizer = Tokenizer.read(folder) or Tokenizer.by_transformers(folder)
     except UnsupportedModel:
         raise
@@ -116,8 +118,6 @@ def _method(quantised: object) -> str:
 def _by_transformers(folder: Path, dtype: "torch.dtype") -> "nn.Module":
     import transformers
 
-    from vectors.models.streaming import narrowed
-
     architectures = json.loads((folder / "config.json").read_text()).get("architectures")
     with _without_detectors():
         model_class = getattr(transformers, (architectures or ["none"])[0], None)
@@ -129,9 +129,7 @@ def _by_transformers(folder: Path, dtype: "torch.dtype") -> "nn.Module":
     transformers.utils.logging.disable_progress_bar()
     own = {"local_files_only": True, "trust_remote_code": False}
     model: nn.Module
-    ours = (folder / SOURCE_FILE).is_file()
-    kept = folder / f"model.{str(dtype).removeprefix('torch.')}.safetensors" if ours else None
-    tensors = None if _kept_wide(model_class) else narrowed(_weight_files(folder), dtype, kept)
+    tensors = None if _kept_wide(model_class) else _narrowed(folder, dtype)
     if tensors is None:
         model = model_class.from_pretrained(folder, dtype=dtype, use_safetensors=True, **own)  # type: ignore[attr-defined]
         return model
@@ -141,6 +139,21 @@ def _by_transformers(folder: Path, dtype: "torch.dtype") -> "nn.Module":
     if (folder / "generation_config.json").is_file():
         model.generation_config = transformers.GenerationConfig.from_pretrained(folder, **own)
     return model
+
+
+def _narrowed(folder: Path, dtype: "torch.dtype") -> "dict[str, torch.Tensor] | None":
+    """The weights where they take fewer bits than in their files; what is made of our own folder is kept."""
+    from vectors.models.streaming import narrowed
+
+    ours = (folder / SOURCE_FILE).is_file()
+    kept = folder / f"model.{str(dtype).removeprefix('torch.')}.safetensors" if ours else None
+    return narrowed(_weight_files(folder), dtype, kept)
+
+
+def _as_written(folder: Path) -> "dict[str, torch.Tensor]":
+    from safetensors.torch import load_file
+
+    return {name: tensor for path in _weight_files(folder) for name, tensor in load_file(path).items()}
 
 
 @contextmanager

@@ -7,6 +7,7 @@ transformers' names and do its arithmetic, operation by operation, so that every
 """
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -181,19 +182,18 @@ class LlamaForCausalLM(nn.Module):
         return Output(self.lm_head(self.model(input_ids, attention_mask, use_cache)))
 
 
-def build(config: LlamaConfig, folder: Path, weights: list[Path], dtype: torch.dtype) -> LlamaForCausalLM:
-    """Build a model from a folder's config and the safetensors files `weights`, as `dtype`, on the processor.
+def build(
+    config: LlamaConfig, folder: Path, weights: Mapping[str, Tensor], dtype: torch.dtype
+) -> LlamaForCausalLM:
+    """Build a model from a folder's config and the `weights` of its files, as `dtype`, on the processor.
 
-    Raises RuntimeError where the weights are not those of the config, and what safetensors raises.
+    Raises RuntimeError where the weights are not those of the config.
     """
-    from safetensors.torch import load_file
-
     with torch.device("meta"):
         model = LlamaForCausalLM(config, GenerationConfig.of(folder))
     tensors = {
         name: tensor.to(dtype)
-        for path in weights
-        for name, tensor in load_file(path).items()
+        for name, tensor in weights.items()
         if not name.endswith("rotary_emb.inv_freq")  # older files hold what follows from the config
     }
     if config.tie_word_embeddings:

@@ -167,8 +167,8 @@ def load_model(
 ) -> LanguageModel:
     """Load a model by alias, folder, .gguf file or hub id; on the GPU where there is one.
 
-    Without `dtype` it is `default_dtype`. With int8 the weights come as that too: an engine makes bytes of
-    them. Raises ModelUnavailable where no place has the model, and
+    Without `dtype` it is `default_dtype`. With int8 the weights come as bfloat16, on any machine: an engine
+    makes bytes of them. Raises ModelUnavailable where no place has the model, and
     UnsupportedModel where it is none whose decoder blocks can be found.
     """
     import torch
@@ -177,7 +177,7 @@ def load_model(
     with checkpoints.garbage_kept():
         device = _device()
         dtype = dtype or default_dtype(device)
-        read_as = default_dtype(device) if dtype == torch.int8 else dtype
+        read_as = torch.bfloat16 if dtype == torch.int8 else dtype
         model, tokenizer = in_own_thread(checkpoints.load, source.folder, read_as, device)
     if not tokenizer.chat_template:
         _log.warning(

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from vectors.models.loading import LanguageModel
 
@@ -15,6 +16,9 @@ def untrain(lm: LanguageModel, seed: int) -> LanguageModel:
     shuffled. Architecture and tokenizer stay.
     """
     draw = torch.Generator().manual_seed(seed)
+    own: dict[int, Tensor] = {}
+    for parameter in lm.model.parameters():  # what is mapped from a file would be that file's again one day
+        parameter.data = own.setdefault(parameter.data_ptr(), parameter.data.clone())
     with torch.inference_mode():
         for parameter in lm.model.parameters():
             if parameter.dim() > 1:

@@ -1,6 +1,8 @@
 import torch
 
-from tests.vectors.folders import language_model
+from tests.vectors.folders import language_model, save
+from vectors.models import checkpoints, streaming
+from vectors.models.loading import load_model
 from vectors.models.untrained import untrain
 
 
@@ -21,3 +23,12 @@ def test_weights_are_drawn_anew_with_their_spread_and_the_seed_decides_them(tmp_
     assert same
     assert not other
     assert len({trained.digest, *(each.digest for each in drawn)}) == 3
+
+
+def test_what_was_drawn_stays_where_the_weights_were_mapped_from_a_file(tmp_path):
+    save(tmp_path)
+    (tmp_path / checkpoints.SOURCE_FILE).write_text("{}")
+    lm = untrain(load_model(str(tmp_path), cache=tmp_path / "unused", dtype=torch.bfloat16), 0)
+    drawn = [parameter.clone() for parameter in lm.model.parameters()]
+    streaming.give_back()
+    assert all(map(torch.equal, lm.model.parameters(), drawn))

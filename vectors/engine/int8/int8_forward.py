@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from vectors.engine.int8 import jobs as job
 from vectors.engine.int8.attending import GROUP, TOGETHER
 from vectors.engine.int8.crew import Crew
+from vectors.engine.int8.packed import Packed
 from vectors.engine.int8.products import PANEL
-from vectors.engine.int8.smoothing import Smoothing
-from vectors.engine.int8.weights import ByteWeights, linears
+from vectors.engine.int8.weights import has_head_norms, linears
 from vectors.engine.llama_forward import LlamaForward
 from vectors.engine.ragged import Pass
 from vectors.errors import UnsupportedModel
@@ -49,9 +49,8 @@ def check(model: nn.Module) -> None:
 
 
 class Int8Forward:
-    """Runs passes through a model of the family, of which it keeps the embedding; `detach` ends its threads.
-
-    Raises UnsupportedModel where the model or the processor is none for it.
+    """Runs passes through a model that `check` has let pass, whose embedding it looks up; `detach` ends its
+    threads.
     """
 
     resumable = True
@@ -60,18 +59,17 @@ class Int8Forward:
     dtype = torch.bfloat16
     group = GROUP
 
-    def __init__(self, model: nn.Module, smoothing: Smoothing) -> None:
-        check(model)
+    def __init__(self, model: nn.Module, weights: Packed) -> None:
         config = text_config(model)
         heads, kv_heads = int(config.num_attention_heads), int(config.num_key_value_heads)
         width, inner = int(config.hidden_size), int(config.intermediate_size)
-        layers = len(decoder_blocks(model))
+        blocks = decoder_blocks(model)
+        layers = len(blocks)
         self._embedding = embedding(model)
         self._cos, self._sin = _rotary(model, int(config.max_position_embeddings))
         dim = self._cos.shape[1]
         self.shapes = [(kv_heads, dim)] * layers
-        self._blocks = ByteWeights.of_blocks(model, smoothing, dim)
-        self._head = ByteWeights.of_head(model, smoothing)
+        self._blocks, self._head = weights
         self._inputs, self._asked = max(inner, width, heads * dim), heads * dim
         self._outputs = max((heads + 2 * kv_heads) * dim, 2 * inner)
         self._crew = Crew(torch.get_num_threads(), np.array([config.rms_norm_eps, dim**-0.5], np.float32))
@@ -83,7 +81,7 @@ class Int8Forward:
                 job.WIDTH: width,
                 job.INNER: inner,
                 job.VOCABULARY: len(self._head.scales),
-                job.HEAD_NORMS: int(self._blocks.head_norms),
+                job.HEAD_NORMS: int(has_head_norms(blocks[0])),
                 job.LAYER_COUNT: layers,
                 job.HELD_POSITIONS: len(self._cos),
             }

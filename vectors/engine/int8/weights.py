@@ -1,8 +1,7 @@
 """A decoder's weights as bytes, with a scale for each output, in the order in which products read them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol, Self, cast
+from typing import NamedTuple, Protocol, Self, cast
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from vectors.engine.int8.products import PANEL, Sums, Weights, panels
 from vectors.engine.int8.rows import Floats
 from vectors.engine.int8.smoothing import HEAD, Smoothing
 from vectors.engine.llama_forward import Weighted
-from vectors.models.blocks import decoder_blocks, final_norm, head
+from vectors.models.blocks import decoder_blocks, final_norm, head, text_config
 
 _ZERO = 128
 _ALIGNED = 64
@@ -42,25 +41,20 @@ class _Block(Protocol):
     post_attention_layernorm: Weighted
 
 
-@dataclass(frozen=True, eq=False)
-class ByteWeights:
+class ByteWeights(NamedTuple):
     """Of some products one after another: panels of bytes, the scale of each output, and what the inputs'
-    zero adds to its sum. `norms` is what their inputs are multiplied by; `head_norms` says that heads have
-    norms too (Qwen3's have, Llama's have none).
+    zero adds to its sum. `norms` is what their inputs are multiplied by.
     """
 
     weights: Weights
     scales: Floats
     offsets: Sums
     norms: Floats
-    head_norms: bool = False
 
     @classmethod
-    def of_blocks(cls, model: nn.Module, smoothing: Smoothing, head_dim: int) -> Self:
-        """Of each block: queries, keys and values in one, the way out, gate and up in one, down. What was
-        copied is freed.
-        """
-        made, norms, head_norms = [], [], False
+    def of_blocks(cls, model: nn.Module, smoothing: Smoothing) -> Self:
+        """Of each block: queries, keys and values in one, the way out, gate and up in one, down."""
+        made, norms = [], []
         for number, module in enumerate(decoder_blocks(model)):
             block = cast("_Block", module)
             attention, mlp = block.self_attn, block.mlp
@@ -73,31 +67,27 @@ class ByteWeights:
             for product, parts in joined.items():
                 weight = torch.cat([part.weight.detach() for part in parts])
                 made.append(_quantised(weight, smoothing[number, product]))
-            head_norms = hasattr(attention, "q_norm")
-            own = [attention.q_norm, attention.k_norm] if head_norms else []
+            dim = len(attention.q_proj.weight) // text_config(model).num_attention_heads
+            own = [attention.q_norm, attention.k_norm] if has_head_norms(module) else []
             norms += [
                 block.input_layernorm.weight.detach().float() / smoothing[number, "qkv"],
                 block.post_attention_layernorm.weight.detach().float() / smoothing[number, "up"],
                 1 / smoothing[number, "out"],
                 1 / smoothing[number, "down"],
-                *([each.weight.detach().float() for each in own] or [torch.ones(2 * head_dim)]),
+                *([each.weight.detach().float() for each in own] or [torch.ones(2 * dim)]),
             ]
-            for linear in linears(module):
-                linear.weight = nn.Parameter(linear.weight.new_empty(0), requires_grad=False)
-        return cls._joined(made, norms, head_norms)
+        return cls._joined(made, norms)
 
     @classmethod
     def of_head(cls, model: nn.Module, smoothing: Smoothing) -> Self:
-        """Of the output head, whose weights stay: an embedding may share them."""
+        """Of the output head."""
         even = smoothing[len(decoder_blocks(model)), HEAD]
         norm = cast("Weighted", final_norm(model)).weight.detach().float()
         weight = cast("Weighted", head(model)).weight.detach()
-        return cls._joined([_quantised(weight, even)], [norm / even], False)
+        return cls._joined([_quantised(weight, even)], [norm / even])
 
     @classmethod
-    def _joined(
-        cls, made: Sequence[tuple[Weights, Floats, Sums]], norms: Sequence[Tensor], head_norms: bool
-    ) -> Self:
+    def _joined(cls, made: Sequence[tuple[Weights, Floats, Sums]], norms: Sequence[Tensor]) -> Self:
         parts, scales, offsets = zip(*made, strict=True)
         size = sum(len(part) for part in parts)
         memory = np.empty(size + _ALIGNED, np.int8)
@@ -108,13 +98,17 @@ class ByteWeights:
             np.concatenate(scales),
             np.concatenate(offsets),
             torch.cat(list(norms)).numpy(),
-            head_norms,
         )
 
 
 def linears(module: nn.Module) -> list[nn.Linear]:
     """The linear layers in a module."""
     return [each for each in module.modules() if isinstance(each, nn.Linear)]
+
+
+def has_head_norms(block: nn.Module) -> bool:
+    """Whether the heads of a block's attention have norms: Qwen3's have, Llama's have none."""
+    return hasattr(cast("_Block", block).self_attn, "q_norm")
 
 
 def _quantised(weight: Tensor, even: Tensor) -> tuple[Weights, Floats, Sums]:

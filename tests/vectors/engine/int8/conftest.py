@@ -6,7 +6,9 @@ from llvmlite import binding
 
 from tests.vectors.tiny import tiny_model
 from vectors.engine.int8.int8_forward import Int8Forward
+from vectors.engine.int8.packed import Packed
 from vectors.engine.int8.smoothing import smoothing_of
+from vectors.engine.int8.weights import ByteWeights
 
 
 def pytest_collection_modifyitems(items):
@@ -34,7 +36,10 @@ def threads():
 
 def int8_forward(model):
     ids = torch.randint(0, 256, (4, 60), generator=torch.Generator().manual_seed(1)).tolist()
-    return Int8Forward(model, smoothing_of(model, ids))
+    smoothing = smoothing_of(model, ids)
+    return Int8Forward(
+        model, Packed(ByteWeights.of_blocks(model, smoothing), ByteWeights.of_head(model, smoothing))
+    )
 
 
 @pytest.fixture
