@@ -1,4 +1,4 @@
-"""Weights as bytes that are kept on disk: the same bits as made anew, and nothing that depends on the disk."""
+"""Weights as bytes that are kept on disk: the bits of those made anew, and nothing that hangs on the disk."""
 
 import logging
 
