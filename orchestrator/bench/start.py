@@ -8,12 +8,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from orchestrator.errors import ConfigError, OrchestratorError
 from vectors.processors import processors
@@ -22,8 +24,19 @@ from vectors.statistics.estimates import mean
 
 LIMIT_S = 600
 _MARK = "first token"
+_STATUS = "status"
+_TELL = f"""
+import atexit, os, sys
+
+def tell():  # to the parent the system says no less than what the parent itself holds
+    if os.path.exists("/proc/self/status"):
+        with open("/proc/self/status") as status, open(os.path.join({{folder!r}}, {_STATUS!r}), "w") as out:
+            out.write(status.read())
+
+atexit.register(tell)
+"""
 _FIRST_TOKEN = f"""
-import importlib.util, sys
+import importlib.util
 
 class Watch:
     # The row that takes a token is the same in every build; its module has moved.
@@ -38,6 +51,7 @@ class Watch:
             accept = module.Row.accept
             def told(*args, **kwargs):
                 accept(*args, **kwargs)
+                tell()
                 print({_MARK!r}, flush=True)
                 module.Row.accept = accept
             module.Row.accept = told
@@ -48,21 +62,33 @@ sys.meta_path.insert(0, Watch())
 from orchestrator.cli import main
 main(sys.argv[1:])
 """
-_WHOLE = "import sys; from orchestrator.cli import main; main(sys.argv[1:])"
+_WHOLE = "from orchestrator.cli import main; main(sys.argv[1:])"
 
 
 class StartFailed(OrchestratorError):
     """A process did not do what its time was to be taken of."""
 
 
+class Taken(NamedTuple):
+    """What one process took: wall time, processor time, and memory where it was most, if the system tells."""
+
+    seconds: float
+    processor_s: float
+    peak_mib: float | None
+
+
 @dataclass(frozen=True)
 class Seconds:
-    """Wall time of one thing in one build: the median and the range of `n` processes."""
+    """Wall time of one thing in one build: the median and the range of `n` processes; of processor time and
+    most memory the medians.
+    """
 
     n: int
     median: float
     low: float
     high: float
+    processor_s: float
+    peak_mib: float | None
 
 
 @dataclass(frozen=True)
@@ -109,11 +135,11 @@ def measure(
     rows: list[Start] = []
     with tempfile.TemporaryDirectory(prefix="start-") as scratch:
 
-        def solve(build: Path, code: int | None) -> float:
+        def solve(build: Path, code: int | None) -> Taken:
             out = tempfile.mkdtemp(dir=scratch)
             return _run(build, cache, scratch, ["solve", instance_id, "--model", model, "--out", out], code)
 
-        def whole(code: int, *arguments: str) -> Callable[[Path], float]:
+        def whole(code: int, *arguments: str) -> Callable[[Path], Taken]:
             return lambda build: _run(build, cache, scratch, list(arguments), code)
 
         timed = {
@@ -126,7 +152,7 @@ def measure(
             timed |= {"whole solve": lambda build: solve(build, 0)}
         steps = len(timed) + busy
 
-        def take(name: str, time_it: Callable[[Path], float]) -> list[list[float]]:
+        def take(name: str, time_it: Callable[[Path], Taken]) -> list[list[Taken]]:
             progress("timing starts", len(rows), steps)
             rounds = [[time_it(build) for build in builds] for _ in range(repeats + 1)][1:]
             rows.append(_start(name, rounds))
@@ -137,24 +163,35 @@ def measure(
         if busy:
             with _spinning(processors()) as beside:
                 slow = take(f"whole solve beside {beside} spinning", timed["whole solve"])
-            pairs = [(idle[0], loaded[0]) for idle, loaded in zip(rounds, slow, strict=True)]
+            pairs = [(idle[0].seconds, loaded[0].seconds) for idle, loaded in zip(rounds, slow, strict=True)]
             rows[-1] = replace(rows[-1], slowdown=_ratio(pairs))
         progress("timing starts", steps, steps)
     return rows
 
 
 def document(rows: list[Start], model: str, against: Path | None) -> dict[str, object]:
-    """The report as JSON; times in seconds."""
+    """The report as JSON; times in seconds, memory in MiB."""
     return {"model": model, "against": against and str(against), "rows": [asdict(row) for row in rows]}
 
 
-def _start(name: str, rounds: list[list[float]]) -> Start:
-    ours, *others = (
-        Seconds(len(times), median(times), min(times), max(times)) for times in zip(*rounds, strict=True)
-    )
+def _start(name: str, rounds: list[list[Taken]]) -> Start:
+    ours, *others = (_summed(processes) for processes in zip(*rounds, strict=True))
     if not others:
         return Start(name, ours)
-    return Start(name, ours, others[0], _ratio([(this, other) for this, other in rounds]))
+    return Start(name, ours, others[0], _ratio([(this.seconds, other.seconds) for this, other in rounds]))
+
+
+def _summed(processes: Sequence[Taken]) -> Seconds:
+    seconds = [each.seconds for each in processes]
+    peaks = [each.peak_mib for each in processes if each.peak_mib is not None]
+    return Seconds(
+        n=len(seconds),
+        median=median(seconds),
+        low=min(seconds),
+        high=max(seconds),
+        processor_s=median(each.processor_s for each in processes),
+        peak_mib=median(peaks) if peaks else None,
+    )
 
 
 def _ratio(pairs: list[tuple[float, float]]) -> Ratio:
@@ -173,10 +210,12 @@ def _spinning(processes: int) -> Iterator[int]:
         yield processes
 
 
-def _run(build: Path, cache: Path, folder: str, arguments: list[str], code: int | None) -> float:
-    """Seconds until a process ends with `code`, or, without one, until its first token: then it is ended."""
+def _run(build: Path, cache: Path, folder: str, arguments: list[str], code: int | None) -> Taken:
+    """What a process takes until it ends with `code`, or, without one, until its first token: then it is
+    ended.
+    """
     environment = os.environ | {"PYTHONPATH": str(build), "ORCHESTRATE_CACHE": str(cache)}
-    program = _FIRST_TOKEN if code is None else _WHOLE
+    program = _TELL.format(folder=folder) + (_FIRST_TOKEN if code is None else _WHOLE)
     with tempfile.TemporaryFile("w+", dir=folder) as errors:
         started = time.perf_counter()
         with subprocess.Popen(
@@ -189,14 +228,30 @@ def _run(build: Path, cache: Path, folder: str, arguments: list[str], code: int 
             text=True,
         ) as process:
             assert process.stdout is not None
+            limit = threading.Timer(LIMIT_S, process.kill)
+            limit.start()
             try:
-                whole = code is not None
-                said = process.communicate(timeout=LIMIT_S)[0] if whole else process.stdout.readline()
-                seconds = time.perf_counter() - started
+                said = process.stdout.readline() if code is None else process.stdout.read()
+                if code is None:
+                    seconds = time.perf_counter() - started
+                    process.kill()
+                _, status, used = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+                if code is not None:
+                    seconds = time.perf_counter() - started
             finally:
+                limit.cancel()
                 process.kill()
         if (said.strip() != _MARK) if code is None else (process.returncode != code):
             errors.seek(0)
             last = (errors.read().strip().splitlines() or ["it said nothing"])[-1]
             raise StartFailed(f"{build}: `orchestrate {' '.join(arguments)}` failed: {last}")
-    return seconds
+    return Taken(seconds, used.ru_utime + used.ru_stime, _peak_mib(Path(folder) / _STATUS))
+
+
+def _peak_mib(status: Path) -> float | None:
+    if not status.exists():
+        return None
+    told = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    status.unlink()
+    return int(told["VmHWM"].split()[0]) / 1024

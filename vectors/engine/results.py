@@ -10,8 +10,8 @@ from vectors.engine.row import Row, Scored
 from vectors.engine.sampling import choose
 from vectors.engine.twins import meet
 
-_SCORED = 1 << 22
-"""Logits that are normalised at once, whatever the vocabulary: 16 MiB."""
+_SCORED = 1 << 20
+"""Logits that are normalised at once, whatever the vocabulary: 4 MiB."""
 
 
 def distribute(batch: Pass, logits: Tensor, rows: Mapping[Piece, Row], eos_ids: frozenset[int]) -> int:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from orchestrator.bench.start import Ratio, Seconds, Start
 
 
+_COLUMNS = ("this build", "of processors", "MiB at most", "the other", "of processors", "MiB at most")
+
+
 @click.command(
     "start",
     cls=Command,
@@ -63,10 +66,10 @@ def _print(rows: "list[Start]") -> None:
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("seconds to", no_wrap=True)
-    for name in ("n", "this build", "the other", "other / this, 95 % interval"):
-        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("n", *_COLUMNS, "other / this, 95 % interval"):
+        table.add_column(name, justify="right")
     for row in rows:
-        table.add_row(row.name, str(row.this.n), _seconds(row.this), _seconds(row.other), _ratio(row.ratio))
+        table.add_row(row.name, str(row.this.n), *_build(row.this), *_build(row.other), _ratio(row.ratio))
     console().print(table)
     for row in rows:
         if row.slowdown:
@@ -77,5 +80,8 @@ def _ratio(found: "Ratio | None") -> str:
     return "" if found is None else f"{found.value:.2f} ({found.low:.2f}–{found.high:.2f})"
 
 
-def _seconds(found: "Seconds | None") -> str:
-    return "" if found is None else f"{found.median:.2f} ({found.low:.2f}–{found.high:.2f})"
+def _build(found: "Seconds | None") -> tuple[str, str, str]:
+    if found is None:
+        return "", "", ""
+    wall = f"{found.median:.2f} ({found.low:.2f}–{found.high:.2f})"
+    return wall, f"{found.processor_s:.2f}", "" if found.peak_mib is None else f"{found.peak_mib:,.0f}"

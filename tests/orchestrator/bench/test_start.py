@@ -23,6 +23,9 @@ def test_whole_processes_are_timed_up_to_what_they_are_asked_for(tiny_model, tmp
         assert row.this.n == 1
         assert 0 < row.this.low <= row.this.median <= row.this.high
         assert row.other is row.ratio is None
+    told, _, loaded, asked = (row.this for row in rows)
+    assert told.processor_s < loaded.processor_s < asked.processor_s
+    assert told.peak_mib < loaded.peak_mib < asked.peak_mib
 
 
 def test_a_process_that_fails_is_told_with_what_it_said_last(tiny_model, tmp_path):
@@ -31,8 +34,11 @@ def test_a_process_that_fails_is_told_with_what_it_said_last(tiny_model, tmp_pat
 
 
 def test_the_ratio_of_two_builds_is_that_of_neighbouring_processes():
-    row = start._start("help", [[1.0, 2.0], [2.0, 4.0], [0.5, 1.0]])
+    row = start._start(
+        "help", [[start.Taken(each, each / 2, 30.0) for each in pair] for pair in ((1, 2), (2, 4), (0.5, 1))]
+    )
     assert (row.this.median, row.other.median) == (1.0, 2.0)
+    assert (row.this.processor_s, row.other.processor_s, row.this.peak_mib) == (0.5, 1.0, 30.0)
     assert (row.ratio.value, row.ratio.low, row.ratio.high) == pytest.approx((2.0, 2.0, 2.0))
 
 
@@ -51,7 +57,7 @@ def test_a_busy_machine_is_one_with_a_spinning_process_for_each_processor(monkey
 
     def run(build, cache, folder, arguments, code):
         beside.append(sum(process.poll() is None for process in started))
-        return 3.0 if beside[-1] else 1.5
+        return start.Taken(3.0 if beside[-1] else 1.5, 1.0, 30.0)
 
     monkeypatch.setattr(start, "_run", run)
     monkeypatch.setattr(start.subprocess, "Popen", Watched)
