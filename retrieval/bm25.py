@@ -19,7 +19,8 @@ def okapi_idf(document_frequencies: Ints, n_documents: int) -> Floats:
     idf: Floats = np.log(n_documents - document_frequencies + 0.5) - np.log(document_frequencies + 0.5)
     occurring = document_frequencies > 0
     if occurring.any():
-        idf[idf < 0] = 0.25 * idf[occurring].mean()
+        # Sorted, so that the sum rounds the same however the terms are numbered.
+        idf[idf < 0] = 0.25 * np.sort(idf[occurring]).mean()
     return idf
 
 

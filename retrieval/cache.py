@@ -14,7 +14,7 @@ from pathlib import Path
 from retrieval import tokens
 from retrieval.features import Features
 
-_FORMAT = 2
+_FORMAT = 3
 _log = logging.getLogger(__name__)
 
 
@@ -40,9 +40,11 @@ class FeatureCache:
         """Keep the features of a blob, if the folder can be written to."""
         path = self._path(blob)
         staged = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        data = zlib.compress(features.to_bytes(), level=1)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            staged.write_bytes(zlib.compress(features.to_bytes(), level=1))
+            if not path.parent.is_dir():
+                path.parent.mkdir(parents=True, exist_ok=True)
+            staged.write_bytes(data)
             staged.replace(path)
         except OSError as error:  # a folder that is shared and read-only, or full: it is made again next time
             if not self._refused:

@@ -5,7 +5,7 @@ cache, and what has a number keeps it.
 """
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from retrieval.bm25 import Ints
 from retrieval.cache import FeatureCache
 from retrieval.definitions import Definition
 from retrieval.features import EMPTY, Features, extract
+from retrieval.numbers import Numbers
 from retrieval.progress import Progress
 from retrieval.store import Repository, TreeFile
 from retrieval.tokens import count_terms
@@ -46,17 +47,12 @@ class Numbering:
     """Numbers terms in the order they are met."""
 
     def __init__(self) -> None:
-        self.vocabulary: dict[str, int] = {}
+        self.vocabulary = Numbers()
         self.counted = functools.lru_cache(maxsize=1 << 15)(self._counted)
-
-    def of(self, terms: Iterable[str]) -> Ints:
-        """The numbers of terms, new ones for those not met before."""
-        vocabulary = self.vocabulary
-        return np.array([vocabulary.setdefault(term, len(vocabulary)) for term in terms], dtype=np.int32)
 
     def numbered(self, counts: Mapping[str, int]) -> Ints:
         """[2, n]: terms and their occurrences."""
-        return np.stack([self.of(counts), np.array([*counts.values()], dtype=np.int32)])
+        return np.stack([self.vocabulary.of(counts), np.array([*counts.values()], dtype=np.int32)])
 
     def _counted(self, name: str) -> Ints:
         """[2, n]: the terms of a short text, such as a name or a path; kept."""
@@ -98,24 +94,19 @@ class Corpus:
         return found
 
     def _document(self, file: TreeFile, features: Features) -> Document:
-        chunk, term, count = features.postings
-        code = np.stack([chunk, self.numbering.of(features.terms)[term], count])
+        numbers = self.numbering.vocabulary.of(features.terms)
+        code, names = (
+            np.stack([at, numbers[term], n]) for at, term, n in (features.postings, features.names)
+        )
         path = self.numbering.counted(file.path.removesuffix(".py"))
-        called = [self.numbering.counted(definition.name) for definition in features.definitions]
-        sizes = [0, *(name.shape[1] for name in called)]
-        names = np.concatenate([np.zeros((2, 0), dtype=np.int32), *called], axis=1)
         n_chunks = len(features.definitions) + 1
-        numbers = np.arange(n_chunks, dtype=np.int32)
-        stand = [
-            np.vstack([np.repeat(numbers, sizes), names]),
-            np.vstack([np.repeat(numbers, path.shape[1]), np.tile(path, n_chunks)]),
-        ]
+        stands = np.repeat(np.arange(n_chunks, dtype=np.int32), path.shape[1])
         weighted = path * np.array([[1], [PATH_WEIGHT]], dtype=np.int32)
         return Document(
             features.definitions,
             frozenset(definition.name.rsplit(".", 1)[-1] for definition in features.definitions),
             text=np.concatenate([code[1:], weighted], axis=1),
-            chunks=np.concatenate([code, *stand], axis=1),
-            names=names,
+            chunks=np.concatenate([code, names, [stands, *np.tile(path, n_chunks)]], axis=1, dtype=np.int32),
+            names=names[1:],
             path=path,
         )

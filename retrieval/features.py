@@ -6,41 +6,47 @@ here depends on the path, so the features of a blob can be kept under its hash.
 """
 
 import json
-from collections import defaultdict
-from dataclasses import astuple, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from retrieval.bm25 import Ints
 from retrieval.decoding import decoded
-from retrieval.definitions import Definition, find_definitions, lines_of
-from retrieval.tokens import count_terms
+from retrieval.definitions import Definition, find_definitions, line_starts
+from retrieval.numbers import count_in_groups
+from retrieval.tokens import words
 
 
 @dataclass(frozen=True)
 class Features:
-    """`postings` is [3, n]: chunk, position in `terms`, occurrences."""
+    """`postings` is [3, n]: chunk, position in `terms`, occurrences; `names` the same of the definitions'
+    names, each under its definition's chunk."""
 
     definitions: tuple[Definition, ...]
     terms: tuple[str, ...]
     postings: Ints
+    names: Ints
 
     def to_bytes(self) -> bytes:
-        """A line of JSON, then the postings as little-endian int32."""
-        head = [[astuple(definition) for definition in self.definitions], self.terms]
-        return json.dumps(head).encode() + b"\n" + self.postings.astype("<i4").tobytes()
+        """A line of JSON, then postings and names as little-endian int32."""
+        definitions = [(each.name, each.kind, each.start_line, each.end_line) for each in self.definitions]
+        head = [definitions, self.terms, self.postings.shape[1]]
+        both = np.concatenate([self.postings, self.names], axis=1)
+        return json.dumps(head).encode() + b"\n" + both.astype("<i4").tobytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Features":
         """The inverse of to_bytes; raises ValueError or TypeError on anything else."""
         head, _, tail = data.partition(b"\n")
-        definitions, terms = json.loads(head)
-        postings = np.frombuffer(tail, dtype="<i4").reshape(3, -1).astype(np.int32)
-        if postings.size and not (
-            postings.min() >= 0 and postings[0].max() <= len(definitions) and postings[1].max() < len(terms)
+        definitions, terms, n_postings = json.loads(head)
+        both = np.frombuffer(tail, dtype="<i4").reshape(3, -1).astype(np.int32)
+        if both.size and not (
+            both.min() >= 0 and both[0].max() <= len(definitions) and both[1].max() < len(terms)
         ):
             raise ValueError("postings out of bounds")
-        return cls(tuple(Definition(*definition) for definition in definitions), tuple(terms), postings)
+        found = tuple(Definition(*definition) for definition in definitions)
+        return cls(found, tuple(terms), both[:, :n_postings], both[:, n_postings:])
 
 
 def text_of(data: bytes) -> str:
@@ -51,7 +57,7 @@ def text_of(data: bytes) -> str:
         return data.decode("utf-8", errors="replace")
 
 
-EMPTY = Features((), (), np.zeros((3, 0), dtype=np.int32))
+EMPTY = Features((), (), *np.zeros((2, 3, 0), dtype=np.int32))
 
 
 def extract(data: bytes) -> Features:
@@ -60,21 +66,28 @@ def extract(data: bytes) -> Features:
         return EMPTY
     text = text_of(data)
     definitions = find_definitions(text)
-    numbering: dict[str, int] = {}
-    postings: list[tuple[int, int, int]] = []
-    for chunk, lines in _chunks(lines_of(text), definitions).items():
-        for term, count in count_terms("\n".join(lines)).items():
-            postings.append((chunk, numbering.setdefault(term, len(numbering)), count))
-    columns = np.array(postings, dtype=np.int32).reshape(-1, 3).T
-    return Features(tuple(definitions), tuple(numbering), columns)
+    found: list[str] = []
+    groups, sizes = [], []
+    named = enumerate((definition.name for definition in definitions), start=len(definitions) + 1)
+    for group, part in [*_parts(text, definitions), *named]:
+        here = words(part)
+        found += here
+        groups.append(group)
+        sizes.append(len(here))
+    terms, counted = count_in_groups(np.repeat(np.array(groups, dtype=np.int32), sizes), found)
+    is_name = counted[0] > len(definitions)
+    names = counted[:, is_name]
+    names[0] -= len(definitions)
+    return Features(tuple(definitions), tuple(terms), counted[:, ~is_name], names)
 
 
-def _chunks(lines: list[str], definitions: list[Definition]) -> dict[int, list[str]]:
-    owner = [0] * len(lines)
+def _parts(text: str, definitions: list[Definition]) -> Iterator[tuple[int, str]]:
+    """The text in parts of whole lines, each with the chunk that it belongs to."""
+    starts = line_starts(text)
+    owner = np.zeros(len(starts), dtype=np.int32)
     for chunk, definition in enumerate(definitions, start=1):  # outer before inner, so the innermost stays
-        end = min(definition.end_line, len(lines))
-        owner[definition.start_line - 1 : end] = [chunk] * (end - definition.start_line + 1)
-    chunks: dict[int, list[str]] = defaultdict(list)
-    for chunk, line in zip(owner, lines, strict=True):
-        chunks[chunk].append(line)
-    return chunks
+        owner[definition.start_line - 1 : definition.end_line] = chunk
+    first = np.flatnonzero(np.diff(owner, prepend=-1))
+    bounds = [*starts[first].tolist(), len(text)]
+    for chunk, start, end in zip(owner[first].tolist(), bounds, bounds[1:], strict=False):
+        yield chunk, text[start:end]

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,8 +86,10 @@ class Indexer:
 
     def index(self, sha: str, progress: Progress = silent) -> Index:
         """Index the selected files of a commit, given by its full hash; raises what `select` raises."""
-        files = self._select(self._repository, sha)
-        documents = self._corpus.documents(files, progress)
+        with ThreadPoolExecutor(1) as beside:  # git reads the history meanwhile
+            changes = beside.submit(self._changes.before, sha)
+            files = self._select(self._repository, sha)
+            documents = self._corpus.documents(files, progress)
         positions = {file.path: position for position, file in enumerate(files)}
         defined_in: dict[str, list[int]] = defaultdict(list)
         for position, document in enumerate(documents):
@@ -109,7 +112,7 @@ class Indexer:
             definitions=tuple(document.definitions for document in documents),
             modules={module_of(path): position for path, position in positions.items()},
             defined_in=defined_in,
-            history=History(self._changes.before(sha), self._changes.numbering.vocabulary, positions),
+            history=History(changes.result(), self._changes.numbering.vocabulary, positions),
             support=np.array([is_support(path) for path in positions]),
         )
 

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,10 @@ BLOB = "ab" + "0" * 38
 
 
 def same(one: Features, other: Features) -> bool:
-    return (one.definitions, one.terms) == (other.definitions, other.terms) and np.array_equal(
-        one.postings, other.postings
+    return (
+        (one.definitions, one.terms) == (other.definitions, other.terms)
+        and np.array_equal(one.postings, other.postings)
+        and np.array_equal(one.names, other.names)
     )
 
 
@@ -69,7 +72,7 @@ def test_a_damaged_entry_is_reported_and_made_again(tmp_path, caplog, damage):
 
 def test_postings_that_point_outside_are_damage():
     features = extract(SOURCE)
-    shifted = Features(features.definitions, features.terms, features.postings + 1)
+    shifted = replace(features, postings=features.postings + 1)
     with pytest.raises(ValueError, match="out of bounds"):
         Features.from_bytes(shifted.to_bytes())
 
