@@ -8,7 +8,9 @@ of a large embedding only the rows that are looked up take memory then.
 import json
 import math
 import mmap
+import os
 import secrets
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -36,11 +38,13 @@ class _Entry(NamedTuple):
 def narrowed(paths: list[Path], dtype: torch.dtype, kept: Path | None = None) -> dict[str, Tensor] | None:
     """The tensors of `paths` as `dtype`; None where that saves nothing, or files hold more than floats.
 
-    They are mapped from the file `kept`, which is made where it is missing and can be written.
+    They are mapped from the file `kept`, which is made where it is missing or damaged and can be written.
     Raises OSError, ValueError and SafetensorError for a file that is damaged.
     """
     if kept is not None and kept.is_file():
-        return _mapped(kept)
+        # One that is damaged, or not for us to read, is made anew.
+        with suppress(OSError, ValueError, SafetensorError):
+            return _mapped(kept)
     listed = [(path, _entries(path)) for path in paths]
     kinds = {entry.dtype for _, entries in listed for entry in (entries or {}).values()}
     whole = all(entries is not None for _, entries in listed)
@@ -56,6 +60,9 @@ def narrowed(paths: list[Path], dtype: torch.dtype, kept: Path | None = None) ->
         for leftover in kept.parent.glob(f"{kept.name}.*.part"):  # of a process that was killed
             leftover.unlink()
         save_file(read, made)
+        shutil.copymode(paths[0], made)  # it comes as its maker's alone
+        with made.open("rb") as file:
+            os.fsync(file.fileno())
         made.replace(kept)
         return _mapped(kept)
     except (OSError, SafetensorError):  # a cache that is full or read-only: they are converted again

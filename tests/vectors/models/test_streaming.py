@@ -90,6 +90,17 @@ def test_what_is_made_of_our_own_folder_is_kept_and_read_from_there(tmp_path):
     assert same(first, expected)
 
 
+def test_what_is_kept_is_as_readable_as_the_folder_and_made_anew_where_it_is_damaged(tmp_path):
+    expected = converted(tmp_path)
+    (tmp_path / "model.safetensors").chmod(0o644)
+    for left in (None, 100, -1):
+        assert same(loaded(tmp_path), expected)
+        kept = tmp_path / "model.bfloat16.safetensors"
+        assert kept.stat().st_mode & 0o777 == 0o644
+        kept.write_bytes(kept.read_bytes()[:left])
+    assert same(loaded(tmp_path), expected)
+
+
 def test_where_nothing_can_be_kept_it_is_made_each_time(tmp_path, monkeypatch):
     expected = converted(tmp_path)
 
