@@ -42,9 +42,11 @@ class FeatureCache:
         staged = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         data = zlib.compress(features.to_bytes(), level=1)
         try:
-            if not path.parent.is_dir():
+            try:
+                staged.write_bytes(data)
+            except FileNotFoundError:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            staged.write_bytes(data)
+                staged.write_bytes(data)
             staged.replace(path)
         except OSError as error:  # a folder that is shared and read-only, or full: it is made again next time
             if not self._refused:

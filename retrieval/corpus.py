@@ -98,6 +98,10 @@ class Corpus:
         code, names = (
             np.stack([at, numbers[term], n]) for at, term, n in (features.postings, features.names)
         )
+        occurring = np.bincount(
+            features.postings[1], weights=features.postings[2], minlength=len(numbers)
+        ).astype(np.int32)
+        here = occurring > 0
         path = self.numbering.counted(file.path.removesuffix(".py"))
         n_chunks = len(features.definitions) + 1
         stands = np.repeat(np.arange(n_chunks, dtype=np.int32), path.shape[1])
@@ -105,7 +109,7 @@ class Corpus:
         return Document(
             features.definitions,
             frozenset(definition.name.rsplit(".", 1)[-1] for definition in features.definitions),
-            text=np.concatenate([code[1:], weighted], axis=1),
+            text=np.concatenate([[numbers[here], occurring[here]], weighted], axis=1, dtype=np.int32),
             chunks=np.concatenate([code, names, [stands, *np.tile(path, n_chunks)]], axis=1, dtype=np.int32),
             names=names[1:],
             path=path,

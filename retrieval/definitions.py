@@ -90,9 +90,9 @@ def _code_of(text: str) -> str:
 def _blank(found: re.Match[str]) -> str:
     """As many characters that are neither code nor line ends; NUL for a quote that is never closed."""
     text = found[0]
-    if len(text) == 1 and text != "#":
-        return "\0"
-    return (" " if text[0] == "#" else "x") * len(text)
+    if text[0] == "#":
+        return " " * len(text)
+    return "x" * len(text) if len(text) > 1 else "\0"
 
 
 def _scan(text: str, code: str) -> Iterator[Definition]:

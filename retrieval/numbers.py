@@ -1,6 +1,7 @@
 """Terms as numbers, so that they can be counted in numpy."""
 
 from collections.abc import Iterable
+from itertools import chain
 
 import numpy as np
 
@@ -17,16 +18,16 @@ class Numbers(dict[str, int]):
 
     def of(self, words: Iterable[str]) -> Ints:
         """The numbers of words [n], new ones for those not met before."""
-        return np.fromiter(map(self.__getitem__, words), dtype=np.int32)
+        return np.array(list(map(self.__getitem__, words)), dtype=np.int32)
 
 
 def count_in_groups(groups: Ints, words: list[str]) -> tuple[list[str], Ints]:
     """The terms of words [n], and [3, m] group, term, occurrences; `groups` [n] says whose each word is."""
     numbers, terms = Numbers(), Numbers()
     word = numbers.of(words)
-    split = [terms_of_word(each) for each in numbers]
-    term = terms.of(each for parts in split for each in parts)
-    sizes = np.array([len(parts) for parts in split], dtype=np.int64)
+    split = list(map(terms_of_word, numbers))
+    term = terms.of(chain.from_iterable(split))
+    sizes = np.array(list(map(len, split)), dtype=np.int64)
     # Every occurrence of a word in its terms: from the place of the word's first term on.
     n = sizes[word]
     skipped = np.cumsum(sizes)[word] - np.cumsum(n)

@@ -59,6 +59,7 @@ class Repository:
         self.folder = folder
         self.checkout = checkout
         self._tree = functools.lru_cache(maxsize=2)(self._read_tree)
+        self._entries: dict[bytes, TreeFile | None] = {}
 
     def resolve(self, commit: str) -> str:
         """The full hash of a commit given as a hash, branch, tag or HEAD.
@@ -142,16 +143,10 @@ class Repository:
         return without_objects(self.git)
 
     def _read_tree(self, sha: str) -> dict[str, TreeFile]:
-        tree: dict[str, TreeFile] = {}
-        for entry in self._listing(sha).split(b"\0")[:-1]:
-            described, name = entry.split(b"\t", 1)
-            mode, _, blob, size = described.decode().split()
-            if not mode.startswith("100"):
-                continue
-            path = name.decode(errors="replace")
-            if path.isprintable() and "\ufffd" not in path:  # else JSON, prompts and patches cannot carry it
-                tree[path] = TreeFile(path, blob, int(size) if size.isdecimal() else None, mode)
-        return tree
+        entries, known = self._listing(sha).split(b"\0")[:-1], self._entries
+        # Most are those of the tree before.
+        self._entries = {entry: known[entry] if entry in known else _tree_file(entry) for entry in entries}
+        return {file.path: file for file in self._entries.values() if file}
 
     def _listing(self, sha: str) -> bytes:
         """What `ls-tree -l` lists; git itself gives up at the first size that a partial clone lacks."""
@@ -171,6 +166,17 @@ class Repository:
         return b"".join(
             b"%s %s\t%s\0" % (head, known.get(head.split()[2], b"BAD"), name) for head, name in entries
         )
+
+
+def _tree_file(entry: bytes) -> TreeFile | None:
+    """A regular file as `ls-tree -l` lists it."""
+    described, name = entry.split(b"\t", 1)
+    mode, _, blob, size = described.decode().split()
+    path = name.decode(errors="replace")
+    # Of another name JSON, prompts and patches cannot carry it.
+    if not mode.startswith("100") or not path.isprintable() or "\ufffd" in path:
+        return None
+    return TreeFile(path, blob, int(size) if size.isdecimal() else None, mode)
 
 
 class RepoStore:
