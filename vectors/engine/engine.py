@@ -60,7 +60,8 @@ class Engine:
     `niceness` (0 to 19), so that a busy event loop comes first. `endless`: no token ends a generation.
     `record` is a file of this very model that keeps what a rehearsal found (`vectors.engine.forward`). With
     `eight_bits` it computes with bytes (`vectors.engine.int8`), and leaves the model as it is; `packed` is a
-    folder of this very model that keeps them.
+    folder of this very model that keeps them. Without `drafts` every token has a pass of its own
+    (`vectors.engine.drafts`).
     Use as a context manager, or call `close`.
     Raises UnsupportedModel for a model that nothing here runs as its own forward does.
     """
@@ -77,6 +78,7 @@ class Engine:
         record: Path | None = None,
         eight_bits: bool = False,
         packed: Path | None = None,
+        drafts: bool = True,
     ) -> None:
         self._niceness = niceness
         model.eval()
@@ -101,6 +103,7 @@ class Engine:
             max_rows,
             like.shape[0],
             like.device,
+            drafts and self._forward.reusable and self._forward.dtype == torch.float32,
         )
         self._intake = Intake(model, tokenizer, self._cache.tokens, max_rows)
         self._lock = threading.Lock()

@@ -76,14 +76,19 @@ class KeyValueCache:
         hide that from it.
         """
         if clear:
-            for cache in (*self.keys, *self.values):
-                self.view(cache, block, 1, block.capacity).zero_()
+            self.clear(block)
         size, start = block.capacity, block.start
         self.used -= size
         while (buddy := start ^ size) in self._free.get(size, ()):
             self._free[size].remove(buddy)
             start, size = min(start, buddy), size * 2
         self._free.setdefault(size, set()).add(start)
+
+    def clear(self, block: Block, first: int = 0) -> None:
+        """Set to zero what a block holds of tokens from place `first` on, or from the next whole group on."""
+        first = -(-first // self._group) * self._group
+        for cache in (*self.keys, *self.values):
+            self.view(cache, block, 1, block.capacity)[:, :, first:].zero_()
 
     def copy(self, source: Block, target: Block, tokens: int, n_layers: int) -> None:
         """Copy the first `tokens` tokens of the first `n_layers` layers from one block to another."""

@@ -26,7 +26,7 @@ class Piece:
 
     `wanted` are the positions whose logits are asked for. `records` takes the residual stream [tokens,
     d_model] after each of its layers, before that layer's steering. `states` are what layers other than
-    attention remember of the row, by layer.
+    attention remember of the row, by layer. The last `drafted` tokens are guesses.
     """
 
     block: Block
@@ -37,11 +37,17 @@ class Piece:
     records: dict[int, list[Tensor]] = field(default_factory=dict)
     states: dict[int, object] = field(default_factory=dict)
     readings: RowReadings | None = None
+    drafted: int = 0
 
     @property
     def end(self) -> int:
         """The position after the piece's last token."""
         return self.start + len(self.token_ids)
+
+    @property
+    def draft(self) -> Sequence[int]:
+        """The guesses among its tokens."""
+        return self.token_ids[len(self.token_ids) - self.drafted :]
 
 
 class _Run(NamedTuple):

@@ -1,6 +1,9 @@
-"""What rows take from a pass: scores of tokens that were forced on them, and the next token."""
+"""What rows take from a pass: scores of tokens that were forced on them, the next token, and those after it
+as far as a draft was right.
+"""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,9 +17,30 @@ _SCORED = 1 << 20
 """Logits that are normalised at once, whatever the vocabulary: 4 MiB."""
 
 
-def distribute(batch: Pass, logits: Tensor, rows: Mapping[Piece, Row], eos_ids: frozenset[int]) -> int:
-    """Give each row its share of a pass's `logits` [wanted, vocab]; returns how many tokens were chosen."""
-    choosing: list[tuple[Row, int]] = []
+class Chosen(NamedTuple):
+    """How many tokens were chosen in a pass, and how many of these because a draft was right."""
+
+    tokens: int
+    drafted: int
+
+
+class _Choice(NamedTuple):
+    """A row whose next token is drawn from the logits `number` of a pass, and its draft from there on."""
+
+    row: Row
+    number: int
+    draft: Sequence[int]
+
+    @property
+    def right(self) -> bool:
+        """Whether what was drawn is what was drafted, and the row goes on."""
+        row = self.row
+        ended = row.finished or row.cancelled
+        return bool(self.draft) and not ended and row.known[-1] == self.draft[0]
+
+
+def distribute(batch: Pass, logits: Tensor, rows: Mapping[Piece, Row], eos_ids: frozenset[int]) -> Chosen:
+    """Give each row its share of a pass's `logits` [wanted, vocab]."""
     at, indices = 0, dict[Piece, dict[int, int]]()
     for piece in batch.pieces:
         indices[piece] = dict(zip(piece.wanted, range(at, at + len(piece.wanted)), strict=True))
@@ -26,29 +50,59 @@ def distribute(batch: Pass, logits: Tensor, rows: Mapping[Piece, Row], eos_ids: 
             row.computed = piece.end
             places = {place: logits[number] for place, number in indices.pop(piece).items()}
             meet(row.leads, places, steered=False)
+    choosing: list[_Choice] = []
     for piece, index in indices.items():
         row = rows[piece]
         known = len(row.known)
-        row.computed = piece.end
-        first = row.prompt_len - 1
-        if row.wants_divergence:
-            places = {place: logits[number] for place, number in index.items() if place >= first}
-            meet(row, places, steered=True)
-        if row.wants_distribution and first in index:
-            row.distribution = torch.log_softmax(logits[index[first]], dim=-1).cpu()
-        for number, ids in row.wants_alternatives.items():
-            if first + number in index:
-                scores = torch.log_softmax(logits[index[first + number]], dim=-1)
-                row.alternatives[number] = tuple(scores[list(ids)].tolist())
-        forced = [at for at in range(max(piece.start, first), piece.end) if at + 1 < known]
+        if piece.drafted and not _finite(logits, list(index.values())):
+            # A guess that overflows spoils what is computed beside it: the row's own token is computed alone.
+            batch.cache.clear(piece.block, piece.start)
+            row.drafts.stop()
+            continue
+        row.computed = piece.end - piece.drafted
+        _look(row, index, logits)
+        forced = [at for at in range(max(piece.start, row.prompt_len - 1), row.computed) if at + 1 < known]
         for position, score in zip(forced, _scores(row, forced, index, logits), strict=True):
             if not row.finished:
                 row.accept(row.known[position + 1], eos_ids, score)
         if known - 1 in index and not row.finished:
-            choosing.append((row, index[known - 1]))
-    if choosing:
-        _choose([row for row, _ in choosing], logits[[index for _, index in choosing]], eos_ids)
-    return len(choosing)
+            choosing.append(_Choice(row, index[known - 1], piece.draft))
+    chosen = _choose_all(choosing, logits, eos_ids)
+    for piece, row in [(piece, rows[piece]) for piece in batch.pieces if piece.drafted]:
+        row.drafts.learn(max(0, row.computed + piece.drafted - piece.end))
+        row.steering.forget(range(row.computed, piece.end))
+    return chosen
+
+
+def _finite(logits: Tensor, numbers: Sequence[int]) -> bool:
+    """Whether the best of each of the logits `numbers`, which follow one another, can be told."""
+    return bool(logits[numbers[0] : numbers[-1] + 1].amax(dim=-1).isfinite().all())
+
+
+def _look(row: Row, index: Mapping[int, int], logits: Tensor) -> None:
+    """Take what a row wants to know of the places whose logits are there."""
+    first = row.prompt_len - 1
+    if row.wants_divergence:
+        places = {place: logits[number] for place, number in index.items() if place >= first}
+        meet(row, places, steered=True)
+    if row.wants_distribution and first in index:
+        row.distribution = torch.log_softmax(logits[index[first]], dim=-1).cpu()
+    for number, ids in row.wants_alternatives.items():
+        if first + number in index:
+            scores = torch.log_softmax(logits[index[first + number]], dim=-1)
+            row.alternatives[number] = tuple(scores[list(ids)].tolist())
+
+
+def _choose_all(choosing: Sequence[_Choice], logits: Tensor, eos_ids: frozenset[int]) -> Chosen:
+    """Draw the next token of each row, and one more for each that was drafted as it is drawn."""
+    counts = []
+    while choosing:
+        _choose([each.row for each in choosing], logits[[each.number for each in choosing]], eos_ids)
+        counts.append(len(choosing))
+        choosing = [_Choice(each.row, each.number + 1, each.draft[1:]) for each in choosing if each.right]
+        for each in choosing:
+            each.row.computed += 1
+    return Chosen(sum(counts), sum(counts[1:]))
 
 
 def _scores(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vectors.engine.drafts import Drafts
 from vectors.engine.kvcache import Block
 from vectors.engine.readings import RowReadings
 from vectors.engine.sampling import Sampler, Sampling
@@ -60,6 +61,7 @@ class Row:
     reaches: int = 0
     met: dict[int, Tensor] = field(default_factory=dict)
     divergences: list[float] = field(default_factory=list)
+    drafts: Drafts = field(init=False)
 
     cancelled: bool = False
     block: Block | None = None
@@ -80,6 +82,9 @@ class Row:
     error: Exception | None = None
     seconds: float = 0.0
 
+    def __post_init__(self) -> None:
+        self.drafts = Drafts(self.known)
+
     @property
     def finished(self) -> bool:
         """Whether no further token is wanted."""
@@ -99,6 +104,14 @@ class Row:
     def token_ids(self) -> tuple[int, ...]:
         """The new tokens so far."""
         return tuple(self.known[self.prompt_len : self.prompt_len + self.new_tokens])
+
+    @property
+    def draftable(self) -> bool:
+        """Whether only its newest token is left to compute, and a place that turns out not to be its own
+        leaves nothing behind.
+        """
+        alone = self.twin is None and self.leads is None
+        return alone and self.decoding and self.readings is None and not self.wants_alternatives
 
     @cached_property
     def begins(self) -> NDArray[np.int64]:

@@ -29,6 +29,8 @@ _PROMPT_TOKENS = 256
 """Prompt tokens of one pass: enough to use the processor fully, few enough not to stall decoding rows."""
 _LOGITS = 1 << 24
 """Logits of one pass, whatever the vocabulary: 64 MiB, which are held several times over."""
+_FEW = 4
+"""Rows that may draft: four are done together as soon as without, one half as fast again."""
 _LOOKED_AT = 64
 """Waiting rows that are compared with what could be reused: to look at thousands would stall the others."""
 
@@ -39,7 +41,8 @@ class Counts:
 
     `pieces` are rows in a pass, summed over the passes, and `pass_seconds` the wall time inside the model.
     `computed_tokens` are of prompts and answers; like `reused_tokens` they are weighted by their share of
-    the blocks.
+    the blocks. Of the `new_tokens`, so many were `accepted` of those that were `drafted`: each saved a row a
+    pass.
     """
 
     rows: int = 0
@@ -50,11 +53,16 @@ class Counts:
     prompt_tokens: int = 0
     reused_tokens: float = 0.0
     new_tokens: int = 0
+    drafted: int = 0
+    accepted: int = 0
 
 
 @dataclass
 class Scheduler:
-    """Rows that run, on the cache and the prefixes they share."""
+    """Rows that run, on the cache and the prefixes they share.
+
+    With `drafts` rows try what they may go on with, where passes of many tokens give what those of one give.
+    """
 
     forward: Forward
     cache: KeyValueCache
@@ -63,6 +71,7 @@ class Scheduler:
     max_rows: int
     vocabulary: int
     device: torch.device
+    drafts: bool = False
     counts: Counts = field(default_factory=Counts)
     _running: list[Running] = field(default_factory=list)
     _untrimmed: int = 0
@@ -182,6 +191,7 @@ class Scheduler:
         row, prefix = running.row, running.prefix
         row.settle()
         records, row.records, row.resume = row.records, {}, None  # a ticket may be kept
+        row.drafts.stop()
         known = row.known[: row.computed]
         prefix.tokens, prefix.touched = np.array(known, dtype=np.int64), row.steering.touched(known)
         unproven = row.error is not None or row.new_tokens == 0  # no logits have told that it is finite
@@ -240,19 +250,38 @@ class Scheduler:
             row.reaches = end
             if end == row.computed:
                 continue
+            draft = self._draft(row)
+            wanted += range(end, end + len(draft))
             room -= len(wanted)
-            tokens = row.known[row.computed : end]
+            tokens = row.known[row.computed : end] + draft
             records = {} if row.decoding else row.records  # what was generated is seldom begun with again
             piece = Piece(
-                row.block, row.computed, tokens, row.steering, wanted, records, row.states, row.readings
+                row.block,
+                row.computed,
+                tokens,
+                row.steering,
+                wanted,
+                records,
+                row.states,
+                row.readings,
+                len(draft),
             )
             pieces[piece] = row
         for batch, logits in self._runs(pieces):
-            self.counts.new_tokens += distribute(batch, logits, pieces, self.eos_ids)
+            chosen = distribute(batch, logits, pieces, self.eos_ids)
+            self.counts.new_tokens += chosen.tokens
+            self.counts.drafted += sum(piece.drafted for piece in batch.pieces)
+            self.counts.accepted += chosen.drafted
             self._untrimmed += logits.numel()
             if self._untrimmed > 4 * _LOGITS:
                 self._untrimmed = 0
                 trim()
+
+    def _draft(self, row: Row) -> list[int]:
+        """What a row may go on with, where it pays to try that."""
+        if not self.drafts or len(self._running) > _FEW or not row.draftable:
+            return []
+        return row.drafts.next(row.prompt_len + row.sampling.max_new_tokens - 1 - len(row.known))
 
     def _within(self, budget: int, computed: int, end: int) -> int:
         """How far a prompt comes in a pass with room for `budget` tokens of prompts."""

@@ -5,7 +5,7 @@ What a row's tokens were steered by tells which of their keys and values another
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -126,6 +126,12 @@ class RowSteering:
             sum(each.held.values()) if each.when else len(tokens) if its is None else int(its.sum())
             for each, its in zip(self.interventions, self.chosen(tokens, 0), strict=True)
         )
+
+    def forget(self, places: Iterable[int]) -> None:
+        """Forget what conditions said at places whose tokens have turned out not to be the row's."""
+        for each in self.interventions:
+            for place in places:
+                each.held.pop(place, None)
 
     def _mark(self, kind: NDArray[np.bool_]) -> int:
         if not kind.any():

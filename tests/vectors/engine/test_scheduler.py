@@ -86,7 +86,7 @@ def test_a_long_prompt_is_computed_in_pieces_and_stalls_no_decoding_row(qwen3, m
     long = request(3, 300, 4)
     if steered:
         long = replace(long, steering=tiny.steer(bare(qwen3), 2, 0.8))
-    with Engine(qwen3, tiny.byte_tokenizer()) as engine:
+    with Engine(qwen3, tiny.byte_tokenizer(), drafts=False) as engine:
         watch = Watch(engine, monkeypatch)
         tickets = engine.submit_all(decoding)
         assert all(own.wait(60) for own in began)
