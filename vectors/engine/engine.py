@@ -103,7 +103,7 @@ class Engine:
             max_rows,
             like.shape[0],
             like.device,
-            drafts and self._forward.reusable and self._forward.dtype == torch.float32,
+            drafts and self._forward.reusable and (eight_bits or self._forward.dtype == torch.float32),
         )
         self._intake = Intake(model, tokenizer, self._cache.tokens, max_rows)
         self._lock = threading.Lock()

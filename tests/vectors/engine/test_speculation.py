@@ -21,7 +21,8 @@ REFRAIN = prompt(1, 9) * 6
 EIGHT = pytest.param(
     "int8",
     marks=pytest.mark.skipif(
-        not binding.get_host_cpu_features().get("avx512vnni"), reason="this processor has no AVX512-VNNI"
+        not all(binding.get_host_cpu_features().get(each) for each in ("avx512vnni", "avx512bf16")),
+        reason="this processor has not both AVX512-VNNI and AVX512-BF16",
     ),
 )
 AGAIN = Sampling(NEW, logit_bias=tuple((token, 6.0) for token in REFRAIN[:9]))
