@@ -29,8 +29,8 @@ _PROMPT_TOKENS = 256
 """Prompt tokens of one pass: enough to use the processor fully, few enough not to stall decoding rows."""
 _LOGITS = 1 << 24
 """Logits of one pass, whatever the vocabulary: 64 MiB, which are held several times over."""
-_FEW = 4
-"""Rows that may draft: four are done together as soon as without, one half as fast again."""
+_FEW = 2
+"""Rows that run at most where one may draft: of four together the slowest is done no sooner."""
 _LOOKED_AT = 64
 """Waiting rows that are compared with what could be reused: to look at thousands would stall the others."""
 
