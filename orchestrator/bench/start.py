@@ -5,6 +5,7 @@ Two builds are measured in turns, so that what else the machine does falls on bo
 
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -228,13 +230,15 @@ def _run(build: Path, cache: Path, folder: str, arguments: list[str], code: int 
             text=True,
         ) as process:
             assert process.stdout is not None
-            limit = threading.Timer(LIMIT_S, process.kill)
+            # Popen's own `kill` first looks whether the process has ended, and takes away what it used.
+            end = partial(os.kill, process.pid, signal.SIGKILL)
+            limit = threading.Timer(LIMIT_S, end)
             limit.start()
             try:
                 said = process.stdout.readline() if code is None else process.stdout.read()
                 if code is None:
                     seconds = time.perf_counter() - started
-                    process.kill()
+                    end()
                 _, status, used = os.wait4(process.pid, 0)
                 process.returncode = os.waitstatus_to_exitcode(status)
                 if code is not None:
